@@ -1,0 +1,144 @@
+"""Everything about a model that changes its arrays, saved beside its weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+from streamseg.classes import VOC_CLASSES
+from streamseg.errors import ConfigError, InputError
+
+SIZE_MULTIPLE = 32
+"""Network inputs are multiples of this many pixels, the stride of the trunk's last stage."""
+STRIDE = 4
+"""Input pixels per feature-map pixel."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape and preprocessing of a model.
+
+    Raises:
+        ConfigError: a value is outside its range.
+    """
+
+    trunk: str = "lite"
+    """``lite`` or the name of any timm backbone with features at strides 4, 8, 16 and 32."""
+    embedding_dim: int = 32
+    """D, numbers per pixel embedding."""
+    neck_channels: int = 96
+    """Width of the feature pyramid at strides 8 to 32."""
+    head_channels: int = 48
+    """Width at stride 4, where every channel costs most."""
+    stride: int = STRIDE
+    """Input pixels per feature-map pixel; 4 is all that the network offers."""
+    taus: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9)
+    """Similarity thresholds, one classifier each, rising."""
+    class_names: tuple[str, ...] = VOC_CLASSES
+    """Class k is ``class_names[k-1]``; 0 is background."""
+    pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
+    """RGB, in grey levels 0..255; part of the exported graph."""
+    pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
+    """RGB, in grey levels; part of the exported graph."""
+    coordinate_scale_px: float = 128.0
+    """Input pixels from the centre that make 1.0 in the coordinate channels."""
+    max_pixels: int = 640 * 384
+    """Pictures are resized to at most this many pixels (see ``input_size``)."""
+
+    def __post_init__(self) -> None:
+        """Check every range."""
+        for name in ("embedding_dim", "neck_channels", "head_channels"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.stride != STRIDE:
+            raise ConfigError(f"stride must be {STRIDE}, got {self.stride}")
+        if not self.taus or any(not 0 < tau < 1 for tau in self.taus):
+            raise ConfigError(f"taus must lie between 0 and 1, got {self.taus}")
+        if list(self.taus) != sorted(set(self.taus)):
+            raise ConfigError(f"taus must rise, got {self.taus}")
+        if isinstance(self.class_names, str) or not self.class_names:
+            raise ConfigError(f"class_names must name at least one class, got {self.class_names!r}")
+        for name in ("pixel_mean", "pixel_std"):
+            values = getattr(self, name)
+            if len(values) != 3 or not all(math.isfinite(value) for value in values):
+                raise ConfigError(f"{name} must be three numbers, got {values}")
+        if min(self.pixel_std) <= 0:
+            raise ConfigError(f"pixel_std must be above 0, got {self.pixel_std}")
+        if not self.coordinate_scale_px > 0:
+            raise ConfigError(
+                f"coordinate_scale_px must be above 0, got {self.coordinate_scale_px}"
+            )
+        if self.max_pixels < SIZE_MULTIPLE**2:
+            raise ConfigError(
+                f"max_pixels must be at least {SIZE_MULTIPLE**2}, got {self.max_pixels}"
+            )
+
+    def input_size(self, width: int, height: int) -> tuple[int, int]:
+        """Network input size for a picture: its aspect, nothing padded, nothing cropped.
+
+        Both sides are multiples of ``SIZE_MULTIPLE``. Of all such sizes within ``max_pixels``
+        that distort the aspect by at most 5%, or by at most 2% more than the best one does if
+        that is more, the largest is taken.
+
+        Args:
+            width: of the picture in pixels.
+            height: of the picture in pixels.
+
+        Returns:
+            Width and height of the network input in pixels.
+
+        Raises:
+            InputError: a picture without pixels.
+
+        >>> ModelConfig().input_size(1280, 720)
+        (640, 352)
+        """
+        if width < 1 or height < 1:
+            raise InputError(f"a picture has at least one pixel, got {width}x{height}")
+        columns, rows = _grid(self.max_pixels // SIZE_MULTIPLE**2, width, height)
+        return columns * SIZE_MULTIPLE, rows * SIZE_MULTIPLE
+
+    def to_json(self) -> str:
+        """The configuration as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Read back what ``to_json`` wrote.
+
+        Raises:
+            ConfigError: not JSON, keys that this version does not know, or values that are not
+                allowed.
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"model config is not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise ConfigError(f"model config must be a JSON object, got {text[:40]}")
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ConfigError(f"model config has unknown keys: {', '.join(sorted(unknown))}")
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        try:
+            return cls(**{**values, **lists})
+        except TypeError as error:
+            raise ConfigError(f"model config has a value of the wrong type: {error}") from error
+
+
+@lru_cache(maxsize=256)  # asked for every frame of a video, and about a millisecond of work
+def _grid(budget: int, width: int, height: int) -> tuple[int, int]:
+    """Columns and rows of a network input, in units of ``SIZE_MULTIPLE``, at most ``budget``."""
+    sizes = [(columns, budget // columns) for columns in range(1, budget + 1)]
+    sizes = [(columns, rows) for columns, most in sizes for rows in range(1, most + 1)]
+
+    def distortion(size: tuple[int, int]) -> float:
+        ratio = size[0] * height / (size[1] * width)
+        return max(ratio, 1 / ratio)
+
+    least = min(map(distortion, sizes))
+    near = [size for size in sizes if distortion(size) <= max(1.05, 1.02 * least)]
+    return max(near, key=lambda size: (size[0] * size[1], -distortion(size)))

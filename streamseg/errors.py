@@ -1,0 +1,61 @@
+"""Every error that streamseg raises on purpose.
+
+Each is also the builtin that a caller would expect, so that ``except OSError`` works too::
+
+    StreamsegError
+    ├── InputError(ValueError)           an array or argument of the wrong shape, dtype or range
+    ├── ConfigError(ValueError)          a configuration that contradicts itself or names unknown keys
+    ├── SourceError(OSError)             a video, image or camera that cannot be opened or read
+    ├── SinkError(OSError)               an output that cannot be written
+    ├── ModelError(ValueError)           a model file that is missing, broken or of another kind
+    ├── DataError(ValueError)            a training or evaluation data set with missing or broken files
+    ├── TrainingError(RuntimeError)      training cannot go on (non-finite loss, out of memory)
+    └── MissingExtraError(ImportError)   an optional package is not installed
+"""
+
+from __future__ import annotations
+
+
+class StreamsegError(Exception):
+    """Base of all errors raised by streamseg itself."""
+
+
+class InputError(StreamsegError, ValueError):
+    """An array or argument has the wrong shape, dtype or range."""
+
+
+class ConfigError(StreamsegError, ValueError):
+    """A configuration contradicts itself or names unknown keys."""
+
+
+class SourceError(StreamsegError, OSError):
+    """A video, image or camera cannot be opened or read."""
+
+
+class SinkError(StreamsegError, OSError):
+    """An output cannot be written."""
+
+
+class ModelError(StreamsegError, ValueError):
+    """A model file is missing, broken or of another kind."""
+
+
+class DataError(StreamsegError, ValueError):
+    """A training or evaluation data set has missing or broken files."""
+
+
+class TrainingError(StreamsegError, RuntimeError):
+    """Training cannot go on: non-finite loss, no memory, a broken checkpoint."""
+
+
+class MissingExtraError(StreamsegError, ImportError):
+    """An optional package is not installed.
+
+    Args:
+        package: what is missing, by its name on PyPI.
+        extra: the extra of streamseg that installs it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        """Say what is missing and how to install it, in one line."""
+        super().__init__(f"{package} is not installed: pip install 'streamseg[{extra}]'")

@@ -1,0 +1,169 @@
+"""The typed objects that flow through streamseg, one for each arrow of the pipeline.
+
+``Frame`` → ``NetworkOutput`` → ``Segments`` → ``FrameResult``; ``Proposals`` for evaluation.
+Letters: D embedding dims, T thresholds, C classes without background, h×w feature map,
+H×W frame, K proposals, M instances. Boxes are x0, y0, x1, y1 in pixels, half open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
+Box: TypeAlias = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a source, converted only when somebody asks for it."""
+
+    index: int
+    """Position in the source, counted from 0."""
+    pts_seconds: float
+    """Presentation time from the media's own clock, in seconds."""
+    height: int
+    """Height of the upright picture in pixels (rotation metadata is applied)."""
+    width: int
+    """Width of the upright picture in pixels."""
+    render: Callable[[int, int], Image] = field(repr=False)
+    """``render(width, height)``: the upright picture as RGB uint8 [height, width, 3]."""
+
+    @cached_property
+    def image(self) -> Image:
+        """The picture at its own size, RGB uint8 [H, W, 3]; converted on first use."""
+        return self.render(self.width, self.height)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkOutput:
+    """What a network says about one picture."""
+
+    embeddings: NDArray[np.float32]
+    """[D, h, w]"""
+    logits: NDArray[np.float32]
+    """[T, C+1, h, w], background first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Disjoint instances of one picture, not yet named."""
+
+    label_map: NDArray[np.uint16]
+    """[H, W]: 0 background, k the k-th instance (row k-1 of the arrays below)."""
+    class_id: NDArray[np.int64]
+    """[M], 1..C"""
+    score: NDArray[np.float32]
+    """[M], 0..1, falling."""
+    box: NDArray[np.int64]
+    """[M, 4]"""
+    area_px: NDArray[np.int64]
+    """[M], every one at least 1."""
+    seed_yx: NDArray[np.int64]
+    """[M, 2], in pixels of the picture."""
+    tau: NDArray[np.float32]
+    """[M], the similarity threshold that each mask was grown with."""
+    embedding: NDArray[np.float32]
+    """[M, D], embedding of the seed."""
+
+    def __len__(self) -> int:
+        """Number of instances M."""
+        return len(self.class_id)
+
+
+@dataclass(frozen=True, eq=False)
+class Proposals:
+    """The paper's overlapping proposals of one picture, highest score first."""
+
+    masks: NDArray[np.bool_]
+    """[K, H, W]"""
+    class_id: NDArray[np.int64]
+    """[K], 1..C"""
+    score: NDArray[np.float32]
+    """[K], 0..1"""
+    seed_yx: NDArray[np.int64]
+    """[K, 2], in pixels of the picture."""
+    tau: NDArray[np.float32]
+    """[K]"""
+
+    def __len__(self) -> int:
+        """Number of proposals K."""
+        return len(self.class_id)
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One object in one frame."""
+
+    name: str
+    """Class and number, the same as long as the object is followed: ``car-1``."""
+    class_name: str
+    class_id: int
+    """1..C"""
+    track_id: int
+    """Unique within the stream over all classes, from 1."""
+    score: float
+    """Confidence 0..1."""
+    box: Box
+    """x0, y0, x1, y1 in pixels, half open."""
+    area_px: int
+    seed_yx: tuple[int, int]
+    """The pixel that the mask was grown from."""
+    tau: float
+    """Similarity threshold of the mask."""
+    embedding: NDArray[np.float32] = field(repr=False)
+    """[D], embedding of the seed."""
+    label: int = field(repr=False)
+    """Value of this instance in ``label_map``."""
+    label_map: NDArray[np.uint16] = field(repr=False)
+    """[H, W], shared by all instances of the frame."""
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Bool [H, W]; masks of one frame are disjoint."""
+        mask: NDArray[np.bool_] = self.label_map == self.label
+        return mask
+
+    def rle(self) -> dict[str, Any]:
+        """The mask in COCO's compressed run-length encoding.
+
+        Returns:
+            ``{"size": [H, W], "counts": str}``, as ``pycocotools.mask.decode`` takes it.
+        """
+        from streamseg.rle import encode
+
+        return encode(self.label_map, [self.label])[0]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResult:
+    """All that streamseg says about one frame."""
+
+    frame: Frame = field(repr=False)
+    label_map: NDArray[np.uint16] = field(repr=False)
+    """[H, W]: 0 background, k is ``instances[k-1]``."""
+    instances: tuple[Instance, ...]
+    dropped: int
+    """Frames of the source that were skipped just before this one."""
+    timings_ms: Mapping[str, float]
+    """Latency of each stage: decode, preprocess, network, grouping, tracking."""
+
+    @property
+    def index(self) -> int:
+        """Position in the source, counted from 0."""
+        return self.frame.index
+
+    @property
+    def pts_seconds(self) -> float:
+        """Presentation time from the media's own clock, in seconds."""
+        return self.frame.pts_seconds
+
+    @property
+    def image(self) -> Image:
+        """The full-size picture, RGB uint8 [H, W, 3]; converted on first use."""
+        return self.frame.image
