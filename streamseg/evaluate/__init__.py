@@ -1,0 +1,1 @@
+"""Scores against ground truth: numpy only, so that a trained model is judged without torch."""

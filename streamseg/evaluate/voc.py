@@ -1,0 +1,252 @@
+"""AP^r of a model on a data set in VOC layout, collected image by image.
+
+The protocol, with all its choices, is written down in ``streamseg.evaluate.matching``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.classes import VOC_CLASSES
+from streamseg.datasets import ObjectMaps
+from streamseg.errors import InputError
+from streamseg.evaluate.matching import (
+    Matches,
+    average_precision,
+    best_objects,
+    count_overlap,
+    judge,
+)
+
+VOLUME_THRESHOLDS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""The thresholds whose mean is AP^r_vol."""
+
+_ROWS: Final = len(VOC_CLASSES) + 1  # counts by class id; row 0, background, stays empty
+
+
+@dataclass(frozen=True, eq=False)
+class VocResult:
+    """Average precision per class and IoU threshold, with what it was measured on.
+
+    Row c-1 of every array over classes is class c of ``VOC_CLASSES``.
+    """
+
+    thresholds: tuple[float, ...]
+    """J values, rising."""
+    ap: NDArray[np.float64]
+    """[C, J], AP^r, 0..1; nan for a class without objects to find."""
+    object_count: NDArray[np.int64]
+    """[C], objects to find: those not below ``min_area_px``."""
+    ignored_count: NDArray[np.int64]
+    """[C], objects below ``min_area_px``."""
+    prediction_count: NDArray[np.int64]
+    """[C], all predictions, those left out of the judgement too."""
+    image_count: int
+    min_area_px: int
+
+    @property
+    def map_r(self) -> NDArray[np.float64]:
+        """mAP^r [J]: mean of AP^r over the classes with objects to find; nan if there are none."""
+        present = self.ap[self.object_count > 0]
+        if not len(present):
+            return np.full(len(self.thresholds), np.nan)
+        mean: NDArray[np.float64] = present.mean(axis=0)
+        return mean
+
+    @property
+    def map_vol(self) -> float:
+        """AP^r_vol: mean of mAP^r over ``VOLUME_THRESHOLDS``; nan unless all were judged at."""
+        map_at = dict(zip(self.thresholds, self.map_r, strict=True))
+        return float(np.mean([map_at.get(threshold, np.nan) for threshold in VOLUME_THRESHOLDS]))
+
+    def table(self) -> str:
+        """The result as text: the classes that were seen, their mean; AP in percent."""
+        head = "".join(f"{f'AP@{threshold:g}':>8}" for threshold in self.thresholds)
+        lines = [f"{'class':<12}{'objects':>9}{'predicted':>11}{head}"]
+        seen = self.object_count + self.ignored_count + self.prediction_count > 0
+        lines += [
+            _row(VOC_CLASSES[c], self.object_count[c], self.prediction_count[c], self.ap[c])
+            for c in np.flatnonzero(seen)
+        ]
+        lines.append(_row("mean", self.object_count.sum(), self.prediction_count.sum(), self.map_r))
+        note = f"images: {self.image_count}"
+        if self.min_area_px:
+            note += f", objects under {self.min_area_px} px ignored: {self.ignored_count.sum()}"
+        if not np.isnan(self.map_vol):
+            note += f", AP_vol: {100 * self.map_vol:.1f}"
+        return "\n".join([*lines, note])
+
+    def to_json(self) -> dict[str, Any]:
+        """The result in JSON's own types.
+
+        Returns:
+            AP as lists that run parallel to ``thresholds``; null where there was nothing to find.
+        """
+        return {
+            "images": self.image_count,
+            "min_area_px": self.min_area_px,
+            "thresholds": list(self.thresholds),
+            "map_r": _nullable(self.map_r),
+            "map_vol": _nullable([self.map_vol])[0],
+            "classes": {
+                name: {
+                    "objects": int(self.object_count[c]),
+                    "ignored_objects": int(self.ignored_count[c]),
+                    "predictions": int(self.prediction_count[c]),
+                    "ap": _nullable(self.ap[c]),
+                }
+                for c, name in enumerate(VOC_CLASSES)
+            },
+        }
+
+
+class VocEvaluator:
+    """Collects predictions image by image and scores them by AP^r.
+
+    Between images it keeps six numbers a prediction and two a class, never a pixel.
+
+    Example::
+
+        evaluator = VocEvaluator()
+        for image_id in dataset.ids:
+            sample = dataset.load(image_id)
+            found = segmenter.propose(sample.image)
+            evaluator.add(image_id, found.masks, found.class_id, found.score, sample)
+        print(evaluator.result().table())
+    """
+
+    def __init__(self, thresholds: Sequence[float] = (0.5, 0.6, 0.7), min_area_px: int = 0) -> None:
+        """Start without images.
+
+        Args:
+            thresholds: IoUs to judge at, each in (0, 1]; ``VOLUME_THRESHOLDS`` for AP^r_vol.
+            min_area_px: objects with fewer pixels are ignored.
+
+        Raises:
+            InputError: no threshold, one outside (0, 1], or a negative area.
+        """
+        # rounded, so that 3 * 0.1 does not lie above an IoU of 3/10
+        self.thresholds = tuple(sorted({round(float(value), 9) for value in thresholds}))
+        self.min_area_px = min_area_px
+        if not self.thresholds or not all(0 < threshold <= 1 for threshold in self.thresholds):
+            raise InputError(f"thresholds must be IoUs in (0, 1], got {list(thresholds)}")
+        if min_area_px < 0:
+            raise InputError(f"min_area_px must be 0 or more, got {min_area_px}")
+        self._ids: set[str] = set()
+        self._matches: list[Matches] = []
+        self._object_count = np.zeros(_ROWS, np.int64)
+        self._ignored_count = np.zeros(_ROWS, np.int64)
+
+    def add(
+        self,
+        image_id: str,
+        masks: NDArray[np.bool_],
+        class_id: NDArray[np.integer[Any]],
+        score: NDArray[np.floating[Any]],
+        sample: ObjectMaps,
+    ) -> None:
+        """Take the predictions for one image.
+
+        Args:
+            image_id: the image that was predicted on: that of ``sample``, and each only once.
+            masks: bool [K, H, W] at the size of the object map, free to overlap.
+            class_id: int [K], 1..20.
+            score: float [K], finite; only the order matters.
+            sample: what is truly there.
+
+        Raises:
+            InputError: shapes, types or ranges are not these, or the image came before.
+        """
+        if image_id != sample.id:
+            raise InputError(f"predictions for {image_id!r} came with the objects of {sample.id!r}")
+        if image_id in self._ids:
+            raise InputError(f"{image_id!r} was added before")
+        _check_predictions(masks, class_id, score, sample)
+
+        overlap = count_overlap(masks, sample.object_map, len(sample))
+        classes = class_id.astype(np.int64)
+        best_iou, best_object = best_objects(overlap.iou, classes, sample.class_of_object)
+        is_ignored = overlap.object_px < self.min_area_px
+        objects_before = self._object_count.sum() + self._ignored_count.sum()
+        self._matches.append(
+            Matches(
+                class_id=classes,
+                score=score.astype(np.float64),
+                iou=best_iou,
+                best_object=np.where(best_object < 0, -1, best_object + objects_before),
+                best_ignored=np.append(is_ignored, False)[best_object],  # -1 finds the False
+                is_small=overlap.mask_px < self.min_area_px,
+            )
+        )
+        objects = sample.class_of_object
+        self._object_count += np.bincount(objects[~is_ignored], minlength=_ROWS)
+        self._ignored_count += np.bincount(objects[is_ignored], minlength=_ROWS)
+        self._ids.add(image_id)
+
+    def result(self) -> VocResult:
+        """Score all images added so far; more may follow.
+
+        Raises:
+            InputError: no image was added.
+        """
+        if not self._matches:
+            raise InputError("no image was added: there is nothing to score")
+        matches = Matches.joined(self._matches)
+        ap = np.full((len(VOC_CLASSES), len(self.thresholds)), np.nan)
+        for c in range(1, _ROWS):
+            ranked = matches.ranked(c)
+            ap[c - 1] = [
+                average_precision(judge(ranked, threshold), int(self._object_count[c]))
+                for threshold in self.thresholds
+            ]
+        return VocResult(
+            thresholds=self.thresholds,
+            ap=ap,
+            object_count=self._object_count[1:].copy(),
+            ignored_count=self._ignored_count[1:].copy(),
+            prediction_count=np.bincount(matches.class_id, minlength=_ROWS)[1:],
+            image_count=len(self._ids),
+            min_area_px=self.min_area_px,
+        )
+
+
+def _check_predictions(
+    masks: NDArray[Any], class_id: NDArray[Any], score: NDArray[Any], sample: ObjectMaps
+) -> None:
+    """Refuse what numpy would broadcast or sort without a word."""
+    if masks.dtype != np.bool_ or masks.shape[1:] != sample.object_map.shape:
+        height, width = sample.object_map.shape
+        raise InputError(
+            f"masks of {sample.id!r} must be bool [K, {height}, {width}], "
+            f"got {masks.dtype} {list(masks.shape)}"
+        )
+    count = (len(masks),)
+    if class_id.shape != count or class_id.dtype.kind not in "iu":
+        raise InputError(
+            f"class_id of {sample.id!r} must be int [{count[0]}], "
+            f"got {class_id.dtype} {list(class_id.shape)}"
+        )
+    if not np.isin(class_id, np.arange(1, _ROWS)).all():
+        raise InputError(
+            f"class_id of {sample.id!r} must be 1 to {len(VOC_CLASSES)}, "
+            f"got {class_id.min()} to {class_id.max()}"
+        )
+    if score.shape != count or not np.isfinite(score).all():
+        raise InputError(
+            f"score of {sample.id!r} must be [{count[0]}] finite numbers, got {list(score.shape)}"
+        )
+
+
+def _row(name: str, objects: int, predictions: int, ap: NDArray[np.float64]) -> str:
+    cells = "".join(f"{'-' if np.isnan(value) else f'{100 * value:.1f}':>8}" for value in ap)
+    return f"{name:<12}{objects:>9}{predictions:>11}{cells}"
+
+
+def _nullable(values: Iterable[float]) -> list[float | None]:
+    """JSON has no nan."""
+    return [None if np.isnan(value) else float(value) for value in values]
