@@ -1,0 +1,265 @@
+"""Pictures for people: results over their frames, and what the network makes of a picture.
+
+Everything takes and returns RGB uint8 [H, W, 3] and leaves its arguments as they are.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from streamseg.errors import InputError
+from streamseg.results import Box, FrameResult, Image
+
+_TINT = 0.4
+_INK = (17, 19, 23)
+# Golden ratio: steps of it on the circle of hues keep any number of colours well apart.
+_HUE_STEP = 0.618034
+# Start of the hash of classes, picked so that the first cars, persons, buses, ... of a street scene
+# are as far apart as they come.
+_HUE_SALT = 3139
+_GAP_PX = 4
+_GAP_COLOUR = (24, 26, 30)
+# Dark blue, purple, red, orange, pale yellow: brightness rises steadily.
+_HEAT = ((6, 5, 30), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+
+# One item for each pixel: numpy moves such items several times faster than rows of three bytes.
+_PIXEL = np.dtype((np.void, 3))
+
+
+def draw(result: FrameResult, *, image: Image | None = None) -> Image:
+    """Draw the instances over their frame: a tint, an outline of 2 px and a label for each.
+
+    A label holds name and score ("car-1 87%"), in a size that follows the frame's; it stands
+    above its object if there is room. One that is larger than the whole picture is left out.
+
+    Args:
+        result: what to draw.
+        image: RGB uint8 [H, W, 3] to draw over, instead of the result's own frame.
+
+    Returns:
+        A new picture, RGB uint8 [H, W, 3].
+
+    Raises:
+        InputError: ``image`` is no RGB uint8 picture of the size of the label map.
+    """
+    image = result.image if image is None else image
+    height, width = result.label_map.shape
+    if image.shape != (height, width, 3) or image.dtype != np.uint8:
+        raise InputError(
+            f"image must be uint8 [{height}, {width}, 3], got {image.dtype} {list(image.shape)}"
+        )
+    out = np.array(image, order="C")
+    if not result.instances:
+        return out
+    colours = np.array(
+        [(0, 0, 0), *(name_colour(instance.name) for instance in result.instances)], np.uint8
+    )
+    _tint(out, result.label_map, colours)
+    _outline(out, result.label_map, colours)
+
+    font = _font(max(11, round(min(height, width) / 42)))
+    placed: dict[Box, Image] = {}
+    for instance in result.instances:
+        plate = _plate(f"{instance.name}  {instance.score:.0%}", name_colour(instance.name), font)
+        place = _place(plate, instance.box, (height, width), placed)
+        if place is not None:
+            placed.setdefault(place, plate)
+    # The first instance has the highest score: in a crowd its label lies on top.
+    for (x0, y0, x1, y1), plate in reversed(placed.items()):
+        out[y0:y1, x0:x1] = plate
+    return out
+
+
+def name_colour(name: str) -> tuple[int, int, int]:
+    """The colour of an instance's name, the same in every run.
+
+    The class chooses a hue and the number steps on from it, so that car-1 and car-2 are far apart.
+    All colours are equally bright (OKLCH): none shouts, and dark text is readable on each.
+    """
+    class_name, _, number = name.rpartition("-")
+    start = zlib.crc32((class_name or name).encode(), _HUE_SALT) / 2**32
+    hue = 2 * math.pi * (start + _HUE_STEP * int(number) if number.isdecimal() else start)
+    return _oklch(0.76, 0.16, hue)
+
+
+def contact_sheet(images: Sequence[Image], columns: int) -> Image:
+    """Show pictures side by side, row by row, with thin gaps.
+
+    Args:
+        images: RGB uint8 [H, W, 3], at least one. The first sets the size of a cell; the others
+            are scaled to fit into it and centred.
+        columns: pictures in a row, at least 1.
+
+    Returns:
+        RGB uint8.
+
+    Raises:
+        InputError: no images, or no columns.
+    """
+    if not images:
+        raise InputError("a contact sheet needs at least one image, got none")
+    if columns < 1:
+        raise InputError(f"columns must be 1 or more, got {columns}")
+    cell_height, cell_width = images[0].shape[:2]
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    sheet = Pillow.new(
+        "RGB",
+        (columns * (cell_width + _GAP_PX) - _GAP_PX, rows * (cell_height + _GAP_PX) - _GAP_PX),
+        _GAP_COLOUR,
+    )
+    for index, image in enumerate(images):
+        height, width = image.shape[:2]
+        scale = min(cell_height / height, cell_width / width)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        picture = Pillow.fromarray(np.ascontiguousarray(image))
+        if size != picture.size:
+            picture = picture.resize(size, Pillow.Resampling.LANCZOS)
+        row, column = divmod(index, columns)
+        left = column * (cell_width + _GAP_PX) + (cell_width - size[0]) // 2
+        top = row * (cell_height + _GAP_PX) + (cell_height - size[1]) // 2
+        sheet.paste(picture, (left, top))
+    return np.array(sheet)
+
+
+def embedding_colours(embeddings: NDArray[np.float32]) -> Image:
+    """False colours of an embedding map: pixels that are close in embedding look alike.
+
+    Args:
+        embeddings: float [D, h, w].
+
+    Returns:
+        RGB uint8 [h, w, 3]: the first three principal components, each stretched to its range
+        without the outer 1 % on either side. Colours do not carry over to another picture.
+    """
+    depth, height, width = embeddings.shape
+    centred = embeddings.reshape(depth, -1).astype(np.float64)
+    centred -= centred.mean(axis=1, keepdims=True)
+    # eigh sorts upwards; a direction's sign is arbitrary, so the largest entry is made positive.
+    axes = np.linalg.eigh(centred @ centred.T)[1][:, ::-1][:, :3]
+    axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
+    components = np.zeros((height * width, 3))
+    components[:, : axes.shape[1]] = centred.T @ axes
+    low, high = np.percentile(components, (1, 99), axis=0)
+    unit = np.clip((components - low) / np.maximum(high - low, 1e-12), 0, 1)
+    colours: Image = np.rint(unit * 255).astype(np.uint8).reshape(height, width, 3)
+    return colours
+
+
+def heat(values: NDArray[np.float32]) -> Image:
+    """Heat colours of a map of seediness or similarity.
+
+    Args:
+        values: float [h, w]; 0 is dark, 1 is bright, and what lies beyond is cut off.
+
+    Returns:
+        RGB uint8 [h, w, 3].
+    """
+    stops = np.linspace(0, 1, len(_HEAT))
+    channels = [np.interp(values, stops, stop) for stop in zip(*_HEAT, strict=True)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def _tint(out: Image, label_map: NDArray[np.uint16], colours: NDArray[np.uint8]) -> None:
+    """Blend each label's colour into its pixels of ``out``."""
+    inside = label_map != 0
+    pixels = out.view(_PIXEL)[..., 0]
+    share = round(256 * _TINT)
+    tint = colours.astype(np.uint16) * np.uint16(share)
+    # Only labelled pixels: in most frames they are a fraction of the picture.
+    blend = pixels[inside].view(np.uint8).reshape(-1, 3).astype(np.uint16)
+    blend *= 256 - share
+    blend += tint.take(label_map[inside], axis=0)
+    blend >>= 8
+    pixels[inside] = blend.astype(np.uint8).view(_PIXEL)[:, 0]
+
+
+def _outline(out: Image, label_map: NDArray[np.uint16], colours: NDArray[np.uint8]) -> None:
+    """Paint the pixels on both sides of every change of label."""
+    width = label_map.shape[1]
+    labels = label_map.ravel()
+    pixels = out.view(_PIXEL).ravel()
+    ink = colours.view(_PIXEL).ravel()
+    row, column = np.divmod(np.flatnonzero(label_map[:, 1:] != label_map[:, :-1]), width - 1)
+    beside = row * width + column
+    above = np.flatnonzero(label_map[1:] != label_map[:-1])
+    for first, second in ((beside, beside + 1), (above, above + width)):
+        label, other = labels[first], labels[second]
+        # The background takes the colour of its neighbour; of two instances each keeps its own.
+        pixels[first] = ink[np.where(label, label, other)]
+        pixels[second] = ink[np.where(other, other, label)]
+
+
+def _plate(
+    text: str, colour: tuple[int, int, int], font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+) -> Image:
+    """A line of dark text on a plate of the colour, RGB uint8."""
+    _, top, _, bottom = font.getbbox("Ag0%")
+    line = bottom - top
+    pad = max(2, round(line / 3))
+    plate = Pillow.new(
+        "RGB", (round(font.getlength(text)) + 2 * pad, round(line) + 2 * pad), colour
+    )
+    ImageDraw.Draw(plate).text((pad, pad - top), text, fill=_INK, font=font)
+    return np.asarray(plate)
+
+
+def _place(plate: Image, box: Box, size: tuple[int, int], taken: Collection[Box]) -> Box | None:
+    """Where a plate stands: above its box, inside or below; off the others if possible."""
+    height, width = size
+    plate_height, plate_width = plate.shape[:2]
+    if plate_width > width or plate_height > height:
+        return None
+    x0 = min(max(box[0], 0), width - plate_width)
+    x1 = x0 + plate_width
+    above, inside, below = box[1] - plate_height, box[1], box[3]
+    # A plate must not hide a small object.
+    roomy = box[2] - box[0] >= plate_width and box[3] - box[1] >= 2 * plate_height
+    places = [
+        (x0, y0, x1, y0 + plate_height)
+        for y0 in ((above, inside, below) if roomy else (above, below, inside))
+        if 0 <= y0 <= height - plate_height
+    ]
+    if not places:
+        return x0, height - plate_height, x1, height
+    for place in places:
+        if not any(_overlap(place, other) for other in taken):
+            return place
+    return places[0]
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's built-in font, which has no file to be missing."""
+    return ImageFont.load_default(size)
+
+
+def _oklch(lightness: float, chroma: float, hue: float) -> tuple[int, int, int]:
+    """A colour of the OKLCH space, hue in radians, as sRGB."""
+    a, b = chroma * math.cos(hue), chroma * math.sin(hue)
+    long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
+    medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
+    short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
+    return (
+        _srgb(4.0767416621 * long - 3.3077115913 * medium + 0.2309699292 * short),
+        _srgb(-1.2684380046 * long + 2.6097574011 * medium - 0.3413193965 * short),
+        _srgb(-0.0041960863 * long - 0.7034186147 * medium + 1.7076147010 * short),
+    )
+
+
+def _srgb(linear: float) -> int:
+    """A linear channel, cut to 0..1, as an sRGB byte."""
+    x = min(max(linear, 0.0), 1.0)
+    return round(255 * (12.92 * x if x <= 0.0031308 else 1.055 * x ** (1 / 2.4) - 0.055))
