@@ -1,0 +1,138 @@
+"""Named inputs, shared by the tests and the benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+_CAR, _PERSON = 7, 15
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What a network could say about one picture, and how much to make of it."""
+
+    embeddings: NDArray[np.float32]
+    """[D, h, w]"""
+    logits: NDArray[np.float32]
+    """[4, C+1, h, w]"""
+    height: int
+    """H"""
+    width: int
+    """W"""
+    max_seeds: int = 32
+    min_seediness: float = 0.3
+
+    @property
+    def taus(self) -> NDArray[np.float32]:
+        """[4], the thresholds of the paper."""
+        return np.array([0.25, 0.5, 0.75, 0.9], np.float32)
+
+
+def street(
+    map_height: int = 96,
+    map_width: int = 160,
+    *,
+    dims: int = 64,
+    classes: int = 20,
+    objects: int = 28,
+    scale: int = 4,
+) -> Case:
+    """Cars and people before sky, houses and road: how a trained network speaks.
+
+    Objects have one embedding each, far from all others; near ones are larger and cover far
+    ones. Both heads are blurred, as by upsampling, and noisy. About 30% of the map is object.
+    """
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:map_height, 0:map_width] / map_height
+    region = np.minimum(3 * y, 2).astype(np.intp)  # sky, houses, road
+    class_of = np.zeros(3 + objects, np.intp)
+    for number, nearness in enumerate(np.sort(rng.random(objects)), start=3):
+        radius = 0.03 + 0.12 * nearness**2
+        centre_y = 0.4 + 0.4 * nearness + rng.normal(0, 0.03)
+        centre_x = rng.random() * map_width / map_height
+        is_car = rng.random() < 0.5
+        aspect, roundness = (1.6, 6) if is_car else (0.6, 2)
+        off_y, off_x = abs(y - centre_y) * aspect, abs(x - centre_x) / aspect
+        region[off_y**roundness + off_x**roundness < radius**roundness] = number
+        class_of[number] = _CAR if is_car else _PERSON
+
+    centres = rng.normal(0, 2 / dims**0.5, (dims, 3 + objects))  # about 8 apart, squared
+    embeddings = uniform_filter(centres[:, region], (0, 3, 3))
+    embeddings += rng.normal(0, 0.24 / dims**0.5, embeddings.shape)
+    one_hot = np.eye(classes + 1)[:, class_of[region]]
+    logits = 7 * uniform_filter(one_hot, (0, 5, 5)) + rng.normal(
+        0, 0.5, (4, classes + 1, map_height, map_width)
+    )
+    logits[:, 1:] += rng.uniform(-1, 1, (4, 3 + objects))[:, None, region]  # each has its tau
+    return Case(
+        embeddings.astype(np.float32),
+        logits.astype(np.float32),
+        scale * map_height,
+        scale * map_width,
+    )
+
+
+def alike(map_height: int = 96, map_width: int = 160, *, dims: int = 64, classes: int = 20) -> Case:
+    """An untrained network, the worst case: every pixel a candidate and inside every mask."""
+    rng = np.random.default_rng(0)
+    return Case(
+        rng.normal(0, 0.05, (dims, map_height, map_width)).astype(np.float32),
+        rng.normal(0, 0.1, (4, classes + 1, map_height, map_width)).astype(np.float32),
+        4 * map_height,
+        4 * map_width,
+        min_seediness=0.0,
+    )
+
+
+def random(map_height: int, map_width: int, height: int, width: int) -> Case:
+    """No structure at all: masks of a few scattered pixels."""
+    rng = np.random.default_rng(0)
+    return Case(
+        rng.normal(0, 0.5, (3, map_height, map_width)).astype(np.float32),
+        rng.normal(0, 2, (4, 4, map_height, map_width)).astype(np.float32),
+        height,
+        width,
+    )
+
+
+def ties() -> Case:
+    """Small whole numbers: equal scores, equal distances and equal margins everywhere, exactly."""
+    rng = np.random.default_rng(0)
+    return Case(
+        rng.integers(0, 2, (2, 9, 11)).astype(np.float32),
+        rng.integers(0, 2, (4, 3, 9, 11)).astype(np.float32),
+        36,
+        44,
+        min_seediness=0.0,
+    )
+
+
+def non_contiguous() -> Case:
+    """Channels last in memory, and every second row of a larger array."""
+    case = random(14, 10, 33, 20)
+    return replace(
+        case,
+        embeddings=np.moveaxis(np.moveaxis(case.embeddings, 0, -1).copy(), -1, 0)[:, ::2],
+        logits=np.moveaxis(np.moveaxis(case.logits, 1, -1).copy(), -1, 1)[:, :, ::2],
+    )
+
+
+CASES: Mapping[str, Callable[[], Case]] = {
+    "street": lambda: street(24, 40, dims=16),
+    "alike": lambda: alike(12, 20, dims=16),
+    "random": lambda: random(13, 17, 50, 71),
+    "downsampled": lambda: random(31, 23, 7, 19),
+    "one pixel": lambda: random(1, 1, 3, 2),
+    "one row": lambda: random(1, 9, 4, 30),
+    "one column": lambda: random(9, 1, 30, 4),
+    "ties": ties,
+    "more seeds than pixels": lambda: replace(random(3, 4, 12, 16), min_seediness=0.0),
+    "no candidate": lambda: replace(random(5, 6, 20, 24), min_seediness=1.0),
+    "non-contiguous": non_contiguous,
+}
+"""Small inputs, each made afresh when called; the benchmark calls ``street`` at full size."""

@@ -1,0 +1,54 @@
+"""Similarity of two pixels as a squared distance, equations (1) and (3) of the paper.
+
+    sigma(p, q) = 2 / (1 + exp(d2)),   d2 = |e_p - e_q|^2 = |e_p|^2 + |e_q|^2 - 2 e_p.e_q
+
+sigma falls with d2, so ``sigma >= tau`` is ``d2 <= ln(2/tau - 1)`` and sigma is never formed.
+The expanded square turns all distances to a seed into one matrix product. Its price: two equal
+embeddings may come out at about 1e-7 |e|^2 instead of 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.errors import InputError
+from streamseg.kernels.checks import LARGEST_SQUARED_NORM
+
+
+def squared_norms(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute |e|^2 of every pixel, and refuse embeddings that are not finite on the way.
+
+    Args:
+        pixels: float32 [D, N].
+
+    Returns:
+        float32 [N].
+
+    Raises:
+        InputError: a norm is NaN, infinite or above ``LARGEST_SQUARED_NORM``.
+    """
+    with np.errstate(over="ignore"):
+        norms: NDArray[np.float32] = np.einsum("dn,dn->n", pixels, pixels)
+    # NaN and infinity survive both the sum and the max, so this one number tells all
+    if not norms.max() <= LARGEST_SQUARED_NORM:
+        raise InputError(
+            "embeddings must be finite with a squared norm of at most "
+            f"{LARGEST_SQUARED_NORM:g} in every pixel, got {norms.max()}"
+        )
+    return norms
+
+
+def squared_radius(taus: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Largest squared distance at which the similarity still reaches ``taus``: ln(2/tau - 1).
+
+    >>> squared_radius(np.array([0.25, 0.5, 0.75, 0.9], np.float32)).round(3).tolist()
+    [1.9459999799728394, 1.0989999771118164, 0.5109999775886536, 0.20100000500679016]
+
+    Args:
+        taus: float32, any shape, each 0 < tau < 1.
+
+    Returns:
+        float32 of the same shape, each above 0.
+    """
+    return np.log(2 / taus.astype(np.float64) - 1).astype(np.float32)
