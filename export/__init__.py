@@ -1,0 +1,1 @@
+"""From trained weights to the files that other machines run (extra ``export``)."""

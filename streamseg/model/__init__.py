@@ -1,0 +1,1 @@
+"""The network in torch: trunk, neck, heads, losses and weights (extra ``train``)."""

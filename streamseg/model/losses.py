@@ -1,0 +1,185 @@
+"""Both losses of Fathi et al. 2017: metric learning of embeddings, and seed classification.
+
+Equation numbers are those of the method's summary in the README. Similarity is
+σ(p, q) = 2 / (1 + exp(d²)) with d² the squared distance of two embeddings.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from streamseg.datasets import VOID
+
+NEAREST = 1e-2
+"""Added to d² between different instances: log(1 - σ) and its gradient stay finite at d² = 0."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Pixels of one feature map drawn for the losses, grouped by instance."""
+
+    index: Tensor
+    """[S] int64, position in the flattened map."""
+    instance: Tensor
+    """[S] int64: 0 background, k the k-th object."""
+    instance_size: Tensor
+    """[S] float32, feature-map pixels of the point's instance."""
+
+
+def draw_points(
+    labels: Tensor, *, per_instance: int, in_background: int, generator: torch.Generator
+) -> Points:
+    """Draw random pixels of every instance and of the background.
+
+    The background is one more instance of the embedding loss. Instances too small for the
+    number asked for give some of their pixels several times.
+
+    Args:
+        labels: [h, w] int64: 0 background, k the k-th object, 255 void.
+        per_instance: points for each object (K of the paper).
+        in_background: points for the background.
+        generator: source of chance.
+    """
+    flat = labels.flatten()
+    index, instance, size = [], [], []
+    for value in torch.unique(flat).tolist():
+        if value == VOID:
+            continue
+        pixels = (flat == value).nonzero().squeeze(1)
+        count = per_instance if value else in_background
+        index.append(pixels[torch.randint(len(pixels), (count,), generator=generator)])
+        instance.append(torch.full((count,), value))
+        size.append(torch.full((count,), float(len(pixels))))
+    if not index:
+        none = torch.zeros(0, dtype=torch.int64)
+        return Points(none, none, torch.zeros(0))
+    return Points(torch.cat(index), torch.cat(instance), torch.cat(size))
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """d² between all rows: [P, D] and [Q, D] → [P, Q], at least 0."""
+    norms = a.square().sum(1)[:, None] + b.square().sum(1)[None]
+    return (norms - 2 * a @ b.T).clamp(min=0)
+
+
+def log_similarity(d2: Tensor) -> Tensor:
+    """Log σ = ln 2 - softplus(d²), exact for d² from 0 to beyond 1e4."""
+    return math.log(2) - functional.softplus(d2)
+
+
+def log_dissimilarity(d2: Tensor) -> Tensor:
+    """log(1 - σ) = log(-expm1(-d²)) - log1p(exp(-d²)); diverges at d² = 0."""
+    return torch.log(-torch.expm1(-d2)) - torch.log1p(torch.exp(-d2))
+
+
+def embedding_loss(drawn: Tensor, points: Points, *, size_exponent: float) -> Tensor:
+    """Equation (2): cross entropy of σ over all pairs of drawn pixels of one picture.
+
+    Pair weights fall with the sizes of both instances, w ∝ (n_p·n_q)^(-size_exponent), spread
+    over the points drawn of them, and sum to 1. The factor 1/#S of the equation is left out:
+    the weights are normalised already.
+
+    Args:
+        drawn: [S, D], embeddings of the drawn pixels.
+        points: the drawn pixels, at least one.
+        size_exponent: 1 weighs pairs by 1/(n_p·n_q), 0 all alike.
+
+    Returns:
+        Scalar.
+    """
+    d2 = squared_distances(drawn, drawn)
+    same = points.instance[:, None] == points.instance[None]
+    # an instance counts once, however many points were drawn of it
+    drawn_of_instance = points.instance.bincount()[points.instance]
+    weight = points.instance_size.pow(-size_exponent) / drawn_of_instance
+    weights = weight[:, None] * weight[None]
+    log_likelihood = torch.where(same, log_similarity(d2), log_dissimilarity(d2 + NEAREST))
+    return -(weights * log_likelihood).sum() / weights.sum()
+
+
+@torch.no_grad()
+def seed_targets(
+    drawn: Tensor,
+    embeddings: Tensor,
+    labels: Tensor,
+    class_of_object: Tensor,
+    taus: tuple[float, ...],
+    *,
+    good_iou: float,
+) -> Tensor:
+    """Targets of equation (7): what each drawn pixel would be worth as a seed, now.
+
+    A mask is grown from each pixel with each τ (equation 3). If its IoU with an object is
+    above ``good_iou`` the target is the class of that object, otherwise background.
+
+    Args:
+        drawn: [S, D], embeddings of the drawn pixels of one picture.
+        embeddings: [N, D], embeddings of all its pixels.
+        labels: [h, w] int64: 0 background, k the k-th object, 255 void.
+        class_of_object: [M] int64, class of object k at k-1.
+        taus: T similarity thresholds.
+        good_iou: IoU that makes a seed good.
+
+    Returns:
+        [S, T] int64, 0..C.
+    """
+    objects = len(class_of_object)
+    if objects == 0:
+        return torch.zeros(len(drawn), len(taus), dtype=torch.int64)
+    flat = labels.flatten()
+    known = flat != VOID
+    # one column per object and one of ones: a single product gives intersections and areas
+    membership = functional.one_hot(flat[known], objects + 1).float()
+    membership[:, 0] = 1
+    object_area = membership.sum(0)[1:]
+    d2 = squared_distances(drawn, embeddings[known])
+    targets = []
+    for tau in taus:
+        overlap = (d2 <= math.log(2 / tau - 1)).float() @ membership
+        mask_area, intersection = overlap[:, :1], overlap[:, 1:]
+        iou, best = (intersection / (mask_area + object_area - intersection)).max(1)
+        targets.append(torch.where(iou > good_iou, class_of_object[best], 0))
+    return torch.stack(targets, dim=1)
+
+
+def classification_loss(drawn: Tensor, targets: Tensor) -> Tensor:
+    """Equation (7): softmax cross entropy at the drawn pixels, summed over τ.
+
+    Args:
+        drawn: [S, T, C+1], logits of the drawn pixels.
+        targets: [S, T] int64, from ``seed_targets``.
+
+    Returns:
+        Scalar, a mean over the pixels.
+    """
+    total = functional.cross_entropy(drawn.flatten(0, 1), targets.flatten(), reduction="sum")
+    return total / max(len(drawn), 1)
+
+
+def semantic_loss(logits: Tensor, labels: Tensor, class_of_object: Tensor) -> Tensor:
+    """Cross entropy of the class of every pixel of one picture; not in the paper.
+
+    Equation (7) says nothing about classes until masks are good; this teaches the features what
+    is where from the first step. Its classifier is not used after training.
+
+    Args:
+        logits: [C+1, h, w].
+        labels: [h, w] int64: 0 background, k the k-th object, 255 void.
+        class_of_object: [M] int64, class of object k at k-1.
+
+    Returns:
+        Scalar, a mean over the pixels that are not void.
+    """
+    class_of_label = torch.full((VOID + 1,), VOID)
+    class_of_label[0] = 0
+    class_of_label[1 : len(class_of_object) + 1] = class_of_object
+    classes = class_of_label[labels]
+    total = functional.cross_entropy(
+        logits.float()[None], classes[None], ignore_index=VOID, reduction="sum"
+    )
+    return total / (classes != VOID).sum().clamp(min=1)

@@ -1,0 +1,111 @@
+"""Weights on disk: checkpoints to go on training from, safetensors to fine-tune from."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamseg.config import ModelConfig
+from streamseg.errors import ConfigError, MissingExtraError, ModelError
+
+BROKEN_PICKLE = (
+    *(OSError, EOFError, RuntimeError, TypeError, ValueError, LookupError, AttributeError),
+    *(AssertionError, struct.error, pickle.UnpicklingError),
+)
+"""What ``torch.load`` raises on broken files (found by breaking some), and we on foreign ones."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on."""
+
+    network: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    step: int
+    """Steps done."""
+    model_config: ModelConfig
+    train_config_json: str
+    image_ids: list[str]
+    """Every picture learnt from; the evaluator leaves them out."""
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint with ``torch.save``."""
+    values = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    torch.save({**values, "model_config": checkpoint.model_config.to_json()}, path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        ModelError: missing, truncated, or not one of ours.
+    """
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+        return Checkpoint(
+            **{**values, "model_config": ModelConfig.from_json(values["model_config"])}
+        )
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} does not exist") from error
+    except BROKEN_PICKLE as error:
+        raise ModelError(f"{path} is not a streamseg checkpoint: {error}") from error
+
+
+def save_safetensors(path: Path, network: dict[str, Tensor], config: ModelConfig) -> None:
+    """Write weights for fine-tuning, the model's configuration in the file's header.
+
+    Weights are halved to float16, which moves them by at most 1 part in 2000. Running statistics
+    of batch norms stay float32: variances need its range.
+    """
+    try:
+        from safetensors.torch import save_file
+    except ImportError as error:
+        raise MissingExtraError("safetensors", "train") from error
+    tensors = {name: _stored(name, tensor).contiguous() for name, tensor in network.items()}
+    save_file(tensors, path, metadata={"streamseg": json.dumps(asdict(config))})
+
+
+def _stored(name: str, tensor: Tensor) -> Tensor:
+    """A tensor as the file holds it."""
+    if not tensor.is_floating_point() or name.endswith(("running_mean", "running_var")):
+        return tensor
+    half = tensor.half()
+    return half if half.isfinite().all() else tensor
+
+
+def load_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
+    """Read what ``save_safetensors`` wrote; floating tensors come as float32.
+
+    Raises:
+        ModelError: missing, broken, or without our configuration.
+    """
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise MissingExtraError("safetensors", "train") from error
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} does not exist") from error
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} is not a safetensors file: {error}") from error
+    if "streamseg" not in metadata:
+        raise ModelError(f"{path} was not written by streamseg: it holds no model configuration")
+    try:
+        config = ModelConfig.from_json(metadata["streamseg"])
+    except ConfigError as error:
+        raise ModelError(f"{path}: {error}; it needs another version of streamseg") from error
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }, config

@@ -1,0 +1,92 @@
+"""ONNX Runtime on the CPU: what ``pip install streamseg`` runs with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from streamseg.config import SIZE_MULTIPLE, ModelConfig
+from streamseg.errors import ConfigError, InputError, ModelError
+from streamseg.results import Image, NetworkOutput
+
+METADATA_KEY = "streamseg"
+"""Name of the ONNX metadata entry that holds the model's configuration as JSON."""
+
+
+class OnnxRuntime:
+    """A model file in ONNX Runtime."""
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        """Load a model.
+
+        Args:
+            path: an ONNX file that streamseg exported.
+            threads: for one run of the network; all CPU cores if None.
+
+        Raises:
+            ModelError: the file is missing, not ONNX, or not exported by streamseg.
+        """
+        import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import (
+            Fail,
+            InvalidArgument,
+            InvalidGraph,
+            InvalidProtobuf,
+            NotImplemented,
+        )
+
+        if not path.is_file():
+            raise ModelError(f"model file {path} does not exist")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or _usable_cores()
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
+            raise ModelError(f"{path} is not an ONNX model that can be run: {error}") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if METADATA_KEY not in metadata:
+            raise ModelError(f"{path} was not exported by streamseg: it holds no configuration")
+        try:
+            self.config = ModelConfig.from_json(metadata[METADATA_KEY])
+        except ConfigError as error:
+            raise ModelError(f"{path}: {error}; it needs another version of streamseg") from error
+        self.description = (
+            f"ONNX Runtime {onnxruntime.__version__}, CPU, {options.intra_op_num_threads} threads"
+        )
+
+    def run(self, image: Image) -> NetworkOutput:
+        """Run the network on one picture.
+
+        Args:
+            image: RGB uint8 [H, W, 3], H and W multiples of 32.
+
+        Returns:
+            Embeddings [D, H/4, W/4] and logits [T, C+1, H/4, W/4], float32.
+
+        Raises:
+            InputError: wrong shape or dtype.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(
+                f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
+            )
+        height, width = image.shape[:2]
+        if not height or not width or height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
+            raise InputError(
+                f"network input must be a multiple of {SIZE_MULTIPLE} on both sides, "
+                f"got {width}x{height}"
+            )
+        embeddings, logits = self._session.run(["embeddings", "logits"], {"image": image[None]})
+        return NetworkOutput(embeddings=embeddings[0], logits=logits[0])
+
+
+def _usable_cores() -> int:
+    """CPU cores that this process may use (a container or taskset may allow fewer)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

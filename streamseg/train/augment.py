@@ -1,0 +1,108 @@
+"""The paper's augmentation: rotation, scale, a window rich in instances, flip; and colour.
+
+Rotation, scale, flip and crop are one affine map, so that every pixel is resampled once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from streamseg.datasets import VOID, Sample
+from streamseg.results import Image
+
+WINDOWS = 100
+PADDING = (127, 127, 127)
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A training picture: ``image`` RGB uint8 [S, S, 3], ``object_map`` uint8 [S, S]."""
+
+    image: Image
+    object_map: NDArray[np.uint8]
+
+
+def augment(
+    sample: Sample,
+    size: int,
+    *,
+    rotation_degrees: float,
+    scale_range: tuple[float, float],
+    colour_jitter: float,
+    rng: np.random.Generator,
+) -> Crop:
+    """Cut a random training picture out of a sample.
+
+    Args:
+        sample: the picture and its objects.
+        size: side S of the result in pixels. What lies outside of the picture is grey and void.
+        rotation_degrees: the angle is uniform in ± this.
+        scale_range: the scale is log-uniform in this range.
+        colour_jitter: brightness, contrast and saturation are multiplied by 1 ± this.
+        rng: source of chance.
+    """
+    height, width = sample.object_map.shape
+    angle = np.deg2rad(rng.uniform(-rotation_degrees, rotation_degrees))
+    scale = np.exp(rng.uniform(*np.log(scale_range)))
+    mirror = rng.choice((-1.0, 1.0))
+    cos, sin = np.cos(angle), np.sin(angle)
+    # source (x, y about the picture's centre) → turned, scaled, mirrored plane
+    forward = scale * np.array([[mirror * cos, -mirror * sin], [sin, cos]])
+    extent = np.abs(forward) @ (width, height)
+    centre = _choose_window(sample, forward, extent, size, rng)
+
+    backward = np.linalg.inv(forward)
+    corner = backward @ (centre - size / 2) + (width / 2, height / 2)
+    affine = (*backward[0], corner[0], *backward[1], corner[1])
+    image = PillowImage.fromarray(sample.image).transform(
+        (size, size),
+        PillowImage.Transform.AFFINE,
+        affine,
+        PillowImage.Resampling.BILINEAR,
+        fillcolor=PADDING,
+    )
+    object_map = PillowImage.fromarray(sample.object_map).transform(
+        (size, size), PillowImage.Transform.AFFINE, affine, fillcolor=VOID
+    )
+    return Crop(_jitter_colour(np.asarray(image), colour_jitter, rng), np.asarray(object_map))
+
+
+def _choose_window(
+    sample: Sample,
+    forward: NDArray[np.float64],
+    extent: NDArray[np.float64],
+    size: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Centre x, y of a window in the turned plane.
+
+    Of 100 random windows one is drawn, the more likely the more object centres it holds.
+    """
+    reach = np.abs(extent - size) / 2
+    centres = rng.uniform(-reach, reach, (WINDOWS, 2))
+    height, width = sample.object_map.shape
+    rows, columns = np.nonzero((sample.object_map > 0) & (sample.object_map != VOID))
+    labels = sample.object_map[rows, columns]
+    pixels = np.bincount(labels, minlength=len(sample) + 1)[1:]
+    sums = [np.bincount(labels, axis, len(sample) + 1)[1:] for axis in (columns, rows)]
+    objects = (np.stack(sums, 1) / np.maximum(pixels, 1)[:, None]) - (width / 2, height / 2)
+    offsets = np.abs((objects @ forward.T)[None] - centres[:, None])  # [windows, objects, 2]
+    held = (offsets < size / 2).all(2).sum(1)
+    weight = held + 1e-3
+    chosen: NDArray[np.float64] = centres[rng.choice(WINDOWS, p=weight / weight.sum())]
+    return chosen
+
+
+def _jitter_colour(image: Image, amount: float, rng: np.random.Generator) -> Image:
+    """Change brightness, contrast and saturation, each by a factor of 1 ± amount."""
+    brightness, contrast, saturation = rng.uniform(1 - amount, 1 + amount, 3).astype(np.float32)
+    pixels = image.astype(np.float32)
+    grey = pixels.mean(2, keepdims=True)
+    pixels = grey + (pixels - grey) * saturation
+    pixels = (pixels - 127) * (contrast * brightness) + 127 * brightness
+    jittered: Image = np.clip(pixels, 0, 255).astype(np.uint8)
+    return jittered

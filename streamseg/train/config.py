@@ -1,0 +1,123 @@
+"""Every number of a training run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from streamseg.config import SIZE_MULTIPLE
+from streamseg.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to learn. "Paper" marks values of Fathi et al. 2017; the others are our choice.
+
+    Raises:
+        ConfigError: a value is outside its range.
+    """
+
+    steps: int = 4000
+    """Length of the run; the schedules of learning rate and λ stretch over it."""
+    batch_size: int = 12
+    crop_size: int = 288
+    """Side of the square training pictures in pixels, a multiple of 32."""
+    seed: int = 0
+    rotation_degrees: float = 10.0
+    """Paper."""
+    scale_range: tuple[float, float] = (0.7, 1.5)
+    """Paper."""
+    colour_jitter: float = 0.3
+    min_instance_px: int = 3
+    """Smaller instances, in feature-map pixels, are void."""
+    points_per_instance: int = 16
+    """Paper: 10. More points cost little and steady the gradient."""
+    points_in_background: int = 48
+    """Background covers most of a picture and takes many shapes."""
+    size_exponent: float = 0.5
+    """Pair weights are (n_p·n_q)^-this; 1 leaves next to nothing for large objects."""
+    good_iou: float = 0.5
+    """A grown mask above this IoU makes its pixel a good seed."""
+    class_weight: float = 0.2
+    """λ at the end. Paper."""
+    class_weight_start: float = 0.05
+    """Fraction of the run before which λ is 0."""
+    class_weight_full: float = 0.3
+    """Fraction of the run at which λ is whole; in between it rises linearly."""
+    semantic_weight: float = 0.5
+    """Of the per-pixel class loss that helps the features; 0 leaves the paper's losses alone."""
+    learning_rate: float = 2e-3
+    trunk_learning_rate: float = 5e-4
+    """The trunk starts from ImageNet and learns slower. Paper; the value is ours."""
+    weight_decay: float = 0.02
+    warmup: float = 0.03
+    """Fraction of the run over which the learning rate rises from 0."""
+    decay: float = 0.5
+    """Fraction of the run, at its end, over which the learning rate falls to 0."""
+    clip_norm: float = 5.0
+    """Largest norm of the gradient."""
+    checkpoint_every: int = 250
+
+    def __post_init__(self) -> None:
+        """Check what would fail late or silently."""
+        for name in ("steps", "batch_size", "points_per_instance", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        not_negative = ("seed", "points_in_background", "class_weight", "semantic_weight")
+        for name in (*not_negative, "class_weight_start"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("warmup", "decay", "learning_rate", "trunk_learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not self.class_weight_start < self.class_weight_full:
+            raise ConfigError(
+                f"class_weight_full must be above class_weight_start, got "
+                f"{self.class_weight_full} and {self.class_weight_start}"
+            )
+        if len(self.scale_range) != 2 or not 0 < self.scale_range[0] <= self.scale_range[1]:
+            raise ConfigError(f"scale_range must be two rising scales, got {self.scale_range}")
+        if not 0 <= self.colour_jitter <= 1:
+            raise ConfigError(f"colour_jitter must lie in 0 to 1, got {self.colour_jitter}")
+        if self.crop_size < SIZE_MULTIPLE or self.crop_size % SIZE_MULTIPLE:
+            raise ConfigError(
+                f"crop_size must be a multiple of {SIZE_MULTIPLE}, got {self.crop_size}"
+            )
+
+    def learning_rate_factor(self, step: int) -> float:
+        """Trapezoid: up, flat, down to 0. The flat part lets a run be prolonged."""
+        done = (step + 1) / self.steps
+        return min(1.0, done / self.warmup, (1 - step / self.steps) / self.decay)
+
+    def class_weight_at(self, step: int) -> float:
+        """λ of equation (10) at a step."""
+        span = self.class_weight_full - self.class_weight_start
+        done = (step / self.steps - self.class_weight_start) / span
+        return self.class_weight * min(1.0, max(0.0, done))
+
+    def to_json(self) -> str:
+        """The configuration as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainConfig:
+        """Read back what ``to_json`` wrote.
+
+        Raises:
+            ConfigError: not JSON, unknown keys, or values that are not allowed.
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"training config is not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise ConfigError(f"training config must be a JSON object, got {text[:40]}")
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ConfigError(f"training config has unknown keys: {', '.join(sorted(unknown))}")
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        try:
+            return cls(**{**values, **lists})
+        except TypeError as error:
+            raise ConfigError(f"training config has a value of the wrong type: {error}") from error

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from streamseg.datasets import VOID
+from streamseg.model.losses import (
+    NEAREST,
+    Points,
+    classification_loss,
+    draw_points,
+    embedding_loss,
+    log_dissimilarity,
+    log_similarity,
+    seed_targets,
+    semantic_loss,
+    squared_distances,
+)
+
+TAUS = (0.25, 0.5, 0.75, 0.9)
+
+
+def chance(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_logs_of_similarity_equal_the_direct_formulas() -> None:
+    d2 = torch.linspace(0.01, 30, 500, dtype=torch.float64)
+    sigma = 2 / (1 + d2.exp())
+    assert_close(log_similarity(d2), sigma.log())
+    assert_close(log_dissimilarity(d2), (1 - sigma).log())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_logs_and_their_gradients_are_finite_for_equal_and_for_far_embeddings(
+    dtype: torch.dtype,
+) -> None:
+    d2 = torch.tensor([0, 1e-30, 1e-4, 1, 90, 1e4], dtype=dtype, requires_grad=True)
+    for values in (log_similarity(d2), log_dissimilarity(d2 + NEAREST)):
+        (gradient,) = torch.autograd.grad(values.sum(), d2)
+        assert values.isfinite().all()
+        assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_embedding_loss_is_finite_when_two_instances_share_an_embedding(dtype: torch.dtype) -> None:
+    rows = torch.tensor([[0, 0], [0, 0], [100, 0], [100, 0]], dtype=dtype, requires_grad=True)
+    points = Points(torch.arange(4), torch.tensor([0, 1, 1, 2]), torch.tensor([9.0, 4.0, 4.0, 1.0]))
+    loss = embedding_loss(rows, points, size_exponent=1)
+    (gradient,) = torch.autograd.grad(loss, rows)
+    assert loss.isfinite()
+    assert gradient.isfinite().all()
+
+
+def test_squared_distances_are_those_of_all_pairs() -> None:
+    a, b = torch.randn(7, 5, generator=chance(1)), torch.randn(4, 5, generator=chance(2))
+    assert_close(squared_distances(a, b), (a[:, None] - b[None]).square().sum(2))
+    assert squared_distances(a, a).min() >= 0
+
+
+@pytest.mark.parametrize("size_exponent", [0.0, 0.25, 1.0])
+def test_embedding_loss_is_equation_2_summed_pair_by_pair(size_exponent: float) -> None:
+    instance = [0, 0, 0, 0, 1, 1, 2, 2, 2]
+    size = {0: 400.0, 1: 30.0, 2: 7.0}
+    rows = torch.randn(len(instance), 3, generator=chance(), dtype=torch.float64)
+    total = weights = 0.0
+    for p, label_p in enumerate(instance):
+        for q, label_q in enumerate(instance):
+            sizes = (size[label_p] * size[label_q]) ** -size_exponent
+            weight = sizes / (instance.count(label_p) * instance.count(label_q))
+            d2 = float((rows[p] - rows[q]).square().sum())
+            if label_p == label_q:
+                likelihood = 2 / (1 + math.exp(d2))
+            else:
+                likelihood = 1 - 2 / (1 + math.exp(d2 + NEAREST))
+            total -= weight * math.log(likelihood)
+            weights += weight
+    points = Points(
+        torch.arange(len(instance)),
+        torch.tensor(instance),
+        torch.tensor([size[label] for label in instance], dtype=torch.float64),
+    )
+    loss = embedding_loss(rows, points, size_exponent=size_exponent)
+    assert float(loss) == pytest.approx(total / weights, rel=1e-9)
+
+
+def scene() -> tuple[Tensor, Tensor]:
+    """Three objects, background and void on 12x16, and embeddings of which some are muddled."""
+    labels = torch.zeros(12, 16, dtype=torch.int64)
+    labels[1:6, 1:7], labels[6:11, 2:6], labels[2:9, 9:14] = 1, 2, 3
+    labels[5:7], labels[0, :4] = VOID, VOID
+    spread = torch.tensor([1.0, 0.1, 0.45, 0.3])
+    known = labels.flatten().where(labels.flatten() != VOID, 0)
+    centres = 2 * torch.randn(4, 3, generator=chance(5))
+    noise = torch.randn(len(known), 3, generator=chance(6)) * spread[known, None]
+    return labels, centres[known] + noise
+
+
+def test_seed_targets_equal_growing_each_mask_and_comparing_it_with_each_object() -> None:
+    labels, embeddings = scene()
+    flat, rows = labels.flatten().numpy(), embeddings.numpy().astype(np.float64)
+    known = flat != VOID
+    classes = [15, 7, 15]
+    drawn = np.flatnonzero(known)[::3]
+    expected = np.zeros((len(drawn), len(TAUS)), np.int64)
+    for s, seed in enumerate(drawn):
+        sigma = 2 / (1 + np.exp(np.square(rows - rows[seed]).sum(1)))
+        for t, tau in enumerate(TAUS):
+            mask = (sigma >= tau) & known
+            ious = [
+                (mask & (flat == k)).sum() / (mask | (flat == k)).sum()
+                for k in range(1, len(classes) + 1)
+            ]
+            if max(ious) > 0.5:
+                expected[s, t] = classes[int(np.argmax(ious))]
+    assert {0, 7, 15} == set(expected.flat)  # else the scene shows little
+    targets = seed_targets(
+        embeddings[torch.from_numpy(drawn)],
+        embeddings,
+        labels,
+        torch.tensor(classes),
+        TAUS,
+        good_iou=0.5,
+    )
+    assert targets.tolist() == expected.tolist()
+
+
+def test_without_objects_every_seed_is_background() -> None:
+    labels, embeddings = scene()
+    none = torch.zeros(0, dtype=torch.int64)
+    targets = seed_targets(
+        embeddings[:5], embeddings, torch.zeros_like(labels), none, TAUS, good_iou=0.5
+    )
+    assert targets.tolist() == [[0] * len(TAUS)] * 5
+
+
+def test_classification_loss_sums_over_thresholds_and_averages_over_pixels() -> None:
+    logits = torch.randn(6, 4, 3, generator=chance(), dtype=torch.float64)
+    targets = torch.randint(3, (6, 4), generator=chance())
+    chosen = logits.softmax(2).gather(2, targets[..., None])
+    assert_close(classification_loss(logits, targets), -chosen.log().sum() / 6)
+    assert classification_loss(logits[:0], targets[:0]) == 0
+
+
+def test_semantic_loss_is_the_mean_over_pixels_that_are_not_void() -> None:
+    labels, _ = scene()
+    logits = torch.randn(4, 12, 16, generator=chance(), dtype=torch.float64)
+    class_of_label = {0: 0, 1: 3, 2: 1, 3: 3}
+    likelihoods = [
+        math.log(logits[:, y, x].softmax(0)[class_of_label[label]])
+        for y, row in enumerate(labels.tolist())
+        for x, label in enumerate(row)
+        if label != VOID
+    ]
+    loss = semantic_loss(logits, labels, torch.tensor([3, 1, 3]))
+    assert float(loss) == pytest.approx(-sum(likelihoods) / len(likelihoods), rel=1e-5)
+    none = torch.zeros(0, dtype=torch.int64)
+    assert semantic_loss(logits, torch.full_like(labels, VOID), none) == 0
+
+
+def test_draw_points_takes_as_many_of_each_instance_as_asked_and_never_void() -> None:
+    labels, _ = scene()
+    labels[11, 15] = 4  # a single pixel
+    points = draw_points(labels, per_instance=5, in_background=20, generator=chance())
+    assert torch.bincount(points.instance).tolist() == [20, 5, 5, 5, 5]
+    assert torch.equal(labels.flatten()[points.index], points.instance)
+    for value in range(5):
+        sizes = points.instance_size[points.instance == value]
+        assert sizes.unique().tolist() == [float((labels == value).sum())]
+    assert points.index[points.instance == 4].tolist() == [11 * 16 + 15] * 5
+
+
+def test_draw_points_differ_with_chance_only() -> None:
+    labels, _ = scene()
+    first, again, other = (
+        draw_points(labels, per_instance=5, in_background=20, generator=chance(seed)).index
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_map_of_void_gives_no_points() -> None:
+    void = torch.full((3, 4), VOID)
+    points = draw_points(void, per_instance=5, in_background=20, generator=chance())
+    assert len(points.index) == len(points.instance) == len(points.instance_size) == 0
+    assert points.index.dtype == torch.int64

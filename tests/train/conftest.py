@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamseg.datasets import VocLayout
+
+MakeVoc: TypeAlias = Callable[..., VocLayout]
+
+COLOUR_OF_CLASS = {1: (230, 30, 30), 2: (30, 210, 40), 3: (40, 60, 240), 4: (230, 220, 40)}
+BACKGROUND_COLOUR = (90, 90, 90)
+
+
+@pytest.fixture(scope="session")
+def make_voc(tmp_path_factory: pytest.TempPathFactory) -> MakeVoc:
+    """Writes pictures of 96x64 in VOC's layout, each given by the classes of its objects."""
+
+    def make(
+        pictures: Sequence[Sequence[int]], *, side_px: int = 20, background: int = 0
+    ) -> VocLayout:
+        root = tmp_path_factory.mktemp("voc")
+        for folder in ("JPEGImages", "SegmentationObject", "SegmentationClass"):
+            (root / folder).mkdir()
+        (root / "ImageSets/Segmentation").mkdir(parents=True)
+        ids = [f"picture{index}" for index in range(len(pictures))]
+        (root / "ImageSets/Segmentation/train.txt").write_text("\n".join(ids))
+        for index, (image_id, classes) in enumerate(zip(ids, pictures, strict=True)):
+            image = np.full((64, 96, 3), BACKGROUND_COLOUR, np.uint8)
+            objects = np.full((64, 96), background, np.uint8)
+            class_map = objects.copy()
+            for k, class_id in enumerate(classes, start=1):
+                top, left = 8 + 9 * ((index + k) % 3), 6 + 30 * (k - 1)
+                here = np.s_[top : top + side_px, left : left + side_px]
+                image[here], objects[here], class_map[here] = COLOUR_OF_CLASS[class_id], k, class_id
+            path = root / f"JPEGImages/{image_id}.jpg"
+            Image.fromarray(image).save(path, quality=100, subsampling=0)
+            Image.fromarray(objects).save(root / f"SegmentationObject/{image_id}.png")
+            Image.fromarray(class_map).save(root / f"SegmentationClass/{image_id}.png")
+        return VocLayout(root, "train")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def colour_of_class() -> dict[int, tuple[int, int, int]]:
+    return COLOUR_OF_CLASS
+
+
+@pytest.fixture(scope="session")
+def voc(make_voc: MakeVoc) -> VocLayout:
+    return make_voc([[1, 2], [2, 3, 1], [3]])

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from streamseg.datasets import VOID, VocLayout
+from streamseg.errors import DataError
+from streamseg.train.augment import Crop
+from streamseg.train.config import TrainConfig
+from streamseg.train.data import BatchStream, feature_map_labels
+
+MakeVoc = Callable[..., VocLayout]
+SMALL = TrainConfig(steps=50, batch_size=3, crop_size=64, colour_jitter=0.0)
+
+
+def test_a_batch_has_the_promised_shapes(voc: VocLayout) -> None:
+    batch = BatchStream([voc], 4, SMALL)[0]
+    assert batch.pixels.shape == (3, 3, 64, 64)
+    assert batch.pixels.dtype == torch.uint8
+    assert batch.pixels.is_contiguous(memory_format=torch.channels_last)
+    for labels, classes in zip(batch.labels, batch.class_of_object, strict=True):
+        assert labels.shape == (16, 16)
+        assert labels.dtype == classes.dtype == torch.int64
+        assert set(labels.flatten().tolist()) - {0, VOID} == set(range(1, len(classes) + 1))
+
+
+def test_a_step_always_gives_the_same_batch_and_another_step_another(voc: VocLayout) -> None:
+    stream, again = BatchStream([voc], 4, SMALL), BatchStream([voc], 4, SMALL)
+    stream[3]
+    assert torch.equal(stream[7].pixels, again[7].pixels)
+    assert all(map(torch.equal, stream[7].labels, again[7].labels))
+    assert not torch.equal(stream[7].pixels, stream[8].pixels)
+    assert len(stream) == SMALL.steps
+
+
+def test_objects_keep_their_classes_through_crops(
+    voc: VocLayout, colour_of_class: dict[int, tuple[int, int, int]]
+) -> None:
+    stream = BatchStream([voc], 4, SMALL)
+    seen = set()
+    for step in range(6):
+        batch = stream[step]
+        for pixels, labels, classes in zip(
+            batch.pixels, batch.labels, batch.class_of_object, strict=True
+        ):
+            at_centres = pixels[:, 2::4, 2::4]
+            for k, class_id in enumerate(classes.tolist(), start=1):
+                colour = at_centres[:, labels == k].float().median(1).values
+                distances = {
+                    name: float((colour - torch.tensor(known)).abs().sum())
+                    for name, known in colour_of_class.items()
+                }
+                assert min(distances, key=distances.__getitem__) == class_id
+                seen.add(class_id)
+    assert seen == {1, 2, 3}
+
+
+def test_rare_classes_are_drawn_by_the_root_of_their_number(make_voc: MakeVoc) -> None:
+    rare = make_voc([[1]] * 5), make_voc([[1]] * 4 + [[2]])
+    # crops larger than any picture: no object is lost
+    stream = BatchStream(rare, 4, TrainConfig(batch_size=80, crop_size=160))
+    classes = torch.cat(stream[0].class_of_object)
+    assert len(classes) == 80
+    assert (classes == 2).float().mean() == pytest.approx(0.25, abs=0.1)  # evenly: 0.1
+
+
+def test_data_without_any_object_are_refused(make_voc: MakeVoc) -> None:
+    with pytest.raises(DataError, match="no picture of the data shows an object"):
+        BatchStream([make_voc([[], []])], 4, SMALL)
+
+
+def test_feature_map_labels_are_those_at_pixel_centres_numbered_anew() -> None:
+    coarse = np.array([[1, 2, 2, VOID], [0, 2, 4, 4], [0, 0, 4, 4]], np.uint8)
+    object_map = np.full((12, 16), 9, np.uint8)  # 9 lies nowhere near a centre
+    object_map[2::4, 2::4] = coarse
+    labels, kept = feature_map_labels(Crop(np.zeros((12, 16, 3), np.uint8), object_map), 4, 3)
+    # object 1 has one pixel, too few
+    assert labels.tolist() == [[VOID, 1, 1, VOID], [0, 1, 2, 2], [0, 0, 2, 2]]
+    assert labels.dtype == torch.int64
+    assert kept == [1, 3]

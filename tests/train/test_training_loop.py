@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from streamseg.config import ModelConfig
+from streamseg.datasets import VOID, VocLayout
+from streamseg.errors import ModelError, TrainingError
+from streamseg.model.network import Network
+from streamseg.model.weights import load_checkpoint, save_checkpoint
+from streamseg.train.config import TrainConfig
+from streamseg.train.loop import CHECKPOINT, METRICS, StepMetrics, Trainer
+
+# Python 3.12 and later warn of every fork that a data loader makes after torch started threads
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+MODEL = ModelConfig(
+    trunk="test_efficientnet", embedding_dim=8, neck_channels=16, head_channels=16, taus=(0.5, 0.75)
+)
+RUN = TrainConfig(
+    steps=40,
+    batch_size=3,
+    crop_size=64,
+    learning_rate=5e-3,
+    trunk_learning_rate=2e-3,
+    warmup=0.1,
+    decay=0.3,
+    class_weight_start=0.0,
+    class_weight_full=0.1,
+    checkpoint_every=1000,
+)
+
+
+class StopHere(Exception):
+    """Ends a run from within ``on_step``."""
+
+
+def ignore(metrics: StepMetrics) -> None:
+    """No progress bar."""
+
+
+def stop_after(step: int, log: list[StepMetrics], error: type[BaseException]) -> Any:
+    def on_step(metrics: StepMetrics) -> None:
+        log.append(metrics)
+        if metrics.step == step:
+            raise error
+
+    return on_step
+
+
+def strict_lines(folder: Path) -> list[dict[str, Any]]:
+    """metrics.jsonl, read as any JSON parser would: Python alone knows NaN."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line, parse_constant=refuse) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def start() -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    return Network(MODEL).state_dict()
+
+
+@dataclass(frozen=True)
+class Finished:
+    folder: Path
+    metrics: list[StepMetrics]
+
+
+@pytest.fixture(scope="module")
+def finished(
+    voc: VocLayout, start: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
+    """A whole run, uninterrupted."""
+    folder = tmp_path_factory.mktemp("run") / "made" / "by the trainer"
+    metrics: list[StepMetrics] = []
+    Trainer([voc], folder, MODEL, RUN, start_from=start).run(metrics.append)
+    return Finished(folder, metrics)
+
+
+def test_a_short_run_learns(finished: Finished) -> None:
+    def mean(name: str, part: slice) -> float:
+        values = [getattr(metrics, name) for metrics in finished.metrics[part]]
+        return float(sum(values) / len(values))
+
+    for loss in ("embedding_loss", "classification_loss", "semantic_loss"):
+        assert mean(loss, slice(-5, None)) < 0.6 * mean(loss, slice(5)), loss
+
+
+def test_every_step_is_one_line_of_json(finished: Finished) -> None:
+    lines = strict_lines(finished.folder)
+    assert [line["step"] for line in lines] == list(range(RUN.steps))
+    assert all(line.keys() == {field.name for field in fields(StepMetrics)} for line in lines)
+    assert [line["loss"] for line in lines] == [metrics.loss for metrics in finished.metrics]
+
+
+def test_the_checkpoint_knows_its_pictures_and_settings(finished: Finished, voc: VocLayout) -> None:
+    checkpoint = load_checkpoint(finished.folder / CHECKPOINT)
+    assert checkpoint.step == RUN.steps
+    assert checkpoint.image_ids == list(voc.ids)
+    assert checkpoint.model_config == MODEL
+    assert TrainConfig.from_json(checkpoint.train_config_json) == RUN
+    assert {path.name for path in finished.folder.iterdir()} == {CHECKPOINT, METRICS}
+
+
+def test_frozen_layers_and_the_trunks_statistics_stay(
+    finished: Finished, start: dict[str, Tensor]
+) -> None:
+    learnt = load_checkpoint(finished.folder / CHECKPOINT).network
+    frozen = ("trunk.conv_stem", "trunk.bn1", "trunk.blocks.0.", "trunk.blocks.1.")
+    for name, tensor in start.items():
+        counted = name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+        stays = name.startswith(frozen) or (name.startswith("trunk.") and counted)
+        assert torch.equal(tensor, learnt[name]) == stays, name
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+    finished: Finished, voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    log: list[StepMetrics] = []
+    first = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
+    with pytest.raises(KeyboardInterrupt):
+        first.run(stop_after(4, log, KeyboardInterrupt))
+    assert load_checkpoint(tmp_path / CHECKPOINT).step == 5
+
+    # the checkpoint's own model counts, not the one that is asked for
+    second = Trainer([voc], tmp_path, replace(MODEL, embedding_dim=3), RUN)
+    assert second.step == 5
+    with pytest.raises(StopHere):
+        second.run(stop_after(8, log, StopHere))
+    assert [metrics.step for metrics in log] == list(range(9))
+    assert [metrics.loss for metrics in log] == pytest.approx(
+        [metrics.loss for metrics in finished.metrics[:9]], rel=1e-5
+    )
+    assert [line["step"] for line in strict_lines(tmp_path)] == list(range(9))
+
+
+def test_a_finished_run_can_be_prolonged_with_other_rates(
+    finished: Finished, voc: VocLayout, tmp_path: Path
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    config = replace(RUN, steps=RUN.steps + 1, learning_rate=1e-6, weight_decay=0.5)
+    trainer = Trainer([voc], tmp_path / "run", MODEL, config)
+    assert trainer.step == RUN.steps
+    trainer.run(ignore)
+    assert trainer.step == RUN.steps + 1
+    groups = trainer.optimizer.param_groups
+    assert [group["weight_decay"] for group in groups] == [0.5, 0.5]
+    assert groups[1]["lr"] <= 1e-6
+
+
+def test_a_loss_of_nan_ends_the_run_and_leaves_the_last_good_checkpoint(
+    voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    trainer = Trainer([voc], tmp_path, MODEL, replace(RUN, checkpoint_every=2), start_from=start)
+
+    def spoil(metrics: StepMetrics) -> None:
+        if metrics.step == 2:
+            torch.nn.init.constant_(next(trainer.network.neck.parameters()), torch.nan)
+
+    with pytest.raises(TrainingError, match=r"loss is nan at step 3 .*lower learning_rate"):
+        trainer.run(spoil)
+    left = load_checkpoint(tmp_path / CHECKPOINT)
+    assert left.step == 2
+    assert all(tensor.isfinite().all() for tensor in left.network.values())
+
+
+def test_a_gradient_beyond_all_bounds_ends_the_run_before_it_spoils_the_weights(
+    voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    trainer = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
+    weight = next(trainer.network.embedding_head.parameters())
+    weight.register_hook(lambda gradient: gradient * torch.inf)
+    with pytest.raises(TrainingError, match=r"gradient norm is (inf|nan) at step 0"):
+        trainer.run(ignore)
+    assert weight.isfinite().all()
+
+
+def test_a_batch_of_nothing_but_void_is_survived(
+    make_voc: Callable[..., VocLayout], start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    void = make_voc([[1]], side_px=2, background=VOID)
+    config = replace(RUN, steps=2, batch_size=1)
+    Trainer([void], tmp_path, MODEL, config, start_from=start).run(ignore)
+    assert [line["loss"] for line in strict_lines(tmp_path)] == [0, 0]
+
+
+def test_a_broken_checkpoint_is_not_started_over(voc: VocLayout, tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"broken")
+    with pytest.raises(ModelError, match=f"{CHECKPOINT} is not a streamseg checkpoint"):
+        Trainer([voc], tmp_path, MODEL, RUN)
+    assert (tmp_path / CHECKPOINT).read_bytes() == b"broken"
+
+
+def test_a_checkpoint_whose_weights_belong_to_another_network_is_refused(
+    finished: Finished, voc: VocLayout, tmp_path: Path
+) -> None:
+    checkpoint = load_checkpoint(finished.folder / CHECKPOINT)
+    other = replace(checkpoint, model_config=replace(MODEL, embedding_dim=9))
+    save_checkpoint(tmp_path / CHECKPOINT, other)
+    with pytest.raises(ModelError, match="does not fit its own configuration"):
+        Trainer([voc], tmp_path, MODEL, RUN)
