@@ -1,0 +1,1 @@
+"""Video in and video out: sources of frames, decoding ahead, the overlay file."""

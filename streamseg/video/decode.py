@@ -1,0 +1,159 @@
+"""Decode the video stream of an opened container into frames."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from functools import partial
+
+import av.error
+from av import VideoFrame
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from streamseg.errors import SourceError
+from streamseg.results import Frame
+from streamseg.video.base import Source
+from streamseg.video.clock import PresentationClock
+from streamseg.video.ffmpeg_errors import reading
+from streamseg.video.pictures import Orientation, PictureConverter
+
+logger = logging.getLogger(__name__)
+
+# For media that state neither timestamps nor a rate.
+_FALLBACK_RATE = Fraction(25)
+
+
+class VideoSource(Source):
+    """The first video stream of a container.
+
+    Damaged packets are skipped, counted and logged. Frames are kept as decoded (1.5 bytes per
+    pixel as a rule) and converted when somebody calls ``Frame.render``.
+    """
+
+    def __init__(self, container: InputContainer, description: str, *, is_live: bool) -> None:
+        """Take over an opened container and decode its first frame.
+
+        Args:
+            container: closed at the end, by ``close``, and when this fails.
+            description: what it is, for messages.
+            is_live: whether it is a camera: decode for low delay, count time from the first
+                frame.
+
+        Raises:
+            SourceError: there is no video stream, or nothing in it can be decoded.
+        """
+        stream = _video_stream(container)
+        if stream is None:
+            kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing at all"
+            container.close()
+            raise SourceError(f"{description} has no video stream, it holds {kinds}")
+        # Threads that work on several frames at once decode faster, but hold back as many frames.
+        stream.thread_type = "SLICE" if is_live else "AUTO"
+        duration_seconds = _duration_seconds(container, stream)
+        super().__init__(
+            self._read(container, stream),
+            description,
+            time_base=_fraction(stream.time_base) or 1 / _FALLBACK_RATE,
+            average_rate=_fraction(stream.average_rate),
+            frame_count=_frame_count(stream, duration_seconds),
+            duration_seconds=duration_seconds,
+            is_live=is_live,
+        )
+
+    def _read(self, container: InputContainer, stream: VideoStream) -> Generator[Frame, None, None]:
+        converter = PictureConverter()
+        clock = PresentationClock(self.time_base, from_zero=self.is_live)
+        nominal_seconds = float(1 / (self.average_rate or _FALLBACK_RATE))
+        end_seconds = 0.0
+        rotation: int | None = None
+        with container:
+            for index, decoded in enumerate(self._decoded(container, stream)):
+                duration_seconds = float(decoded.duration * self.time_base) or nominal_seconds
+                pts_seconds = clock.seconds(decoded.pts, duration_seconds)
+                end_seconds = pts_seconds + duration_seconds
+                if decoded.rotation != rotation:
+                    rotation, orientation = decoded.rotation, Orientation.of(decoded)
+                width, height = orientation.size(decoded.width, decoded.height)
+                render = partial(converter.render, decoded, orientation)
+                yield Frame(index, pts_seconds, height, width, render)
+            self._warn_of_early_end(end_seconds, nominal_seconds)
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        """Yield decoded frames; raise SourceError where the container cannot be read on."""
+        # Uncompressed pictures of a camera lie in the driver's memory, which closing unmaps.
+        is_borrowed = self.is_live and stream.codec_context.name == "rawvideo"
+        packets = container.demux(stream)
+        spent_seconds = 0.0
+        while True:
+            with reading(self.description):
+                packet = next(packets, None)
+            if packet is None:
+                return
+            started = time.perf_counter()
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError as error:
+                self._skip(f"a packet {_place(packet.pts, self.time_base)}", str(error.strerror))
+                continue
+            finally:
+                spent_seconds += time.perf_counter() - started
+            for decoded in frames:
+                if is_borrowed:
+                    decoded.make_writable()  # copies, as the packet holds the same memory
+                self.decode_ms, spent_seconds = 1e3 * spent_seconds, 0.0
+                yield decoded
+
+    def _warn_of_early_end(self, end_seconds: float, nominal_seconds: float) -> None:
+        if self.skipped > 1:
+            logger.warning("%s: skipped %d damaged packets", self.description, self.skipped)
+        if self.is_live or not self.duration_seconds or not end_seconds:
+            return
+        if end_seconds < self.duration_seconds - 2 * nominal_seconds:
+            logger.warning(
+                "%s: the video ends after %.2f s, but the file states %.2f s: it may be cut off",
+                self.description,
+                end_seconds,
+                self.duration_seconds,
+            )
+
+
+def _video_stream(container: InputContainer) -> VideoStream | None:
+    """The first stream of moving pictures; the cover of a song is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    return None
+
+
+def _duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+    time_base = _fraction(stream.time_base)
+    if stream.duration and time_base:
+        return float(stream.duration * time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _frame_count(stream: VideoStream, duration_seconds: float | None) -> int | None:
+    """The stated number of frames, or an estimate where it is missing or far off.
+
+    Matroska and fragmented mp4 state none; a file that was cut off promises too much.
+    """
+    rate = _fraction(stream.average_rate)
+    if not duration_seconds or not rate:
+        return stream.frames or None
+    expected = duration_seconds * float(rate)
+    is_plausible = abs(stream.frames - expected) <= 1 + 0.1 * expected
+    return stream.frames if is_plausible else round(expected)
+
+
+def _fraction(value: Fraction | None) -> Fraction | None:
+    """A Fraction, also of PyAV 19's own rational numbers; None when unknown or 0."""
+    return Fraction(value.numerator, value.denominator) if value else None
+
+
+def _place(pts: int | None, time_base: Fraction) -> str:
+    """Roughly where a damaged packet is: decoding in threads reports it some packets later."""
+    return "near the end" if pts is None else f"near {float(pts * time_base):.2f} s"

@@ -1,0 +1,217 @@
+"""Write frames as an H.264 video that keeps the times, and stays playable when cut off."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import cast
+
+import av
+import numpy as np
+from av import VideoFrame
+from av.container import OutputContainer
+from av.video.frame import PictureType
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from streamseg.errors import InputError, SinkError
+from streamseg.results import Image
+from streamseg.video.ffmpeg_errors import writing
+
+logger = logging.getLogger(__name__)
+
+# A row of fragments, each playable without those that follow. The index waits for the first
+# fragment, to know where time begins: timestamps stay as they are, but none may be negative.
+# ("hybrid_fragmented" would end as a plain mp4, but FFmpeg before 8.1 loses pictures in it.)
+_MP4_OPTIONS = {
+    "movflags": "frag_keyframe+delay_moov+default_base_moof",
+    "avoid_negative_ts": "make_non_negative",
+    "flush_packets": "1",
+}
+_MKV_OPTIONS = {"cluster_time_limit": "1000", "flush_packets": "1"}  # ms
+_OPTIONS_BY_SUFFIX = {".mp4": _MP4_OPTIONS, ".mov": _MP4_OPTIONS, ".mkv": _MKV_OPTIONS}
+
+# The first that this build of FFmpeg has. zerolatency: no frame waits in the encoder, where a
+# killed process would lose it.
+_ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("libx264", {"preset": "superfast", "tune": "zerolatency", "crf": "22", "forced-idr": "1"}),
+    ("mpeg4", {"flags": "+qscale", "global_quality": str(4 * 118)}),  # 118 is FF_QP2LAMBDA
+)
+
+# A key frame begins a fragment, and at most one fragment is lost when the process is killed.
+_KEY_FRAME_SECONDS = 1.0
+_MPEG4_MAX_DENOMINATOR = 65535
+_BT709 = 1
+
+
+class VideoSink:
+    """A video file being written; a context manager that completes the file on the way out.
+
+    The file is complete after ``close``, also after an exception or Ctrl-C. When the process is
+    killed, all but the last second can be played.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        width: int,
+        height: int,
+        *,
+        time_base: Fraction,
+        rate: Fraction | None,
+    ) -> None:
+        """Create the file, replacing one that is there.
+
+        Args:
+            path: its suffix chooses the format: .mp4, .mov, or .mkv (which keeps whole
+                milliseconds only).
+            width: of all pictures, in pixels.
+            height: of all pictures, in pixels. Odd sizes are kept, in 4:4:4 colour, which fewer
+                players show.
+            time_base: unit of the timestamps in seconds, best that of the source.
+            rate: nominal frames per second, which gives the last frame its duration; 25 when
+                None.
+
+        Raises:
+            SinkError: unknown suffix, or the file cannot be created.
+            InputError: width, height, time base or rate is not above 0.
+        """
+        self.path = Path(path)
+        options = _OPTIONS_BY_SUFFIX.get(self.path.suffix.lower())
+        if options is None:
+            known = ", ".join(_OPTIONS_BY_SUFFIX)
+            raise SinkError(f"cannot write {self.path}: the name must end in one of {known}")
+        if not self.path.parent.is_dir():
+            raise SinkError(f"cannot write {self.path}: there is no folder {self.path.parent}")
+        if rate is None:
+            rate = Fraction(25)
+        if min(width, height) < 1 or time_base <= 0 or rate <= 0:
+            raise InputError(
+                f"width, height, time base and rate must be above 0, got {width}x{height}, "
+                f"{time_base} s and {rate} fps"
+            )
+        self._width, self._height = width, height
+        self._reformatter = VideoReformatter()
+        self._latest_pts: int | None = None
+        self._latest_key_pts = 0
+        with writing(self.path):
+            container = av.open(str(self.path.absolute()), "w", container_options=options)
+            self._container: OutputContainer | None = container
+            self._stream = _add_stream(container, width, height, time_base, rate)
+            self._time_base = self._stream.codec_context.time_base
+            self._nominal_duration = max(1, round(1 / rate / self._time_base))
+            container.start_encoding()  # creates the file
+
+    def write(self, image: Image, pts_seconds: float) -> None:
+        """Append a picture.
+
+        Args:
+            image: RGB uint8 [height, width, 3].
+            pts_seconds: when it is shown, later than the picture before; rounded to the time
+                base.
+
+        Raises:
+            InputError: the image has another shape or type, or time does not rise.
+            SinkError: the file cannot be written, or is closed already.
+        """
+        if self._container is None:
+            raise SinkError(f"cannot write {self.path}: it is closed already")
+        expected = (self._height, self._width, 3)
+        if image.shape != expected or image.dtype != np.uint8:
+            raise InputError(
+                f"{self.path} takes uint8 images of shape {expected}, "
+                f"got {image.dtype} {image.shape}"
+            )
+        frame = self._reformatter.reformat(
+            VideoFrame.from_ndarray(image, format="rgb24"),
+            format=self._stream.pix_fmt,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=Interpolation.BILINEAR,
+        )
+        frame.time_base = self._time_base
+        frame.pts = self._next_pts(pts_seconds)
+        if self._latest_pts is None or self._is_key_due(frame.pts):
+            frame.pict_type = PictureType.I
+            self._latest_key_pts = frame.pts
+        self._latest_pts = frame.pts
+        self._mux(self._container, frame)
+
+    def close(self) -> None:
+        """Complete the file; doing so twice is harmless.
+
+        Raises:
+            SinkError: the last of it cannot be written.
+        """
+        container, self._container = self._container, None
+        if container is None:
+            return
+        try:
+            if self._latest_pts is not None:
+                self._mux(container, None)
+        finally:
+            with writing(self.path):
+                container.close()
+
+    def __enter__(self) -> VideoSink:
+        """Return the sink itself."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Complete the file; an error in doing so does not hide the one that led here."""
+        try:
+            self.close()
+        except SinkError as error:
+            if exc is None:
+                raise
+            logger.error("%s", error)
+
+    def _next_pts(self, pts_seconds: float) -> int:
+        if not math.isfinite(pts_seconds):
+            raise InputError(f"pts_seconds must be finite, got {pts_seconds}")
+        pts = round(pts_seconds / self._time_base)
+        if self._latest_pts is not None and pts <= self._latest_pts:
+            latest_seconds = float(self._latest_pts * self._time_base)
+            raise InputError(
+                f"time must rise from picture to picture: got {pts_seconds} s after "
+                f"{latest_seconds} s, in steps of {self._time_base} s"
+            )
+        return pts
+
+    def _is_key_due(self, pts: int) -> bool:
+        return float((pts - self._latest_key_pts) * self._time_base) >= _KEY_FRAME_SECONDS
+
+    def _mux(self, container: OutputContainer, frame: VideoFrame | None) -> None:
+        with writing(self.path):
+            for packet in self._stream.encode(frame):
+                # Only the last one's is used: the others last until the next picture.
+                packet.duration = self._nominal_duration
+                container.mux(packet)
+
+
+def _add_stream(
+    container: OutputContainer, width: int, height: int, time_base: Fraction, rate: Fraction
+) -> VideoStream:
+    encoder, options = next(e for e in _ENCODERS if e[0] in av.codecs_available)
+    if encoder == "mpeg4" and time_base.denominator > _MPEG4_MAX_DENOMINATOR:
+        time_base = Fraction(1, 60000)
+    stream = cast(VideoStream, container.add_stream(encoder, rate, options))
+    stream.width, stream.height = width, height
+    # 4:2:0 shares colour among 2x2 pixels, and H.264 cannot cut the surplus pixel off again.
+    is_even = width % 2 == 0 and height % 2 == 0
+    stream.pix_fmt = "yuv420p" if is_even or encoder == "mpeg4" else "yuv444p"
+    stream.codec_context.time_base = stream.time_base = time_base
+    stream.codec_context.colorspace = _BT709
+    stream.codec_context.color_primaries = _BT709
+    stream.codec_context.color_trc = _BT709
+    stream.codec_context.color_range = ColorRange.MPEG
+    return stream

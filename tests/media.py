@@ -1,0 +1,129 @@
+"""Small media files for tests, made with PyAV and Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+from av import AudioFrame, VideoFrame
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
+
+from streamseg.results import Image
+
+TIME_BASE = Fraction(1, 12800)
+EVEN_TIMES = tuple(index / 25 for index in range(25))
+
+
+def quadrants(width: int = 64, height: int = 48) -> Image:
+    """Red and green above, blue and black below: every rotation and mirroring shows."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[: height // 2, : width // 2] = 255, 0, 0
+    image[: height // 2, width // 2 :] = 0, 255, 0
+    image[height // 2 :, : width // 2] = 0, 0, 255
+    return image
+
+
+def corners(image: Image) -> str:
+    """The colours of the quadrants, row by row: RGBK for upright ``quadrants``."""
+    height, width, _ = image.shape
+    names = ""
+    for y in (height // 4, 3 * height // 4):
+        for x in (width // 4, 3 * width // 4):
+            pixel = image[y, x]
+            names += "RGB"[int(pixel.argmax())] if pixel.max() > 128 else "K"
+    return names
+
+
+def noise(seed: int = 0, width: int = 64, height: int = 48) -> Image:
+    """A picture that no codec makes small, so that cutting a file hits picture data."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def write_video(
+    path: Path,
+    times: Sequence[float] = EVEN_TIMES,
+    *,
+    pictures: Sequence[Image] | None = None,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    time_base: Fraction = TIME_BASE,
+    rotation: tuple[float, bool, bool] | None = None,
+    **container_options: str,
+) -> Path:
+    """Write one picture for each time in seconds; quadrants unless pictures are given.
+
+    Args:
+        path: its suffix chooses the container.
+        times: rising, in seconds.
+        pictures: shown in turn, all of one size, even in both directions.
+        codec: name of the encoder.
+        pix_fmt: as FFmpeg calls it.
+        time_base: unit of the timestamps in seconds.
+        rotation: degrees counter-clockwise, mirrored horizontally, mirrored vertically.
+        container_options: for the muxer.
+    """
+    pictures = pictures or [quadrants()]
+    with av.open(str(path), "w", container_options=container_options) as container:
+        stream = cast(VideoStream, container.add_stream(codec, rate=25))
+        stream.height, stream.width, _ = pictures[0].shape
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.time_base = time_base
+        if codec == "mpeg4":
+            stream.bit_rate = 1_000_000
+        if rotation is not None:
+            stream.set_display_rotation(*rotation)
+        for index, seconds in enumerate(times):
+            frame = VideoFrame.from_ndarray(pictures[index % len(pictures)], format="rgb24")
+            frame.pts, frame.time_base = round(seconds / time_base), time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_audio(path: Path) -> Path:
+    """A file with sound only."""
+    with av.open(str(path), "w") as container:
+        stream = cast(AudioStream, container.add_stream("aac", rate=8000))
+        frame = AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = 8000, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def cut(path: Path, fraction: float) -> Path:
+    """Keep only this part of the file."""
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * fraction)])
+    return path
+
+
+def scramble(path: Path, start: float, stop: float) -> Path:
+    """Overwrite a part of the file, in fractions of its length, with random bytes."""
+    data = bytearray(path.read_bytes())
+    part = slice(int(len(data) * start), int(len(data) * stop))
+    data[part] = np.random.default_rng(0).bytes(part.stop - part.start)
+    path.write_bytes(data)
+    return path
+
+
+def read_video(path: Path) -> tuple[list[float], dict[str, Any]]:
+    """Times in seconds and facts of a file, read with PyAV alone."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        times = [
+            float(cast(int, f.pts) * cast(Fraction, f.time_base)) for f in container.decode(stream)
+        ]
+        duration = container.duration
+        facts = {
+            "size": (stream.width, stream.height),
+            "codec": stream.codec_context.name,
+            "pix_fmt": stream.pix_fmt,
+            "duration_seconds": None if duration is None else duration / av.time_base,
+        }
+    return times, facts

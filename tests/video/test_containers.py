@@ -1,0 +1,123 @@
+"""Cameras and network streams, the latter on this machine's loopback."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import av
+import pytest
+from media import corners, write_video
+from pytest import approx
+
+from streamseg.errors import SourceError
+from streamseg.video.containers import open_camera
+from streamseg.video.source import open_source
+
+
+@contextmanager
+def served(path: Path, *, states_length: bool) -> Iterator[str]:
+    """Serve a file; without a length it is an endless stream to the client."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            data = path.read_bytes()
+            self.send_response(200)
+            if states_length:
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+            else:
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://user:secret@127.0.0.1:{server.server_port}/{path.name}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_video_on_a_server_is_no_camera(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", movflags="faststart")
+    with served(path, states_length=True) as url, open_source(url) as source:
+        assert not source.is_live
+        assert "***@127.0.0.1" in source.description
+        assert len(list(source)) == 25
+
+
+def test_a_stream_without_end_is_live_and_counts_from_its_first_frame(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.ts", tuple(50 + index / 25 for index in range(50)))
+    with served(path, states_length=False) as url, open_source(url) as source:
+        assert source.is_live
+        assert source.frame_count is None and source.duration_seconds is None
+        seconds = [frame.pts_seconds for frame in source]
+    assert seconds == approx([index / 25 for index in range(50)])
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_server_that_says_nothing_is_given_up(scheme: str) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        url = f"{scheme}://user:secret@127.0.0.1:{silent.getsockname()[1]}/live"
+        with pytest.raises(SourceError, match=r"cannot read \w+://\*\*\*@127") as caught:
+            open_source(url, timeout_seconds=0.3)
+    assert "no answer in time" in str(caught.value)
+    assert "secret" not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_nobody_there() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(SourceError, match="nothing listens there"):
+        open_source(f"rtsp://127.0.0.1:{port}/live")
+
+
+def test_an_unknown_protocol() -> None:
+    with pytest.raises(SourceError, match="does not speak that protocol"):
+        open_source("carrier-pigeon://roof")
+
+
+def test_a_missing_camera_is_named_with_those_found() -> None:
+    with pytest.raises(SourceError, match=r"no such camera: /dev/video987 \(cameras found:"):
+        open_source(987)
+
+
+def test_an_uncompressed_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = tmp_path / "video7"
+    write_video(
+        tmp_path / "raw.nut", (90, 90.04), codec="rawvideo", time_base=Fraction(1, 1000)
+    ).rename(device)
+    asked: list[dict[str, str] | None] = []
+    really_open = av.open
+
+    def open_without_mjpeg(
+        file: str, *, format: str, options: dict[str, str] | None = None
+    ) -> av.container.InputContainer:
+        assert format == "v4l2"
+        asked.append(options)
+        if options:
+            raise av.error.OSError(22, "Invalid argument", file)
+        return really_open(file)
+
+    monkeypatch.setattr(av, "open", open_without_mjpeg)
+    with open_camera(str(device)) as source:
+        assert source.is_live
+        frames = list(source)
+    assert asked == [{"input_format": "mjpeg"}, None]
+    assert [frame.pts_seconds for frame in frames] == approx([0, 0.04])
+    assert corners(frames[0].image) == "RGBK"

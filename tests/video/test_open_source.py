@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+from media import quadrants, write_video
+
+from streamseg.errors import InputError, SourceError
+from streamseg.video import containers
+from streamseg.video.images import ImageSource
+from streamseg.video.source import open_source
+from streamseg.video.test_pattern import PatternSource
+
+
+def test_importing_it_does_not_load_pyav() -> None:
+    code = (
+        "import sys, streamseg.video.source, streamseg.video.prefetch; print('av' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_each_kind_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = write_video(tmp_path / "clip.mp4")
+    folder = tmp_path / "0017"  # a folder of digits is no camera
+    folder.mkdir()
+    PIL.Image.fromarray(quadrants()).save(folder / "[1].PNG")
+    for source in (video, str(video), "clip.mp4", Path("clip.mp4")):
+        assert open_source(source).frame_count == 25
+    for image in ("0017", folder, "0017/[1].PNG", "*/*.PNG"):
+        opened = open_source(image)
+        assert isinstance(opened, ImageSource) and opened.frame_count == 1
+    assert isinstance(open_source("test-pattern:"), PatternSource)
+
+
+@pytest.mark.parametrize("source", [3, "3", "/dev/video3"])
+def test_cameras_by_index_and_device(source: str | int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(containers, "open_camera", asked.append)
+    open_source(source)
+    assert asked == ["/dev/video3"]
+
+
+def test_urls_come_with_their_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        containers, "open_url", lambda *args, **kwargs: asked.append((args, kwargs))
+    )
+    open_source("rtsp://camera/1", timeout_seconds=3)
+    assert asked == [(("rtsp://camera/1",), {"timeout_seconds": 3})]
+
+
+@pytest.mark.parametrize("source", [True, 1.5, None, b"clip.mp4", ["a.mp4"]])
+def test_other_types_are_refused(source: Any) -> None:
+    with pytest.raises(InputError, match="a path, a URL or a camera's index, got"):
+        open_source(source)
+
+
+@pytest.mark.parametrize("source", ["", -1])
+def test_values_that_name_nothing_are_refused(source: str | int) -> None:
+    with pytest.raises(InputError):
+        open_source(source)
+
+
+@pytest.mark.parametrize("source", ["nowhere.mp4", "no/where/", Path("nowhere.png")])
+def test_a_missing_path_is_named(source: str | Path) -> None:
+    with pytest.raises(SourceError, match=r"no such file or folder: no.*\(looked in /"):
+        open_source(source)
