@@ -3,12 +3,12 @@
 Each is also the builtin that a caller would expect, so that ``except OSError`` works too::
 
     StreamsegError
-    ├── InputError(ValueError)           an array or argument of the wrong shape, dtype or range
-    ├── ConfigError(ValueError)          a configuration that contradicts itself or names unknown keys
+    ├── InputError(ValueError)           an array or argument of wrong shape, dtype or range
+    ├── ConfigError(ValueError)          contradicts itself or names unknown keys
     ├── SourceError(OSError)             a video, image or camera that cannot be opened or read
     ├── SinkError(OSError)               an output that cannot be written
     ├── ModelError(ValueError)           a model file that is missing, broken or of another kind
-    ├── DataError(ValueError)            a training or evaluation data set with missing or broken files
+    ├── DataError(ValueError)            a data set with missing or broken files
     ├── TrainingError(RuntimeError)      training cannot go on (non-finite loss, out of memory)
     └── MissingExtraError(ImportError)   an optional package is not installed
 """

@@ -1,0 +1,155 @@
+"""Frames a second from a video file to results, side by side with a YOLO segmenter.
+
+    python benchmarks/end_to_end.py clip.mp4 --yolo yolo11n-seg.onnx
+
+Both run on ONNX Runtime with all CPU cores at the same input size, in turns, in one process.
+For YOLO that is Ultralytics' own ``predict(stream=True)``. Nothing is drawn or written. The
+package ``ultralytics`` (AGPL-3.0) is no dependency of streamseg: install it in an environment of
+its own, and export the model there at the size given by ``--size`` (height first):
+
+    yolo export model=yolo11n-seg.yaml format=onnx imgsz=384,640
+
+Without ``--yolo`` only streamseg runs. The last line of the output is one JSON document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from streamseg import Segmenter, __version__, load
+from streamseg.cli.arguments import picture_size
+from streamseg.cli.summary import Summary
+from streamseg.segmenter import SHIPPED_MODEL
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="frames a second, side by side")
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--yolo", type=Path, help="ONNX file of a YOLO segmentation model")
+    parser.add_argument("--size", type=picture_size, default=(640, 384), metavar="WxH")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+
+    segmenter = load(size=arguments.size)
+    stages = Summary()
+    streams: dict[str, Callable[[], float]] = {
+        "streamseg": lambda: streamseg_fps(segmenter, arguments.clip, stages)
+    }
+    networks = {"streamseg": network_call(SHIPPED_MODEL, arguments.size)}
+    if arguments.yolo:
+        streams["yolo"] = yolo_stream(arguments.yolo, arguments.clip, arguments.size)
+        networks["yolo"] = network_call(arguments.yolo, arguments.size)
+
+    network_ms = measure(networks, rounds=10 * arguments.rounds, unit=1e3)
+    fps = measure(streams, rounds=arguments.rounds, unit=None)
+    report = {
+        "streamseg_version": __version__,
+        "onnxruntime": onnxruntime.__version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "clip": arguments.clip.name,
+        "size": arguments.size,
+        "network_ms": {name: spread(values) for name, values in network_ms.items()},
+        "fps": {name: spread(values) for name, values in fps.items()},
+    }
+    for what in ("network_ms", "fps"):
+        for name, values in report[what].items():  # type: ignore[attr-defined]
+            print(
+                f"{what:<11} {name:<10} median {values[1]:.1f}  (20%: {values[0]:.1f}, 80%: "
+                f"{values[2]:.1f})"
+            )
+    if arguments.yolo:
+        ratio = [a / b for a, b in zip(fps["streamseg"], fps["yolo"], strict=True)]
+        report["fps_ratio"] = statistics.median(ratio)
+        ratio = [a / b for a, b in zip(network_ms["streamseg"], network_ms["yolo"], strict=True)]
+        report["network_time_ratio"] = statistics.median(ratio)
+        print(
+            f"streamseg / yolo: {report['fps_ratio']:.2f} of its frames a second, "
+            f"{report['network_time_ratio']:.2f} of its network's time"
+        )
+    print(stages.stage_table())
+    print(json.dumps(report))
+
+
+def measure(
+    calls: dict[str, Callable[[], float]], *, rounds: int, unit: float | None
+) -> dict[str, list[float]]:
+    """Call all in turns; the first round only warms up. Without unit a call's own value counts."""
+    values: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            value = call()
+            if unit is not None:
+                value = (time.perf_counter() - started) * unit
+            if turn:
+                values[name].append(value)
+    return values
+
+
+def spread(values: list[float]) -> list[float]:
+    """20th percentile, median, 80th percentile."""
+    return [float(v) for v in np.percentile(values, (20, 50, 80))]
+
+
+def streamseg_fps(segmenter: Segmenter, clip: Path, stages: Summary) -> float:
+    """Frames a second over the whole clip, opening it included."""
+    started = time.perf_counter()
+    count = 0
+    for result in segmenter.stream(clip):
+        stages.add(result)
+        count += 1
+    return count / (time.perf_counter() - started)
+
+
+def yolo_stream(model: Path, clip: Path, size: tuple[int, int]) -> Callable[[], float]:
+    """The same for Ultralytics."""
+    from ultralytics import YOLO
+
+    peer = YOLO(model, task="segment")
+
+    def fps() -> float:
+        started = time.perf_counter()
+        count = sum(
+            1
+            for _ in peer.predict(
+                str(clip), stream=True, imgsz=(size[1], size[0]), device="cpu", verbose=False
+            )
+        )
+        return count / (time.perf_counter() - started)
+
+    return fps
+
+
+def network_call(model: Path, size: tuple[int, int]) -> Callable[[], float]:
+    """One run of a network alone, on noise."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = os.cpu_count() or 1
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    (image,) = session.get_inputs()
+    width, height = size
+    rng = np.random.default_rng(0)
+    if image.type == "tensor(uint8)":
+        picture = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+    else:
+        picture = rng.random((1, 3, height, width), dtype=np.float32)
+
+    def call() -> float:
+        session.run(None, {image.name: picture})
+        return 0.0
+
+    return call
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""streamseg: streaming video instance segmentation.
+
+>>> import streamseg
+>>> for frame in streamseg.stream("dashcam.mp4"):  # doctest: +SKIP
+...     print(frame.pts_seconds, [(i.name, i.score, i.box) for i in frame.instances])
+"""
+
+from streamseg.errors import (
+    ConfigError,
+    DataError,
+    InputError,
+    MissingExtraError,
+    ModelError,
+    SinkError,
+    SourceError,
+    StreamsegError,
+    TrainingError,
+)
+from streamseg.results import Frame, FrameResult, Instance, Proposals
+from streamseg.segmenter import Segmenter, load, stream
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "Frame",
+    "FrameResult",
+    "InputError",
+    "Instance",
+    "MissingExtraError",
+    "ModelError",
+    "Proposals",
+    "Segmenter",
+    "SinkError",
+    "SourceError",
+    "StreamsegError",
+    "TrainingError",
+    "load",
+    "stream",
+]
+__version__ = "0.1.0"

