@@ -36,7 +36,7 @@ print("done")
 def test_import_is_light() -> None:
     code = """
 import sys, streamseg
-heavy = {"av", "onnxruntime", "scipy", "torch", "rich", "pycocotools", "PIL"}
+heavy = {"av", "onnxruntime", "scipy", "torch", "rich", "pycocotools"}
 print(sorted(heavy & set(sys.modules)))
 assert "kernels" not in sys.modules and "export" not in sys.modules
 """

@@ -3,6 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from colour_runtime import ColourRuntime
+from numpy.typing import NDArray
 
 import streamseg
 from streamseg.grouping import GroupingConfig
@@ -27,7 +28,7 @@ def segmenter() -> Segmenter:
     return Segmenter(ColourRuntime(), size=(160, 96))
 
 
-def iou(a: np.ndarray, b: np.ndarray) -> float:  # type: ignore[type-arg]
+def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 

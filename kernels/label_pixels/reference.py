@@ -104,6 +104,7 @@ class _Axis:
 
 @lru_cache(maxsize=16)
 def _axis(map_size: int, frame_size: int) -> _Axis:
+    """Lay half-pixel centres of the frame on the map; kept, since a stream has one size."""
     position = (np.arange(frame_size) + 0.5) * (map_size / frame_size) - 0.5
     before, first, cell, count = np.unique(
         np.floor(position).astype(np.intp),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from contextlib import ExitStack
 from itertools import islice
@@ -99,8 +98,8 @@ def process(
     segmenter: Segmenter,
     source: Source,
     *,
-    out: str | os.PathLike[str] | None = None,
-    jsonl: str | os.PathLike[str] | None = None,
+    out: Path | None = None,
+    jsonl: str | Path | None = None,
     frames: int | None = None,
 ) -> Summary:
     """Segment a source under a live progress line, writing what is asked for.

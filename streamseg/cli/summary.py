@@ -61,11 +61,11 @@ class Summary:
         ]
 
     def _found(self) -> str:
-        """``12 cars, 2 persons; longest car-1 (221 frames), ...``."""
+        """``car ×12, person ×2; in most frames: car-1 (221), ...``."""
         if not self.frames_of_name:
             return "no objects"
         classes = Counter(name.rpartition("-")[0] for name in self.frames_of_name)
-        counts = [f"{count} {name}{'s' * (count > 1)}" for name, count in classes.most_common()]
+        counts = [f"{name} ×{count}" for name, count in classes.most_common()]
         longest = [f"{name} ({count})" for name, count in self.frames_of_name.most_common(3)]
         return f"{', '.join(counts)}; in most frames: {', '.join(longest)}"
 

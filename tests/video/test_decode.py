@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 from fractions import Fraction
 from pathlib import Path
@@ -151,6 +152,20 @@ def test_a_frame_can_be_rendered_at_many_sizes(tmp_path: Path) -> None:
     frame = next(open_source(write_video(tmp_path / "a.mp4")))
     for width in range(8, 24):
         assert corners(frame.render(width, 8)) == "RGBK"
+
+
+def test_pictures_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", rotation=(90, False, False))
+    gc.collect()
+    gc.disable()
+    try:
+        for frame in open_source(path):
+            frame.render(32, 24)
+        del frame
+        alive = [o for o in gc.get_objects() if type(o) is av.VideoFrame and o.width > 2]
+    finally:
+        gc.enable()
+    assert not alive
 
 
 def test_a_picture_has_at_least_one_pixel(tmp_path: Path) -> None:
