@@ -26,6 +26,8 @@ class GroupingConfig:
     max_instances: int = 64
     min_area: float = 2e-4
     """Instances smaller than this part of the picture are dropped."""
+    min_visible: float = 0.5
+    """An instance is dropped if others take more than the rest of its mask from it."""
     alpha: float = 0.3
     """Weight of a seed's distance from the seeds before; the paper found 0.3 best."""
 
@@ -37,6 +39,8 @@ class GroupingConfig:
             raise ConfigError(f"max_instances must be at least 1, got {self.max_instances}")
         if not 0 <= self.min_area < 1:
             raise ConfigError(f"min_area must be a part of the picture, got {self.min_area}")
+        if not 0 <= self.min_visible <= 1:
+            raise ConfigError(f"min_visible must lie between 0 and 1, got {self.min_visible}")
 
 
 def find_segments(
@@ -75,11 +79,16 @@ def find_segments(
         exclude_claimed=True,
     )
     seeds = groups.seed_index[: groups.count]
-    seeds = seeds[np.argsort(-scores.seediness.flat[seeds], kind="stable")]
+    order = np.argsort(-scores.seediness.flat[seeds], kind="stable")
+    seeds = seeds[order]
     tau = thresholds[scores.tau_index.flat[seeds]]
     labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
 
-    kept = labels.area_px >= max(1, config.min_area * height * width)
+    frame_area = height * width
+    masks = groups.masks.reshape(config.max_instances, -1)
+    whole_area = np.count_nonzero(masks[order], axis=1) / masks.shape[1] * frame_area
+    kept = labels.area_px >= np.maximum(config.min_visible * whole_area, 1)
+    kept &= labels.area_px >= config.min_area * frame_area
     new_label = np.zeros(len(seeds) + 1, np.uint16)
     new_label[1:][kept] = np.arange(1, kept.sum() + 1)
     label_map = labels.label_map if kept.all() else new_label[labels.label_map]

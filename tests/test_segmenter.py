@@ -6,7 +6,7 @@ from colour_runtime import ColourRuntime
 from numpy.typing import NDArray
 
 import streamseg
-from streamseg.grouping import GroupingConfig
+from streamseg.grouping import GroupingConfig, find_segments
 from streamseg.results import Image, NetworkOutput
 from streamseg.segmenter import Segmenter
 
@@ -77,6 +77,23 @@ def test_specks_are_dropped_and_labels_stay_without_gaps() -> None:
     assert len(everything.instances) == 3
     assert len(result.instances) == 2
     assert set(np.unique(result.label_map)) == {0, 1, 2}
+
+
+def test_an_instance_that_others_leave_little_of_is_dropped() -> None:
+    # the first column reaches far (τ = 0.25), the fifth is surer of all others there (τ = 0.5)
+    embeddings = np.array([[[0.0, 1.0, 1.0, 1.1, 1.1, 1.1, 9.0, 9.0]]], np.float32)
+    logits = np.full((2, 2, 1, 8), -9, np.float32)
+    logits[:, 0] = 9
+    for tau, column, score in ((0, 0, 3.0), (1, 4, 4.0)):
+        logits[tau, :, 0, column] = 0, score
+    output = NetworkOutput(embeddings=embeddings, logits=logits)
+
+    def areas(min_visible: float) -> list[int]:
+        config = GroupingConfig(min_visible=min_visible, min_area=0)
+        return find_segments(output, (0.25, 0.5), config, height=1, width=8).area_px.tolist()
+
+    assert areas(0) == [5, 1]
+    assert areas(0.5) == [5]
 
 
 def test_a_stream_keeps_names_and_times(segmenter: Segmenter) -> None:

@@ -21,7 +21,7 @@ class TrainConfig:
     steps: int = 4000
     """Length of the run; the schedules of learning rate and λ stretch over it."""
     batch_size: int = 12
-    crop_size: int = 288
+    crop_size: int = 256
     """Side of the square training pictures in pixels, a multiple of 32."""
     seed: int = 0
     rotation_degrees: float = 10.0
@@ -48,12 +48,12 @@ class TrainConfig:
     semantic_weight: float = 0.5
     """Of the per-pixel class loss that helps the features; 0 leaves the paper's losses alone."""
     learning_rate: float = 2e-3
-    trunk_learning_rate: float = 5e-4
+    trunk_learning_rate: float = 1e-3
     """The trunk starts from ImageNet and learns slower. Paper; the value is ours."""
     weight_decay: float = 0.02
     warmup: float = 0.03
     """Fraction of the run over which the learning rate rises from 0."""
-    decay: float = 0.5
+    decay: float = 0.65
     """Fraction of the run, at its end, over which the learning rate falls to 0."""
     clip_norm: float = 5.0
     """Largest norm of the gradient."""
