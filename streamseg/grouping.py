@@ -26,8 +26,8 @@ class GroupingConfig:
     max_instances: int = 64
     min_area: float = 2e-4
     """Instances smaller than this part of the picture are dropped."""
-    min_visible: float = 0.5
-    """An instance is dropped if others take more than the rest of its mask from it."""
+    min_visible: float = 0.8
+    """Part of its mask that an instance must have for itself, where surer ones do not reach."""
     alpha: float = 0.3
     """Weight of a seed's distance from the seeds before; the paper found 0.3 best."""
 
@@ -80,15 +80,12 @@ def find_segments(
     )
     seeds = groups.seed_index[: groups.count]
     order = np.argsort(-scores.seediness.flat[seeds], kind="stable")
+    order = order[_sees_enough(groups.masks[order], config.min_visible)]
     seeds = seeds[order]
     tau = thresholds[scores.tau_index.flat[seeds]]
     labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
 
-    frame_area = height * width
-    masks = groups.masks.reshape(config.max_instances, -1)
-    whole_area = np.count_nonzero(masks[order], axis=1) / masks.shape[1] * frame_area
-    kept = labels.area_px >= np.maximum(config.min_visible * whole_area, 1)
-    kept &= labels.area_px >= config.min_area * frame_area
+    kept = labels.area_px >= max(1, config.min_area * height * width)
     new_label = np.zeros(len(seeds) + 1, np.uint16)
     new_label[1:][kept] = np.arange(1, kept.sum() + 1)
     label_map = labels.label_map if kept.all() else new_label[labels.label_map]
@@ -103,6 +100,22 @@ def find_segments(
         tau=tau[kept],
         embedding=output.embeddings.reshape(len(output.embeddings), -1)[:, seeds].T,
     )
+
+
+def _sees_enough(masks: NDArray[np.bool_], min_visible: float) -> NDArray[np.bool_]:
+    """Which masks [K, h, w], surest first, are new for a part of at least ``min_visible``.
+
+    Two seeds just too far apart to claim each other still grow much the same mask: of those the
+    surer one is the object.
+    """
+    taken = np.zeros(masks.shape[1:], np.bool_)
+    kept = np.zeros(len(masks), np.bool_)
+    for k, mask in enumerate(masks):
+        visible = np.count_nonzero(mask & ~taken)
+        kept[k] = visible >= min_visible * np.count_nonzero(mask)
+        if kept[k]:
+            taken |= mask
+    return kept
 
 
 def propose(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError, InputError
@@ -56,6 +57,8 @@ class Segmenter:
         """
         if size is not None and (min(size) < 1 or any(side % SIZE_MULTIPLE for side in size)):
             raise ConfigError(f"size must be multiples of {SIZE_MULTIPLE}, got {size}")
+        # threads of a BLAS spin on after each product and take the cores from the network
+        self._blas = ThreadpoolController()
         self.runtime = runtime
         self.size = size
         self.config = runtime.config
@@ -131,13 +134,14 @@ class Segmenter:
         clock.append(time.perf_counter())
         output = self.runtime.run(picture)
         clock.append(time.perf_counter())
-        segments = find_segments(
-            output,
-            self.config.taus,
-            self.grouping,
-            height=frame.height,
-            width=frame.width,
-        )
+        with self._blas.limit(limits=1, user_api="blas"):
+            segments = find_segments(
+                output,
+                self.config.taus,
+                self.grouping,
+                height=frame.height,
+                width=frame.width,
+            )
         clock.append(time.perf_counter())
         tracks = tracker.update(segments, frame.pts_seconds)
         clock.append(time.perf_counter())

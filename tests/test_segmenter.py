@@ -90,7 +90,8 @@ def test_an_instance_that_others_leave_little_of_is_dropped() -> None:
 
     def areas(min_visible: float) -> list[int]:
         config = GroupingConfig(min_visible=min_visible, min_area=0)
-        return find_segments(output, (0.25, 0.5), config, height=1, width=8).area_px.tolist()
+        segments = find_segments(output, (0.25, 0.5), config, height=1, width=8)
+        return [int(area) for area in segments.area_px]
 
     assert areas(0) == [5, 1]
     assert areas(0.5) == [5]

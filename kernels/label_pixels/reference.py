@@ -180,7 +180,7 @@ def _paint_cells(
     winner = first_argmax(value.reshape(len(rivals), -1))[1].reshape(value.shape[1:])
     frame_y = rows.line.take(y, axis=1)[:, None]
     frame_x = columns.line.take(x, axis=1)
-    label_map[frame_y, frame_x] = rivals.reshape(-1).take(winner * np.intp(m) + np.arange(m))
+    label_map[frame_y, frame_x] = rivals.reshape(-1).take(winner.astype(np.intp) * m + np.arange(m))
 
 
 def _extents(

@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import arrays
 from streamseg.errors import InputError
 from streamseg.kernels import Labels, label_pixels
 
+TAUS = np.array([0.25, 0.5, 0.75, 0.9], np.float32).tolist()
+
 
 def line_between(map_size: int, frame_size: int, line: int) -> list[tuple[int, float]]:
     """Map lines and their weights at one frame line."""
@@ -56,7 +58,7 @@ def scenes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, in
     embeddings = draw(arrays(np.float32, (2, map_height, map_width), elements=elements))
     pixels = st.integers(0, map_height * map_width - 1)
     seeds = draw(arrays(np.int32, count, elements=pixels))
-    taus = draw(arrays(np.float32, count, elements=st.sampled_from([0.25, 0.5, 0.75, 0.9])))
+    taus = draw(arrays(np.float32, count, elements=st.sampled_from(TAUS)))
     return embeddings, seeds, taus, draw(st.integers(1, 13)), draw(st.integers(1, 13))
 
 
