@@ -26,7 +26,7 @@ class GroupingConfig:
     max_instances: int = 64
     min_area: float = 2e-4
     """Instances smaller than this part of the picture are dropped."""
-    min_visible: float = 0.8
+    min_visible: float = 0.7
     """Part of its mask that an instance must have for itself, where surer ones do not reach."""
     alpha: float = 0.3
     """Weight of a seed's distance from the seeds before; the paper found 0.3 best."""

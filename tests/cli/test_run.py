@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -102,7 +101,13 @@ def test_ctrl_c_leaves_readable_files(tmp_path: Path) -> None:
     out, jsonl = tmp_path / "o.mp4", tmp_path / "o.jsonl"
     command = [sys.executable, "-m", "streamseg.cli.main", "run", "test-pattern:160x96"]
     command += ["--size", "160x96", "--out", str(out), "--jsonl", str(jsonl)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ})
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a test run in the background may have been told to ignore Ctrl-C, and children inherit it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if jsonl.exists() and jsonl.read_text().count("\n") >= 10:
