@@ -114,6 +114,8 @@ def written_by_child(folder: Path, sent: signal.Signals) -> list[Path]:
         check=False,
         stderr=subprocess.PIPE,
         text=True,
+        # a test run in the background may have been told to ignore Ctrl-C, and children inherit it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert child.returncode == -sent, child.stderr
     return paths
