@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import Field, asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from streamseg.classes import VOC_CLASSES
 from streamseg.errors import ConfigError, InputError
@@ -15,6 +15,13 @@ SIZE_MULTIPLE = 32
 """Network inputs are multiples of this many pixels, the stride of the trunk's last stage."""
 STRIDE = 4
 """Input pixels per feature-map pixel."""
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Config = TypeVar("Config", bound=_Dataclass)
 
 
 @dataclass(frozen=True)
@@ -113,20 +120,34 @@ class ModelConfig:
             ConfigError: not JSON, keys that this version does not know, or values that are not
                 allowed.
         """
-        try:
-            values: dict[str, Any] = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"model config is not JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"model config must be a JSON object, got {text[:40]}")
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ConfigError(f"model config has unknown keys: {', '.join(sorted(unknown))}")
-        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        try:
-            return cls(**{**values, **lists})
-        except TypeError as error:
-            raise ConfigError(f"model config has a value of the wrong type: {error}") from error
+        return parse_config(cls, text, "model config")
+
+
+def parse_config(kind: type[Config], text: str, name: str) -> Config:
+    """Build a configuration dataclass from the JSON of its fields; lists become tuples.
+
+    Args:
+        kind: the dataclass.
+        text: a JSON object.
+        name: what the errors call it.
+
+    Raises:
+        ConfigError: not JSON, keys that ``kind`` does not know, or values that are not allowed.
+    """
+    try:
+        values: dict[str, Any] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{name} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{name} must be a JSON object, got {text[:40]}")
+    unknown = set(values) - set(kind.__dataclass_fields__)
+    if unknown:
+        raise ConfigError(f"{name} has unknown keys: {', '.join(sorted(unknown))}")
+    lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    try:
+        return kind(**{**values, **lists})
+    except TypeError as error:
+        raise ConfigError(f"{name} has a value of the wrong type: {error}") from error
 
 
 @lru_cache(maxsize=256)  # asked for every frame of a video, and about a millisecond of work

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
 
-from streamseg.config import SIZE_MULTIPLE
+from streamseg.config import SIZE_MULTIPLE, parse_config
 from streamseg.errors import ConfigError
 
 
@@ -107,17 +106,4 @@ class TrainConfig:
         Raises:
             ConfigError: not JSON, unknown keys, or values that are not allowed.
         """
-        try:
-            values: dict[str, Any] = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"training config is not JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"training config must be a JSON object, got {text[:40]}")
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ConfigError(f"training config has unknown keys: {', '.join(sorted(unknown))}")
-        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        try:
-            return cls(**{**values, **lists})
-        except TypeError as error:
-            raise ConfigError(f"training config has a value of the wrong type: {error}") from error
+        return parse_config(cls, text, "training config")
