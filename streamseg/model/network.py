@@ -3,6 +3,7 @@
 Fathi et al. 2017 give every pixel an embedding and, for each similarity threshold τ, a
 distribution over the classes and background. The neck spends its dense 3×3 convolutions at
 strides 8 to 32; at stride 4, where a pixel costs four times as much, everything is depthwise.
+At stride 32 two large depthwise windows more let every pixel know of all of a large object.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Neck(nn.Module):
         fine, *coarse = trunk_channels
         width, head = config.neck_channels, config.head_channels
         self.lateral = nn.ModuleList(ConvUnit(channels, width, 1) for channels in coarse)
+        self.context = nn.Sequential(SeparableUnit(width), SeparableUnit(width))
         self.smooth = nn.ModuleList(ConvUnit(width, width, 3) for _ in coarse)
         self.fine_lateral = ConvUnit(fine, head, 1)
         self.reduce = ConvUnit(width, head, 1)
@@ -55,7 +57,7 @@ class Neck(nn.Module):
         """Four maps → [B, head_channels, H/4, W/4]."""
         fine, *coarse = features
         laterals = [unit(feature) for unit, feature in zip(self.lateral, coarse, strict=True)]
-        summed = self.smooth[-1](laterals[-1])
+        summed = self.smooth[-1](laterals[-1] + self.context(laterals[-1]))
         for lateral, smooth in zip(laterals[-2::-1], list(self.smooth)[-2::-1], strict=True):
             summed = smooth(lateral + functional.interpolate(summed, scale_factor=2.0))
         enlarged = functional.interpolate(self.reduce(summed), scale_factor=2.0, mode="bilinear")
@@ -63,13 +65,27 @@ class Neck(nn.Module):
         return refined
 
 
-def head(channels: int, outputs: int) -> nn.Sequential:
-    """Features and two coordinates → outputs, with one hidden layer.
+class Head(nn.Module):
+    """Features and coordinates → outputs, with one hidden layer.
 
     The hidden layer lets the features gate the coordinates: small alike neighbours are told
     apart by where they are, while a large object stays one.
     """
-    return nn.Sequential(ConvUnit(channels + 2, channels, 1), nn.Conv2d(channels, outputs, 1))
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        """``channels`` come in, ``outputs`` go out, at the same spatial size."""
+        super().__init__()
+        self.feature = nn.Conv2d(channels, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        # added after the norm: no concatenated copy of the features, at the size that costs most
+        self.position = nn.Conv2d(2, channels, 1, bias=False)
+        self.output = nn.Conv2d(channels, outputs, 1)
+
+    def forward(self, features: Tensor, coordinates: Tensor) -> Tensor:
+        """[B, channels, h, w] and [B or 1, 2, h, w] → [B, outputs, h, w]."""
+        hidden = self.norm(self.feature(features)) + self.position(coordinates)
+        outputs: Tensor = self.output(functional.relu(hidden))
+        return outputs
 
 
 class Network(nn.Module):
@@ -82,8 +98,8 @@ class Network(nn.Module):
         self.trunk = build_trunk(config.trunk, pretrained=pretrained)
         self.neck = Neck(feature_info(self.trunk).channels(), config)
         classes = len(config.class_names) + 1
-        self.embedding_head = head(config.head_channels, config.embedding_dim)
-        self.class_head = head(config.head_channels, len(config.taus) * classes)
+        self.embedding_head = Head(config.head_channels, config.embedding_dim)
+        self.class_head = Head(config.head_channels, len(config.taus) * classes)
         # for training only: what is where, before objects are told apart
         self.semantic_head = nn.Conv2d(config.head_channels, classes, 1)
         self.register_buffer("mean", torch.tensor(config.pixel_mean).view(1, 3, 1, 1), False)
@@ -107,23 +123,33 @@ class Network(nn.Module):
         features: Tensor = self.neck(self.trunk((pixels - self.mean) / self.std))
         return features
 
-    def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features → embeddings and logits, as in ``forward``."""
-        placed = torch.cat((features, self.coordinates(features)), dim=1)
+    def heads(self, features: Tensor, centres: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Features → embeddings and logits, as in ``forward``.
+
+        Args:
+            features: [B, head_channels, h, w].
+            centres: [B, 2], where the centre of each map lies from that of the whole picture, x
+                then y in input pixels; 0 if None. Crops of a picture say so in training.
+        """
+        coordinates = self.coordinates(features)
+        if centres is not None:
+            offset = centres / self.config.coordinate_scale_px
+            coordinates = coordinates + offset[:, :, None, None]
         shape = (len(self.config.taus), len(self.config.class_names) + 1)
-        return self.embedding_head(placed), self.class_head(placed).unflatten(1, shape)
+        logits = self.class_head(features, coordinates).unflatten(1, shape)
+        return self.embedding_head(features, coordinates), logits
 
     def coordinates(self, features: Tensor) -> Tensor:
-        """Distance from the picture's centre, x then y, [B, 2, h, w].
+        """Distance from the map's centre, x then y, [1, 2, h, w].
 
         Its scale is fixed in pixels, not in picture widths, so that two alike objects lie as
-        far apart in a large picture as they did in a training crop.
+        far apart in a large picture as in a small one.
         """
-        batch, _, height, width = features.shape
+        height, width = features.shape[2:]
         step = self.config.stride / self.config.coordinate_scale_px
         rows = torch.arange(height, dtype=features.dtype, device=features.device)
         columns = torch.arange(width, dtype=features.dtype, device=features.device)
         y = (rows - (height - 1) / 2).mul(step).view(1, 1, height, 1)
         x = (columns - (width - 1) / 2).mul(step).view(1, 1, 1, width)
-        shape = (batch, 1, height, width)
+        shape = (1, 1, height, width)
         return torch.cat((x.expand(shape), y.expand(shape)), dim=1)

@@ -24,6 +24,8 @@ class Crop:
 
     image: Image
     object_map: NDArray[np.uint8]
+    centre_xy: tuple[float, float]
+    """Of the crop, in its pixels from the centre of the scaled and turned picture."""
 
 
 def augment(
@@ -68,7 +70,11 @@ def augment(
     object_map = PillowImage.fromarray(sample.object_map).transform(
         (size, size), PillowImage.Transform.AFFINE, affine, fillcolor=VOID
     )
-    return Crop(_jitter_colour(np.asarray(image), colour_jitter, rng), np.asarray(object_map))
+    return Crop(
+        _jitter_colour(np.asarray(image), colour_jitter, rng),
+        np.asarray(object_map),
+        (float(centre[0]), float(centre[1])),
+    )
 
 
 def _choose_window(

@@ -25,8 +25,9 @@ class TrainConfig:
     seed: int = 0
     rotation_degrees: float = 10.0
     """Paper."""
-    scale_range: tuple[float, float] = (0.7, 1.5)
-    """Paper."""
+    scale_range: tuple[float, float] = (0.5, 1.25)
+    """Of the size at which the model sees the picture when used. Paper: 0.7 to 1.5 of the
+    picture's own; smaller ones show more of a large object in a crop."""
     colour_jitter: float = 0.3
     min_instance_px: int = 3
     """Smaller instances, in feature-map pixels, are void."""

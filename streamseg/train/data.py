@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, VocLayout, object_classes
 from streamseg.errors import DataError
 from streamseg.train.augment import Crop, augment
@@ -26,23 +28,28 @@ class Batch:
     """B × [S/4, S/4] int64: 0 background, k the k-th object of the crop, 255 void."""
     class_of_object: list[Tensor]
     """B × [M] int64."""
+    centres: Tensor
+    """[B, 2] float32: x and y of each crop's centre in pixels from that of its picture."""
 
 
 class BatchStream(Dataset[Batch]):
     """Item ``step`` is the batch of that step: a resumed run sees what it would have seen.
 
     Pictures are drawn by class: first a class, with probability ∝ √(pictures that show it),
-    then one of its pictures. Drawn uniformly, rare classes would never be learnt.
+    then one of its pictures. Drawn uniformly, rare classes would never be learnt. Scale 1 of the
+    augmentation is the size at which the model sees a picture when it is used.
     """
 
-    def __init__(self, datasets: Sequence[VocLayout], stride: int, config: TrainConfig) -> None:
+    def __init__(
+        self, datasets: Sequence[VocLayout], model_config: ModelConfig, config: TrainConfig
+    ) -> None:
         """Index the classes of all pictures of ``datasets``.
 
         Raises:
             DataError: a mask cannot be read, or no picture shows an object.
         """
         self.pictures = [(data, image_id) for data in datasets for image_id in data.ids]
-        self.stride = stride
+        self.model_config = model_config
         self.config = config
         classes = [found for data in datasets for found in object_classes(data)]
         self.pictures_of_class = {
@@ -65,24 +72,31 @@ class BatchStream(Dataset[Batch]):
         names = rng.choice(
             list(self.pictures_of_class), config.batch_size, p=self.class_probability
         )
+        smallest, largest = config.scale_range
         crops, labels, classes = [], [], []
         for name in names:
             data, image_id = self.pictures[rng.choice(self.pictures_of_class[name])]
             sample = data.load(image_id)
+            height, width = sample.object_map.shape
+            in_use = math.sqrt(math.prod(self.model_config.input_size(width, height)))
+            scale = in_use / math.sqrt(width * height)
             crop = augment(
                 sample,
                 config.crop_size,
                 rotation_degrees=config.rotation_degrees,
-                scale_range=config.scale_range,
+                scale_range=(scale * smallest, scale * largest),
                 colour_jitter=config.colour_jitter,
                 rng=rng,
             )
-            crops.append(crop.image)
-            found, kept = feature_map_labels(crop, self.stride, config.min_instance_px)
+            crops.append(crop)
+            found, kept = feature_map_labels(
+                crop, self.model_config.stride, config.min_instance_px
+            )
             labels.append(found)
             classes.append(torch.from_numpy(sample.class_of_object[kept]))
-        pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
-        return Batch(pixels, labels, classes)
+        pixels = torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2)
+        centres = torch.tensor([crop.centre_xy for crop in crops])
+        return Batch(pixels, labels, classes, centres)
 
 
 def feature_map_labels(crop: Crop, stride: int, min_px: int) -> tuple[Tensor, list[int]]:

@@ -96,7 +96,7 @@ class Trainer:
             logger.info("going on from step %d of %s", old.step, checkpoint)
         elif start_from:
             self.network.load_state_dict(start_from)
-        self.batches = BatchStream(datasets, self.model_config.stride, config)
+        self.batches = BatchStream(datasets, self.model_config, config)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         """AdamW with a group each for the trunk and the rest; rates are set at every step."""
@@ -175,7 +175,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(hash((config.seed, step)) & 0xFFFFFFFF)
         pixels = batch.pixels.float().contiguous(memory_format=torch.channels_last)
         features = self.network.features(pixels)
-        embeddings, logits = self.network.heads(features)
+        embeddings, logits = self.network.heads(features, batch.centres)
 
         # pixels as rows: in channels-last memory these are views, and so are their gradients
         embedding_rows = embeddings.permute(0, 2, 3, 1).flatten(1, 2)  # [B, N, D]

@@ -68,3 +68,15 @@ def test_coordinates_count_from_the_centre_in_pixels_of_the_input(network: Netwo
 def test_coordinates_have_the_same_scale_in_pictures_of_every_size(network: Network) -> None:
     small, large = (network.coordinates(torch.zeros(2, 8, h, w)) for h, w in [(4, 6), (8, 12)])
     assert_close(large[:, :, 2:6, 3:9], small)
+
+
+def test_heads_see_a_crop_where_it_lies_in_its_picture(network: Network) -> None:
+    features = torch.randn(1, SMALL.head_channels, 8, 12, generator=torch.manual_seed(0))
+    # columns 6 to 12 and rows 0 to 4: centred 3 columns right and 2 rows up, 4 pixels each
+    corner, centres = features[:, :, :4, 6:], torch.tensor([[12.0, -8.0]])
+    with torch.inference_mode():
+        whole, part = network.heads(features), network.heads(corner, centres)
+        misplaced = network.heads(corner)
+    assert_close(part[0], whole[0][:, :, :4, 6:])
+    assert_close(part[1], whole[1][..., :4, 6:])
+    assert not torch.allclose(misplaced[0], part[0])

@@ -104,3 +104,19 @@ def test_colour_jitter_changes_colours_not_places() -> None:
     plain, jittered = (cut(three_objects(), 64, 3, colour_jitter=jitter) for jitter in (0.0, 0.3))
     assert np.array_equal(plain.object_map, jittered.object_map)
     assert not np.array_equal(plain.image, jittered.image)
+
+
+def test_a_crop_knows_where_it_lies_in_the_picture() -> None:
+    ramp = np.broadcast_to(np.arange(200, dtype=np.uint8)[:, None], (200, 200))
+    columns = Sample(
+        id="x",
+        object_map=np.zeros((200, 200), np.uint8),
+        class_of_object=np.zeros(0, np.int64),
+        image=np.stack([ramp.T, ramp, ramp], axis=2),
+    )
+    for seed in range(8):
+        crop = cut(columns, 64, seed, rotation_degrees=0.0, scale_range=(1.0, 1.0))
+        x, y = crop.centre_xy
+        column, row = crop.image[..., 0].mean(), crop.image[..., 1].mean()
+        assert abs(column - 99.5) == pytest.approx(abs(x), abs=1)  # mirrored or not
+        assert row - 99.5 == pytest.approx(y, abs=1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, VocLayout
 from streamseg.errors import DataError
 from streamseg.train.augment import Crop
@@ -13,14 +14,17 @@ from streamseg.train.config import TrainConfig
 from streamseg.train.data import BatchStream, feature_map_labels
 
 MakeVoc = Callable[..., VocLayout]
+NATIVE = ModelConfig(max_pixels=96 * 64)  # the pictures' own size
 SMALL = TrainConfig(steps=50, batch_size=3, crop_size=64, colour_jitter=0.0)
 
 
 def test_a_batch_has_the_promised_shapes(voc: VocLayout) -> None:
-    batch = BatchStream([voc], 4, SMALL)[0]
+    batch = BatchStream([voc], NATIVE, SMALL)[0]
     assert batch.pixels.shape == (3, 3, 64, 64)
     assert batch.pixels.dtype == torch.uint8
     assert batch.pixels.is_contiguous(memory_format=torch.channels_last)
+    assert batch.centres.shape == (3, 2)
+    assert batch.centres.dtype == torch.float32
     for labels, classes in zip(batch.labels, batch.class_of_object, strict=True):
         assert labels.shape == (16, 16)
         assert labels.dtype == classes.dtype == torch.int64
@@ -28,7 +32,7 @@ def test_a_batch_has_the_promised_shapes(voc: VocLayout) -> None:
 
 
 def test_a_step_always_gives_the_same_batch_and_another_step_another(voc: VocLayout) -> None:
-    stream, again = BatchStream([voc], 4, SMALL), BatchStream([voc], 4, SMALL)
+    stream, again = BatchStream([voc], NATIVE, SMALL), BatchStream([voc], NATIVE, SMALL)
     stream[3]
     assert torch.equal(stream[7].pixels, again[7].pixels)
     assert all(map(torch.equal, stream[7].labels, again[7].labels))
@@ -39,7 +43,7 @@ def test_a_step_always_gives_the_same_batch_and_another_step_another(voc: VocLay
 def test_objects_keep_their_classes_through_crops(
     voc: VocLayout, colour_of_class: dict[int, tuple[int, int, int]]
 ) -> None:
-    stream = BatchStream([voc], 4, SMALL)
+    stream = BatchStream([voc], NATIVE, SMALL)
     seen = set()
     for step in range(6):
         batch = stream[step]
@@ -61,22 +65,34 @@ def test_objects_keep_their_classes_through_crops(
 def test_rare_classes_are_drawn_by_the_root_of_their_number(make_voc: MakeVoc) -> None:
     rare = make_voc([[1]] * 5), make_voc([[1]] * 4 + [[2]])
     # crops larger than any picture: no object is lost
-    stream = BatchStream(rare, 4, TrainConfig(batch_size=80, crop_size=160))
+    stream = BatchStream(rare, NATIVE, TrainConfig(batch_size=80, crop_size=160))
     classes = torch.cat(stream[0].class_of_object)
     assert len(classes) == 80
     assert (classes == 2).float().mean() == pytest.approx(0.25, abs=0.1)  # evenly: 0.1
 
 
+def test_scale_1_is_the_size_that_the_model_will_see(make_voc: MakeVoc) -> None:
+    data = [make_voc([[1]])]
+    settings = TrainConfig(
+        batch_size=4, crop_size=256, scale_range=(1.0, 1.0), rotation_degrees=0.0
+    )
+    for enlarged in (1, 2):
+        model = ModelConfig(max_pixels=96 * 64 * enlarged**2)
+        for labels in BatchStream(data, model, settings)[0].labels:
+            known = (labels != VOID).sum() * 4**2
+            assert known == pytest.approx(96 * 64 * enlarged**2, rel=0.1)
+
+
 def test_data_without_any_object_are_refused(make_voc: MakeVoc) -> None:
     with pytest.raises(DataError, match="no picture of the data shows an object"):
-        BatchStream([make_voc([[], []])], 4, SMALL)
+        BatchStream([make_voc([[], []])], NATIVE, SMALL)
 
 
 def test_feature_map_labels_are_those_at_pixel_centres_numbered_anew() -> None:
     coarse = np.array([[1, 2, 2, VOID], [0, 2, 4, 4], [0, 0, 4, 4]], np.uint8)
     object_map = np.full((12, 16), 9, np.uint8)  # 9 lies nowhere near a centre
     object_map[2::4, 2::4] = coarse
-    labels, kept = feature_map_labels(Crop(np.zeros((12, 16, 3), np.uint8), object_map), 4, 3)
+    labels, kept = feature_map_labels(Crop(np.zeros((12, 16, 3), np.uint8), object_map, (0.0, 0.0)), 4, 3)
     # object 1 has one pixel, too few
     assert labels.tolist() == [[VOID, 1, 1, VOID], [0, 1, 2, 2], [0, 0, 2, 2]]
     assert labels.dtype == torch.int64

@@ -23,7 +23,12 @@ from streamseg.train.loop import CHECKPOINT, METRICS, StepMetrics, Trainer
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 MODEL = ModelConfig(
-    trunk="test_efficientnet", embedding_dim=8, neck_channels=16, head_channels=16, taus=(0.5, 0.75)
+    trunk="test_efficientnet",
+    embedding_dim=8,
+    neck_channels=16,
+    head_channels=16,
+    taus=(0.5, 0.75),
+    max_pixels=96 * 64,
 )
 RUN = TrainConfig(
     steps=40,
