@@ -33,7 +33,11 @@ class ModelConfig:
     """
 
     trunk: str = "lite"
-    """``lite`` or the name of any timm backbone with features at strides 4, 8, 16 and 32."""
+    """``lite``, ``deeplab`` (the paper's), or the name of any timm backbone with features at
+    strides 4, 8, 16 and 32."""
+    pyramid: tuple[float, ...] = (1.0,)
+    """Scales of the picture that the network sees, in quarters; their features are averaged.
+    Paper: 0.25, 0.5, 1, 2."""
     embedding_dim: int = 32
     """D, numbers per pixel embedding."""
     neck_channels: int = 96
@@ -62,6 +66,10 @@ class ModelConfig:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.stride != STRIDE:
             raise ConfigError(f"stride must be {STRIDE}, got {self.stride}")
+        if not self.pyramid or any(
+            scale <= 0 or not float(4 * scale).is_integer() for scale in self.pyramid
+        ):
+            raise ConfigError(f"pyramid must be scales in quarters above 0, got {self.pyramid}")
         if not self.taus or any(not 0 < tau < 1 for tau in self.taus):
             raise ConfigError(f"taus must lie between 0 and 1, got {self.taus}")
         if list(self.taus) != sorted(set(self.taus)):

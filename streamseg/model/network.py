@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamseg.config import ModelConfig
+from streamseg.config import SIZE_MULTIPLE, ModelConfig
+from streamseg.model.deeplab import Deeplab
 from streamseg.model.trunks import build_trunk, feature_info
 
 
@@ -88,6 +89,25 @@ class Head(nn.Module):
         return outputs
 
 
+def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Height and width of one scale of a pyramid, rounded up to multiples of 32.
+
+    In whole numbers, so that it can be traced for an export.
+    """
+    quarters, cell = round(4 * scale), 4 * SIZE_MULTIPLE
+    return (
+        -(-height * quarters // cell) * SIZE_MULTIPLE,
+        -(-width * quarters // cell) * SIZE_MULTIPLE,
+    )
+
+
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Interpolate [B, C, h, w] bilinearly to another height and width."""
+    if maps.shape[2:] == size:
+        return maps
+    return functional.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
 class Network(nn.Module):
     """Pictures → pixel embeddings and, per τ, class logits."""
 
@@ -95,8 +115,14 @@ class Network(nn.Module):
         """Build the network of ``config``; ``pretrained`` asks for ImageNet weights."""
         super().__init__()
         self.config = config
-        self.trunk = build_trunk(config.trunk, pretrained=pretrained)
-        self.neck = Neck(feature_info(self.trunk).channels(), config)
+        self.trunk: nn.Module
+        self.neck: nn.Module
+        if config.trunk == "deeplab":
+            self.trunk = Deeplab(pretrained=pretrained)
+            self.neck = ConvUnit(Deeplab.channels, config.head_channels, 1)
+        else:
+            self.trunk = build_trunk(config.trunk, pretrained=pretrained)
+            self.neck = Neck(feature_info(self.trunk).channels(), config)
         classes = len(config.class_names) + 1
         self.embedding_head = Head(config.head_channels, config.embedding_dim)
         self.class_head = Head(config.head_channels, len(config.taus) * classes)
@@ -119,9 +145,21 @@ class Network(nn.Module):
         return self.heads(self.features(pixels))
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Trunk and neck: [B, 3, H, W] → [B, head_channels, H/4, W/4]."""
-        features: Tensor = self.neck(self.trunk((pixels - self.mean) / self.std))
-        return features
+        """Trunk and neck: [B, 3, H, W] → [B, head_channels, H/4, W/4].
+
+        With an image pyramid every scale goes through the same trunk and neck, and the maps,
+        brought to one size, are averaged.
+        """
+        normal = (pixels - self.mean) / self.std
+        height, width = pixels.shape[2:]
+        map_size = (height // self.config.stride, width // self.config.stride)
+        maps = [
+            resized(
+                self.neck(self.trunk(resized(normal, scaled_size(height, width, scale)))), map_size
+            )
+            for scale in self.config.pyramid
+        ]
+        return maps[0] if len(maps) == 1 else torch.stack(maps).mean(0)
 
     def heads(self, features: Tensor, centres: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features → embeddings and logits, as in ``forward``.
