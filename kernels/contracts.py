@@ -79,12 +79,15 @@ def check_labels(
     _, map_height, map_width = case.embeddings.shape
     rows = _interpolation(map_height, case.height)
     columns = _interpolation(map_width, case.width)
-    largest = np.zeros(label_map.shape)  # the margin of the background
-    own = np.zeros(label_map.shape)
+    largest = np.full(label_map.shape, -np.inf)
+    own = np.full(label_map.shape, -np.inf)
+    anything = np.full((map_height, map_width), -np.inf)  # largest margin of each map pixel
     for k, (seed, tau) in enumerate(zip(seed_index.tolist(), seed_tau, strict=True), start=1):
         radius = np.log(2 / np.float64(tau) - 1)
         margin = np.maximum(radius - _squared_distance(case, seed), -radius)
-        margin = rows @ margin.reshape(map_height, map_width) @ columns.T
+        margin = margin.reshape(map_height, map_width)
+        anything = np.maximum(anything, margin)
+        margin = rows @ margin @ columns.T
         largest = np.maximum(largest, margin)
         own = np.where(label_map == k, margin, own)
         y, x = np.nonzero(label_map == k)
@@ -92,7 +95,13 @@ def check_labels(
         extent = (x.min(), y.min(), x.max() + 1, y.max() + 1) if len(y) else (0, 0, 0, 0)
         _require(tuple(labels.box[k - 1].tolist()) == extent, f"the box of label {k} is tight")
     _require(bool(label_map.max() <= len(seed_index)), "labels are 0..K")
-    _require(bool((own >= largest - _slack(case)).all()), "the largest margin above 0 wins")
+    drawn, slack = label_map > 0, _slack(case)
+    _require(bool((own >= largest - slack)[drawn].all()), "the largest margin wins")
+    if len(seed_index):
+        anything = rows @ anything @ columns.T
+        outside_band = abs(anything) > slack
+        right = drawn == (anything > 0)
+        _require(bool(right[outside_band].all()), "labels are where any margin is above 0")
 
 
 def _require(kept: bool, promise: str) -> None:

@@ -43,7 +43,9 @@ def label_pixels(
     not pull an outline inwards: it runs halfway between the seed's own kind and anything else.
     Margins are interpolated to the frame bilinearly with half-pixel centres, map row
     (Y + 0.5) * h / H - 0.5 clamped to the map, columns alike; that is smoother than enlarging
-    masks. The largest margin wins if it is above 0. Ties go to the lowest k.
+    masks. The largest margin wins, ties go to the lowest k, wherever there is an object at all:
+    where the largest margin of each map pixel, interpolated likewise, is above 0. Asking that of
+    the winner alone would leave a seam of background between instances that touch.
 
     Exact but sparse: four map pixels bound a cell, and an interpolated value lies between the
     values at the corners. So where one seed is the largest at all four it wins all of the cell.
@@ -75,14 +77,14 @@ def label_pixels(
     pixels = embeddings.reshape(len(embeddings), -1)
     norms = squared_norms(pixels)
     radius = squared_radius(seed_tau)[:, None]
-    # row 0 is the background, a rival that is content with a margin of 0
-    margins = np.zeros((len(seed_index) + 1, len(norms)), np.float32)
-    seeds = margins[1:]
-    np.matmul(2 * pixels[:, seed_index].T, pixels, out=seeds)
-    seeds -= norms
-    seeds += radius - norms[seed_index][:, None]
-    np.clip(seeds, -radius, radius, out=seeds)
-    label_map = _paint(margins.reshape(-1, *embeddings.shape[1:]), height, width)
+    if not len(seed_index):
+        label_map = np.zeros((height, width), np.uint16)
+    else:
+        margins = 2 * pixels[:, seed_index].T @ pixels
+        margins -= norms
+        margins += radius - norms[seed_index][:, None]
+        np.clip(margins, -radius, radius, out=margins)
+        label_map = _paint(margins.reshape(-1, *embeddings.shape[1:]), height, width)
     return Labels(label_map, *_extents(label_map, len(seed_index)))
 
 
@@ -123,9 +125,10 @@ def _axis(map_size: int, frame_size: int) -> _Axis:
 
 
 def _paint(margins: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint16]:
-    """Interpolate margins [K+1, h, w] to the frame: which row is the largest, uint16 [H, W]."""
+    """Interpolate margins [K, h, w] to the frame: which is the largest, uint16 [H, W]."""
     rows, columns = _axis(margins.shape[1], height), _axis(margins.shape[2], width)
-    label = first_argmax(margins.reshape(len(margins), -1))[1].astype(np.uint16)
+    largest, first = first_argmax(margins.reshape(len(margins), -1))
+    label = np.where(largest > 0, first.astype(np.uint16) + np.uint16(1), np.uint16(0))
     label = label.reshape(margins.shape[1:])
     above, below = label.take(rows.low, axis=0), label.take(rows.high, axis=0)
     corner = above.take(columns.low, axis=1)
@@ -138,19 +141,20 @@ def _paint(margins: NDArray[np.float32], height: int, width: int) -> NDArray[np.
     batch = max(1, _PIXELS_AT_ONCE // (len(rows.line) * len(columns.line)))
     for start in range(0, len(y), batch):
         cells = slice(start, start + batch)
-        _paint_cells(label_map, margins, rows, columns, y[cells], x[cells])
+        _paint_cells(label_map, margins, largest, rows, columns, y[cells], x[cells])
     return label_map
 
 
 def _paint_cells(
     label_map: NDArray[np.uint16],
     margins: NDArray[np.float32],
+    largest: NDArray[np.float32],
     rows: _Axis,
     columns: _Axis,
     y: NDArray[np.intp],
     x: NDArray[np.intp],
 ) -> None:
-    """Interpolate margins [K+1, h, w] in the m cells (y, x) and write the winners to label_map.
+    """Interpolate margins [K, h, w] in the m cells (y, x) and write the winners to label_map.
 
     ``take`` and not ``[:, index]`` throughout: the latter returns its axes transposed in memory.
     """
@@ -158,7 +162,7 @@ def _paint_cells(
     top, bottom = rows.low[y] * map_width, rows.high[y] * map_width
     left, right = columns.low[x], columns.high[x]
     corners = np.stack([top + left, top + right, bottom + left, bottom + right])
-    values = margins.reshape(len(margins), -1).take(corners, axis=1)  # [K+1, 4, m]
+    values = margins.reshape(len(margins), -1).take(corners, axis=1)  # [K, 4, m]
 
     # list the rivals of each cell, lowest label first, the last repeated to fill up: [R, m]
     rival = values.max(axis=1) >= values.min(axis=1).max(axis=0)
@@ -168,19 +172,25 @@ def _paint_cells(
         np.cumsum(count) - count + np.minimum(np.arange(count.max())[:, None], count - 1)
     ]
 
-    at_corner = np.arange(4 * m).reshape(4, 1, m) + rivals * (4 * m)
     # axes from here on: rival R, frame row, frame column, cell m
-    a, b, c, d = values.reshape(-1).take(at_corner)[:, :, None, None, :]
     down = rows.weight.take(y, axis=1)[:, None]
     along = columns.weight.take(x, axis=1)
-    near = a + (c - a) * down
-    far = b + (d - b) * down
-    value = near + (far - near) * along
 
+    def interpolate(at_corners: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[4, R, m] → [R, frame rows, frame columns, m]."""
+        a, b, c, d = at_corners[:, :, None, None, :]
+        near = a + (c - a) * down
+        far = b + (d - b) * down
+        return near + (far - near) * along
+
+    at_corner = np.arange(4 * m).reshape(4, 1, m) + rivals * (4 * m)
+    value = interpolate(values.reshape(-1).take(at_corner))
     winner = first_argmax(value.reshape(len(rivals), -1))[1].reshape(value.shape[1:])
+    won = rivals.reshape(-1).take(winner.astype(np.intp) * m + np.arange(m)) + 1
+    won *= interpolate(largest.take(corners)[:, None])[0] > 0
     frame_y = rows.line.take(y, axis=1)[:, None]
     frame_x = columns.line.take(x, axis=1)
-    label_map[frame_y, frame_x] = rivals.reshape(-1).take(winner.astype(np.intp) * m + np.arange(m))
+    label_map[frame_y, frame_x] = won
 
 
 def _extents(
