@@ -36,17 +36,18 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="frames a second, side by side")
     parser.add_argument("clip", type=Path)
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="of streamseg")
     parser.add_argument("--yolo", type=Path, help="ONNX file of a YOLO segmentation model")
     parser.add_argument("--size", type=picture_size, default=(640, 384), metavar="WxH")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
 
-    segmenter = load(size=arguments.size)
+    segmenter = load(arguments.model, size=arguments.size)
     stages = Summary()
     streams: dict[str, Callable[[], float]] = {
         "streamseg": lambda: streamseg_fps(segmenter, arguments.clip, stages)
     }
-    networks = {"streamseg": network_call(SHIPPED_MODEL, arguments.size)}
+    networks = {"streamseg": network_call(arguments.model, arguments.size)}
     if arguments.yolo:
         streams["yolo"] = yolo_stream(arguments.yolo, arguments.clip, arguments.size)
         networks["yolo"] = network_call(arguments.yolo, arguments.size)
@@ -57,6 +58,7 @@ def main() -> None:
         "streamseg_version": __version__,
         "onnxruntime": onnxruntime.__version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "model": arguments.model.name,
         "clip": arguments.clip.name,
         "size": arguments.size,
         "network_ms": {name: spread(values) for name, values in network_ms.items()},
@@ -135,6 +137,8 @@ def network_call(model: Path, size: tuple[int, int]) -> Callable[[], float]:
     """One run of a network alone, on noise."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
+    # threads of the network that waits must not spin beside the one that is measured
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     (image,) = session.get_inputs()
     width, height = size

@@ -181,7 +181,8 @@ def _paint_cells(
         a, b, c, d = at_corners[:, :, None, None, :]
         near = a + (c - a) * down
         far = b + (d - b) * down
-        return near + (far - near) * along
+        blend: NDArray[np.float32] = near + (far - near) * along
+        return blend
 
     at_corner = np.arange(4 * m).reshape(4, 1, m) + rivals * (4 * m)
     value = interpolate(values.reshape(-1).take(at_corner))
