@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from streamseg.config import ModelConfig
-from streamseg.datasets import VOID, VocLayout, object_classes
+from streamseg.datasets import VOID, InstanceDataset, object_classes
 from streamseg.errors import DataError
 from streamseg.train.augment import Crop, augment
 from streamseg.train.config import TrainConfig
@@ -41,7 +41,7 @@ class BatchStream(Dataset[Batch]):
     """
 
     def __init__(
-        self, datasets: Sequence[VocLayout], model_config: ModelConfig, config: TrainConfig
+        self, datasets: Sequence[InstanceDataset], model_config: ModelConfig, config: TrainConfig
     ) -> None:
         """Index the classes of all pictures of ``datasets``.
 
@@ -89,9 +89,7 @@ class BatchStream(Dataset[Batch]):
                 rng=rng,
             )
             crops.append(crop)
-            found, kept = feature_map_labels(
-                crop, self.model_config.stride, config.min_instance_px
-            )
+            found, kept = feature_map_labels(crop, self.model_config.stride, config.min_instance_px)
             labels.append(found)
             classes.append(torch.from_numpy(sample.class_of_object[kept]))
         pixels = torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2)
