@@ -41,7 +41,7 @@ class InstanceDataset(ABC):
         maps = self.load_maps(id_or_index)
         path = self.picture_path(maps.id)
         image = read_picture(path)
-        check_size(path, image, f"the mask of {maps.id}", maps.object_map)
+        check_size(path, image, "its mask", maps.object_map)
         return Sample(
             id=maps.id,
             object_map=maps.object_map,

@@ -39,7 +39,7 @@ def read_indices(path: Path) -> NDArray[np.uint8]:
 
 
 def check_size(
-    path: Path, pixels: NDArray[np.uint8], mask_name: object, mask: NDArray[np.uint8]
+    path: Path, pixels: NDArray[np.uint8], mask_name: str | Path, mask: NDArray[np.uint8]
 ) -> None:
     """Refuse a picture that is not of the size of its mask.
 

@@ -13,7 +13,6 @@ Its train split holds pictures of VOC's validation set: to score on those, train
 
 from __future__ import annotations
 
-import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -72,7 +71,9 @@ class SbdLayout(InstanceDataset):
         if segmentation.ndim != 2:
             raise DataError(f"{path}: Segmentation must be [H, W], got {list(segmentation.shape)}")
         if len(classes) > MOST_OBJECTS:
-            raise DataError(f"{path} has {len(classes)} objects; allowed are {MOST_OBJECTS}")
+            raise DataError(
+                f"{path} has {len(classes)} objects; at most {MOST_OBJECTS} can be told apart"
+            )
         wrong = classes[(classes < 1) | (classes > len(VOC_CLASSES))]
         if wrong.size:
             raise DataError(f"{path} holds class {wrong[0]}; allowed are 1 to {len(VOC_CLASSES)}")
@@ -89,15 +90,12 @@ class SbdLayout(InstanceDataset):
 def _read_struct(path: Path, name: str) -> np.void:
     """The only element of a struct of a MATLAB file: fields by name, each an array."""
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
         values = loadmat(BytesIO(path.read_bytes()), variable_names=[name])
-    # loadmat meets broken files unprepared: all of these were seen on cut and damaged ones
-    except (
-        MatReadError, OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError,
-        MemoryError, OverflowError, zlib.error,
-    ) as error:  # fmt: skip
+    # of a damaged file loadmat lets through whatever its parser trips over, even
+    # UnboundLocalError: no list of errors would be complete
+    except Exception as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     struct = values.get(name)
     if not isinstance(struct, np.ndarray) or not struct.dtype.names or struct.size != 1:
