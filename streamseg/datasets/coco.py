@@ -73,9 +73,10 @@ def draw_objects(image_id: str, picture: Picture) -> ObjectMaps:
 
     size = picture.height, picture.width
     masks = [coco_masks.encode(thing.shape, *size) for thing in picture.things]
-    area = coco_mask.area(masks) if masks else np.zeros(0)
+    # one by one: for a list of over 255 masks, pycocotools 2.0.11 fails with numpy 2
+    area = np.array([coco_mask.area(mask) for mask in masks], np.int64)
     class_id = np.array([thing.class_id for thing in picture.things], np.int64)
-    by_size = np.argsort(-area.astype(np.int64), kind="stable")
+    by_size = np.argsort(-area, kind="stable")
     void_first = by_size[np.argsort(class_id[by_size] != UNJUDGED, kind="stable")]
 
     values = np.zeros(size, np.uint8)
