@@ -77,7 +77,7 @@ def paper_figures(
             number_seeds(photo, seeds, scores.seediness.shape, seed_colours),
             "Seeds in picking order",
             "likely pixels, each unlike those before",
-            legend=list(zip(dict.fromkeys(seed_classes), dict.fromkeys(seed_colours), strict=True)),
+            legend=list(dict(zip(seed_classes, seed_colours, strict=True)).items()),
         ),
         "seediness": panel(
             heat(_enlarge(scores.seediness, size)),
@@ -211,7 +211,9 @@ def _discs(
 ) -> Image:
     """Draw a disc with dark text on it at each y, x of the map; the first lies on top."""
     height, width = picture.shape[:2]
-    canvas = Pillow.fromarray(picture).resize((width * _FINENESS, height * _FINENESS))
+    canvas = Pillow.fromarray(picture).resize(
+        (width * _FINENESS, height * _FINENESS), Pillow.Resampling.NEAREST
+    )
     pen = ImageDraw.Draw(canvas)
     radius = 10 * _FINENESS
     most_x, most_y = canvas.width - radius, canvas.height - radius
