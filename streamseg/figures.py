@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from streamseg.drawing import draw, embedding_colours, heat, name_colour, random_colours
+from streamseg.drawing import (
+    class_colour,
+    draw,
+    embedding_colours,
+    heat,
+    name_colour,
+    random_colours,
+)
 from streamseg.kernels import Scores, decode_scores, group_pixels
 from streamseg.panels import Colour, font, panel, panel_size
 from streamseg.results import FrameResult, Image, NetworkOutput
@@ -49,8 +56,9 @@ def paper_figures(
     """
     scores = decode_scores(output.logits)
     seeds = seed_order(output, scores, taus)
-    seed_classes = [class_names[scores.class_id[y, x] - 1] for y, x in seeds]
-    seed_colours = [name_colour(name) for name in seed_classes]
+    class_ids = [int(scores.class_id[y, x]) for y, x in seeds]
+    seed_classes = [class_names[class_id - 1] for class_id in class_ids]
+    seed_colours = [class_colour(class_id) for class_id in class_ids]
     height, width = result.label_map.shape
     size = panel_size(width, height)
     photo = _resize(result.image, size, Pillow.Resampling.LANCZOS)
@@ -186,13 +194,13 @@ def class_picture(
         RGB uint8 [h, w, 3], and the names and colours of the classes that reach 20 % anywhere,
         those with most pixels first.
     """
-    colours = np.array([name_colour(name) for name in class_names], np.float32)
+    colours = np.array([class_colour(k + 1) for k in range(len(class_names))], np.float32)
     best = chance[1:].argmax(axis=0)
     likely = chance[1:].max(axis=0)
     picture = _DARK + likely[..., None] * (colours[best] - _DARK)
     pixels = np.bincount(best[likely >= 0.2], minlength=len(class_names))
     order = [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]]
-    legend = [(class_names[k], name_colour(class_names[k])) for k in order]
+    legend = [(class_names[k], class_colour(k + 1)) for k in order]
     return np.rint(picture).astype(np.uint8), legend
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from streamseg.drawing import (
+    class_colour,
     contact_sheet,
     draw,
     embedding_colours,
@@ -245,3 +246,10 @@ def test_random_colours_of_few_dimensions_leave_channels_dark(depth: int) -> Non
     picture = random_colours(embeddings)
     assert not picture[..., depth:].any()
     assert picture[..., :depth].any()
+
+
+def test_the_colours_of_twenty_classes_are_apart() -> None:
+    colours = np.array([class_colour(class_id) for class_id in range(1, 21)], np.int64)
+    difference = np.abs(colours[:, None] - colours[None]).max(axis=-1)
+    assert difference[~np.eye(20, dtype=bool)].min() >= 30
+    assert colours.max(axis=1).min() > 120  # visible on a dark ground

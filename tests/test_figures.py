@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from colour_runtime import ColourRuntime
 
-from streamseg.drawing import name_colour
+from streamseg.drawing import class_colour, name_colour
 from streamseg.figures import (
     class_picture,
     number_seeds,
@@ -66,7 +66,7 @@ def test_classes_are_as_bright_as_they_are_likely() -> None:
     chance = np.zeros((3, 1, 4), np.float32)
     chance[:, 0] = np.array([[1, 0, 0], [0, 1, 0], [0.5, 0.1, 0.4], [0, 0, 1]], np.float32).T
     picture, legend = class_picture(chance, NAMES)
-    car, person = name_colour("car"), name_colour("person")
+    car, person = class_colour(1), class_colour(2)
     assert tuple(picture[0, 1]) == car
     assert tuple(picture[0, 3]) == person
     assert picture[0, 0].max() <= 30
@@ -113,9 +113,9 @@ def test_all_figures_have_a_name_and_one_size(height: int, width: int) -> None:
     shape = figures["picture"].shape
     assert shape[0] > panel_height
     assert shape[1] >= panel_width
-    assert has_colour(figures["seeds"], name_colour("car"))  # explained below the picture
+    assert has_colour(figures["seeds"], class_colour(1))  # explained below the picture
     assert has_colour(figures["masks"], name_colour(result.instances[0].name))
-    assert has_colour(figures["classes-tau-0.5"], name_colour("person"))
+    assert has_colour(figures["classes-tau-0.5"], class_colour(2))
     # the second threshold is the surest
     assert (
         figures["seediness-tau-0.5"].astype(int).sum()
