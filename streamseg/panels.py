@@ -17,6 +17,7 @@ from streamseg.drawing import heat
 from streamseg.results import Image
 
 Colour: TypeAlias = tuple[int, int, int]
+Size: TypeAlias = tuple[int, int]  # width, height in pixels
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 LONGER_SIDE_PX = 640
@@ -29,7 +30,7 @@ _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _GROUND, _TITLE, _TEXT = (24, 26, 30), (240, 242, 245), (160, 166, 176)
 
 
-def panel_size(width: int, height: int) -> tuple[int, int]:
+def panel_size(width: int, height: int) -> Size:
     """Width and height in pixels of a picture of this shape inside a panel."""
     scale = LONGER_SIDE_PX / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -5,16 +5,15 @@ import pytest
 from colour_runtime import ColourRuntime
 
 from streamseg.drawing import class_colour, name_colour
-from streamseg.figures import (
+from streamseg.figures import paper_figures, seed_order
+from streamseg.kernels import decode_scores
+from streamseg.network_pictures import (
     class_picture,
     number_seeds,
-    paper_figures,
-    seed_order,
     similarity,
     similarity_picture,
     softmax,
 )
-from streamseg.kernels import decode_scores
 from streamseg.panels import panel_size
 from streamseg.results import Image
 from streamseg.segmenter import Segmenter
