@@ -90,6 +90,15 @@ def name_colour(name: str) -> tuple[int, int, int]:
     return _oklch(0.76, 0.16, hue)
 
 
+def class_colour(class_id: int) -> tuple[int, int, int]:
+    """The colour of a class in pictures of classes; those of 20 classes are well apart.
+
+    Golden-ratio hues come near each other again after 8 and 13 steps, neither a multiple of the
+    three brightnesses.
+    """
+    return _oklch((0.88, 0.74, 0.6)[class_id % 3], 0.16, 2 * math.pi * _HUE_STEP * class_id)
+
+
 def contact_sheet(images: Sequence[Image], columns: int) -> Image:
     """Show pictures side by side, row by row, with thin gaps.
 
@@ -146,12 +155,22 @@ def embedding_colours(embeddings: NDArray[np.float32]) -> Image:
     # eigh sorts upwards; a direction's sign is arbitrary, so the largest entry is made positive.
     axes = np.linalg.eigh(centred @ centred.T)[1][:, ::-1][:, :3]
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
-    components = np.zeros((height * width, 3))
-    components[:, : axes.shape[1]] = centred.T @ axes
-    low, high = np.percentile(components, (1, 99), axis=0)
-    unit = np.clip((components - low) / np.maximum(high - low, 1e-12), 0, 1)
-    colours: Image = np.rint(unit * 255).astype(np.uint8).reshape(height, width, 3)
-    return colours
+    return _stretched(centred.T @ axes).reshape(height, width, 3)
+
+
+def random_colours(embeddings: NDArray[np.float32]) -> Image:
+    """False colours by a random projection: unlike principal components, the same for each picture.
+
+    Args:
+        embeddings: float [D, h, w].
+
+    Returns:
+        RGB uint8 [h, w, 3]: coordinates along three random orthogonal directions, always the same
+        for one D, each stretched to its range without the outer 1 % on either side.
+    """
+    depth, height, width = embeddings.shape
+    axes = np.linalg.qr(np.random.default_rng(0).standard_normal((depth, 3)))[0]
+    return _stretched(embeddings.reshape(depth, -1).T @ axes).reshape(height, width, 3)
 
 
 def heat(values: NDArray[np.float32]) -> Image:
@@ -166,6 +185,15 @@ def heat(values: NDArray[np.float32]) -> Image:
     stops = np.linspace(0, 1, len(_HEAT))
     channels = [np.interp(values, stops, stop) for stop in zip(*_HEAT, strict=True)]
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def _stretched(components: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Up to three coordinates of N points, [N, 1..3], as colours [N, 3]; what is missing is 0."""
+    colours = np.zeros((len(components), 3), np.uint8)
+    low, high = np.percentile(components, (1, 99), axis=0)
+    unit = np.clip((components - low) / np.maximum(high - low, 1e-12), 0, 1)
+    colours[:, : components.shape[1]] = np.rint(unit * 255)
+    return colours
 
 
 def _tint(out: Image, label_map: NDArray[np.uint16], colours: NDArray[np.uint8]) -> None:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from streamseg.drawing import (
+    class_colour,
     contact_sheet,
     draw,
     embedding_colours,
     heat,
     name_colour,
+    random_colours,
 )
 from streamseg.errors import InputError
 from streamseg.results import Frame, FrameResult, Image, Instance
@@ -222,3 +224,32 @@ def test_heat_grows_brighter_and_cuts_off() -> None:
     ramp = heat(np.linspace(0, 1, 50, dtype=np.float32)[None])[0]
     assert (np.diff(ramp @ np.array([0.2126, 0.7152, 0.0722])) > 0).all()
     assert (heat(np.array([[-1, 0, 1, 2]], np.float32))[0, [0, 3]] == ramp[[0, -1]]).all()
+
+
+def test_random_colours_keep_alike_what_is_alike_and_do_not_change_with_the_picture() -> None:
+    rng = np.random.default_rng(3)
+    embeddings = rng.standard_normal((16, 4, 6)).astype(np.float32)
+    embeddings[:, 0, 0] = embeddings[:, 3, 5]
+    picture = random_colours(embeddings)
+    assert picture.shape == (4, 6, 3)
+    assert picture.dtype == np.uint8
+    assert picture[0, 0].tolist() == picture[3, 5].tolist()
+    assert (picture.reshape(-1, 3).min(axis=0) < 10).all()
+    assert (picture.reshape(-1, 3).max(axis=0) > 245).all()
+    shuffled = rng.permutation(6)
+    assert np.array_equal(random_colours(embeddings[:, :, shuffled]), picture[:, shuffled])
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_random_colours_of_few_dimensions_leave_channels_dark(depth: int) -> None:
+    embeddings = np.random.default_rng(0).standard_normal((depth, 3, 3)).astype(np.float32)
+    picture = random_colours(embeddings)
+    assert not picture[..., depth:].any()
+    assert picture[..., :depth].any()
+
+
+def test_the_colours_of_twenty_classes_are_apart() -> None:
+    colours = np.array([class_colour(class_id) for class_id in range(1, 21)], np.int64)
+    difference = np.abs(colours[:, None] - colours[None]).max(axis=-1)
+    assert difference[~np.eye(20, dtype=bool)].min() >= 30
+    assert colours.max(axis=1).min() > 120  # visible on a dark ground

@@ -49,11 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Score every picture of the split."""
     from rich.progress import track
 
-    from streamseg.datasets import VocLayout
+    from streamseg.datasets import open_dataset
     from streamseg.evaluate.voc import VocEvaluator
     from streamseg.segmenter import load
 
-    data = VocLayout(arguments.data, arguments.split)
+    data = open_dataset(arguments.data, arguments.split)
     segmenter = load(
         arguments.model,
         size=arguments.size,

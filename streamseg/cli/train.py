@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from error
     from streamseg.config import ModelConfig
-    from streamseg.datasets import VocLayout
+    from streamseg.datasets import open_dataset
     from streamseg.model.weights import load_safetensors
     from streamseg.train.config import TrainConfig
     from streamseg.train.loop import Trainer
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     datasets = []
     for text in arguments.data:
         folder, _, split = text.partition(":")
-        datasets.append(VocLayout(folder, split or "train"))
+        datasets.append(open_dataset(folder, split or "train"))
     names = (
         "steps",
         "batch_size",

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from streamseg.config import ModelConfig
-from streamseg.datasets import VOID, VocLayout, object_classes
+from streamseg.datasets import VOID, InstanceDataset, object_classes
 from streamseg.errors import DataError
 from streamseg.train.augment import Crop, augment
 from streamseg.train.config import TrainConfig
@@ -41,7 +41,7 @@ class BatchStream(Dataset[Batch]):
     """
 
     def __init__(
-        self, datasets: Sequence[VocLayout], model_config: ModelConfig, config: TrainConfig
+        self, datasets: Sequence[InstanceDataset], model_config: ModelConfig, config: TrainConfig
     ) -> None:
         """Index the classes of all pictures of ``datasets``.
 

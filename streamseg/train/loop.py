@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from streamseg.config import ModelConfig
-from streamseg.datasets import VocLayout
+from streamseg.datasets import InstanceDataset
 from streamseg.errors import ModelError, TrainingError
 from streamseg.model.losses import (
     classification_loss,
@@ -57,7 +57,7 @@ class Trainer:
 
     def __init__(
         self,
-        datasets: Sequence[VocLayout],
+        datasets: Sequence[InstanceDataset],
         folder: Path,
         model_config: ModelConfig,
         config: TrainConfig,

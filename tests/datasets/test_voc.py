@@ -5,37 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from dataset_files import write_mask, write_voc
 from PIL import Image
 
 from streamseg.datasets import VocLayout, object_classes
 from streamseg.errors import DataError
 
-Map = NDArray[np.uint8]
-
 # two cats (8) that the file numbers 3 and 7, void between them; a stray dog (12) pixel on the first
 OBJECTS = np.array([[3, 3, 3, 255, 7, 7], [0, 3, 3, 255, 7, 0]], np.uint8)
 CLASSES = np.array([[8, 8, 12, 255, 8, 8], [0, 8, 8, 255, 8, 0]], np.uint8)
 EMPTY = np.zeros((4, 5), np.uint8)
-
-
-def write_mask(path: Path, values: Map) -> None:
-    picture = Image.fromarray(values).convert("P")
-    picture.putdata(values.ravel().tolist())  # convert() maps grey values, indices are wanted
-    picture.save(path)
-
-
-def write_voc(root: Path, maps: dict[str, tuple[Map, Map]], split: str = "val") -> Path:
-    for folder in ("JPEGImages", "SegmentationObject", "SegmentationClass", "ImageSets"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / "ImageSets/Segmentation").mkdir(exist_ok=True)
-    (root / f"ImageSets/Segmentation/{split}.txt").write_text("\n".join(maps) + "\n")
-    for image_id, (objects, classes) in maps.items():
-        height, width = objects.shape
-        Image.new("RGB", (width, height), (200, 100, 0)).save(root / f"JPEGImages/{image_id}.jpg")
-        write_mask(root / f"SegmentationObject/{image_id}.png", objects)
-        write_mask(root / f"SegmentationClass/{image_id}.png", classes)
-    return root
 
 
 @pytest.fixture
@@ -101,11 +80,6 @@ def test_travels_to_worker_processes(root: Path) -> None:
     assert dataset.load(0).id == "b"
 
 
-def test_folder_above_the_data_set_is_pointed_out(root: Path) -> None:
-    with pytest.raises(DataError, match=r"ImageSets.* does not exist; did you mean .*VOC2012\?$"):
-        VocLayout(root.parent, "val")
-
-
 def test_missing_root(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere.* does not exist$"):
         VocLayout(tmp_path / "nowhere", "val")
@@ -164,7 +138,7 @@ def test_unreadable_pictures_name_the_file(root: Path, file: str) -> None:
 def test_sizes_must_agree(root: Path) -> None:
     dataset = VocLayout(root, "val")
     Image.new("RGB", (7, 2)).save(root / "JPEGImages/b.jpg")
-    with pytest.raises(DataError, match=r"b\.jpg is 7x2 pixels, but .*b\.png is 6x2"):
+    with pytest.raises(DataError, match=r"b\.jpg is 7x2 pixels, but its mask is 6x2"):
         dataset.load("b")
     write_mask(root / "SegmentationClass/b.png", EMPTY)
     with pytest.raises(DataError, match=r"SegmentationClass/b\.png is 5x4 pixels, but .* is 6x2"):
@@ -184,3 +158,19 @@ def test_objects_of_no_known_class_are_refused(root: Path, value: int, message: 
     write_mask(root / "SegmentationClass/b.png", np.where(OBJECTS == 3, value, 8).astype(np.uint8))
     with pytest.raises(DataError, match=message):
         VocLayout(root, "val").load_maps("b")
+
+
+def test_all_classes_are_labelled_unless_a_file_lists_them(root: Path) -> None:
+    assert VocLayout(root, "val").labelled_classes == frozenset(range(1, 21))
+    (root / "classes.txt").write_text("car\n\nDining Table\n")
+    assert VocLayout(root, "val").labelled_classes == {7, 11}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\n", "names no class"), (b"car\ntruck\n", "'truck' is none of"), (b"\xff", "cannot be")],
+)
+def test_broken_class_list(root: Path, content: bytes, message: str) -> None:
+    (root / "classes.txt").write_bytes(content)
+    with pytest.raises(DataError, match=rf"classes\.txt.* {message}|classes\.txt: {message}"):
+        VocLayout(root, "val")

@@ -1,0 +1,34 @@
+"""Pictures with instance masks, for training and evaluation, in whatever format they come.
+
+``open_dataset(path, split)`` recognises the format; every format is read into the same
+``Sample``:
+
+=================  ================================  ===========================================
+format             recognised by                     a split is
+=================  ================================  ===========================================
+VOC devkit         ``ImageSets/Segmentation/``       ``ImageSets/Segmentation/{split}.txt``
+SBD                ``inst/``                         ``{split}.txt``
+COCO, folder       ``annotations/``                  ``annotations/instances_{split}.json``
+COCO, file         the path of a ``.json`` file      the file itself
+=================  ================================  ===========================================
+"""
+
+from streamseg.datasets.coco import CocoFile
+from streamseg.datasets.interface import InstanceDataset, object_classes
+from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, Sample
+from streamseg.datasets.opening import open_dataset
+from streamseg.datasets.sbd import SbdLayout
+from streamseg.datasets.voc import VocLayout
+
+__all__ = [
+    "MOST_OBJECTS",
+    "VOID",
+    "CocoFile",
+    "InstanceDataset",
+    "ObjectMaps",
+    "Sample",
+    "SbdLayout",
+    "VocLayout",
+    "object_classes",
+    "open_dataset",
+]

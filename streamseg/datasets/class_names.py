@@ -1,0 +1,50 @@
+"""Names of classes, as other data sets write them, onto the 20 classes of PASCAL VOC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamseg.classes import VOC_CLASSES
+from streamseg.datasets.splits import read_text
+from streamseg.errors import DataError
+
+ALL_CLASSES = frozenset(range(1, len(VOC_CLASSES) + 1))
+
+_OTHER_NAMES = {
+    "airplane": "aeroplane",
+    "motorcycle": "motorbike",
+    "couch": "sofa",
+    "television": "tvmonitor",
+    "tv": "tvmonitor",
+}
+
+
+def class_of_name(name: str) -> int | None:
+    """The class, 1..20, that a name means; None if it is none of VOC's.
+
+    Case, spaces, hyphens and underscores do not matter.
+
+    >>> class_of_name("Dining Table"), class_of_name("tv"), class_of_name("zebra")
+    (11, 20, None)
+    """
+    plain = "".join(letter for letter in name.lower() if letter not in " -_")
+    plain = _OTHER_NAMES.get(plain, plain)
+    return VOC_CLASSES.index(plain) + 1 if plain in VOC_CLASSES else None
+
+
+def read_class_list(path: Path) -> frozenset[int]:
+    """The classes that a text file names, one a line.
+
+    Raises:
+        DataError: it cannot be read, names nothing or something that is no class of VOC.
+    """
+    names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    if not names:
+        raise DataError(f"{path} names no class; delete it if all classes are labelled")
+    classes = set()
+    for name in names:
+        class_id = class_of_name(name)
+        if class_id is None:
+            raise DataError(f"{path}: {name!r} is none of the classes {', '.join(VOC_CLASSES)}")
+        classes.add(class_id)
+    return frozenset(classes)

@@ -1,0 +1,104 @@
+"""Data sets in COCO's JSON format: polygons or run lengths, several pictures a file.
+
+What an object map can say and COCO's overlapping masks do not always:
+
+* Of two objects that overlap, the smaller lies on top: a cup on a table, a rider on a horse.
+* A crowd (``iscrowd``) of a VOC class is void, under all objects.
+* Categories that VOC has no name for are background. Where such a thing overlaps a larger object
+  of a VOC class (a plate on a table), the pixels are void: the file does not say which is seen.
+* Trucks are void: COCO's trucks hold the vans and pickups that VOC calls cars.
+* Of more than 254 objects, the smallest become void.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from streamseg.datasets import coco_masks
+from streamseg.datasets.coco_json import OTHER, UNJUDGED, Picture, read_annotations
+from streamseg.datasets.interface import InstanceDataset
+from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, number_objects
+from streamseg.datasets.splits import check_files, check_ids
+from streamseg.errors import DataError
+
+
+class CocoFile(InstanceDataset):
+    """The pictures that one COCO annotation file describes.
+
+    All annotations are kept in memory, checked and ready to draw: about 8 bytes for each number
+    of the file. An id is a picture's file name without ending.
+
+    Attributes:
+        file: the annotation file.
+        folder: the folder of the pictures.
+    """
+
+    def __init__(self, file: Path | str, folder: Path | str | None = None) -> None:
+        """Read the annotations and check that every picture is there.
+
+        Args:
+            file: the annotation file, for instance ``annotations/instances_val2017.json``.
+            folder: where its file names start from. By default the first of these that holds
+                the first picture: the folder of the file, ``images`` in it, ``images`` in the
+                folder above, and there for ``instances_val2017.json`` also ``val2017`` and
+                ``images/val2017``.
+
+        Raises:
+            DataError: the file or a picture is missing; the file is no COCO JSON; an annotation
+                names an unknown picture or category or has a broken mask; no category has the
+                name of a VOC class.
+        """
+        self.file = Path(file)
+        pictures, self.labelled_classes = read_annotations(self.file)
+        self.ids = tuple(picture.id for picture in pictures)
+        check_ids(self.file, self.ids)
+        self.folder = Path(folder) if folder else _find_folder(self.file, pictures[0].file_name)
+        check_files(self.folder, [picture.file_name for picture in pictures], self.file.stem)
+        self._pictures = dict(zip(self.ids, pictures, strict=True))
+
+    def picture_path(self, image_id: str) -> Path:
+        """The picture's file."""
+        return self.folder / self._pictures[image_id].file_name
+
+    def read_maps(self, image_id: str) -> ObjectMaps:
+        """Draw the annotations of one picture, by the rules above."""
+        return draw_objects(image_id, self._pictures[image_id])
+
+
+def draw_objects(image_id: str, picture: Picture) -> ObjectMaps:
+    """Draw the annotations of one picture into one map: void first, then from large to small."""
+    from pycocotools import mask as coco_mask
+
+    size = picture.height, picture.width
+    masks = [coco_masks.encode(thing.shape, *size) for thing in picture.things]
+    # one by one: for a list of over 255 masks, pycocotools 2.0.11 fails with numpy 2
+    area = np.array([coco_mask.area(mask) for mask in masks], np.int64)
+    class_id = np.array([thing.class_id for thing in picture.things], np.int64)
+    by_size = np.argsort(-area, kind="stable")
+    void_first = by_size[np.argsort(class_id[by_size] != UNJUDGED, kind="stable")]
+
+    values = np.zeros(size, np.uint8)
+    class_of_value = np.zeros(256, np.int64)
+    objects = 0
+    for index in void_first:
+        mask = coco_mask.decode(masks[index]).view(np.bool_)
+        if class_id[index] == OTHER:
+            values[mask & (values != 0)] = VOID
+        elif class_id[index] == UNJUDGED or objects == MOST_OBJECTS:
+            values[mask] = VOID
+        else:
+            objects += 1
+            values[mask] = objects
+            class_of_value[objects] = class_id[index]
+    return number_objects(image_id, values, class_of_value)
+
+
+def _find_folder(file: Path, picture: str) -> Path:
+    here, above, split = file.parent, file.parent.parent, file.stem.removeprefix("instances_")
+    folders = (here, here / "images", above / "images", above / split, above / "images" / split)
+    for folder in folders:
+        if (folder / picture).is_file():
+            return folder
+    raise DataError(f"{file} lists {picture}, which is in none of {', '.join(map(str, folders))}")

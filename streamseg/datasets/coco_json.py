@@ -1,0 +1,137 @@
+"""COCO's annotation file: read whole, checked whole, every error with the file and the entry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final, TypeVar
+
+from streamseg.datasets.class_names import class_of_name
+from streamseg.datasets.coco_masks import Outline, Runs, parse
+from streamseg.datasets.splits import read_text
+from streamseg.errors import DataError
+
+Field = TypeVar("Field")
+
+OTHER: Final = 0
+"""In place of a class: something that VOC has no name for."""
+UNJUDGED: Final = -1
+"""In place of a class: VOC's classes and something else, or several objects, in one mask."""
+
+LONGEST_SIDE = 65_535
+DOUBTFUL = frozenset({"truck"})
+"""COCO's trucks hold the vans and pickups that VOC calls cars."""
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """One annotation."""
+
+    class_id: int
+    """1..20, or ``OTHER``, or ``UNJUDGED``."""
+    shape: Outline | Runs
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One picture and all that is annotated on it."""
+
+    file_name: str
+    height: int
+    width: int
+    things: list[Thing] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The file name without ending."""
+        return str(PurePosixPath(self.file_name).with_suffix(""))
+
+
+def read_annotations(file: Path) -> tuple[list[Picture], frozenset[int]]:
+    """Read an annotation file.
+
+    Returns:
+        Its pictures in the order of the file, and the classes (1..20) among its categories.
+
+    Raises:
+        DataError: it is no COCO JSON; an annotation names an unknown picture or category or has a
+            broken mask; no category has the name of a VOC class.
+    """
+    try:
+        document = json.loads(read_text(file))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is no JSON: {error}") from error
+    class_of_category = {
+        entry.get("id", int): _class(entry.get("name", str))
+        for entry in _entries(file, document, "categories")
+    }
+    classes = frozenset(class_id for class_id in class_of_category.values() if class_id > 0)
+    if not classes:
+        raise DataError(f"{file}: none of its categories is a class of VOC")
+    pictures = _pictures(file, document)
+    for entry in _entries(file, document, "annotations"):
+        picture = pictures.get(entry.get("image_id", int))
+        class_id = class_of_category.get(entry.get("category_id", int))
+        if picture is None:
+            raise DataError(f"{entry.place}: image_id is that of no image of the file")
+        if class_id is None:
+            raise DataError(f"{entry.place}: category_id is that of no category of the file")
+        if class_id > 0 and entry.fields.get("iscrowd"):
+            class_id = UNJUDGED
+        try:
+            shape = parse(entry.fields.get("segmentation"), picture.height, picture.width)
+        except ValueError as error:
+            raise DataError(f"{entry.place}: {error}") from error
+        picture.things.append(Thing(class_id, shape))
+    return list(pictures.values()), classes
+
+
+def _pictures(file: Path, document: object) -> dict[int, Picture]:
+    pictures: dict[int, Picture] = {}
+    for entry in _entries(file, document, "images"):
+        number = entry.get("id", int)
+        if number in pictures:
+            raise DataError(f"{entry.place}: its id is that of another image too")
+        name = entry.get("file_name", str)
+        if not PurePosixPath(name).name:
+            raise DataError(f"{entry.place}: file_name must name a file, got {name!r}")
+        height, width = entry.get("height", int), entry.get("width", int)
+        if not (1 <= height <= LONGEST_SIDE and 1 <= width <= LONGEST_SIDE):
+            raise DataError(
+                f"{entry.place}: height and width must be 1 to {LONGEST_SIDE}, "
+                f"got {height} and {width}"
+            )
+        pictures[number] = Picture(name, height, width)
+    return pictures
+
+
+def _class(name: str) -> int:
+    return UNJUDGED if name in DOUBTFUL else class_of_name(name) or OTHER
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """One object of a list of the file."""
+
+    place: str
+    fields: dict[str, object]
+
+    def get(self, name: str, kind: type[Field]) -> Field:
+        """A field that must be there and of this kind."""
+        value = self.fields.get(name)
+        if not isinstance(value, kind):
+            raise DataError(f"{self.place}: {name} must be {kind.__name__}, got {value!r}")
+        return value
+
+
+def _entries(file: Path, document: object, name: str) -> Iterator[_Entry]:
+    entries = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise DataError(f"{file} is no COCO file: it holds no list {name!r}")
+    for index, entry in enumerate(entries):
+        place = f"{file}: {name}[{index}]"
+        if not isinstance(entry, dict):
+            raise DataError(f"{place} must be an object, got {entry!r}")
+        yield _Entry(place, entry)

@@ -1,0 +1,62 @@
+"""What every data set says about a picture: which pixel belongs to which object of which class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.results import Image
+
+VOID: Final = 255
+"""Pixels of this value belong to nothing that can be judged: rims, groups, doubtful areas."""
+
+MOST_OBJECTS: Final = VOID - 1
+"""As many objects as the bytes of an object map can tell apart, besides 0 and ``VOID``."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ObjectMaps:
+    """The objects of one picture."""
+
+    id: str
+    """Name of the picture within its data set, without ending."""
+    object_map: NDArray[np.uint8]
+    """[H, W]: 0 background, k the k-th object (k = 1..M without gaps), 255 void."""
+    class_of_object: NDArray[np.int64]
+    """[M], 1..20: the class of object k at k-1."""
+
+    def __len__(self) -> int:
+        """Number of objects M."""
+        return len(self.class_of_object)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sample(ObjectMaps):
+    """One picture and its objects."""
+
+    image: Image
+    """RGB uint8 [H, W, 3]."""
+
+
+def number_objects(
+    image_id: str, values: NDArray[np.uint8], class_of_value: NDArray[np.int64]
+) -> ObjectMaps:
+    """Number the objects that have pixels from 1 without gaps, in the order of their values.
+
+    Args:
+        image_id: name of the picture.
+        values: uint8 [H, W]: 0 background, 255 void, any other value an object.
+        class_of_value: int64 [256]: the class, 1..20, of each value that is an object.
+    """
+    present = np.bincount(values.ravel(), minlength=256) > 0
+    present[[0, VOID]] = False
+    objects = np.flatnonzero(present)
+    new_value = np.zeros(256, np.uint8)
+    new_value[objects] = np.arange(1, len(objects) + 1)
+    new_value[VOID] = VOID
+    return ObjectMaps(
+        id=image_id, object_map=new_value[values], class_of_object=class_of_value[objects]
+    )

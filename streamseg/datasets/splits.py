@@ -1,0 +1,83 @@
+"""Lists of a data set's pictures, and whether all of their files are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from streamseg.errors import DataError
+
+
+def read_split(folder: Path, split: str) -> tuple[str, ...]:
+    """The ids that ``{folder}/{split}.txt`` lists, one a line.
+
+    Raises:
+        DataError: the file is missing or unreadable, lists nothing or one id twice.
+    """
+    path = folder / f"{split}.txt"
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; splits there are: {splits_there(folder, '*.txt')}")
+    ids = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
+    check_ids(path, ids)
+    return ids
+
+
+def splits_there(folder: Path, pattern: str) -> str:
+    """The names between the fixed parts of ``pattern`` of all files that match it."""
+    before, after = pattern.split("*")
+    names = (file.name[len(before) : -len(after)] for file in folder.glob(pattern))
+    return ", ".join(sorted(names)) or "none"
+
+
+def check_ids(path: Path, ids: Sequence[str]) -> None:
+    """Refuse a list without pictures, or with one twice: it would bend every score.
+
+    Raises:
+        DataError: as said.
+    """
+    if not ids:
+        raise DataError(f"{path} lists no image")
+    seen: set[str] = set()
+    for image_id in ids:
+        if image_id in seen:
+            raise DataError(f"{path} lists {image_id} twice")
+        seen.add(image_id)
+
+
+def check_files(folder: Path, names: Sequence[str], split: str) -> None:
+    """Compare with one listing of each folder: thousands of single look-ups are slow over nets.
+
+    Args:
+        folder: where the files are.
+        names: of the files, which may begin with subfolders.
+        split: whose files they are.
+
+    Raises:
+        DataError: the folder or a file does not exist.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} does not exist")
+    there = {
+        path
+        for parent in {(folder / name).parent for name in names}
+        if parent.is_dir()
+        for path in parent.iterdir()
+    }
+    missing = [path for path in (folder / name for name in names) if path not in there]
+    if missing:
+        raise DataError(
+            f"{missing[0]} does not exist "
+            f"({len(missing)} of the {len(names)} images of split {split!r} have no file there)"
+        )
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
