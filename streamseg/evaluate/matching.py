@@ -95,7 +95,10 @@ class Matches:
     def ranked(self, class_id: int) -> Matches:
         """The predictions of one class by falling score; equal scores keep their order."""
         (rows,) = np.nonzero(self.class_id == class_id)
-        rows = rows[np.argsort(-self.score[rows], kind="stable")]
+        return self.rows(rows[np.argsort(-self.score[rows], kind="stable")])
+
+    def rows(self, rows: NDArray[np.intp]) -> Matches:
+        """Some of the predictions, in the order given."""
         return Matches(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 

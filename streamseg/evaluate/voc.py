@@ -59,16 +59,22 @@ class VocResult:
         map_at = dict(zip(self.thresholds, self.map_r, strict=True))
         return float(np.mean([map_at.get(threshold, np.nan) for threshold in VOLUME_THRESHOLDS]))
 
-    def table(self) -> str:
-        """The result as text: the classes that were seen, their mean; AP in percent."""
-        head = "".join(f"{f'AP@{threshold:g}':>8}" for threshold in self.thresholds)
+    def table(self, columns: Sequence[float] | None = None) -> str:
+        """The result as text: the classes that were seen, their mean; AP in percent.
+
+        Args:
+            columns: those of the thresholds to show; all if None.
+        """
+        shown = [j for j, at in enumerate(self.thresholds) if columns is None or at in columns]
+        head = "".join(f"{f'AP@{self.thresholds[j]:g}':>8}" for j in shown)
         lines = [f"{'class':<12}{'objects':>9}{'predicted':>11}{head}"]
         seen = self.object_count + self.ignored_count + self.prediction_count > 0
         lines += [
-            _row(VOC_CLASSES[c], self.object_count[c], self.prediction_count[c], self.ap[c])
+            _row(VOC_CLASSES[c], self.object_count[c], self.prediction_count[c], self.ap[c, shown])
             for c in np.flatnonzero(seen)
         ]
-        lines.append(_row("mean", self.object_count.sum(), self.prediction_count.sum(), self.map_r))
+        total = self.object_count.sum(), self.prediction_count.sum()
+        lines.append(_row("mean", *total, self.map_r[shown]))
         note = f"images: {self.image_count}"
         if self.min_area_px:
             note += f", objects under {self.min_area_px} px ignored: {self.ignored_count.sum()}"
@@ -175,15 +181,23 @@ class VocEvaluator:
         self._ignored_count += np.bincount(objects[is_ignored], minlength=_ROWS)
         self._ids.add(compared.image_id)
 
-    def result(self) -> VocResult:
-        """Score all images added so far; more may follow.
+    def matches(self) -> Matches:
+        """All predictions so far with their best objects, in the order they were added.
 
         Raises:
             InputError: no image was added.
         """
         if not self._matches:
             raise InputError("no image was added: there is nothing to score")
-        matches = Matches.joined(self._matches)
+        return Matches.joined(self._matches)
+
+    def result(self) -> VocResult:
+        """Score all images added so far; more may follow.
+
+        Raises:
+            InputError: no image was added.
+        """
+        matches = self.matches()
         ap = np.full((len(VOC_CLASSES), len(self.thresholds)), np.nan)
         for c in range(1, _ROWS):
             ranked = matches.ranked(c)
