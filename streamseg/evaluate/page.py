@@ -32,10 +32,7 @@ th:first-child,td:first-child{text-align:left}td.text{text-align:left;white-spac
 th{font-weight:600;color:var(--faint)}tr.total td{font-weight:600;border-top:2px solid var(--faint)}
 .charts,.pictures{display:flex;flex-wrap:wrap;gap:12px}
 .chart{background:var(--card);border:1px solid var(--line);border-radius:8px;
- font:10px system-ui,sans-serif;fill:var(--ink)}
-.chart .title{font-size:12px;font-weight:600}.chart .middle{text-anchor:middle}
-.chart .end{text-anchor:end}.chart .grid{stroke:var(--line);fill:none}
-.chart polyline{fill:none;stroke-width:1.8}
+ font-family:system-ui,sans-serif;fill:var(--ink)}.grid{stroke:var(--line)}
 figure{margin:0}figure img{display:block;width:500px;max-width:100%;border-radius:6px}
 figcaption{font-size:13px;color:var(--faint)}
 """

@@ -74,13 +74,12 @@ def write_report(
 def _headline(evaluation: Evaluation) -> str:
     voc = evaluation.voc
     at = dict(zip(voc.thresholds, voc.map_r, strict=True))
-    most = evaluation.recall.counts[-1]
     return cards(
         [
             *((f"mAP^r at IoU {t:g}", percent(at[t])) for t in CURVE_THRESHOLDS),
             ("mAP^r vol", percent(voc.map_vol)),
             ("COCO AP", percent(evaluation.coco.ap)),
-            (f"AR, {most} proposals", percent(evaluation.recall.average_recall[-1])),
+            ("average recall", percent(evaluation.recall.average_recall[-1])),
         ]
     )
 
