@@ -2,12 +2,12 @@
 
     python benchmarks/evaluate_speed.py
 
-Objects are ellipses with void rims on 500x375 pixels; proposals are the objects shifted and
-resized, and as many of other places. All that ``streamseg eval --proposals 100`` does after the
-network is timed: comparing masks with objects, every score, the quality of each picture. Making
-the masks is not: a few scenes are made and come again and again. The first pictures predict the whole; the last line of the output is one JSON
-document. The bar is two minutes on two cores; one is used, and on a busy machine its CPU time is
-what tells.
+Objects are ellipses with void rims on 500x375 pixels; half of the proposals are objects shifted
+and resized, half lie anywhere. All that ``streamseg eval --proposals 100`` does after the network
+is timed: comparing masks with objects, every score, the quality of each picture. Making the masks
+is not: a few scenes are made and come again and again. The first pictures predict the whole; the
+last line of the output is one JSON document. The bar is two minutes on two cores; one is used,
+and on a busy machine its CPU time is what tells.
 """
 
 from __future__ import annotations

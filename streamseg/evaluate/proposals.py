@@ -76,5 +76,5 @@ def proposal_recall(
     reached = np.concatenate(best, axis=1)  # [n, objects]
     covered = reached[:, :, None] >= RECALL_THRESHOLDS
     objects = reached.shape[1]
-    recall = covered.mean(axis=1) if objects else np.full(covered[:, 0].shape, np.nan)
+    recall = covered.mean(axis=1) if objects else np.full(covered.shape[::2], np.nan)
     return RecallResult(tuple(counts), RECALL_THRESHOLDS, recall, objects)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluate.scenes import Found, random_scene
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from random_scenes import Found, random_scene
 
 from streamseg.classes import VOC_CLASSES
 from streamseg.datasets import ObjectMaps

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from evaluate.scenes import random_scene
+from random_scenes import random_scene
 
 from streamseg.datasets import ObjectMaps
 from streamseg.evaluate.matching import Matches

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from evaluate.scenes import random_scene
+from random_scenes import random_scene
 
 from streamseg.datasets import ObjectMaps
 from streamseg.errors import InputError
@@ -48,11 +48,8 @@ def test_small_objects_do_not_count() -> None:
 
 
 def test_no_objects_and_no_proposals() -> None:
-    images = [
-        compare(
-            "x", masks()[:, None].reshape(0, 1, 8), np.zeros(0, int), np.zeros(0), two_objects()
-        )
-    ]
+    nobody = np.zeros((0, 1, 8), np.bool_), np.zeros(0, np.int64), np.zeros(0)
+    images = [compare("x", *nobody, two_objects())]
     assert proposal_recall(images, [1]).recall.tolist() == [[0.0] * len(RECALL_THRESHOLDS)]
     nothing = proposal_recall(images, [1], min_area_px=99)
     assert math.isnan(nothing.average_recall[0])
