@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.errors import ConfigError
-from streamseg.kernels import Scores, decode_scores, group_pixels, label_pixels
+from streamseg.errors import ConfigError, InputError
+from streamseg.kernels import Groups, Scores, decode_scores, group_pixels, label_pixels
 from streamseg.results import NetworkOutput, Proposals, Segments
+from streamseg.seed_masks import seed_masks
+
+PAPER_ALPHA: Final = 0.3
+"""Weight of a seed's distance from the seeds before that the paper found best (Table 2)."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,8 @@ class GroupingConfig:
     """Instances smaller than this part of the picture are dropped."""
     min_visible: float = 0.7
     """Part of its mask that an instance must have for itself, where surer ones do not reach."""
-    alpha: float = 0.3
-    """Weight of a seed's distance from the seeds before; the paper found 0.3 best."""
+    alpha: float = PAPER_ALPHA
+    """Weight of a seed's distance from the seeds before."""
 
     def __post_init__(self) -> None:
         """Check every range."""
@@ -67,11 +72,8 @@ def find_segments(
         InputError: the output holds NaN or infinity.
     """
     thresholds = np.asarray(taus, np.float32)
-    scores = decode_scores(output.logits)
-    groups = group_pixels(
-        output.embeddings,
-        scores.seediness,
-        scores.tau_index,
+    scores, groups = _pick_seeds(
+        output,
         thresholds,
         alpha=config.alpha,
         max_seeds=config.max_instances,
@@ -119,7 +121,13 @@ def _sees_enough(masks: NDArray[np.bool_], min_visible: float) -> NDArray[np.boo
 
 
 def propose(
-    output: NetworkOutput, taus: Sequence[float], *, max_seeds: int, height: int, width: int
+    output: NetworkOutput,
+    taus: Sequence[float],
+    *,
+    max_seeds: int,
+    height: int,
+    width: int,
+    alpha: float = PAPER_ALPHA,
 ) -> Proposals:
     """Overlapping proposals as in the paper: greedy seeds, each with its whole mask.
 
@@ -129,40 +137,63 @@ def propose(
         max_seeds: K, number of proposals wanted; about 100 cover nearly every object.
         height: of the picture in pixels.
         width: of the picture in pixels.
+        alpha: weight of a seed's distance from the seeds before, equation (4), 0 or more; at 0
+            seeds come by seediness alone.
 
     Returns:
         Proposals by falling score; masks from similarity interpolated to the picture's size.
 
     Raises:
-        InputError: the output holds NaN or infinity.
+        InputError: the output holds NaN or infinity, or ``alpha`` is negative.
     """
+    if alpha < 0:
+        raise InputError(f"alpha must be 0 or more, got {alpha}")
     thresholds = np.asarray(taus, np.float32)
+    scores, groups = _pick_seeds(
+        output,
+        thresholds,
+        # of the smallest float any multiple of a logarithm rounds away beside log S
+        alpha=max(alpha, float(np.finfo(np.float32).tiny)),
+        max_seeds=max_seeds,
+        min_seediness=0.0,
+        exclude_claimed=False,
+    )
+    seeds = groups.seed_index[: groups.count]
+    pick = np.argsort(-scores.seediness.flat[seeds], kind="stable")
+    seeds = seeds[pick]
+    tau = thresholds[scores.tau_index.flat[seeds]]
+    return Proposals(
+        masks=seed_masks(output.embeddings, seeds, tau, height=height, width=width),
+        class_id=scores.class_id.flat[seeds].astype(np.int64),
+        score=scores.seediness.flat[seeds],
+        pick=pick,
+        seed_yx=_frame_position(seeds, scores, height, width),
+        tau=tau,
+    )
+
+
+def _pick_seeds(
+    output: NetworkOutput,
+    thresholds: NDArray[np.float32],
+    *,
+    alpha: float,
+    max_seeds: int,
+    min_seediness: float,
+    exclude_claimed: bool,
+) -> tuple[Scores, Groups]:
+    """What streaming and the paper's setting have in common, equations (4) to (9)."""
     scores = decode_scores(output.logits)
     groups = group_pixels(
         output.embeddings,
         scores.seediness,
         scores.tau_index,
         thresholds,
+        alpha=alpha,
         max_seeds=max_seeds,
-        min_seediness=0.0,
-        exclude_claimed=False,
+        min_seediness=min_seediness,
+        exclude_claimed=exclude_claimed,
     )
-    seeds = groups.seed_index[: groups.count]
-    seeds = seeds[np.argsort(-scores.seediness.flat[seeds], kind="stable")]
-    tau = thresholds[scores.tau_index.flat[seeds]]
-    masks = np.empty((len(seeds), height, width), np.bool_)
-    for mask, seed, threshold in zip(masks, seeds, tau, strict=True):
-        alone = label_pixels(
-            output.embeddings, seed[None], threshold[None], height=height, width=width
-        )
-        np.not_equal(alone.label_map, 0, out=mask)
-    return Proposals(
-        masks=masks,
-        class_id=scores.class_id.flat[seeds].astype(np.int64),
-        score=scores.seediness.flat[seeds],
-        seed_yx=_frame_position(seeds, scores, height, width),
-        tau=tau,
-    )
+    return scores, groups
 
 
 def _frame_position(

@@ -86,6 +86,9 @@ class Proposals:
     """[K], 1..C"""
     score: NDArray[np.float32]
     """[K], 0..1"""
+    pick: NDArray[np.int64]
+    """[K], 0..K-1: the order in which the seeds were picked. Those below n are the n proposals
+    that asking for only n gives."""
     seed_yx: NDArray[np.int64]
     """[K, 2], in pixels of the picture."""
     tau: NDArray[np.float32]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -14,8 +14,8 @@ from threadpoolctl import ThreadpoolController
 
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError, InputError
-from streamseg.grouping import GroupingConfig, find_segments, propose
-from streamseg.results import Frame, FrameResult, Image, Instance, NetworkOutput, Proposals
+from streamseg.grouping import PAPER_ALPHA, GroupingConfig, find_segments, propose
+from streamseg.results import Frame, FrameResult, Image, Instance, Proposals
 from streamseg.runtime.base import Runtime
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
@@ -110,17 +110,38 @@ class Segmenter:
         Raises:
             InputError: another dtype or shape.
         """
-        frame = frame_of_array(image)
-        return propose(
-            self._run(frame),
-            self.config.taus,
-            max_seeds=max_seeds,
-            height=frame.height,
-            width=frame.width,
-        )
+        (proposals,) = self.propose_each(image, max_seeds, [PAPER_ALPHA])
+        return proposals
 
-    def _run(self, frame: Frame) -> NetworkOutput:
-        return self.runtime.run(self._network_picture(frame))
+    def propose_each(
+        self, image: Image, max_seeds: int, alphas: Iterable[float]
+    ) -> Iterator[Proposals]:
+        """The paper's proposals at several weights alpha, from one run of the network.
+
+        Args:
+            image: RGB uint8 [H, W, 3].
+            max_seeds: number of proposals wanted.
+            alphas: weights of a seed's distance from the seeds before, equation (4).
+
+        Yields:
+            The proposals for each weight.
+
+        Raises:
+            InputError: another dtype or shape, or a negative weight.
+        """
+        frame = frame_of_array(image)
+        output = self.runtime.run(self._network_picture(frame))
+        for alpha in alphas:
+            with self._blas.limit(limits=1, user_api="blas"):
+                proposals = propose(
+                    output,
+                    self.config.taus,
+                    max_seeds=max_seeds,
+                    height=frame.height,
+                    width=frame.width,
+                    alpha=alpha,
+                )
+            yield proposals
 
     def _network_picture(self, frame: Frame) -> Image:
         size = self.size or self.config.input_size(frame.width, frame.height)

@@ -129,6 +129,35 @@ def test_proposals_are_the_papers(segmenter: Segmenter) -> None:
     assert all(found.masks[k][tuple(found.seed_yx[k])] for k in range(6))
 
 
+def test_asking_for_fewer_proposals_gives_the_first_picks_of_more(segmenter: Segmenter) -> None:
+    picture = picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR)
+    many, few = (segmenter.propose(picture, max_seeds=n) for n in (8, 3))
+    assert sorted(many.pick.tolist()) == list(range(8))
+    assert np.array_equal(many.seed_yx[many.pick < 3], few.seed_yx)
+    assert np.array_equal(many.masks[many.pick < 3], few.masks)
+
+
+def test_one_network_run_serves_every_alpha() -> None:
+    class Counting(ColourRuntime):
+        runs = 0
+
+        def run(self, image: Image) -> NetworkOutput:
+            self.runs += 1
+            return super().run(image)
+
+    runtime = Counting()
+    segmenter = Segmenter(runtime, size=(160, 96))
+    picture = picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR)
+    by_seediness, by_paper = segmenter.propose_each(picture, 4, [0, 0.3])
+    assert runtime.runs == 1
+    assert np.array_equal(by_paper.seed_yx, segmenter.propose(picture, max_seeds=4).seed_yx)
+    # without alpha the most likely pixels come first, however alike they are
+    assert by_seediness.score.min() >= by_paper.score.min()
+    assert (np.diff(by_seediness.score[by_seediness.pick.argsort()]) <= 0).all()
+    with pytest.raises(streamseg.InputError, match="alpha"):
+        list(segmenter.propose_each(picture, 4, [-0.1]))
+
+
 @pytest.mark.parametrize(
     "image",
     [

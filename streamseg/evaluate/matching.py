@@ -18,11 +18,14 @@ Added to that, because VOC's object maps hold void and street scenes hold specks
 
 5. Void pixels are ignored: a predicted mask is judged without its void pixels, which enter neither
    intersection nor union. (chainercv counts them as background.)
-6. Small objects are ignored, as COCO does by area: an object below the least area is neither found
+6. "Difficult" objects need no rule of their own: VOC's segmentation maps hold them as void.
+7. Small objects are ignored, as COCO does by area: an object below the least area is neither found
    nor missed. A prediction that reaches the threshold on it is left out, and so is every
    prediction below the least area that is no true positive. Unlike COCO, and like "difficult"
-   objects in VOC, the best object is chosen among all, ignored ones included, and may excuse
+   boxes in VOC, the best object is chosen among all, ignored ones included, and may excuse
    several predictions.
+8. A class without objects to find has no AP and no part in the mean; its predictions count
+   nowhere. A class with objects and no predictions has AP 0.
 """
 
 from __future__ import annotations
@@ -33,53 +36,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.datasets import VOID
-
-
-@dataclass(frozen=True, eq=False)
-class Overlap:
-    """How K predicted masks lie on the M objects of one image, in pixels that are not void."""
-
-    intersection_px: NDArray[np.int64]
-    """[K, M]"""
-    mask_px: NDArray[np.int64]
-    """[K], area of each prediction outside void."""
-    object_px: NDArray[np.int64]
-    """[M]"""
-
-    @property
-    def iou(self) -> NDArray[np.float64]:
-        """Intersection over union [K, M]; 0 where both are empty."""
-        union = self.mask_px[:, None] + self.object_px - self.intersection_px
-        iou: NDArray[np.float64] = self.intersection_px / np.maximum(union, 1)
-        return iou
-
-
-def count_overlap(
-    masks: NDArray[np.bool_], object_map: NDArray[np.uint8], object_count: int
-) -> Overlap:
-    """Count the pixels that predictions and objects share.
-
-    One histogram of the object map under each mask gives its row of intersections and its area
-    at once: time grows with the pixels in the masks, not with the number of objects.
-
-    Args:
-        masks: bool [K, H, W], free to overlap.
-        object_map: uint8 [H, W]: 0 background, k = 1..M the k-th object, 255 void.
-        object_count: M.
-
-    Returns:
-        The counts, void left out.
-    """
-    histograms = np.array(
-        [np.bincount(object_map[mask], minlength=VOID + 1) for mask in masks], np.int64
-    ).reshape(len(masks), VOID + 1)
-    objects = slice(1, object_count + 1)
-    return Overlap(
-        intersection_px=histograms[:, objects],
-        mask_px=histograms[:, :VOID].sum(axis=1),
-        object_px=np.bincount(object_map.ravel(), minlength=VOID + 1)[objects].astype(np.int64),
-    )
+from streamseg.evaluate.overlap import Compared
 
 
 def best_objects(
@@ -118,6 +75,8 @@ class Matches:
     """[N], with the best object."""
     best_object: NDArray[np.int64]
     """[N], a number unique over all images; -1 for none."""
+    other_iou: NDArray[np.float64]
+    """[N], the highest with an object of another class; no verdict depends on it."""
     best_ignored: NDArray[np.bool_]
     """[N], the best object is below the least area."""
     is_small: NDArray[np.bool_]
@@ -136,8 +95,56 @@ class Matches:
     def ranked(self, class_id: int) -> Matches:
         """The predictions of one class by falling score; equal scores keep their order."""
         (rows,) = np.nonzero(self.class_id == class_id)
-        rows = rows[np.argsort(-self.score[rows], kind="stable")]
+        return self.rows(rows[np.argsort(-self.score[rows], kind="stable")])
+
+    def rows(self, rows: NDArray[np.intp]) -> Matches:
+        """Some of the predictions, in the order given."""
         return Matches(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def match(compared: Compared, min_area_px: int, objects_before: int) -> Matches:
+    """Find the best object of every prediction for one image.
+
+    Args:
+        compared: the image.
+        min_area_px: objects and predictions with fewer pixels are small.
+        objects_before: number of objects in the images before, to number on from.
+    """
+    overlap = compared.overlap
+    iou = overlap.iou
+    best_iou, best_object = best_objects(iou, compared.class_id, compared.class_of_object)
+    is_other = compared.class_id[:, None] != compared.class_of_object
+    is_ignored = overlap.object_px < min_area_px
+    return Matches(
+        class_id=compared.class_id,
+        score=compared.score,
+        iou=best_iou,
+        best_object=np.where(best_object < 0, -1, best_object + objects_before),
+        other_iou=np.where(is_other, iou, 0.0).max(axis=1, initial=0.0),
+        best_ignored=np.append(is_ignored, False)[best_object],  # -1 finds the False
+        is_small=overlap.mask_px < min_area_px,
+    )
+
+
+def verdicts(ranked: Matches, threshold: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell true from false positives, and both from what is left out, at one IoU threshold.
+
+    Args:
+        ranked: predictions of one class by falling score.
+        threshold: IoU to reach, in (0, 1].
+
+    Returns:
+        hits: bool [N], true positives.
+        left_out: bool [N], predictions that count as neither (rule 7 of the module).
+    """
+    matched = ranked.iou >= threshold
+    (rivals,) = np.nonzero(matched)
+    _, first = np.unique(ranked.best_object[rivals], return_index=True)
+    hits = np.zeros(len(matched), np.bool_)
+    hits[rivals[first]] = True
+    hits &= ~(matched & ranked.best_ignored)
+    left_out = (matched & ranked.best_ignored) | (~hits & ranked.is_small)
+    return hits, left_out
 
 
 def judge(ranked: Matches, threshold: float) -> NDArray[np.bool_]:
@@ -149,15 +156,28 @@ def judge(ranked: Matches, threshold: float) -> NDArray[np.bool_]:
 
     Returns:
         Bool [N' <= N], by falling score: true for a true positive. Predictions that are left out
-        (rule 6 of the module) have no entry.
+        have no entry.
     """
-    matched = ranked.iou >= threshold
-    (rivals,) = np.nonzero(matched)
-    _, first = np.unique(ranked.best_object[rivals], return_index=True)
-    hits = np.zeros(len(matched), np.bool_)
-    hits[rivals[first]] = True
-    left_out = (matched & ranked.best_ignored) | (~hits & ranked.is_small)
+    hits, left_out = verdicts(ranked, threshold)
     return hits[~left_out]
+
+
+def precision_recall(
+    hits: NDArray[np.bool_], object_count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The corners of the precision-recall curve, precision made falling.
+
+    Args:
+        hits: [N], true or false positive, by falling score.
+        object_count: objects that could be found, at least 1.
+
+    Returns:
+        recall: one value for each hit, rising.
+        precision: the highest at that recall or beyond.
+    """
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    falling = np.maximum.accumulate(precision[::-1])[::-1]
+    return np.arange(1, np.count_nonzero(hits) + 1) / object_count, falling[hits]
 
 
 def average_precision(hits: NDArray[np.bool_], object_count: int) -> float:
@@ -179,7 +199,6 @@ def average_precision(hits: NDArray[np.bool_], object_count: int) -> float:
     """
     if not object_count:
         return float("nan")
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    falling = np.maximum.accumulate(precision[::-1])[::-1]
+    _, precision = precision_recall(hits, object_count)
     # recall rises by 1 / object_count at each hit and nowhere else
-    return float(falling[hits].sum() / object_count)
+    return float(precision.sum() / object_count)

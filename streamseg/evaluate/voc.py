@@ -15,13 +15,8 @@ from numpy.typing import NDArray
 from streamseg.classes import VOC_CLASSES
 from streamseg.datasets import ObjectMaps
 from streamseg.errors import InputError
-from streamseg.evaluate.matching import (
-    Matches,
-    average_precision,
-    best_objects,
-    count_overlap,
-    judge,
-)
+from streamseg.evaluate.matching import Matches, average_precision, judge, match
+from streamseg.evaluate.overlap import Compared, compare
 
 VOLUME_THRESHOLDS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """The thresholds whose mean is AP^r_vol."""
@@ -64,16 +59,22 @@ class VocResult:
         map_at = dict(zip(self.thresholds, self.map_r, strict=True))
         return float(np.mean([map_at.get(threshold, np.nan) for threshold in VOLUME_THRESHOLDS]))
 
-    def table(self) -> str:
-        """The result as text: the classes that were seen, their mean; AP in percent."""
-        head = "".join(f"{f'AP@{threshold:g}':>8}" for threshold in self.thresholds)
+    def table(self, columns: Sequence[float] | None = None) -> str:
+        """The result as text: the classes that were seen, their mean; AP in percent.
+
+        Args:
+            columns: those of the thresholds to show; all if None.
+        """
+        shown = [j for j, at in enumerate(self.thresholds) if columns is None or at in columns]
+        head = "".join(f"{f'AP@{self.thresholds[j]:g}':>8}" for j in shown)
         lines = [f"{'class':<12}{'objects':>9}{'predicted':>11}{head}"]
         seen = self.object_count + self.ignored_count + self.prediction_count > 0
         lines += [
-            _row(VOC_CLASSES[c], self.object_count[c], self.prediction_count[c], self.ap[c])
+            _row(VOC_CLASSES[c], self.object_count[c], self.prediction_count[c], self.ap[c, shown])
             for c in np.flatnonzero(seen)
         ]
-        lines.append(_row("mean", self.object_count.sum(), self.prediction_count.sum(), self.map_r))
+        total = self.object_count.sum(), self.prediction_count.sum()
+        lines.append(_row("mean", *total, self.map_r[shown]))
         note = f"images: {self.image_count}"
         if self.min_area_px:
             note += f", objects under {self.min_area_px} px ignored: {self.ignored_count.sum()}"
@@ -108,7 +109,7 @@ class VocResult:
 class VocEvaluator:
     """Collects predictions image by image and scores them by AP^r.
 
-    Between images it keeps six numbers a prediction and two a class, never a pixel.
+    Between images it keeps seven numbers a prediction and two a class, never a pixel.
 
     Example::
 
@@ -162,31 +163,33 @@ class VocEvaluator:
         Raises:
             InputError: shapes, types or ranges are not these, or the image came before.
         """
-        if image_id != sample.id:
-            raise InputError(f"predictions for {image_id!r} came with the objects of {sample.id!r}")
-        if image_id in self._ids:
-            raise InputError(f"{image_id!r} was added before")
-        _check_predictions(masks, class_id, score, sample)
+        self.take(compare(image_id, masks, class_id, score, sample))
 
-        overlap = count_overlap(masks, sample.object_map, len(sample))
-        classes = class_id.astype(np.int64)
-        best_iou, best_object = best_objects(overlap.iou, classes, sample.class_of_object)
-        is_ignored = overlap.object_px < self.min_area_px
-        objects_before = self._object_count.sum() + self._ignored_count.sum()
-        self._matches.append(
-            Matches(
-                class_id=classes,
-                score=score.astype(np.float64),
-                iou=best_iou,
-                best_object=np.where(best_object < 0, -1, best_object + objects_before),
-                best_ignored=np.append(is_ignored, False)[best_object],  # -1 finds the False
-                is_small=overlap.mask_px < self.min_area_px,
-            )
-        )
-        objects = sample.class_of_object
+    def take(self, compared: Compared) -> None:
+        """Take the predictions for one image that were compared with its objects before.
+
+        Raises:
+            InputError: the image came before.
+        """
+        if compared.image_id in self._ids:
+            raise InputError(f"{compared.image_id!r} was added before")
+        objects_before = int(self._object_count.sum() + self._ignored_count.sum())
+        self._matches.append(match(compared, self.min_area_px, objects_before))
+        objects = compared.class_of_object
+        is_ignored = compared.overlap.object_px < self.min_area_px
         self._object_count += np.bincount(objects[~is_ignored], minlength=_ROWS)
         self._ignored_count += np.bincount(objects[is_ignored], minlength=_ROWS)
-        self._ids.add(image_id)
+        self._ids.add(compared.image_id)
+
+    def matches(self) -> Matches:
+        """All predictions so far with their best objects, in the order they were added.
+
+        Raises:
+            InputError: no image was added.
+        """
+        if not self._matches:
+            raise InputError("no image was added: there is nothing to score")
+        return Matches.joined(self._matches)
 
     def result(self) -> VocResult:
         """Score all images added so far; more may follow.
@@ -194,9 +197,7 @@ class VocEvaluator:
         Raises:
             InputError: no image was added.
         """
-        if not self._matches:
-            raise InputError("no image was added: there is nothing to score")
-        matches = Matches.joined(self._matches)
+        matches = self.matches()
         ap = np.full((len(VOC_CLASSES), len(self.thresholds)), np.nan)
         for c in range(1, _ROWS):
             ranked = matches.ranked(c)
@@ -212,33 +213,6 @@ class VocEvaluator:
             prediction_count=np.bincount(matches.class_id, minlength=_ROWS)[1:],
             image_count=len(self._ids),
             min_area_px=self.min_area_px,
-        )
-
-
-def _check_predictions(
-    masks: NDArray[Any], class_id: NDArray[Any], score: NDArray[Any], sample: ObjectMaps
-) -> None:
-    """Refuse what numpy would broadcast or sort without a word."""
-    if masks.dtype != np.bool_ or masks.shape[1:] != sample.object_map.shape:
-        height, width = sample.object_map.shape
-        raise InputError(
-            f"masks of {sample.id!r} must be bool [K, {height}, {width}], "
-            f"got {masks.dtype} {list(masks.shape)}"
-        )
-    count = (len(masks),)
-    if class_id.shape != count or class_id.dtype.kind not in "iu":
-        raise InputError(
-            f"class_id of {sample.id!r} must be int [{count[0]}], "
-            f"got {class_id.dtype} {list(class_id.shape)}"
-        )
-    if not np.isin(class_id, np.arange(1, _ROWS)).all():
-        raise InputError(
-            f"class_id of {sample.id!r} must be 1 to {len(VOC_CLASSES)}, "
-            f"got {class_id.min()} to {class_id.max()}"
-        )
-    if score.shape != count or not np.isfinite(score).all():
-        raise InputError(
-            f"score of {sample.id!r} must be [{count[0]}] finite numbers, got {list(score.shape)}"
         )
 
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from streamseg.evaluate.matching import Matches, average_precision, count_overlap, judge
+from streamseg.evaluate.matching import Matches, average_precision, judge
+from streamseg.evaluate.overlap import count_overlap
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -19,11 +20,13 @@ def test_overlap_equals_counting_pixel_by_pixel(seed: int, K: int, M: int) -> No
     valid = object_map != 255
     for k in range(K):
         assert overlap.mask_px[k] == (masks[k] & valid).sum()
+        assert overlap.void_px[k] == (masks[k] & ~valid).sum()
         for m in range(M):
             truth = object_map == m + 1
             intersection, union = (masks[k] & truth).sum(), ((masks[k] | truth) & valid).sum()
             assert overlap.intersection_px[k, m] == intersection
             assert overlap.iou[k, m] == intersection / union
+            assert overlap.iou_with_void[k, m] == intersection / (masks[k] | truth).sum()
     assert overlap.object_px.tolist() == [(object_map == m + 1).sum() for m in range(M)]
 
 
@@ -67,6 +70,7 @@ def test_ranking_is_by_class_and_score_and_equal_scores_keep_their_order() -> No
         score=np.array([0.5, 0.9, 1.0] * 20),
         iou=np.zeros(60),
         best_object=names,
+        other_iou=np.zeros(60),
         best_ignored=np.zeros(60, np.bool_),
         is_small=np.zeros(60, np.bool_),
     )
@@ -96,6 +100,7 @@ def test_judging_each_rule_in_turn() -> None:
         score=np.linspace(1, 0, len(rows)),
         iou=iou,
         best_object=best_object,
+        other_iou=np.zeros(len(rows)),
         best_ignored=ignored,
         is_small=small,
     )

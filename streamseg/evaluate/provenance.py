@@ -1,0 +1,138 @@
+"""What a score is a score of: the model, the pictures, the ground truth, the predictions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from streamseg.datasets import ObjectMaps
+from streamseg.errors import DataError, ModelError
+
+GROUND_TRUTH_NOTE: Final = "GROUND_TRUTH.txt"
+"""A file in the data's folder that says in a line or two where its masks come from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What was evaluated, on what."""
+
+    streamseg_version: str
+    model: str
+    predictions: str
+    """Which predictions: the stream's disjoint instances or the paper's proposals."""
+    data: str
+    """Folder of the pictures and of the ground truth."""
+    split: str
+    ground_truth: str
+    """What the data's folder says of its masks."""
+    ground_truth_sha256: str
+    """Digest of the digests of all pictures evaluated (``truth_digest``): scores with different
+    ones were not measured on the same ground truth."""
+    images_in_split: int
+    images_evaluated: int
+    training_images: str
+    """What became of pictures that the model was trained on."""
+    stopped: bool
+    """Interrupted: not all pictures were evaluated."""
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Names and values, for people."""
+        counted = f"{self.images_evaluated} of {self.images_in_split} in split {self.split}"
+        return [
+            ("model", self.model),
+            ("predictions", self.predictions),
+            ("pictures", f"{counted} of {self.data}" + (", STOPPED EARLY" * self.stopped)),
+            ("training pictures", self.training_images),
+            ("ground truth", self.ground_truth),
+            ("its SHA-256", self.ground_truth_sha256[:16]),
+            ("streamseg", self.streamseg_version),
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """In JSON's own types."""
+        return asdict(self)
+
+
+def training_images(model: Path) -> frozenset[str] | None:
+    """Ids of the pictures that a model was trained on, as the card beside it lists them.
+
+    Args:
+        model: the model's file; its card is the file of the same name that ends in ``.json``.
+
+    Returns:
+        The ids; None if there is no card, or none that lists pictures.
+
+    Raises:
+        ModelError: the card cannot be read.
+    """
+    card = model.with_suffix(".json")
+    try:
+        values = json.loads(card.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{card} is no readable model card: {error}") from error
+    listed = values.get("training_images") if isinstance(values, dict) else None
+    if listed is None:
+        return None
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise ModelError(f"{card}: training_images must be a list of picture ids")
+    return frozenset(listed)
+
+
+def held_out(
+    ids: tuple[str, ...], model: Path, *, include_training_images: bool
+) -> tuple[tuple[str, ...], str]:
+    """Leave out of a split what the model was trained on.
+
+    Args:
+        ids: the split.
+        model: the model's file.
+        include_training_images: keep them, and say so.
+
+    Returns:
+        The ids to evaluate and a sentence on what was done.
+
+    Raises:
+        DataError: none is left.
+        ModelError: the model's card cannot be read.
+    """
+    trained_on = training_images(model)
+    if trained_on is None:
+        return ids, f"unknown: no card {model.with_suffix('.json').name} lists any"
+    rest = tuple(image_id for image_id in ids if image_id not in trained_on)
+    count = len(ids) - len(rest)
+    if include_training_images:
+        return ids, f"{count} of these pictures were trained on and INCLUDED"
+    if not rest:
+        raise DataError(
+            f"the model was trained on all {count} pictures of this split; choose another "
+            "--split, or --include-training-images"
+        )
+    return rest, f"{count} left out of the split"
+
+
+def truth_digest(sample: ObjectMaps) -> bytes:
+    """SHA-256 of what is held to be true of one picture: id, size, objects and classes."""
+    name = f"{sample.id} {sample.object_map.shape}\n".encode()
+    return sha256(
+        name + sample.object_map.tobytes() + sample.class_of_object.astype("<i8").tobytes()
+    ).digest()
+
+
+def describe_ground_truth(data: Path) -> str:
+    """What the data's folder, or that of its file, says of its masks.
+
+    Raises:
+        DataError: the note cannot be read.
+    """
+    note = (data if data.is_dir() else data.parent) / GROUND_TRUTH_NOTE
+    try:
+        return " ".join(note.read_text(encoding="utf-8").split())
+    except FileNotFoundError:
+        return f"the masks of {data.name}; no {GROUND_TRUTH_NOTE} describes them"
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{note} cannot be read: {error}") from error

@@ -1,0 +1,190 @@
+"""The paper's studies: mAP^r against the seeds' diversity and against their number.
+
+Table 2 of the paper varies alpha, the weight of a seed's distance from the seeds before, in
+equation (4); Table 3 the number of proposals. The network sees every picture once: its output is
+grouped anew for each alpha, and the first n seeds of the largest number are those of n.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from streamseg.datasets import Sample
+from streamseg.errors import ConfigError
+from streamseg.evaluate.charts import line_chart
+from streamseg.evaluate.overlap import Compared, compare
+from streamseg.evaluate.page import facts, page, percent, section, table, write_page
+from streamseg.evaluate.proposals import proposal_recall
+from streamseg.evaluate.provenance import Provenance
+from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
+from streamseg.grouping import PAPER_ALPHA
+from streamseg.segmenter import Segmenter
+
+COLUMNS: Final = ("mAP^r@0.5", "mAP^r@0.6", "mAP^r@0.7", "mAP^r vol", "AR")
+_MOST_VALUES = 50
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Which parameter takes which values."""
+
+    name: str
+    """``alpha`` or ``seeds``."""
+    values: tuple[float, ...]
+    """Rising; whole numbers for seeds."""
+
+    @classmethod
+    def parse(cls, text: str) -> Sweep:
+        """Read ``alpha=0:0.6:0.1`` (first, last, step) or ``seeds=10,20,50,100``.
+
+        Raises:
+            ConfigError: neither of these, or values that are not allowed.
+
+        >>> Sweep.parse("alpha=0:0.6:0.2").values
+        (0.0, 0.2, 0.4, 0.6)
+        """
+        name, _, listed = text.partition("=")
+        if name not in ("alpha", "seeds"):
+            raise ConfigError(f"a sweep is alpha=... or seeds=..., got {text!r}")
+        try:
+            values = sorted(set(_numbers(listed)))
+        except ValueError as error:
+            raise ConfigError(
+                f"a sweep lists numbers (10,20,50) or first:last:step (0:0.6:0.1), got {listed!r}"
+            ) from error
+        if name == "seeds" and (values[0] < 1 or any(value % 1 for value in values)):
+            raise ConfigError(f"seeds must be whole numbers from 1, got {listed}")
+        if name == "alpha" and values[0] < 0:
+            raise ConfigError(f"alpha must be 0 or more, got {listed}")
+        return cls(name, tuple(values))
+
+    def compare(self, segmenter: Segmenter, sample: Sample, proposals: int) -> list[Compared]:
+        """Propose at every value, from one run of the network.
+
+        Args:
+            segmenter: the model.
+            sample: the picture and its objects.
+            proposals: number of proposals where it is not what is swept.
+        """
+        if self.name == "alpha":
+            most, alphas = proposals, self.values
+        else:
+            most, alphas = int(self.values[-1]), (PAPER_ALPHA,)
+        compared = [
+            compare(sample.id, p.masks, p.class_id, p.score, sample, p.pick)
+            for p in segmenter.propose_each(sample.image, most, alphas)
+        ]
+        if self.name == "alpha":
+            return compared
+        return [compared[0].first(int(value)) for value in self.values]
+
+
+def _numbers(text: str) -> list[float]:
+    """``10,20`` or ``first:last:step``, the last included; rounded, so that 3 * 0.1 is 0.3."""
+    if ":" not in text:
+        values = [float(part) for part in text.split(",")]
+    else:
+        first, last, step = (float(part) for part in text.split(":"))
+        count = (last - first) / step if step > 0 else math.nan
+        if not 0 <= count < _MOST_VALUES:
+            raise ValueError(f"not from 1 to {_MOST_VALUES} values")
+        values = [first + step * i for i in range(math.floor(count + 1e-9) + 1)]
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError("not finite")
+    return [round(value, 9) for value in values]
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """Scores at one value."""
+
+    value: float
+    scores: tuple[float, ...]
+    """One for each of ``COLUMNS``, 0..1; nan without objects."""
+
+
+def score_sweep(
+    sweep: Sweep, images: Sequence[Sequence[Compared]], proposals: int, min_area_px: int = 0
+) -> list[SweepRow]:
+    """Score every value.
+
+    Args:
+        sweep: which values.
+        images: for each picture what ``Sweep.compare`` returned, at least one.
+        proposals: number of proposals where it is not what is swept; AR is at this number.
+        min_area_px: objects with fewer pixels are ignored.
+    """
+    rows = []
+    for i, value in enumerate(sweep.values):
+        at_value = [image[i] for image in images]
+        evaluator = VocEvaluator(VOLUME_THRESHOLDS, min_area_px)
+        for image in at_value:
+            evaluator.take(image)
+        voc = evaluator.result()
+        map_at = dict(zip(voc.thresholds, voc.map_r.tolist(), strict=True))
+        count = proposals if sweep.name == "alpha" else int(value)
+        recall = proposal_recall(at_value, [count], min_area_px)
+        scores = (map_at[0.5], map_at[0.6], map_at[0.7], voc.map_vol, *recall.average_recall)
+        rows.append(SweepRow(value, tuple(float(score) for score in scores)))
+    return rows
+
+
+def sweep_table(sweep: Sweep, rows: Sequence[SweepRow]) -> str:
+    """The scores as text, in percent."""
+    lines = [f"{sweep.name:>8}" + "".join(f"{name:>12}" for name in COLUMNS)]
+    lines += [
+        f"{row.value:>8g}" + "".join(f"{percent(score):>12}" for score in row.scores)
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def write_sweep(
+    folder: Path, sweep: Sweep, rows: Sequence[SweepRow], provenance: Provenance
+) -> None:
+    """Write ``sweep-alpha.html`` or ``sweep-seeds.html``, and JSON beside it.
+
+    Raises:
+        SinkError: a file cannot be written.
+    """
+    by_column = list(zip(*(row.scores for row in rows), strict=True))
+    chart = line_chart(
+        {name: (sweep.values, scores) for name, scores in zip(COLUMNS, by_column, strict=True)},
+        title=f"scores against {sweep.name}",
+        x_label=sweep.name,
+        y_label="score",
+        x_range=(sweep.values[0], sweep.values[-1]),
+        width=640,
+        height=400,
+        dots=True,
+    )
+    cells = [[f"{row.value:g}", *(percent(score) for score in row.scores)] for row in rows]
+    note = (
+        "The paper's setting: overlapping proposals, each with its whole mask. "
+        "AR is the class-agnostic recall, mean over the IoUs 0.5, 0.55, ... 0.95. In percent."
+    )
+    title = f"streamseg sweep of {sweep.name}"
+    body = [
+        f"<h1>{title}</h1>",
+        facts(provenance.lines()),
+        section("Scores", note, table([sweep.name, *COLUMNS], cells), "<p></p>", chart),
+    ]
+    values: dict[str, Any] = {
+        **provenance.to_json(),
+        "parameter": sweep.name,
+        "columns": list(COLUMNS),
+        "rows": [
+            {
+                "value": row.value,
+                "scores": [None if np.isnan(score) else score for score in row.scores],
+            }
+            for row in rows
+        ],
+    }
+    write_page(folder, f"sweep-{sweep.name}", page(title, body), values)
