@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,24 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from streamseg.train.loop import StepMetrics, Trainer
+    from streamseg.train.run_config import RunConfig, Tables
 
 DESCRIPTION = """\
 Learn a model from pictures with instance masks, in the layout of PASCAL VOC. The run's folder
-holds checkpoint.pt (the same command goes on from it), metrics.jsonl, and, when the run ends or
-is stopped with Ctrl-C, model.onnx for `streamseg run --model`, model.safetensors to fine-tune from
-and model.json with all that it was made of."""
+holds config.toml (all numbers of the run, to be edited and given to --config), checkpoint.pt (the
+same command goes on from it), metrics.jsonl, and, when the run ends or is stopped with Ctrl-C,
+model.onnx for `streamseg run --model`, model.safetensors to fine-tune from and model.json with all
+that it was made of."""
+SHORTHANDS = {
+    "steps": (int, "length of the run in steps"),
+    "batch_size": (int, "pictures a step"),
+    "crop_size": (int, "side of a training picture in pixels"),
+    "learning_rate": (float, "of neck and heads, at its peak"),
+    "trunk_learning_rate": (float, "of the trunk, at its peak"),
+    "seed": (int, "source of all chance"),
+    "device": (str, "auto, cpu or cuda"),
+}
+"""Options that are short for ``--set train.NAME=VALUE``."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,12 +50,19 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="folder in the VOC layout (split train if not named); may be given several times",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
-    parser.add_argument("--steps", type=int, help="length of the run in steps")
-    parser.add_argument("--batch-size", type=int, help="pictures a step")
-    parser.add_argument("--crop-size", type=int, metavar="PX", help="side of a training picture")
-    parser.add_argument("--learning-rate", type=float, help="of neck and heads, at its peak")
-    parser.add_argument("--trunk-learning-rate", type=float, help="of the trunk, at its peak")
-    parser.add_argument("--seed", type=int, help="source of all chance")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file with the tables [model] and [train]"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        help="one number of the configuration, as train.weight_decay=0.05; several times",
+    )
+    for name, (kind, text) in SHORTHANDS.items():
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, type=kind, metavar="X", help=f"{text}; train.{name}")
     parser.add_argument(
         "--init", type=Path, metavar="FILE", help="fine-tune from these .safetensors weights"
     )
@@ -56,38 +76,53 @@ def run(arguments: argparse.Namespace) -> int:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from error
-    from streamseg.config import ModelConfig
     from streamseg.datasets import VocLayout
     from streamseg.model.weights import load_safetensors
-    from streamseg.train.config import TrainConfig
     from streamseg.train.loop import Trainer
+    from streamseg.train.run_config import RunConfig
 
     datasets = []
     for text in arguments.data:
         folder, _, split = text.partition(":")
         datasets.append(VocLayout(folder, split or "train"))
-    names = (
-        "steps",
-        "batch_size",
-        "crop_size",
-        "learning_rate",
-        "trunk_learning_rate",
-        "seed",
-    )
-    given = {name: getattr(arguments, name) for name in names}
-    config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
-    weights, model_config = None, ModelConfig()
+    so_far, weights = run_so_far(arguments.out), None
+    base = so_far or RunConfig()
     if arguments.init:
         weights, model_config = load_safetensors(arguments.init)
-    trainer = Trainer(datasets, arguments.out, model_config, config, start_from=weights)
-    if trainer.step > config.steps:
+        base = replace(base, model=model_config)
+    config = base.changed(asked_for(arguments))
+    if so_far and so_far.model != config.model:
         raise ConfigError(
-            f"{arguments.out} has done {trainer.step} steps already; "
-            f"ask for more with --steps or choose another --out"
+            f"{arguments.out} holds a run with another [model]; leave [model] and --init as they "
+            f"were or choose another --out"
         )
+    trainer = Trainer(datasets, arguments.out, config.model, config.train, start_from=weights)
     stopped = not learn(trainer)
     export(trainer)
     return 130 if stopped else 0
+
+
+def asked_for(arguments: argparse.Namespace) -> Tables:
+    """The values of ``--config``, ``--set`` and the shorthands; the later ones win."""
+    from streamseg.train.run_config import merged, parse_assignments, read_toml
+
+    given = {name: getattr(arguments, name) for name in SHORTHANDS}
+    shorthands = {name: value for name, value in given.items() if value is not None}
+    file = read_toml(arguments.config) if arguments.config else {}
+    return merged([file, parse_assignments(arguments.set), {"train": shorthands}])
+
+
+def run_so_far(folder: Path) -> RunConfig | None:
+    """The configuration of the run to go on with, None where there is none."""
+    from streamseg.model.weights import load_checkpoint
+    from streamseg.train.config import TrainConfig
+    from streamseg.train.loop import CHECKPOINT
+    from streamseg.train.run_config import RunConfig
+
+    if not (folder / CHECKPOINT).exists():
+        return None
+    old = load_checkpoint(folder / CHECKPOINT)
+    return RunConfig(old.model_config, TrainConfig.from_json(old.train_config_json))
 
 
 def learn(trainer: Trainer) -> bool:

@@ -89,9 +89,7 @@ class BatchStream(Dataset[Batch]):
                 rng=rng,
             )
             crops.append(crop)
-            found, kept = feature_map_labels(
-                crop, self.model_config.stride, config.min_instance_px
-            )
+            found, kept = feature_map_labels(crop, self.model_config.stride, config.min_instance_px)
             labels.append(found)
             classes.append(torch.from_numpy(sample.class_of_object[kept]))
         pixels = torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from streamseg.config import ModelConfig
 from streamseg.datasets import VocLayout
-from streamseg.errors import ModelError, TrainingError
+from streamseg.errors import ConfigError, ModelError, TrainingError
 from streamseg.model.losses import (
     classification_loss,
     draw_points,
@@ -29,11 +29,13 @@ from streamseg.model.trunks import freeze_early
 from streamseg.model.weights import Checkpoint, load_checkpoint, save_checkpoint
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import Batch, BatchStream
+from streamseg.train.run_config import RunConfig
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
+CONFIG = "config.toml"
 REMEDY = "lower learning_rate and run again, which goes on from the last checkpoint"
 
 
@@ -53,7 +55,11 @@ class StepMetrics:
 
 
 class Trainer:
-    """One run in one folder: ``checkpoint.pt`` to go on from, ``metrics.jsonl`` to look at."""
+    """One run in one folder.
+
+    ``checkpoint.pt`` is to go on from, ``config.toml`` holds all numbers, ``metrics.jsonl`` what
+    happened.
+    """
 
     def __init__(
         self,
@@ -74,6 +80,7 @@ class Trainer:
             start_from: weights of a trained network to fine-tune, instead of ImageNet's.
 
         Raises:
+            ConfigError: the run in ``folder`` is longer than ``config.steps`` already.
             ModelError: the checkpoint in ``folder`` cannot be read.
         """
         torch.manual_seed(config.seed)
@@ -82,6 +89,11 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint = folder / CHECKPOINT
         old = load_checkpoint(checkpoint) if checkpoint.exists() else None
+        if old and old.step > config.steps:
+            raise ConfigError(
+                f"{folder} has done {old.step} steps already, more than the {config.steps} of "
+                f"train.steps; ask for more or choose another folder"
+            )
         self.model_config = old.model_config if old else model_config
         self.network = Network(self.model_config, pretrained=old is None and start_from is None)
         freeze_early(self.network.trunk)
@@ -97,6 +109,8 @@ class Trainer:
         elif start_from:
             self.network.load_state_dict(start_from)
         self.batches = BatchStream(datasets, self.model_config, config)
+        whole = RunConfig(self.model_config, config)
+        (folder / CONFIG).write_text(whole.to_toml(), encoding="utf-8")
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         """AdamW with a group each for the trunk and the rest; rates are set at every step."""

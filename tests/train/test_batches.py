@@ -92,7 +92,9 @@ def test_feature_map_labels_are_those_at_pixel_centres_numbered_anew() -> None:
     coarse = np.array([[1, 2, 2, VOID], [0, 2, 4, 4], [0, 0, 4, 4]], np.uint8)
     object_map = np.full((12, 16), 9, np.uint8)  # 9 lies nowhere near a centre
     object_map[2::4, 2::4] = coarse
-    labels, kept = feature_map_labels(Crop(np.zeros((12, 16, 3), np.uint8), object_map, (0.0, 0.0)), 4, 3)
+    labels, kept = feature_map_labels(
+        Crop(np.zeros((12, 16, 3), np.uint8), object_map, (0.0, 0.0)), 4, 3
+    )
     # object 1 has one pixel, too few
     assert labels.tolist() == [[VOID, 1, 1, VOID], [0, 1, 2, 2], [0, 0, 2, 2]]
     assert labels.dtype == torch.int64

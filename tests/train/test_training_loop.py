@@ -17,7 +17,7 @@ from streamseg.errors import ModelError, TrainingError
 from streamseg.model.network import Network
 from streamseg.model.weights import load_checkpoint, save_checkpoint
 from streamseg.train.config import TrainConfig
-from streamseg.train.loop import CHECKPOINT, METRICS, StepMetrics, Trainer
+from streamseg.train.loop import CHECKPOINT, CONFIG, METRICS, StepMetrics, Trainer
 
 # Python 3.12 and later warn of every fork that a data loader makes after torch started threads
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -116,7 +116,7 @@ def test_the_checkpoint_knows_its_pictures_and_settings(finished: Finished, voc:
     assert checkpoint.image_ids == list(voc.ids)
     assert checkpoint.model_config == MODEL
     assert TrainConfig.from_json(checkpoint.train_config_json) == RUN
-    assert {path.name for path in finished.folder.iterdir()} == {CHECKPOINT, METRICS}
+    assert {path.name for path in finished.folder.iterdir()} == {CHECKPOINT, CONFIG, METRICS}
 
 
 def test_frozen_layers_and_the_trunks_statistics_stay(
