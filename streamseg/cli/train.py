@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import harmonic_mean
 from typing import TYPE_CHECKING
 
 from streamseg.errors import ConfigError, MissingExtraError
@@ -13,7 +16,11 @@ from streamseg.errors import ConfigError, MissingExtraError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from streamseg.train.loop import StepMetrics, Trainer
+    from torch import Tensor
+
+    from streamseg.datasets import VocLayout
+    from streamseg.train.loop import Trainer
+    from streamseg.train.metrics import StepMetrics
     from streamseg.train.run_config import RunConfig, Tables
 
 DESCRIPTION = """\
@@ -76,15 +83,43 @@ def run(arguments: argparse.Namespace) -> int:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from error
-    from streamseg.datasets import VocLayout
-    from streamseg.model.weights import load_safetensors
     from streamseg.train.loop import Trainer
+    from streamseg.train.processes import started_by_torchrun
+
+    config, weights = configure(arguments)
+    datasets = [read_split(text) for text in arguments.data]
+    with started_by_torchrun(config.train.device) as processes:
+        trainer = Trainer(
+            datasets,
+            arguments.out,
+            config.model,
+            config.train,
+            start_from=weights,
+            processes=processes,
+        )
+        stopped = not learn(trainer)
+        if processes.is_first:
+            export(trainer)
+    return 130 if stopped else 0
+
+
+def read_split(text: str) -> VocLayout:
+    """``DIR:SPLIT``, or ``DIR`` for its split ``train``."""
+    from streamseg.datasets import VocLayout
+
+    folder, _, split = text.partition(":")
+    return VocLayout(folder, split or "train")
+
+
+def configure(arguments: argparse.Namespace) -> tuple[RunConfig, dict[str, Tensor] | None]:
+    """All numbers of the run, and the weights that it starts from if any were asked for.
+
+    Raises:
+        ConfigError: numbers that are not allowed, or another model than that of the run so far.
+    """
+    from streamseg.model.weights import load_safetensors
     from streamseg.train.run_config import RunConfig
 
-    datasets = []
-    for text in arguments.data:
-        folder, _, split = text.partition(":")
-        datasets.append(VocLayout(folder, split or "train"))
     so_far, weights = run_so_far(arguments.out), None
     base = so_far or RunConfig()
     if arguments.init:
@@ -96,10 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.out} holds a run with another [model]; leave [model] and --init as they "
             f"were or choose another --out"
         )
-    trainer = Trainer(datasets, arguments.out, config.model, config.train, start_from=weights)
-    stopped = not learn(trainer)
-    export(trainer)
-    return 130 if stopped else 0
+    return config, weights
 
 
 def asked_for(arguments: argparse.Namespace) -> Tables:
@@ -135,21 +167,22 @@ def learn(trainer: Trainer) -> bool:
         BarColumn(),
         MofNCompleteColumn(),
         TimeLeft(),
-        TextColumn("{task.fields[losses]}"),
+        TextColumn("{task.fields[state]}"),
     )
     total = trainer.config.steps
-    print(f"{len(trainer.image_ids)} pictures; steps {trainer.step} to {total}; {trainer.folder}")
-    with Progress(*columns, refresh_per_second=2) as progress:
-        task = progress.add_task("training", total=total, completed=trainer.step, losses="")
+    shown = trainer.processes.is_first
+    if shown:
+        print(
+            f"{len(trainer.image_ids)} pictures; steps {trainer.step} to {total} on "
+            f"{trainer.processes.count} x {trainer.device.type}; {trainer.folder}"
+        )
+    latest: deque[StepMetrics] = deque(maxlen=20)
+    with Progress(*columns, refresh_per_second=2, disable=not shown) as progress:
+        task = progress.add_task("training", total=total, completed=trainer.step, state="")
 
         def on_step(metrics: StepMetrics) -> None:
-            progress.update(
-                task,
-                completed=metrics.step + 1,
-                losses=f"embedding {metrics.embedding_loss:.3f}, "
-                f"class {metrics.classification_loss:.3f}, "
-                f"good seeds {metrics.good_seeds:.0%}",
-            )
+            latest.append(metrics)
+            progress.update(task, completed=metrics.step + 1, state=state_of(latest))
 
         try:
             trainer.run(on_step)
@@ -158,15 +191,27 @@ def learn(trainer: Trainer) -> bool:
     return True
 
 
+def state_of(latest: Sequence[StepMetrics]) -> str:
+    """Losses of the last step and speeds over the latest ones, for the progress bar."""
+    now = latest[-1]
+    # of rates the harmonic mean: the time is what adds up
+    speed, loader = (
+        harmonic_mean([getattr(metrics, name) for metrics in latest])
+        for name in ("images_per_second", "loader_images_per_second")
+    )
+    return (
+        f"embedding {now.embedding_loss:.3f}, class {now.classification_loss:.3f}, "
+        f"good seeds {now.good_seeds:.0%}; {speed:.1f} images/s, loader alone {loader:.0f}"
+    )
+
+
 def export(trainer: Trainer) -> None:
     """Write the model into the run's folder: to run, to fine-tune, and its card."""
     from streamseg.export.to_onnx import export_onnx
-    from streamseg.model.weights import save_safetensors
+    from streamseg.model.weights import network_from, save_safetensors
 
-    folder = trainer.folder
-    save_safetensors(
-        folder / "model.safetensors", trainer.network.state_dict(), trainer.model_config
-    )
+    folder, weights = trainer.folder, trainer.weights()
+    save_safetensors(folder / "model.safetensors", weights, trainer.model_config)
     card = {
         "steps": trainer.step,
         "model": json.loads(trainer.model_config.to_json()),
@@ -174,7 +219,8 @@ def export(trainer: Trainer) -> None:
         "training_images": trainer.image_ids,
     }
     (folder / "model.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    difference = export_onnx(trainer.network, folder / "model.onnx")
+    network = network_from(weights, trainer.model_config)
+    difference = export_onnx(network, folder / "model.onnx")
     print(
         f"step {trainer.step}: wrote model.onnx (differs from torch by {difference:.1e}), "
         f"model.safetensors and model.json to {folder}"
