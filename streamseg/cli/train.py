@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from statistics import harmonic_mean
 from typing import TYPE_CHECKING
 
+from streamseg.cli.progress import training_progress
 from streamseg.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Learn a model from pictures with instance masks, in the layout of PASCAL VOC. The run's folder
 holds config.toml (all numbers of the run, to be edited and given to --config), checkpoint.pt (the
-same command goes on from it), metrics.jsonl, and, when the run ends or is stopped with Ctrl-C,
-model.onnx for `streamseg run --model`, model.safetensors to fine-tune from and model.json with all
-that it was made of."""
+same command goes on from it), metrics.jsonl, tensorboard/ (numbers, and what the network makes of
+some pictures) and, when the run ends or is stopped with Ctrl-C, model.onnx for `streamseg run
+--model`, model.safetensors to fine-tune from and model.json with all that it was made of.
+
+`torchrun --nproc-per-node N -m streamseg.cli.main train ...` trains in N processes."""
+PICTURES_SHOWN = 4
 SHORTHANDS = {
     "steps": (int, "length of the run in steps"),
     "batch_size": (int, "pictures a step"),
@@ -55,6 +58,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         required=True,
         metavar="DIR[:SPLIT]",
         help="folder in the VOC layout (split train if not named); may be given several times",
+    )
+    parser.add_argument(
+        "--val",
+        metavar="DIR[:SPLIT]",
+        help="pictures to show in TensorBoard (split val if not named); of the data by default",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
     parser.add_argument(
@@ -86,9 +94,10 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.train.loop import Trainer
     from streamseg.train.processes import started_by_torchrun
 
-    config, weights = configure(arguments)
-    datasets = [read_split(text) for text in arguments.data]
-    with started_by_torchrun(config.train.device) as processes:
+    datasets = [read_split(text, "train") for text in arguments.data]
+    shown = read_split(arguments.val, "val") if arguments.val else datasets[0]
+    with started_by_torchrun() as processes:
+        config, weights = processes.from_first(lambda: configure(arguments))
         trainer = Trainer(
             datasets,
             arguments.out,
@@ -97,18 +106,18 @@ def run(arguments: argparse.Namespace) -> int:
             start_from=weights,
             processes=processes,
         )
-        stopped = not learn(trainer)
+        stopped = not learn(trainer, shown)
         if processes.is_first:
             export(trainer)
     return 130 if stopped else 0
 
 
-def read_split(text: str) -> VocLayout:
-    """``DIR:SPLIT``, or ``DIR`` for its split ``train``."""
+def read_split(text: str, default: str) -> VocLayout:
+    """``DIR:SPLIT``, or ``DIR`` for its default split."""
     from streamseg.datasets import VocLayout
 
     folder, _, split = text.partition(":")
-    return VocLayout(folder, split or "train")
+    return VocLayout(folder, split or default)
 
 
 def configure(arguments: argparse.Namespace) -> tuple[RunConfig, dict[str, Tensor] | None]:
@@ -157,52 +166,42 @@ def run_so_far(folder: Path) -> RunConfig | None:
     return RunConfig(old.model_config, TrainConfig.from_json(old.train_config_json))
 
 
-def learn(trainer: Trainer) -> bool:
-    """Run to the end under a progress bar; False if stopped with Ctrl-C."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
+def learn(trainer: Trainer, shown: VocLayout) -> bool:
+    """Run to the end under a progress bar; False if stopped with Ctrl-C.
 
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeLeft(),
-        TextColumn("{task.fields[state]}"),
+    Args:
+        trainer: of the run.
+        shown: its first pictures are shown in TensorBoard.
+    """
+    if not trainer.processes.is_first:
+        return run_or_stop(trainer, lambda metrics: None)
+    from streamseg.train.board import Board
+
+    board = Board(trainer.folder / "tensorboard", trainer.step)
+    samples = [shown.load(image_id) for image_id in shown.ids[:PICTURES_SHOWN]]
+    print(
+        f"{len(trainer.image_ids)} pictures; steps {trainer.step} to {trainer.config.steps} on "
+        f"{trainer.processes.count} x {trainer.device.type}; {trainer.folder}"
     )
-    total = trainer.config.steps
-    shown = trainer.processes.is_first
-    if shown:
-        print(
-            f"{len(trainer.image_ids)} pictures; steps {trainer.step} to {total} on "
-            f"{trainer.processes.count} x {trainer.device.type}; {trainer.folder}"
-        )
-    latest: deque[StepMetrics] = deque(maxlen=20)
-    with Progress(*columns, refresh_per_second=2, disable=not shown) as progress:
-        task = progress.add_task("training", total=total, completed=trainer.step, state="")
+    with closing(board), training_progress(trainer.step, trainer.config.steps) as show_progress:
 
         def on_step(metrics: StepMetrics) -> None:
-            latest.append(metrics)
-            progress.update(task, completed=metrics.step + 1, state=state_of(latest))
+            show_progress(metrics)
+            board.add(metrics)
+            done = metrics.step + 1
+            if done % trainer.config.checkpoint_every == 0 or done == trainer.config.steps:
+                board.show(samples, trainer.weights(), trainer.model_config, done)
 
-        try:
-            trainer.run(on_step)
-        except KeyboardInterrupt:
-            return False
+        return run_or_stop(trainer, on_step)
+
+
+def run_or_stop(trainer: Trainer, on_step: Callable[[StepMetrics], None]) -> bool:
+    """Whether the run came to its end."""
+    try:
+        trainer.run(on_step)
+    except KeyboardInterrupt:
+        return False
     return True
-
-
-def state_of(latest: Sequence[StepMetrics]) -> str:
-    """Losses of the last step and speeds over the latest ones, for the progress bar."""
-    now = latest[-1]
-    # of rates the harmonic mean: the time is what adds up
-    speed, loader = (
-        harmonic_mean([getattr(metrics, name) for metrics in latest])
-        for name in ("images_per_second", "loader_images_per_second")
-    )
-    return (
-        f"embedding {now.embedding_loss:.3f}, class {now.classification_loss:.3f}, "
-        f"good seeds {now.good_seeds:.0%}; {speed:.1f} images/s, loader alone {loader:.0f}"
-    )
 
 
 def export(trainer: Trainer) -> None:

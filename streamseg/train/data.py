@@ -17,6 +17,7 @@ from streamseg.datasets import VOID, Sample, VocLayout, object_classes
 from streamseg.errors import DataError
 from streamseg.train.augment import Chance, Crop, augment
 from streamseg.train.config import TrainConfig
+from streamseg.train.copy_paste import paste_objects
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,11 @@ class BatchStream(Dataset[Batch]):
         )
         drawn = [(rng.choice(self.pictures_of_class[name]), Chance.draw(rng)) for name in names]
         crops, labels, classes, image_ids = [], [], [], []
-        for picture, chance in drawn[self.share]:
+        for place, (picture, chance) in list(enumerate(drawn))[self.share]:
             data, image_id = self.pictures[picture]
             sample = data.load(image_id)
+            if self.config.copy_paste:
+                sample = self._with_pasted(sample, (self.config.seed, step, place))
             crop = self._crop(sample, chance)
             found, kept = feature_map_labels(
                 crop, self.model_config.stride, self.config.min_instance_px
@@ -124,6 +127,15 @@ class BatchStream(Dataset[Batch]):
         centres = torch.tensor([crop.centre_xy for crop in crops])
         seconds = time.perf_counter() - started
         return Batch(pixels, labels, classes, centres, image_ids, seconds)
+
+    def _with_pasted(self, sample: Sample, seed: tuple[int, ...]) -> Sample:
+        """The sample with objects of another picture, if chance wants it."""
+        rng = np.random.default_rng(seed)  # of its own: what else is drawn stays the same
+        if rng.random() >= self.config.copy_paste:
+            return sample
+        name = rng.choice(list(self.pictures_of_class), p=self.class_probability)
+        data, image_id = self.pictures[rng.choice(self.pictures_of_class[name])]
+        return paste_objects(sample, data.load(image_id), rng)
 
     def _crop(self, sample: Sample, chance: Chance) -> Crop:
         """Cut a training picture; scale 1 is the size at which the model will see the whole."""

@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+
+from streamseg.errors import ConfigError, ModelError
 
 T = TypeVar("T")
 
@@ -50,12 +52,19 @@ class Processes:
         return [name for names in lists for name in names]
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What the first process makes: the others need not see its disk."""
+        """What the first process makes, or its error: the others need not see its disk."""
         if self.count == 1:
             return make()
-        made = [make() if self.is_first else None]
+        made: list[Any] = [None]
+        if self.is_first:
+            try:
+                made = [make()]
+            except (ConfigError, ModelError) as error:
+                made = [error]
         dist.broadcast_object_list(made)
-        result: T = made[0]  # type: ignore[assignment]  # None only until the broadcast
+        if isinstance(made[0], ConfigError | ModelError):
+            raise made[0]
+        result: T = made[0]
         return result
 
     def share_gradients(self, module: nn.Module, device: torch.device) -> nn.Module:
@@ -67,11 +76,10 @@ class Processes:
 
 
 @contextmanager
-def started_by_torchrun(device: str) -> Iterator[Processes]:
+def started_by_torchrun() -> Iterator[Processes]:
     """Join the processes that ``torchrun`` started; without it there is just this one.
 
-    Args:
-        device: ``cpu``, ``cuda`` or ``auto``. GPUs talk through NCCL, CPUs through gloo.
+    GPUs talk through NCCL, CPUs through gloo.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -83,10 +91,9 @@ def started_by_torchrun(device: str) -> Iterator[Processes]:
         local_rank=int(os.environ["LOCAL_RANK"]),
         local_count=int(os.environ["LOCAL_WORLD_SIZE"]),
     )
-    on_gpu = device != "cpu" and torch.cuda.is_available()
-    if on_gpu:
+    if processes.local_rank < torch.cuda.device_count():
         torch.cuda.set_device(processes.local_rank)
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield processes
     finally:
