@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def held_back(*, once: bool) -> Iterator[Callable[[], bool]]:
-    """Hold Ctrl-C back; outside of the main thread, which alone gets it, nothing is done.
+    """Hold Ctrl-C back. Nothing is done where it is ignored, or outside of the main thread.
 
     Args:
         once: a second Ctrl-C interrupts at once, as ever.
@@ -19,11 +19,12 @@ def held_back(*, once: bool) -> Iterator[Callable[[], bool]]:
     Yields:
         A function that tells whether Ctrl-C was pressed.
     """
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or before in (signal.SIG_IGN, None):
         yield lambda: False
         return
     pressed = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, frame: FrameType | None) -> None:
         pressed.set()

@@ -246,11 +246,16 @@ def test_ctrl_c_in_the_middle_of_a_step_ends_the_run_after_a_whole_one(
             os.kill(os.getpid(), signal.SIGINT)
 
     weight.register_hook(interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        trainer.run(ignore)
+    # the tests may run in the background, where Ctrl-C is ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run(ignore)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     left = load_checkpoint(tmp_path / CHECKPOINT)
     assert 3 <= left.step == len(backward_passes) <= 4
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     losses = [line["loss"] for line in strict_lines(tmp_path)]
     assert losses == pytest.approx(
         [metrics.loss for metrics in finished.metrics[: left.step]], rel=1e-5
