@@ -32,7 +32,7 @@ some pictures) and, when the run ends or is stopped with Ctrl-C, model.onnx for 
 
 `torchrun --nproc-per-node N -m streamseg.cli.main train ...` trains in N processes."""
 PICTURES_SHOWN = 4
-SHORTHANDS = {
+SHORTHANDS: dict[str, tuple[Callable[[str], object], str]] = {
     "steps": (int, "length of the run in steps"),
     "batch_size": (int, "pictures a step"),
     "crop_size": (int, "side of a training picture in pixels"),

@@ -49,7 +49,7 @@ def load_batches(stream: BatchStream, steps: range, workers: int) -> Iterator[Ba
         yield answer
 
 
-class _Answers(Dataset["Batch | DataError"]):
+class _Answers(Dataset[Batch | DataError]):
     """Batches, or what is wrong with the data.
 
     An error that is raised in a worker would arrive wrapped into the worker's traceback.

@@ -20,7 +20,10 @@ else:
 
 Tables: TypeAlias = dict[str, dict[str, object]]
 """Values by table and key."""
-TABLES = {"model": ModelConfig, "train": TrainConfig}
+TABLES: dict[str, type[ModelConfig] | type[TrainConfig]] = {
+    "model": ModelConfig,
+    "train": TrainConfig,
+}
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,12 @@ def test_train_leaves_a_model_that_eval_can_score(
     train = ["train", "--data", str(voc_folder), "--out", str(run)]
     file = tmp_path / "run.toml"
     file.write_text("[train]\nbatch_size = 2\ncrop_size = 96\n[model]\nembedding_dim = 8\n")
-    small = ["--config", str(file), "--set", "train.crop_size=64"]
+    small = ["--config", str(file), "--set", "train.crop_size=64", "--val", str(voc_folder)]
     assert main([*train, "--steps", "2", *small]) == 0
     assert {"checkpoint.pt", "config.toml", "metrics.jsonl", "model.onnx", "model.safetensors"} <= {
         path.name for path in run.iterdir()
     }
+    assert list((run / "tensorboard").glob("events.*"))
     # a run goes on with its own numbers
     assert main([*train, "--steps", "3"]) == 0
     whole = (run / "config.toml").read_text().splitlines()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -73,13 +74,14 @@ def test_two_processes_learn_like_one(voc: VocLayout, tmp_path: Path) -> None:
     torch.manual_seed(0)
     start = Network(MODEL).state_dict()
     torch.save(start, tmp_path / "start.pt")
-    changes = {"steps": 16, "batch_size": 8}
+    changes: dict[str, Any] = {"steps": 16, "batch_size": 8}
     script = Path(__file__).parents[1] / "small_run.py"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     done = subprocess.run(
         [
-            *(*torchrun, "--nproc-per-node", "2", script),
-            *(voc.root, tmp_path / "two", tmp_path / "start.pt", json.dumps(changes)),
+            *(*torchrun, "--nproc-per-node", "2"),
+            *map(str, (script, voc.root, tmp_path / "two", tmp_path / "start.pt")),
+            json.dumps(changes),
         ],
         capture_output=True,
         text=True,

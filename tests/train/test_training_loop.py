@@ -212,8 +212,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     run = tmp_path / "run"
     script = Path(__file__).parents[1] / "small_run.py"
     changes = json.dumps({"checkpoint_every": 4})
-    command = [sys.executable, script, voc.root, run, tmp_path / "start.pt", changes]
-    with subprocess.Popen(command) as process:
+    paths = map(str, (script, voc.root, run, tmp_path / "start.pt"))
+    with subprocess.Popen([sys.executable, *paths, changes]) as process:
         while not (run / METRICS).exists() or len((run / METRICS).read_text().splitlines()) < 6:
             assert process.poll() is None, "it ended too soon"
             time.sleep(0.01)
