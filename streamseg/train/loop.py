@@ -104,7 +104,7 @@ class Trainer:
             for name in ("neck", "embedding_head", "class_head"):
                 part = nn.SyncBatchNorm.convert_sync_batchnorm(getattr(self.network, name))
                 setattr(self.network, name, part)
-        self.network.to(self.device, memory_format=torch.channels_last)
+        self.network.to(self.device).to(memory_format=torch.channels_last)
         self.optimizer = self._make_optimizer()
         self.average = WeightAverage(self.network, config.ema_decay) if config.ema_decay else None
         self.image_ids = [image_id for data in datasets for image_id in data.ids]
