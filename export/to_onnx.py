@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from streamseg.config import SIZE_MULTIPLE, ModelConfig
+from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import MissingExtraError, ModelError
 from streamseg.model.network import Network
 from streamseg.runtime.onnx import METADATA_KEY, OnnxRuntime
@@ -125,17 +125,3 @@ def largest_difference(network: Network, path: Path) -> float:
             reference = theirs[0].numpy()
             differences.append(np.abs(ours - reference).max() / np.abs(reference).max())
     return float(np.max(differences))  # unlike max(), not blind to NaN
-
-
-def network_from(weights: dict[str, Tensor], config: ModelConfig) -> Network:
-    """Build the network of a configuration and give it weights.
-
-    Raises:
-        ModelError: the weights belong to another configuration.
-    """
-    network = Network(config)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ModelError(f"weights do not fit their configuration: {error}") from error
-    return network

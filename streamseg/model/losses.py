@@ -30,6 +30,12 @@ class Points:
     instance_size: Tensor
     """[S] float32, feature-map pixels of the point's instance."""
 
+    def to(self, device: torch.device) -> Points:
+        """The points on a device."""
+        return Points(
+            self.index.to(device), self.instance.to(device), self.instance_size.to(device)
+        )
+
 
 def draw_points(
     labels: Tensor, *, per_instance: int, in_background: int, generator: torch.Generator
@@ -130,7 +136,7 @@ def seed_targets(
     """
     objects = len(class_of_object)
     if objects == 0:
-        return torch.zeros(len(drawn), len(taus), dtype=torch.int64)
+        return torch.zeros(len(drawn), len(taus), dtype=torch.int64, device=drawn.device)
     flat = labels.flatten()
     known = flat != VOID
     # one column per object and one of ones: a single product gives intersections and areas
@@ -175,7 +181,7 @@ def semantic_loss(logits: Tensor, labels: Tensor, class_of_object: Tensor) -> Te
     Returns:
         Scalar, a mean over the pixels that are not void.
     """
-    class_of_label = torch.full((VOID + 1,), VOID)
+    class_of_label = torch.full((VOID + 1,), VOID, device=labels.device)
     class_of_label[0] = 0
     class_of_label[1 : len(class_of_object) + 1] = class_of_object
     classes = class_of_label[labels]

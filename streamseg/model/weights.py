@@ -14,6 +14,7 @@ from torch import Tensor
 
 from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError, MissingExtraError, ModelError
+from streamseg.model.network import Network
 
 BROKEN_PICKLE = (
     *(OSError, EOFError, RuntimeError, TypeError, ValueError, LookupError, AttributeError),
@@ -34,6 +35,8 @@ class Checkpoint:
     train_config_json: str
     image_ids: list[str]
     """Every picture learnt from; the evaluator leaves them out."""
+    average: dict[str, Tensor] | None = None
+    """The moving average of ``network``, if the run keeps one."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -109,3 +112,24 @@ def load_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
         name: tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()
     }, config
+
+
+def network_from(weights: dict[str, Tensor], config: ModelConfig) -> Network:
+    """Build the network of a configuration and give it weights.
+
+    Raises:
+        ModelError: the weights belong to another configuration.
+    """
+    network = Network(config)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError(f"weights do not fit their configuration: {misfit(error)}") from error
+    return network
+
+
+def misfit(error: Exception) -> str:
+    """The first of the many lines in which torch says which tensors do not fit."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    more = f" (and {len(lines) - 2} more)" if len(lines) > 2 else ""
+    return lines[:2][-1][:200] + more

@@ -28,6 +28,38 @@ class Crop:
     """Of the crop, in its pixels from the centre of the scaled and turned picture."""
 
 
+@dataclass(frozen=True, eq=False)
+class Chance:
+    """All the chance in one training picture, drawn before the picture is opened.
+
+    So the batch of a step can be shared out: a process draws the chance of every picture and
+    opens only its own.
+    """
+
+    turn: float
+    """In 0..1, as are all the others but ``mirror``."""
+    zoom: float
+    mirror: float
+    """1 or -1."""
+    windows: NDArray[np.float64]
+    """[100, 2]."""
+    window: float
+    colour: NDArray[np.float64]
+    """[3]: brightness, contrast, saturation."""
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Chance:
+        """Take the next numbers of a source of chance."""
+        return cls(
+            turn=rng.random(),
+            zoom=rng.random(),
+            mirror=float(rng.choice((-1.0, 1.0))),
+            windows=rng.random((WINDOWS, 2)),
+            window=rng.random(),
+            colour=rng.random(3),
+        )
+
+
 def augment(
     sample: Sample,
     size: int,
@@ -35,7 +67,7 @@ def augment(
     rotation_degrees: float,
     scale_range: tuple[float, float],
     colour_jitter: float,
-    rng: np.random.Generator,
+    chance: Chance,
 ) -> Crop:
     """Cut a random training picture out of a sample.
 
@@ -45,17 +77,18 @@ def augment(
         rotation_degrees: the angle is uniform in ± this.
         scale_range: the scale is log-uniform in this range.
         colour_jitter: brightness, contrast and saturation are multiplied by 1 ± this.
-        rng: source of chance.
+        chance: of this picture.
     """
     height, width = sample.object_map.shape
-    angle = np.deg2rad(rng.uniform(-rotation_degrees, rotation_degrees))
-    scale = np.exp(rng.uniform(*np.log(scale_range)))
-    mirror = rng.choice((-1.0, 1.0))
+    angle = np.deg2rad(-rotation_degrees + 2 * rotation_degrees * chance.turn)
+    smallest, largest = np.log(scale_range)
+    scale = np.exp(smallest + (largest - smallest) * chance.zoom)
+    mirror = chance.mirror
     cos, sin = np.cos(angle), np.sin(angle)
     # source (x, y about the picture's centre) → turned, scaled, mirrored plane
     forward = scale * np.array([[mirror * cos, -mirror * sin], [sin, cos]])
     extent = np.abs(forward) @ (width, height)
-    centre = _choose_window(sample, forward, extent, size, rng)
+    centre = _choose_window(sample, forward, extent, size, chance)
 
     backward = np.linalg.inv(forward)
     corner = backward @ (centre - size / 2) + (width / 2, height / 2)
@@ -71,7 +104,7 @@ def augment(
         (size, size), PillowImage.Transform.AFFINE, affine, fillcolor=VOID
     )
     return Crop(
-        _jitter_colour(np.asarray(image), colour_jitter, rng),
+        _jitter_colour(np.asarray(image), colour_jitter, chance),
         np.asarray(object_map),
         (float(centre[0]), float(centre[1])),
     )
@@ -82,14 +115,14 @@ def _choose_window(
     forward: NDArray[np.float64],
     extent: NDArray[np.float64],
     size: int,
-    rng: np.random.Generator,
+    chance: Chance,
 ) -> NDArray[np.float64]:
     """Centre x, y of a window in the turned plane.
 
     Of 100 random windows one is drawn, the more likely the more object centres it holds.
     """
     reach = np.abs(extent - size) / 2
-    centres = rng.uniform(-reach, reach, (WINDOWS, 2))
+    centres = -reach + 2 * reach * chance.windows
     height, width = sample.object_map.shape
     rows, columns = np.nonzero((sample.object_map > 0) & (sample.object_map != VOID))
     labels = sample.object_map[rows, columns]
@@ -98,14 +131,15 @@ def _choose_window(
     objects = (np.stack(sums, 1) / np.maximum(pixels, 1)[:, None]) - (width / 2, height / 2)
     offsets = np.abs((objects @ forward.T)[None] - centres[:, None])  # [windows, objects, 2]
     held = (offsets < size / 2).all(2).sum(1)
-    weight = held + 1e-3
-    chosen: NDArray[np.float64] = centres[rng.choice(WINDOWS, p=weight / weight.sum())]
+    weight = np.cumsum(held + 1e-3)
+    chosen: NDArray[np.float64] = centres[np.searchsorted(weight / weight[-1], chance.window)]
     return chosen
 
 
-def _jitter_colour(image: Image, amount: float, rng: np.random.Generator) -> Image:
+def _jitter_colour(image: Image, amount: float, chance: Chance) -> Image:
     """Change brightness, contrast and saturation, each by a factor of 1 ± amount."""
-    brightness, contrast, saturation = rng.uniform(1 - amount, 1 + amount, 3).astype(np.float32)
+    factors = 1 - amount + 2 * amount * chance.colour
+    brightness, contrast, saturation = factors.astype(np.float32)
     pixels = image.astype(np.float32)
     grey = pixels.mean(2, keepdims=True)
     pixels = grey + (pixels - grey) * saturation

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from streamseg.config import SIZE_MULTIPLE, parse_config
 from streamseg.errors import ConfigError
 
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "off", "bf16")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -58,6 +61,14 @@ class TrainConfig:
     clip_norm: float = 5.0
     """Largest norm of the gradient."""
     checkpoint_every: int = 250
+    device: str = "auto"
+    """``auto`` takes a CUDA GPU where there is one; ``cpu`` and ``cuda`` are obeyed or refused."""
+    mixed_precision: str = "auto"
+    """``bf16``, ``off`` or ``auto`` (bf16 on GPUs that know it). Heads and losses are float32."""
+    ema_decay: float = 0.0
+    """Of the moving average of the weights that is then exported; 0 is off."""
+    copy_paste: float = 0.0
+    """Share of the training pictures into which objects of another are pasted; 0 is off."""
 
     def __post_init__(self) -> None:
         """Check what would fail late or silently."""
@@ -78,8 +89,16 @@ class TrainConfig:
             )
         if len(self.scale_range) != 2 or not 0 < self.scale_range[0] <= self.scale_range[1]:
             raise ConfigError(f"scale_range must be two rising scales, got {self.scale_range}")
-        if not 0 <= self.colour_jitter <= 1:
-            raise ConfigError(f"colour_jitter must lie in 0 to 1, got {self.colour_jitter}")
+        for name in ("colour_jitter", "copy_paste"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must lie in 0 to 1, got {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise ConfigError(f"ema_decay must be below 1 and not negative, got {self.ema_decay}")
+        for name, allowed in (("device", DEVICES), ("mixed_precision", PRECISIONS)):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
+                )
         if self.crop_size < SIZE_MULTIPLE or self.crop_size % SIZE_MULTIPLE:
             raise ConfigError(
                 f"crop_size must be a multiple of {SIZE_MULTIPLE}, got {self.crop_size}"

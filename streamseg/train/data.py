@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,10 +13,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from streamseg.config import ModelConfig
-from streamseg.datasets import VOID, InstanceDataset, object_classes
+from streamseg.datasets import VOID, InstanceDataset, Sample, object_classes
 from streamseg.errors import DataError
-from streamseg.train.augment import Crop, augment
+from streamseg.results import Image
+from streamseg.segmenter import frame_of_array
+from streamseg.train.augment import Chance, Crop, augment
 from streamseg.train.config import TrainConfig
+from streamseg.train.copy_paste import paste_objects
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,19 @@ class Batch:
     """B × [M] int64."""
     centres: Tensor
     """[B, 2] float32: x and y of each crop's centre in pixels from that of its picture."""
+    image_ids: list[str]
+    seconds: float
+    """Time that it took to make."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch with its tensors on a device."""
+        return replace(
+            self,
+            pixels=self.pixels.to(device),
+            labels=[labels.to(device) for labels in self.labels],
+            class_of_object=[classes.to(device) for classes in self.class_of_object],
+            centres=self.centres.to(device),
+        )
 
 
 class BatchStream(Dataset[Batch]):
@@ -38,12 +55,28 @@ class BatchStream(Dataset[Batch]):
     Pictures are drawn by class: first a class, with probability ∝ √(pictures that show it),
     then one of its pictures. Drawn uniformly, rare classes would never be learnt. Scale 1 of the
     augmentation is the size at which the model sees a picture when it is used.
+
+    Of several processes each gets its share of the same batch: process r of R the pictures r,
+    r + R, r + 2R, ...
     """
 
     def __init__(
-        self, datasets: Sequence[InstanceDataset], model_config: ModelConfig, config: TrainConfig
+        self,
+        datasets: Sequence[InstanceDataset],
+        model_config: ModelConfig,
+        config: TrainConfig,
+        *,
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
         """Index the classes of all pictures of ``datasets``.
+
+        Args:
+            datasets: all of them are learnt from together.
+            model_config: says at which size pictures are seen, and the size of feature maps.
+            config: of the run.
+            process: whose share this is.
+            processes: number of shares.
 
         Raises:
             DataError: a mask cannot be read, or no picture shows an object.
@@ -51,6 +84,7 @@ class BatchStream(Dataset[Batch]):
         self.pictures = [(data, image_id) for data in datasets for image_id in data.ids]
         self.model_config = model_config
         self.config = config
+        self.share = slice(process, None, processes)
         classes = [found for data in datasets for found in object_classes(data)]
         self.pictures_of_class = {
             name: [i for i, found in enumerate(classes) if name in found]
@@ -66,35 +100,75 @@ class BatchStream(Dataset[Batch]):
         return self.config.steps
 
     def __getitem__(self, step: int) -> Batch:
-        """The batch of one step."""
-        config = self.config
-        rng = np.random.default_rng((config.seed, step))
+        """The batch of one step, or this process's share of it.
+
+        Raises:
+            DataError: a picture or a mask cannot be read.
+        """
+        started = time.perf_counter()
+        rng = np.random.default_rng((self.config.seed, step))
         names = rng.choice(
-            list(self.pictures_of_class), config.batch_size, p=self.class_probability
+            list(self.pictures_of_class), self.config.batch_size, p=self.class_probability
         )
-        smallest, largest = config.scale_range
-        crops, labels, classes = [], [], []
-        for name in names:
-            data, image_id = self.pictures[rng.choice(self.pictures_of_class[name])]
+        drawn = [(rng.choice(self.pictures_of_class[name]), Chance.draw(rng)) for name in names]
+        crops, labels, classes, image_ids = [], [], [], []
+        for place, (picture, chance) in list(enumerate(drawn))[self.share]:
+            data, image_id = self.pictures[picture]
             sample = data.load(image_id)
-            height, width = sample.object_map.shape
-            in_use = math.sqrt(math.prod(self.model_config.input_size(width, height)))
-            scale = in_use / math.sqrt(width * height)
-            crop = augment(
-                sample,
-                config.crop_size,
-                rotation_degrees=config.rotation_degrees,
-                scale_range=(scale * smallest, scale * largest),
-                colour_jitter=config.colour_jitter,
-                rng=rng,
+            if self.config.copy_paste:
+                sample = self._with_pasted(sample, (self.config.seed, step, place))
+            crop = self._crop(sample, chance)
+            found, kept = feature_map_labels(
+                crop, self.model_config.stride, self.config.min_instance_px
             )
             crops.append(crop)
-            found, kept = feature_map_labels(crop, self.model_config.stride, config.min_instance_px)
             labels.append(found)
             classes.append(torch.from_numpy(sample.class_of_object[kept]))
+            image_ids.append(image_id)
         pixels = torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2)
         centres = torch.tensor([crop.centre_xy for crop in crops])
-        return Batch(pixels, labels, classes, centres)
+        seconds = time.perf_counter() - started
+        return Batch(pixels, labels, classes, centres, image_ids, seconds)
+
+    def _with_pasted(self, sample: Sample, seed: tuple[int, ...]) -> Sample:
+        """The sample with objects of another picture, if chance wants it."""
+        rng = np.random.default_rng(seed)  # of its own: what else is drawn stays the same
+        if rng.random() >= self.config.copy_paste:
+            return sample
+        name = rng.choice(list(self.pictures_of_class), p=self.class_probability)
+        data, image_id = self.pictures[rng.choice(self.pictures_of_class[name])]
+        return paste_objects(sample, data.load(image_id), rng)
+
+    def _crop(self, sample: Sample, chance: Chance) -> Crop:
+        """Cut a training picture; scale 1 is the size at which the model will see the whole."""
+        height, width = sample.object_map.shape
+        in_use = math.sqrt(math.prod(self.model_config.input_size(width, height)))
+        scale = in_use / math.sqrt(width * height)
+        smallest, largest = self.config.scale_range
+        return augment(
+            sample,
+            self.config.crop_size,
+            rotation_degrees=self.config.rotation_degrees,
+            scale_range=(scale * smallest, scale * largest),
+            colour_jitter=self.config.colour_jitter,
+            chance=chance,
+        )
+
+
+def pictures_in_use(
+    pictures: Sequence[tuple[InstanceDataset, str]], model_config: ModelConfig, count: int
+) -> list[Image]:
+    """At most ``count`` of the pictures, evenly chosen, as the network sees them in use.
+
+    Returns:
+        RGB uint8 [H, W, 3], H and W multiples of 32.
+    """
+    chosen = np.unique(np.linspace(0, len(pictures) - 1, count).astype(int))
+    frames = [
+        frame_of_array(data.load(image_id).image)
+        for data, image_id in (pictures[index] for index in chosen)
+    ]
+    return [frame.render(*model_config.input_size(frame.width, frame.height)) for frame in frames]
 
 
 def feature_map_labels(crop: Crop, stride: int, min_px: int) -> tuple[Tensor, list[int]]:

@@ -2,58 +2,55 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
-from streamseg.errors import ModelError, TrainingError
-from streamseg.model.losses import (
-    classification_loss,
-    draw_points,
-    embedding_loss,
-    seed_targets,
-    semantic_loss,
-)
+from streamseg.errors import ConfigError, ModelError, TrainingError
 from streamseg.model.network import Network
 from streamseg.model.trunks import freeze_early
-from streamseg.model.weights import Checkpoint, load_checkpoint, save_checkpoint
+from streamseg.model.weights import (
+    Checkpoint,
+    load_checkpoint,
+    misfit,
+    network_from,
+    save_checkpoint,
+)
+from streamseg.train.averaging import WeightAverage
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import Batch, BatchStream
+from streamseg.train.device import choose_device, choose_precision, is_out_of_memory
+from streamseg.train.interrupts import held_back
+from streamseg.train.loader import load_batches, worker_count
+from streamseg.train.malloc import keep_freed_memory
+from streamseg.train.metrics import StepMetrics, open_log
+from streamseg.train.processes import Processes
+from streamseg.train.run_config import RunConfig
+from streamseg.train.step import Losses, TrainingOutputs, batch_losses, draw_batch_points
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
+CONFIG = "config.toml"
 REMEDY = "lower learning_rate and run again, which goes on from the last checkpoint"
 
 
-@dataclass(frozen=True)
-class StepMetrics:
-    """What is logged of one step."""
-
-    step: int
-    loss: float
-    embedding_loss: float
-    classification_loss: float
-    semantic_loss: float
-    good_seeds: float
-    """Share of the drawn object pixels that would grow a good mask, over all τ."""
-    gradient_norm: float
-    seconds: float
-
-
 class Trainer:
-    """One run in one folder: ``checkpoint.pt`` to go on from, ``metrics.jsonl`` to look at."""
+    """One run in one folder.
+
+    ``checkpoint.pt`` is to go on from, ``config.toml`` holds all numbers, ``metrics.jsonl`` what
+    happened. Of several processes each has a trainer with the same arguments, and the first one
+    alone writes. They see the batches that one process would see; batch norms of neck and heads
+    look at the whole batch on GPUs, and on CPUs, where torch cannot, at each process's share.
+    """
 
     def __init__(
         self,
@@ -63,6 +60,7 @@ class Trainer:
         config: TrainConfig,
         *,
         start_from: dict[str, Tensor] | None = None,
+        processes: Processes | None = None,
     ) -> None:
         """Start a run, or go on with the one that ``folder`` holds.
 
@@ -72,31 +70,65 @@ class Trainer:
             model_config: of a new run; an old one keeps its own.
             config: may differ from an old run's, to prolong it.
             start_from: weights of a trained network to fine-tune, instead of ImageNet's.
+            processes: those that train together; by default there is just this one.
 
         Raises:
-            ModelError: the checkpoint in ``folder`` cannot be read.
+            ConfigError: the run in ``folder`` is longer than ``config.steps`` already, there is
+                no such device, or the processes cannot share the batch evenly.
+            ModelError: the checkpoint in ``folder`` cannot be read, or the weights do not fit.
         """
+        self.processes = processes or Processes()
+        if config.batch_size % self.processes.count:
+            raise ConfigError(
+                f"batch_size must be a multiple of the {self.processes.count} processes that "
+                f"share it, got {config.batch_size}"
+            )
+        self.device = choose_device(config.device, self.processes.local_rank)
+        precision = choose_precision(config.mixed_precision, self.device)
         torch.manual_seed(config.seed)
         self.folder = folder
         self.config = config
-        folder.mkdir(parents=True, exist_ok=True)
-        checkpoint = folder / CHECKPOINT
-        old = load_checkpoint(checkpoint) if checkpoint.exists() else None
+        old = self.processes.from_first(self._last_checkpoint)
+        if old and old.step > config.steps:
+            raise ConfigError(
+                f"{folder} has done {old.step} steps already, more than the {config.steps} of "
+                f"train.steps; ask for more or choose another folder"
+            )
         self.model_config = old.model_config if old else model_config
-        self.network = Network(self.model_config, pretrained=old is None and start_from is None)
+        if start_from and not old:
+            self.network = network_from(start_from, model_config)
+        else:
+            self.network = Network(self.model_config, pretrained=old is None)
         freeze_early(self.network.trunk)
-        self.network.to(memory_format=torch.channels_last)
+        if self.processes.count > 1 and self.device.type == "cuda":
+            for name in ("neck", "embedding_head", "class_head"):
+                part = nn.SyncBatchNorm.convert_sync_batchnorm(getattr(self.network, name))
+                setattr(self.network, name, part)
+        self.network.to(self.device).to(memory_format=torch.channels_last)
         self.optimizer = self._make_optimizer()
+        self.average = WeightAverage(self.network, config.ema_decay) if config.ema_decay else None
         self.image_ids = [image_id for data in datasets for image_id in data.ids]
         self.step = 0
         if old:
-            self._restore(old, checkpoint)
-            self.step = old.step
-            self.image_ids = sorted({*self.image_ids, *old.image_ids})
-            logger.info("going on from step %d of %s", old.step, checkpoint)
-        elif start_from:
-            self.network.load_state_dict(start_from)
-        self.batches = BatchStream(datasets, self.model_config, config)
+            self._restore(old)
+            logger.info("going on from step %d of %s", old.step, folder / CHECKPOINT)
+        self.batches = BatchStream(
+            datasets,
+            self.model_config,
+            config,
+            process=self.processes.rank,
+            processes=self.processes.count,
+        )
+        outputs = TrainingOutputs(self.network, precision)
+        self.outputs = self.processes.share_gradients(outputs, self.device)
+        if self.processes.is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+            whole = RunConfig(self.model_config, config)
+            (folder / CONFIG).write_text(whole.to_toml(), encoding="utf-8")
+
+    def _last_checkpoint(self) -> Checkpoint | None:
+        path = self.folder / CHECKPOINT
+        return load_checkpoint(path) if path.exists() else None
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         """AdamW with a group each for the trunk and the rest; rates are set at every step."""
@@ -108,147 +140,174 @@ class Trainer:
         groups = [{"params": trunk}, {"params": rest}]
         return torch.optim.AdamW(groups, weight_decay=self.config.weight_decay)
 
-    def _restore(self, old: Checkpoint, path: Path) -> None:
+    def _restore(self, old: Checkpoint) -> None:
         """Take over weights and moments; the rates stay this run's own."""
         try:
             self.network.load_state_dict(old.network)
             self.optimizer.load_state_dict(old.optimizer)
         except (RuntimeError, ValueError, KeyError) as error:
-            raise ModelError(f"{path} does not fit its own configuration: {error}") from error
+            path = self.folder / CHECKPOINT
+            raise ModelError(
+                f"{path} does not fit its own configuration: {misfit(error)}"
+            ) from error
         for group in self.optimizer.param_groups:
             group["weight_decay"] = self.config.weight_decay
+        if self.average:
+            self.average.load(old.average or old.network)
+        self.step = old.step
+        self.image_ids = sorted({*self.image_ids, *old.image_ids})
 
     def run(self, on_step: Callable[[StepMetrics], None]) -> None:
         """Learn until ``config.steps``; an interrupt or an error leaves a checkpoint.
 
         Only after a ``TrainingError`` the last checkpoint stays as it was: the network may have
-        NaN in its running statistics by then.
+        NaN in its running statistics by then. Ctrl-C ends the run after a whole step.
 
         Args:
-            on_step: called after every step.
+            on_step: called after every step, in the first process only.
 
         Raises:
-            TrainingError: a loss or a gradient is not finite.
+            TrainingError: a loss or a gradient is not finite, or memory ran out.
             DataError: a training picture cannot be read.
         """
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        alone = self.processes.count == 1  # torchrun passes a Ctrl-C on once more
         try:
-            with (self.folder / METRICS).open("a", encoding="utf-8") as log:
-                for metrics in self._steps():
-                    log.write(json.dumps(asdict(metrics)) + "\n")
-                    log.flush()
-                    on_step(metrics)
-                    if self.step % self.config.checkpoint_every == 0:
-                        self.save()
+            with held_back(once=alone) as interrupted:
+                if self.processes.is_first:
+                    self._run_and_write(on_step, interrupted)
+                else:
+                    for _ in self._steps(interrupted):
+                        pass
         except TrainingError:
             raise
-        except BaseException:
+        except BaseException as error:
+            if is_out_of_memory(error):
+                cause = str(error).partition("\n")[0]
+                raise TrainingError(
+                    f"memory ran out at step {self.step} ({cause}); lower "
+                    f"batch_size (now {self.config.batch_size}) or crop_size (now "
+                    f"{self.config.crop_size}) and run again"
+                ) from error
             self.save()
             raise
         self.save()
 
-    def _steps(self) -> Iterator[StepMetrics]:
-        loader = DataLoader(
-            self.batches,
-            batch_size=None,
-            sampler=range(self.step, self.config.steps),
-            num_workers=1,
-            prefetch_factor=4,
+    def _run_and_write(
+        self, on_step: Callable[[StepMetrics], None], interrupted: Callable[[], bool]
+    ) -> None:
+        with open_log(self.folder / METRICS, self.step) as log:
+            for metrics in self._steps(interrupted):
+                log.write(metrics.to_json() + "\n")
+                log.flush()
+                on_step(metrics)
+                if self.step % self.config.checkpoint_every == 0:
+                    self.save()
+
+    def _steps(self, interrupted: Callable[[], bool]) -> Iterator[StepMetrics]:
+        workers = worker_count(
+            on_gpu=self.device.type == "cuda", local_count=self.processes.local_count
         )
         self.network.train()
         # the trunk keeps ImageNet's statistics: a batch is too small for better ones
         for module in self.network.trunk.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-        for batch in loader:
-            started = time.perf_counter()
-            metrics = self._learn(batch, started)
+        asked = time.perf_counter()
+        for batch in load_batches(self.batches, range(self.step, self.config.steps), workers):
+            metrics, stop = self._learn(batch, asked, workers, interrupted)
             self.step += 1
             yield metrics
+            if stop:
+                raise KeyboardInterrupt
+            asked = time.perf_counter()
 
-    def _learn(self, batch: Batch, started: float) -> StepMetrics:
-        """One step of gradient descent on one batch."""
+    def _learn(
+        self, batch: Batch, asked: float, workers: int, interrupted: Callable[[], bool]
+    ) -> tuple[StepMetrics, bool]:
+        """One step of gradient descent on one batch.
+
+        Args:
+            batch: this process's share.
+            asked: when the batch was asked for.
+            workers: that load batches.
+            interrupted: whether this process was told to stop.
+
+        Returns:
+            What to log, and whether any process was told to stop.
+        """
+        started = time.perf_counter()
         config, step = self.config, self.step
         peaks = (config.trunk_learning_rate, config.learning_rate)
         for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * config.learning_rate_factor(step)
-        class_weight = config.class_weight_at(step)
-        generator = torch.Generator().manual_seed(hash((config.seed, step)) & 0xFFFFFFFF)
-        pixels = batch.pixels.float().contiguous(memory_format=torch.channels_last)
-        features = self.network.features(pixels)
-        embeddings, logits = self.network.heads(features, batch.centres)
-
-        # pixels as rows: in channels-last memory these are views, and so are their gradients
-        embedding_rows = embeddings.permute(0, 2, 3, 1).flatten(1, 2)  # [B, N, D]
-        logit_rows = logits.permute(0, 3, 4, 1, 2).flatten(1, 2)  # [B, N, T, C+1]
-        points = [
-            draw_points(
-                labels,
-                per_instance=config.points_per_instance,
-                in_background=config.points_in_background,
-                generator=generator,
-            )
-            for labels in batch.labels
-        ]
-        picture = torch.cat([torch.full_like(p.index, i) for i, p in enumerate(points)])
-        where = (picture, torch.cat([p.index for p in points]))
-        all_drawn = embedding_rows[where]
-        drawn = all_drawn.split([len(p.index) for p in points])
-
-        metrics = [
-            embedding_loss(rows, p, size_exponent=config.size_exponent)
-            for rows, p in zip(drawn, points, strict=True)
-            if len(rows)
-        ]
-        # a batch of nothing but void teaches nothing
-        metric = torch.stack(metrics).mean() if metrics else all_drawn.sum()
-        targets = torch.cat(
-            [
-                seed_targets(
-                    rows, pixels, labels, classes, self.model_config.taus, good_iou=config.good_iou
-                )
-                for rows, pixels, labels, classes in zip(
-                    drawn, embedding_rows, batch.labels, batch.class_of_object, strict=True
-                )
-            ]
+        seed = (hash((config.seed, step)) + self.processes.rank) & 0xFFFFFFFF
+        points = [p.to(self.device) for p in draw_batch_points(batch, config, seed)]
+        here = batch.to(self.device)
+        outputs = self.outputs(here.pixels, here.centres)
+        losses = batch_losses(
+            outputs, here, points, self.model_config.taus, config, step, self.processes
         )
-        seeds = classification_loss(logit_rows[where], targets)
-        good = targets[torch.cat([p.instance for p in points]) > 0] > 0
-        semantics = torch.stack(
-            [
-                semantic_loss(picture_logits, labels, classes)
-                for picture_logits, labels, classes in zip(
-                    self.network.semantic_head(features),
-                    batch.labels,
-                    batch.class_of_object,
-                    strict=True,
-                )
-            ]
-        ).mean()
-        loss = metric + class_weight * seeds + config.semantic_weight * semantics
-        if not torch.isfinite(loss):
+        values, stop = self._over_all_processes(losses, interrupted)
+        if not torch.isfinite(values[0]):
             raise TrainingError(
-                f"loss is {loss.item()} at step {step} (embedding {metric.item()}, "
-                f"classification {seeds.item()}, semantic {semantics.item()}); {REMEDY}"
+                f"loss is {values[0]} at step {step} (embedding {values[1]}, classification "
+                f"{values[2]}, semantic {values[3]}) on pictures {self._guilty(losses, batch)}; "
+                f"{REMEDY}"
             )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        losses.total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         if not torch.isfinite(norm):
-            raise TrainingError(f"gradient norm is {norm.item()} at step {step}; {REMEDY}")
+            ids = ", ".join(self.processes.gather(batch.image_ids))
+            raise TrainingError(
+                f"gradient norm is {norm} at step {step} on pictures {ids}; {REMEDY}"
+            )
         self.optimizer.step()
+        if self.average:
+            self.average.update(self.network, step)
+        total, embedding, classification, semantic, good_seeds = values.tolist()
+        done = time.perf_counter()
         return StepMetrics(
             step=step,
-            loss=loss.item(),
-            embedding_loss=metric.item(),
-            classification_loss=seeds.item(),
-            semantic_loss=semantics.item(),
-            good_seeds=float(good.sum() / max(good.numel(), 1)),
+            loss=total,
+            embedding_loss=embedding,
+            classification_loss=classification,
+            semantic_loss=semantic,
+            good_seeds=good_seeds,
             gradient_norm=float(norm),
-            seconds=time.perf_counter() - started,
-        )
+            seconds=done - started,
+            waiting_seconds=started - asked,
+            images_per_second=config.batch_size / (done - asked),
+            loader_images_per_second=workers * config.batch_size / batch.seconds,
+        ), stop
+
+    def _over_all_processes(
+        self, losses: Losses, interrupted: Callable[[], bool]
+    ) -> tuple[Tensor, bool]:
+        """Loss and its three parts and the share of good seeds; whether any was interrupted."""
+        parts = (losses.total, losses.embedding, losses.classification, losses.semantic)
+        scalars = (*(part.detach() / self.processes.count for part in parts), losses.good_seeds)
+        own = torch.stack([*map(torch.Tensor.float, scalars), losses.possible_seeds.float()])
+        told = own.new_tensor([float(interrupted())])
+        *means, good, possible, stop = self.processes.sum(torch.cat([own, told])).cpu()
+        return torch.stack([*means, good / possible.clamp(min=1)]), bool(stop)
+
+    def _guilty(self, losses: Losses, batch: Batch) -> str:
+        """The pictures of those processes whose loss is not finite."""
+        finite = bool(torch.isfinite(losses.total))
+        return ", ".join(self.processes.gather([] if finite else batch.image_ids))
+
+    def weights(self) -> dict[str, Tensor]:
+        """What the run has learnt, on the CPU: the moving average where there is one."""
+        tensors = self.average.tensors if self.average else self.network.state_dict()
+        return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
 
     def save(self) -> None:
         """Write the checkpoint; a kill at any moment leaves the old or the new one."""
+        if not self.processes.is_first:
+            return
         checkpoint = Checkpoint(
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
@@ -256,6 +315,7 @@ class Trainer:
             model_config=self.model_config,
             train_config_json=self.config.to_json(),
             image_ids=self.image_ids,
+            average=self.average.tensors if self.average else None,
         )
         partial = self.folder / (CHECKPOINT + ".partial")
         save_checkpoint(partial, checkpoint)

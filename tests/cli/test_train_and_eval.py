@@ -41,12 +41,22 @@ def test_train_leaves_a_model_that_eval_can_score(
 ) -> None:
     run = tmp_path / "run"
     train = ["train", "--data", str(voc_folder), "--out", str(run)]
-    small = ["--batch-size", "2", "--crop-size", "64"]
+    file = tmp_path / "run.toml"
+    file.write_text("[train]\nbatch_size = 2\ncrop_size = 96\n[model]\nembedding_dim = 8\n")
+    small = ["--config", str(file), "--set", "train.crop_size=64", "--val", str(voc_folder)]
     assert main([*train, "--steps", "2", *small]) == 0
-    assert {"checkpoint.pt", "metrics.jsonl", "model.onnx", "model.safetensors"} <= {
+    assert {"checkpoint.pt", "config.toml", "metrics.jsonl", "model.onnx", "model.safetensors"} <= {
         path.name for path in run.iterdir()
     }
-    assert main([*train, "--steps", "3", *small]) == 0
+    assert list((run / "tensorboard").glob("events.*"))
+    # a run goes on with its own numbers
+    assert main([*train, "--steps", "3"]) == 0
+    whole = (run / "config.toml").read_text().splitlines()
+    assert {"steps = 3", "batch_size = 2", "crop_size = 64", "embedding_dim = 8"} <= set(whole)
+    assert main([*train, "--steps", "1"]) == 1
+    assert "has done 3 steps already" in capsys.readouterr().err
+    assert main([*train, "--set", "model.embedding_dim=9"]) == 1
+    assert "another [model]" in capsys.readouterr().err
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == [0, 1, 2]
 
@@ -65,3 +75,26 @@ def test_a_folder_without_data_is_one_clear_line(
     for command in ("train", "eval"):
         assert main([command, "--data", str(tmp_path / "nowhere")]) == 1
         assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "train.lerning_rate=1"], "did you mean learning_rate?"),
+        (["--set", "steps=1"], "did you mean train.steps?"),
+        (["--config", "nowhere.toml"], "nowhere.toml cannot be read"),
+        (["--device", "gpu"], "device must be one of auto, cpu, cuda, got 'gpu'"),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_one_clear_line(
+    options: list[str],
+    message: str,
+    voc_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["train", "--data", str(voc_folder), "--out", str(tmp_path), *options]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -15,8 +15,9 @@ from numpy.testing import assert_allclose
 
 from streamseg.config import ModelConfig
 from streamseg.errors import MissingExtraError, ModelError
-from streamseg.export.to_onnx import TOLERANCE, DecoderPicture, export_onnx, network_from
+from streamseg.export.to_onnx import TOLERANCE, DecoderPicture, export_onnx
 from streamseg.model.network import Network
+from streamseg.model.weights import network_from
 from streamseg.runtime.onnx import OnnxRuntime
 
 # the shipped trunk takes half a minute; tests/cli exports it

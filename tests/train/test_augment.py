@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from streamseg.datasets import VOID, Sample
-from streamseg.train.augment import PADDING, Crop, augment
+from streamseg.train.augment import PADDING, Chance, Crop, augment
 
 COLOURS = {0: (60, 60, 60), 1: (220, 40, 40), 2: (40, 200, 60), 3: (60, 80, 230), VOID: PADDING}
 
@@ -36,7 +36,9 @@ def three_objects() -> Sample:
 
 def cut(sample: Sample, size: int, seed: int, **changes: Any) -> Crop:
     settings = {"rotation_degrees": 10.0, "scale_range": (0.7, 1.5), "colour_jitter": 0.0}
-    return augment(sample, size, **{**settings, **changes}, rng=np.random.default_rng(seed))
+    return augment(
+        sample, size, **{**settings, **changes}, chance=Chance.draw(np.random.default_rng(seed))
+    )
 
 
 def test_colours_and_labels_stay_together() -> None:

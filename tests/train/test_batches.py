@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,6 +39,28 @@ def test_a_step_always_gives_the_same_batch_and_another_step_another(voc: VocLay
     assert all(map(torch.equal, stream[7].labels, again[7].labels))
     assert not torch.equal(stream[7].pixels, stream[8].pixels)
     assert len(stream) == SMALL.steps
+
+
+def test_processes_share_the_batch_of_one(voc: VocLayout) -> None:
+    config = replace(SMALL, batch_size=4)
+    whole = BatchStream([voc], NATIVE, config)[5]
+    shares = [BatchStream([voc], NATIVE, config, process=rank, processes=2)[5] for rank in range(2)]
+    for rank, share in enumerate(shares):
+        assert share.image_ids == whole.image_ids[rank::2]
+        assert torch.equal(share.pixels, whole.pixels[rank::2])
+        assert torch.equal(share.centres, whole.centres[rank::2])
+        assert all(map(torch.equal, share.labels, whole.labels[rank::2]))
+        assert all(map(torch.equal, share.class_of_object, whole.class_of_object[rank::2]))
+
+
+def test_copy_paste_adds_objects_and_leaves_the_rest_of_chance_alone(voc: VocLayout) -> None:
+    plain, always = (
+        BatchStream([voc], NATIVE, replace(SMALL, batch_size=12, crop_size=128, copy_paste=share))
+        for share in (0.0, 1.0)
+    )
+    assert plain[2].image_ids == always[2].image_ids
+    objects = [sum(map(len, stream[2].class_of_object)) for stream in (plain, always)]
+    assert objects[1] > objects[0]
 
 
 def test_objects_keep_their_classes_through_crops(

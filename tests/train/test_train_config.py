@@ -20,7 +20,7 @@ def test_json_gives_back_the_same_config() -> None:
         ("steps=3", "not JSON"),
         ("3", "must be a JSON object"),
         ('{"epochs": 3}', "unknown keys: epochs"),
-        ('{"steps": "many"}', "wrong type"),
+        ('{"steps": "many"}', "steps must be a whole number, got 'many'"),
     ],
 )
 def test_json_that_is_no_config_is_refused(text: str, message: str) -> None:
@@ -52,6 +52,10 @@ def test_json_that_is_no_config_is_refused(text: str, message: str) -> None:
         {"class_weight": -1.0},
         {"semantic_weight": -1.0},
         {"class_weight_full": 0.05},
+        {"device": "gpu"},
+        {"mixed_precision": "fp16"},
+        {"ema_decay": 1.0},
+        {"copy_paste": 1.5},
     ],
     ids=json.dumps,
 )

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -9,39 +14,19 @@ from typing import Any
 
 import pytest
 import torch
+from small_run import MODEL, RUN
 from torch import Tensor
 
-from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, VocLayout
-from streamseg.errors import ModelError, TrainingError
+from streamseg.errors import DataError, ModelError, TrainingError
 from streamseg.model.network import Network
 from streamseg.model.weights import load_checkpoint, save_checkpoint
 from streamseg.train.config import TrainConfig
-from streamseg.train.loop import CHECKPOINT, METRICS, StepMetrics, Trainer
+from streamseg.train.loop import CHECKPOINT, CONFIG, METRICS, Trainer
+from streamseg.train.metrics import StepMetrics
 
 # Python 3.12 and later warn of every fork that a data loader makes after torch started threads
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-
-MODEL = ModelConfig(
-    trunk="test_efficientnet",
-    embedding_dim=8,
-    neck_channels=16,
-    head_channels=16,
-    taus=(0.5, 0.75),
-    max_pixels=96 * 64,
-)
-RUN = TrainConfig(
-    steps=40,
-    batch_size=3,
-    crop_size=64,
-    learning_rate=5e-3,
-    trunk_learning_rate=2e-3,
-    warmup=0.1,
-    decay=0.3,
-    class_weight_start=0.0,
-    class_weight_full=0.1,
-    checkpoint_every=1000,
-)
 
 
 class StopHere(Exception):
@@ -116,7 +101,7 @@ def test_the_checkpoint_knows_its_pictures_and_settings(finished: Finished, voc:
     assert checkpoint.image_ids == list(voc.ids)
     assert checkpoint.model_config == MODEL
     assert TrainConfig.from_json(checkpoint.train_config_json) == RUN
-    assert {path.name for path in finished.folder.iterdir()} == {CHECKPOINT, METRICS}
+    assert {path.name for path in finished.folder.iterdir()} == {CHECKPOINT, CONFIG, METRICS}
 
 
 def test_frozen_layers_and_the_trunks_statistics_stay(
@@ -174,7 +159,9 @@ def test_a_loss_of_nan_ends_the_run_and_leaves_the_last_good_checkpoint(
         if metrics.step == 2:
             torch.nn.init.constant_(next(trainer.network.neck.parameters()), torch.nan)
 
-    with pytest.raises(TrainingError, match=r"loss is nan at step 3 .*lower learning_rate"):
+    with pytest.raises(
+        TrainingError, match=r"loss is nan at step 3 .*on pictures picture\d, .*lower"
+    ):
         trainer.run(spoil)
     left = load_checkpoint(tmp_path / CHECKPOINT)
     assert left.step == 2
@@ -187,7 +174,7 @@ def test_a_gradient_beyond_all_bounds_ends_the_run_before_it_spoils_the_weights(
     trainer = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
     weight = next(trainer.network.embedding_head.parameters())
     weight.register_hook(lambda gradient: gradient * torch.inf)
-    with pytest.raises(TrainingError, match=r"gradient norm is (inf|nan) at step 0"):
+    with pytest.raises(TrainingError, match=r"gradient norm is (inf|nan) at step 0 on pictures p"):
         trainer.run(ignore)
     assert weight.isfinite().all()
 
@@ -216,3 +203,142 @@ def test_a_checkpoint_whose_weights_belong_to_another_network_is_refused(
     save_checkpoint(tmp_path / CHECKPOINT, other)
     with pytest.raises(ModelError, match="does not fit its own configuration"):
         Trainer([voc], tmp_path, MODEL, RUN)
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(
+    finished: Finished, voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    torch.save(start, tmp_path / "start.pt")
+    run = tmp_path / "run"
+    script = Path(__file__).parents[1] / "small_run.py"
+    changes = json.dumps({"checkpoint_every": 4})
+    paths = map(str, (script, voc.root, run, tmp_path / "start.pt"))
+    with subprocess.Popen([sys.executable, *paths, changes]) as process:
+        while not (run / METRICS).exists() or len((run / METRICS).read_text().splitlines()) < 6:
+            assert process.poll() is None, "it ended too soon"
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+    log: list[StepMetrics] = []
+    trainer = Trainer([voc], run, MODEL, RUN)
+    assert 4 <= trainer.step < RUN.steps
+    with pytest.raises(StopHere):
+        trainer.run(stop_after(trainer.step + 3, log, StopHere))
+    lines = strict_lines(run)
+    assert [line["step"] for line in lines] == list(range(trainer.step))
+    # the threads of another process may add numbers up in another order
+    assert [line["loss"] for line in lines] == pytest.approx(
+        [metrics.loss for metrics in finished.metrics[: len(lines)]], rel=1e-3
+    )
+
+
+def test_ctrl_c_in_the_middle_of_a_step_ends_the_run_after_a_whole_one(
+    finished: Finished, voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    trainer = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
+    weight = next(trainer.network.embedding_head.parameters())
+    backward_passes = []
+
+    def interrupt(gradient: Tensor) -> None:
+        backward_passes.append(gradient)
+        if len(backward_passes) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    weight.register_hook(interrupt)
+    # the tests may run in the background, where Ctrl-C is ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run(ignore)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    left = load_checkpoint(tmp_path / CHECKPOINT)
+    assert 3 <= left.step == len(backward_passes) <= 4
+    losses = [line["loss"] for line in strict_lines(tmp_path)]
+    assert losses == pytest.approx(
+        [metrics.loss for metrics in finished.metrics[: left.step]], rel=1e-5
+    )
+
+
+def test_bf16_learns_like_float32(
+    finished: Finished, voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    log: list[StepMetrics] = []
+    config = replace(RUN, mixed_precision="bf16")
+    with pytest.raises(StopHere):
+        Trainer([voc], tmp_path, MODEL, config, start_from=start).run(stop_after(4, log, StopHere))
+    for mixed, full in zip(log, finished.metrics, strict=False):
+        assert mixed.embedding_loss == pytest.approx(full.embedding_loss, rel=0.1)
+        assert mixed.semantic_loss == pytest.approx(full.semantic_loss, rel=0.1)
+    assert log[0].loss != finished.metrics[0].loss
+    weights = load_checkpoint(tmp_path / CHECKPOINT).network.values()
+    assert all(tensor.dtype != torch.bfloat16 for tensor in weights)
+
+
+@pytest.mark.gpu
+def test_a_gpu_learns_like_the_cpu(
+    finished: Finished, voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU")
+    log: list[StepMetrics] = []
+    for precision, tolerance in (("off", 0.02), ("bf16", 0.1)):
+        config = replace(RUN, device="cuda", mixed_precision=precision, steps=5)
+        trainer = Trainer([voc], tmp_path / precision, MODEL, config, start_from=start)
+        trainer.run(log.append)
+        assert {tensor.device.type for tensor in trainer.weights().values()} == {"cpu"}
+        cpu = [metrics.embedding_loss for metrics in finished.metrics[:3]]
+        gpu = [metrics.embedding_loss for metrics in log[-5:-2]]
+        assert gpu == pytest.approx(cpu, rel=tolerance)
+
+
+def test_running_out_of_memory_says_what_to_lower(
+    voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    trainer = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
+
+    def swell(module: object, arguments: object) -> None:
+        torch.empty(2**60, dtype=torch.uint8)
+
+    trainer.network.neck.register_forward_pre_hook(swell)
+    with pytest.raises(
+        TrainingError, match=r"ran out at step 0 .*batch_size \(now 3\) or crop_size"
+    ):
+        trainer.run(ignore)
+
+
+def test_a_broken_picture_is_named(
+    make_voc: Callable[..., VocLayout], start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    data = make_voc([[1]])
+    trainer = Trainer([data], tmp_path, MODEL, RUN, start_from=start)
+    (data.root / "JPEGImages/picture0.jpg").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"^\S*picture0\.jpg is not a picture$"):
+        trainer.run(ignore)
+
+
+def test_weights_of_another_network_are_refused(
+    voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="weights do not fit their configuration: size mismatch"):
+        Trainer([voc], tmp_path, replace(MODEL, embedding_dim=9), RUN, start_from=start)
+
+
+def test_the_average_of_the_weights_is_kept_and_handed_out(
+    finished: Finished, voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    last = load_checkpoint(finished.folder / CHECKPOINT).network
+    config = replace(RUN, steps=RUN.steps + 2, ema_decay=0.9)
+    trainer = Trainer([voc], tmp_path / "run", MODEL, config)
+    trainer.run(ignore)
+    name = "neck.smooth.0.0.weight"
+    now = trainer.network.state_dict()[name]
+    averaged = trainer.weights()[name]
+    assert 0 < (averaged - last[name]).norm() < (now - last[name]).norm()
+
+    again = Trainer([voc], tmp_path / "run", MODEL, config)
+    assert torch.equal(again.weights()[name], averaged)
+    assert torch.equal(again.network.state_dict()[name], now)

@@ -1,0 +1,109 @@
+"""TensorBoard: the numbers of every step, and what the network makes of some fixed pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamseg.config import ModelConfig
+from streamseg.datasets import Sample
+from streamseg.drawing import contact_sheet, draw, embedding_colours, heat
+from streamseg.errors import MissingExtraError
+from streamseg.kernels import decode_scores
+from streamseg.model.network import Network
+from streamseg.model.weights import network_from
+from streamseg.results import Image, NetworkOutput
+from streamseg.segmenter import Segmenter
+from streamseg.train.metrics import StepMetrics
+
+
+class Board:
+    """Event files of one run, for ``tensorboard --logdir``."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Open new event files; those of an interrupted run are gone on with.
+
+        Args:
+            folder: of the event files; made if missing.
+            step: the first that will be written. What a killed run wrote beyond it is hidden.
+
+        Raises:
+            MissingExtraError: the package ``tensorboard`` is not installed.
+        """
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingExtraError("tensorboard", "train") from error
+        self.writer = SummaryWriter(str(folder), purge_step=step or None)
+
+    def add(self, metrics: StepMetrics) -> None:
+        """Write the numbers of a step."""
+        for name, value in asdict(metrics).items():
+            if name != "step":
+                self.writer.add_scalar(name, value, metrics.step)
+
+    def show(
+        self,
+        samples: Sequence[Sample],
+        weights: dict[str, Tensor],
+        config: ModelConfig,
+        step: int,
+    ) -> None:
+        """Write what the network makes of some pictures, a sheet each.
+
+        Args:
+            samples: the pictures, the same ones at every call.
+            weights: of the network, on the CPU.
+            config: of the network.
+            step: at which the weights were reached.
+        """
+        network = network_from(weights, config).eval()
+        for sample in samples:
+            sheet = result_sheet(network, sample.image)
+            self.writer.add_image(f"pictures/{sample.id}", sheet, step, dataformats="HWC")
+        self.writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.writer.close()
+
+
+def result_sheet(network: Network, image: Image) -> Image:
+    """Masks over a picture, its embeddings in false colours and its seediness, side by side.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        image: RGB uint8 [H, W, 3].
+
+    Returns:
+        RGB uint8.
+    """
+    runtime = _TorchRuntime(network)
+    result = Segmenter(runtime)(image)
+    seediness = decode_scores(runtime.output.logits).seediness
+    return contact_sheet(
+        [draw(result), embedding_colours(runtime.output.embeddings), heat(seediness)], columns=3
+    )
+
+
+class _TorchRuntime:
+    """A network in training as a ``Runtime`` that keeps its last output."""
+
+    description = "torch"
+    output: NetworkOutput
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.config = network.config
+
+    @torch.inference_mode()
+    def run(self, image: Image) -> NetworkOutput:
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
+        embeddings, logits = self.network(pixels)
+        self.output = NetworkOutput(embeddings[0].numpy(), logits[0].numpy())
+        return self.output

@@ -1,0 +1,60 @@
+"""What a run logs: one line of JSON a step in ``metrics.jsonl``, each step once."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+
+@dataclass(frozen=True)
+class StepMetrics:
+    """What is logged of one step. Losses and images are those of all processes together."""
+
+    step: int
+    loss: float
+    embedding_loss: float
+    classification_loss: float
+    semantic_loss: float
+    good_seeds: float
+    """Share of the drawn object pixels that would grow a good mask, over all τ."""
+    gradient_norm: float
+    seconds: float
+    """Without the time spent waiting for the batch."""
+    waiting_seconds: float
+    images_per_second: float
+    loader_images_per_second: float
+    """What the loader's processes would give if nothing else had to be waited for."""
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self))
+
+
+def open_log(path: Path, step: int) -> TextIO:
+    """Open a log to go on with ``step``.
+
+    After a hard kill the log may be ahead of the checkpoint, or end within a line. Such lines
+    are cut off: the run is about to write them again.
+
+    Args:
+        path: of the log; need not exist.
+        step: the first that will be written.
+    """
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    kept = "".join(line + "\n" for line in text.splitlines() if _step_of(line) < step)
+    if kept != text:
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(kept, encoding="utf-8")
+        os.replace(partial, path)
+    return path.open("a", encoding="utf-8")
+
+
+def _step_of(line: str) -> float:
+    """The step of a line, infinity for a torn one."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return float("inf")

@@ -1,0 +1,132 @@
+"""All the numbers of a run in one TOML file: ``[model]``, what is learnt, and ``[train]``, how."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from streamseg.config import ModelConfig, config_from, suggest
+from streamseg.errors import ConfigError
+from streamseg.train.config import TrainConfig
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Tables: TypeAlias = dict[str, dict[str, object]]
+"""Values by table and key."""
+TABLES: dict[str, type[ModelConfig] | type[TrainConfig]] = {
+    "model": ModelConfig,
+    "train": TrainConfig,
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Both configurations of a run."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def changed(self, tables: Tables) -> RunConfig:
+        """Lay values over this configuration.
+
+        Raises:
+            ConfigError: an unknown table or key (with a suggestion), or a value not allowed.
+        """
+        unknown = [suggest(table, TABLES) for table in sorted(set(tables) - set(TABLES))]
+        if unknown:
+            raise ConfigError(
+                f"unknown in a run's configuration: {', '.join(unknown)}; "
+                f"its tables are [model] and [train]"
+            )
+        model = {**asdict(self.model), **tables.get("model", {})}
+        train = {**asdict(self.train), **tables.get("train", {})}
+        return RunConfig(
+            config_from(ModelConfig, model, "[model]"), config_from(TrainConfig, train, "[train]")
+        )
+
+    def to_toml(self) -> str:
+        """Every value, as a file that ``read_toml`` reads back."""
+        tables = {"model": asdict(self.model), "train": asdict(self.train)}
+        return "\n".join(
+            f"[{table}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+            for table, values in tables.items()
+        )
+
+
+def read_toml(path: Path) -> Tables:
+    """Read the tables of a configuration file; ``RunConfig.changed`` checks what they hold.
+
+    Raises:
+        ConfigError: missing, not TOML, or a value outside of a table.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    for key, values in tables.items():
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: {key} stands outside of a table; {_full_names(key)}")
+    return tables
+
+
+def parse_assignments(assignments: Iterable[str]) -> Tables:
+    """Tables from ``TABLE.KEY=VALUE``, the value as in TOML; text may go without quotes.
+
+    Raises:
+        ConfigError: of another form.
+
+    >>> parse_assignments(["train.steps=100", "model.trunk=resnet18"])
+    {'train': {'steps': 100}, 'model': {'trunk': 'resnet18'}}
+    """
+    tables: Tables = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        table, dot, key = name.strip().partition(".")
+        if not (equals and dot):
+            raise ConfigError(
+                f"a setting must look like train.steps=100, got {assignment!r}; "
+                f"{_full_names(name.strip().rpartition('.')[2])}"
+            )
+        tables.setdefault(table, {})[key] = _value(text.strip())
+    return tables
+
+
+def merged(layers: Iterable[Mapping[str, Mapping[str, object]]]) -> Tables:
+    """Lay tables over each other; the last one wins."""
+    whole: Tables = {}
+    for layer in layers:
+        for table, values in layer.items():
+            whole.setdefault(table, {}).update(values)
+    return whole
+
+
+def _full_names(key: str) -> str:
+    """Where a key belongs, or how to find out."""
+    found = [f"{table}.{key}" for table, kind in TABLES.items() if key in kind.__dataclass_fields__]
+    return f"did you mean {found[0]}?" if found else "the tables are [model] and [train]"
+
+
+def _value(text: str) -> object:
+    try:
+        value: object = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return value
+
+
+def _toml(value: object) -> str:
+    """A value in TOML, which writes numbers as Python does and text as JSON does."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    return repr(value)

@@ -1,0 +1,161 @@
+"""What one step computes: the network's outputs on a batch, and the losses of equation (10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from streamseg.model.losses import (
+    Points,
+    classification_loss,
+    draw_points,
+    embedding_loss,
+    seed_targets,
+    semantic_loss,
+)
+from streamseg.model.network import Network
+from streamseg.train.config import TrainConfig
+from streamseg.train.data import Batch
+from streamseg.train.processes import Processes
+
+
+class TrainingOutputs(nn.Module):
+    """The network with all three heads: the part of a step that processes share gradients of."""
+
+    def __init__(self, network: Network, precision: torch.dtype) -> None:
+        """Wrap a network.
+
+        Args:
+            network: its parameters are this module's.
+            precision: of trunk and neck, float32 or bfloat16. The heads compute in float32:
+                distances of embeddings would drown in bfloat16's three digits.
+        """
+        super().__init__()
+        self.network = network
+        self.precision = precision
+
+    def forward(self, pixels: Tensor, centres: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the network on a batch.
+
+        Args:
+            pixels: uint8 [B, 3, S, S].
+            centres: float32 [B, 2], see ``Network.heads``.
+
+        Returns:
+            float32: embeddings [B, D, h, w], logits [B, T, C+1, h, w] and the class logits of
+            the semantic loss [B, C+1, h, w].
+        """
+        pixels = pixels.float().contiguous(memory_format=torch.channels_last)
+        mixed = self.precision != torch.float32
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=mixed):
+            features = self.network.features(pixels)
+        features = features.float()
+        embeddings, logits = self.network.heads(features, centres)
+        return embeddings, logits, self.network.semantic_head(features)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Scalars of a batch. With several processes their mean over them is that of the batch."""
+
+    total: Tensor
+    embedding: Tensor
+    classification: Tensor
+    semantic: Tensor
+    good_seeds: Tensor
+    """Number of drawn object pixels, counted for each τ, that would grow a good mask."""
+    possible_seeds: Tensor
+    """Number of all of them."""
+
+
+def draw_batch_points(batch: Batch, config: TrainConfig, seed: int) -> list[Points]:
+    """Draw the pixels that the losses look at, picture by picture.
+
+    They are drawn on the CPU, so that a run sees the same on every device.
+
+    Args:
+        batch: with its tensors on the CPU.
+        config: of the run.
+        seed: of the draw.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        draw_points(
+            labels,
+            per_instance=config.points_per_instance,
+            in_background=config.points_in_background,
+            generator=generator,
+        )
+        for labels in batch.labels
+    ]
+
+
+def batch_losses(
+    outputs: tuple[Tensor, Tensor, Tensor],
+    batch: Batch,
+    points: Sequence[Points],
+    taus: tuple[float, ...],
+    config: TrainConfig,
+    step: int,
+    processes: Processes,
+) -> Losses:
+    """The losses of one batch.
+
+    Args:
+        outputs: of ``TrainingOutputs``.
+        batch: on the same device.
+        points: drawn pixels of every picture, on the same device.
+        taus: T similarity thresholds.
+        config: weights of the losses.
+        step: λ depends on it.
+        processes: those that share the batch.
+    """
+    embeddings, logits, semantic_logits = outputs
+    # pixels as rows: in channels-last memory these are views, and so are their gradients
+    embedding_rows = embeddings.permute(0, 2, 3, 1).flatten(1, 2)  # [B, N, D]
+    logit_rows = logits.permute(0, 3, 4, 1, 2).flatten(1, 2)  # [B, N, T, C+1]
+    picture = torch.cat([torch.full_like(p.index, i) for i, p in enumerate(points)])
+    where = (picture, torch.cat([p.index for p in points]))
+    all_drawn = embedding_rows[where]
+    drawn = all_drawn.split([len(p.index) for p in points])
+
+    metrics = [
+        embedding_loss(rows, p, size_exponent=config.size_exponent)
+        for rows, p in zip(drawn, points, strict=True)
+        if len(rows)
+    ]
+    # a batch of nothing but void teaches nothing
+    metric = torch.stack(metrics).mean() if metrics else all_drawn.sum()
+    targets = torch.cat(
+        [
+            seed_targets(rows, pixels, labels, classes, taus, good_iou=config.good_iou)
+            for rows, pixels, labels, classes in zip(
+                drawn, embedding_rows, batch.labels, batch.class_of_object, strict=True
+            )
+        ]
+    )
+    seeds = classification_loss(logit_rows[where], targets)
+    good = targets[torch.cat([p.instance for p in points]) > 0] > 0
+    semantics = torch.stack(
+        [
+            semantic_loss(picture_logits, labels, classes)
+            for picture_logits, labels, classes in zip(
+                semantic_logits, batch.labels, batch.class_of_object, strict=True
+            )
+        ]
+    ).mean()
+    # both are means over what was drawn, of which another process may have had more or less
+    counts = torch.tensor([len(metrics), len(targets)], dtype=torch.float32, device=targets.device)
+    shares = counts * processes.count / processes.sum(counts).clamp(min=1)
+    metric, seeds = metric * shares[0], seeds * shares[1]
+    return Losses(
+        total=metric + config.class_weight_at(step) * seeds + config.semantic_weight * semantics,
+        embedding=metric,
+        classification=seeds,
+        semantic=semantics,
+        good_seeds=good.sum(),
+        possible_seeds=torch.tensor(good.numel(), device=good.device),
+    )
