@@ -45,6 +45,8 @@ def test_train_leaves_a_model_that_eval_can_score(
     file.write_text("[train]\nbatch_size = 2\ncrop_size = 96\n[model]\nembedding_dim = 8\n")
     small = ["--config", str(file), "--set", "train.crop_size=64", "--val", str(voc_folder)]
     assert main([*train, "--steps", "2", *small]) == 0
+    # after two steps quantization may rightly refuse; it must not spoil the rest
+    assert (run / "model.int8.onnx").exists() or "no model.int8.onnx" in capsys.readouterr().out
     assert {"checkpoint.pt", "config.toml", "metrics.jsonl", "model.onnx", "model.safetensors"} <= {
         path.name for path in run.iterdir()
     }
