@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -269,9 +270,12 @@ def test_bf16_learns_like_float32(
     config = replace(RUN, mixed_precision="bf16")
     with pytest.raises(StopHere):
         Trainer([voc], tmp_path, MODEL, config, start_from=start).run(stop_after(4, log, StopHere))
-    for mixed, full in zip(log, finished.metrics, strict=False):
-        assert mixed.embedding_loss == pytest.approx(full.embedding_loss, rel=0.1)
-        assert mixed.semantic_loss == pytest.approx(full.semantic_loss, rel=0.1)
+    for name in ("embedding_loss", "semantic_loss"):
+        mixed = [getattr(metrics, name) for metrics in log]
+        full = [getattr(metrics, name) for metrics in finished.metrics[: len(log)]]
+        # the first step has the same weights; after it small differences grow
+        assert mixed[0] == pytest.approx(full[0], rel=0.05)
+        assert fmean(mixed) == pytest.approx(fmean(full), rel=0.15)
     assert log[0].loss != finished.metrics[0].loss
     weights = load_checkpoint(tmp_path / CHECKPOINT).network.values()
     assert all(tensor.dtype != torch.bfloat16 for tensor in weights)
