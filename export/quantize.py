@@ -1,4 +1,4 @@
-"""Float ONNX file → 8-bit ONNX file for the CPU: half the time, a quarter of the size.
+"""Float ONNX file → 8-bit ONNX file for the CPU: a third of the size, and faster.
 
 Static quantization after training: convolutions compute in integers, with the ranges of their
 inputs measured on calibration pictures. The few layers that suffer most stay in float.
@@ -7,7 +7,6 @@ inputs measured on calibration pictures. The few layers that suffer most stay in
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamseg.errors import InputError, MissingExtraError, ModelError
+from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.results import Image
-from streamseg.runtime.onnx import METADATA_KEY, OnnxRuntime
+from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.whole_file import replaced
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 OUTPUTS = ("embeddings", "logits")
 FLOAT_LAYERS = 6
 """Convolutions at the start that stay in float. In EfficientNet-Lite0 these are the ones at stride
-2, whose activations spread widest: they make three quarters of the error of an 8-bit network."""
+2, whose activations spread widest: they make most of the error of an 8-bit network."""
 FLOAT_WEIGHTS = ("head.position.", "head.output.")
 """In names of weights: coordinates may lie beyond all that was calibrated on, and results are
 compared with thresholds."""
@@ -71,13 +72,9 @@ def quantize_onnx(source: Path, target: Path, pictures: Sequence[Image]) -> floa
         def get_next(self) -> dict[str, Any] | None:
             return next(self.feeds, None)
 
-    root_log = logging.getLogger()
-    level = root_log.level
-    root_log.setLevel(logging.ERROR)  # the quantizer advises through the root logger
-    partial = target.with_suffix(".partial.onnx")
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            prepared, quantized = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, quantized = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
+        with only_errors(logging.getLogger()):  # the quantizer advises through the root logger
             quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
             quantization.quantize_static(
                 str(prepared),
@@ -91,21 +88,16 @@ def quantize_onnx(source: Path, target: Path, pictures: Sequence[Image]) -> floa
                 op_types_to_quantize=["Conv"],
                 nodes_to_exclude=_float_convolutions(onnx.load(prepared).graph),
             )
-            model = onnx.load(quantized)
-        _drop_clips(model.graph)
-        onnx.helper.set_model_props(model, {METADATA_KEY: reference.config.to_json()})
-        onnx.checker.check_model(model)
-        onnx.save(model, partial)
+        model = onnx.load(quantized)
+    _drop_clips(model.graph)
+    with replaced(target) as partial:
+        save_model(model, reference.config, partial)
         difference = _spread_difference(reference, OnnxRuntime(partial), pictures)
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"the 8-bit model differs from the float model by {difference:.2f} of its "
                 f"outputs' spread; {TOLERANCE} is allowed"
             )
-        os.replace(partial, target)
-    finally:
-        root_log.setLevel(level)
-        partial.unlink(missing_ok=True)
     return difference
 
 

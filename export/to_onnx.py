@@ -8,7 +8,6 @@ model's configuration travels in the file's metadata.
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from pathlib import Path
 
@@ -18,8 +17,10 @@ from torch import Tensor, nn
 
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import MissingExtraError, ModelError
+from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.model.network import Network
-from streamseg.runtime.onnx import METADATA_KEY, OnnxRuntime
+from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.whole_file import replaced
 
 OPSET = 18
 """The lowest that torch still writes and the highest that older TensorRT parsers read."""
@@ -68,12 +69,8 @@ def export_onnx(network: Network, path: Path) -> float:
         2: SIZE_MULTIPLE * torch.export.Dim("columns", min=1, max=LARGEST_SIDE // SIZE_MULTIPLE),
     }
     example = torch.zeros(1, 4 * SIZE_MULTIPLE, 6 * SIZE_MULTIPLE, 3, dtype=torch.uint8)
-    partial = path.with_suffix(".partial.onnx")
-    exporter_log = logging.getLogger("torch.onnx")
-    level = exporter_log.level
-    exporter_log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
+    with replaced(path) as partial:
+        with only_errors(logging.getLogger("torch.onnx")), warnings.catch_warnings():
             # of torch's own making: deprecations inside its exporter
             warnings.simplefilter("ignore")
             torch.onnx.export(
@@ -91,19 +88,13 @@ def export_onnx(network: Network, path: Path) -> float:
         model = onnx.load(partial)
         for node in model.graph.node:
             del node.metadata_props[:]  # stack traces, with the paths of this machine
-        onnx.helper.set_model_props(model, {METADATA_KEY: network.config.to_json()})
-        onnx.checker.check_model(model)
-        onnx.save(model, partial)
+        save_model(model, network.config, partial)
         difference = largest_difference(network, partial)
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"the exported graph differs from torch by {difference:.2g} of its largest value; "
                 f"{TOLERANCE:.0e} is allowed"
             )
-        os.replace(partial, path)
-    finally:
-        exporter_log.setLevel(level)
-        partial.unlink(missing_ok=True)
     return difference
 
 

@@ -52,3 +52,31 @@ def squared_radius(taus: NDArray[np.float32]) -> NDArray[np.float32]:
         float32 of the same shape, each above 0.
     """
     return np.log(2 / taus.astype(np.float64) - 1).astype(np.float32)
+
+
+def seed_margins(
+    pixels: NDArray[np.float32], seed_index: NDArray[np.int32], seed_tau: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """How far inside the mask of each seed (3) every pixel lies: ln(2/tau - 1) - d2.
+
+    Cut off at its own negative: what lies far beyond the threshold does not pull an outline
+    inwards when margins are interpolated.
+
+    Args:
+        pixels: float32 [D, N].
+        seed_index: int32 [K], positions of the seeds among the pixels; K may be 0.
+        seed_tau: float32 [K], 0 < tau < 1.
+
+    Returns:
+        float32 [K, N], above 0 inside of the mask.
+
+    Raises:
+        InputError: an embedding is NaN, infinite or too large.
+    """
+    norms = squared_norms(pixels)
+    radius = squared_radius(seed_tau)[:, None]
+    margins: NDArray[np.float32] = 2 * pixels[:, seed_index].T @ pixels
+    margins -= norms
+    margins += radius - norms[seed_index][:, None]
+    np.clip(margins, -radius, radius, out=margins)
+    return margins

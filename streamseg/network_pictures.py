@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
+from scipy import special
 
 from streamseg.drawing import class_colour, heat
 from streamseg.panels import Colour, Size, font
@@ -87,8 +88,7 @@ def class_picture(
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Class probabilities (6) of one threshold, float32 [C+1, h, w]."""
-    exponentials = np.exp(logits - logits.max(axis=0))
-    chance: NDArray[np.float32] = exponentials / exponentials.sum(axis=0)
+    chance: NDArray[np.float32] = special.softmax(logits, axis=0)
     return chance
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.kernels.similarity import squared_norms, squared_radius
+from streamseg.kernels.similarity import seed_margins
 
 
 def seed_masks(
@@ -20,8 +20,8 @@ def seed_masks(
 ) -> NDArray[np.bool_]:
     """Grow the mask of each seed, equation (3) of the paper, smoothly enlarged to the picture.
 
-    What ``label_pixels`` does for a seed that has no rivals: the margin ln(2/tau - 1) - d2, cut
-    off at its own negative, is interpolated bilinearly with half-pixel centres, and the mask is
+    What ``label_pixels`` does for a seed that has no rivals: its margin (``seed_margins``) is
+    interpolated bilinearly with half-pixel centres, and the mask is
     where it is above 0. An interpolated value lies between those at the four map pixels around
     it, so only where these disagree is anything interpolated.
 
@@ -40,12 +40,7 @@ def seed_masks(
     """
     map_shape = embeddings.shape[1:]
     pixels = embeddings.reshape(len(embeddings), -1)
-    norms = squared_norms(pixels)
-    radius = squared_radius(seed_tau)[:, None]
-    margins = 2 * pixels[:, seed_index].T @ pixels
-    margins -= norms
-    margins += radius - norms[seed_index][:, None]
-    np.clip(margins, -radius, radius, out=margins)
+    margins = seed_margins(pixels, seed_index, seed_tau)
 
     # one more map pixel all around, so that every picture pixel lies between four
     corners = np.pad(margins.reshape(-1, *map_shape), ((0, 0), (1, 1), (1, 1)), mode="edge")

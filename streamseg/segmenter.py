@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError, InputError
 from streamseg.grouping import PAPER_ALPHA, GroupingConfig, find_segments, propose
-from streamseg.results import Frame, FrameResult, Image, Instance, Proposals
+from streamseg.results import Frame, FrameResult, Image, Instance, NetworkOutput, Proposals
 from streamseg.runtime.base import Runtime
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
@@ -75,8 +75,18 @@ class Segmenter:
         Raises:
             InputError: another dtype or shape.
         """
-        frame = frame_of_array(image)
-        return self._segment(frame, Tracker(self.config.class_names))
+        return self.examine(image)[0]
+
+    def examine(self, image: Image) -> tuple[FrameResult, NetworkOutput]:
+        """Segment one picture, and show what the network said of it too.
+
+        Args:
+            image: RGB uint8 [H, W, 3].
+
+        Raises:
+            InputError: another dtype or shape.
+        """
+        return self._segment(frame_of_array(image), Tracker(self.config.class_names))
 
     def stream(self, source: SourceLike) -> Generator[FrameResult, None, None]:
         """Segment a video frame by frame; memory does not grow with its length.
@@ -98,7 +108,7 @@ class Segmenter:
         tracker = Tracker(self.config.class_names)
         with fetched:
             for frame, dropped, decode_ms in fetched:
-                yield self._segment(frame, tracker, dropped=dropped, decode_ms=decode_ms)
+                yield self._segment(frame, tracker, dropped=dropped, decode_ms=decode_ms)[0]
 
     def propose(self, image: Image, max_seeds: int = 100) -> Proposals:
         """The paper's overlapping proposals for one picture, for evaluation.
@@ -149,7 +159,7 @@ class Segmenter:
 
     def _segment(
         self, frame: Frame, tracker: Tracker, *, dropped: int = 0, decode_ms: float = 0.0
-    ) -> FrameResult:
+    ) -> tuple[FrameResult, NetworkOutput]:
         clock = [time.perf_counter()]
         picture = self._network_picture(frame)
         clock.append(time.perf_counter())
@@ -186,13 +196,14 @@ class Segmenter:
         )
         stages = ("preprocess", "network", "grouping", "tracking")
         spent = np.diff(clock) * 1e3
-        return FrameResult(
+        result = FrameResult(
             frame=frame,
             label_map=segments.label_map,
             instances=instances,
             dropped=dropped,
             timings_ms={"decode": decode_ms, **dict(zip(stages, spent.tolist(), strict=True))},
         )
+        return result, output
 
 
 def load(

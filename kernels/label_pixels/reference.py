@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamseg.kernels.checks import check_array, check_between, check_count, check_thresholds
 from streamseg.kernels.first_argmax import first_argmax
-from streamseg.kernels.similarity import squared_norms, squared_radius
+from streamseg.kernels.similarity import seed_margins
 
 _PIXELS_AT_ONCE = 1 << 15
 """Bounds memory: contested frame pixels are interpolated in batches of about this many."""
@@ -75,16 +75,11 @@ def label_pixels(
     check_count("width", width, 1)
 
     pixels = embeddings.reshape(len(embeddings), -1)
-    norms = squared_norms(pixels)
-    radius = squared_radius(seed_tau)[:, None]
-    if not len(seed_index):
-        label_map = np.zeros((height, width), np.uint16)
-    else:
-        margins = 2 * pixels[:, seed_index].T @ pixels
-        margins -= norms
-        margins += radius - norms[seed_index][:, None]
-        np.clip(margins, -radius, radius, out=margins)
+    margins = seed_margins(pixels, seed_index, seed_tau)
+    if len(seed_index):
         label_map = _paint(margins.reshape(-1, *embeddings.shape[1:]), height, width)
+    else:
+        label_map = np.zeros((height, width), np.uint16)
     return Labels(label_map, *_extents(label_map, len(seed_index)))
 
 

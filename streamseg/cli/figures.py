@@ -42,10 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     segmenter = load(arguments.model)
     with open_source(arguments.image) as source:
         image = next(iter(source)).image
-    result = segmenter(image)
+    result, output = segmenter.examine(image)
     config = segmenter.config
-    size = config.input_size(result.frame.width, result.frame.height)
-    output = segmenter.runtime.run(result.frame.render(*size))
     figures = paper_figures(result, output, config.taus, config.class_names)
     files = {f"{n:02}-{name}.png": figure for n, (name, figure) in enumerate(figures.items(), 1)}
     files[SHEET] = contact_sheet(list(figures.values()), COLUMNS)

@@ -27,8 +27,8 @@ DESCRIPTION = """\
 Learn a model from pictures with instance masks. The run's folder holds config.toml (all numbers of
 the run, to be edited and given to --config), checkpoint.pt (the same command goes on from it),
 metrics.jsonl, tensorboard/ (numbers, and what the network makes of some pictures) and, when the run
-ends or is stopped with Ctrl-C, model.onnx for `streamseg run --model`, model.int8.onnx for the same
-in half the time on a CPU, model.safetensors to fine-tune from and model.json with all that it was
+ends or is stopped with Ctrl-C, model.onnx for `streamseg run --model`, model.int8.onnx for the
+same but faster on a CPU, model.safetensors to fine-tune from and model.json with all that it was
 made of.
 
 `torchrun --nproc-per-node N -m streamseg.cli.main train ...` trains in N processes."""
@@ -234,4 +234,4 @@ def export(trainer: Trainer) -> None:
     except ModelError as error:
         print(f"no model.int8.onnx: {error}")
     else:
-        print(f"wrote model.int8.onnx, twice as fast on CPUs (differs by {difference:.2f} rms)")
+        print(f"wrote model.int8.onnx, faster on CPUs (differs by {difference:.2f} rms)")

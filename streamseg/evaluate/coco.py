@@ -20,6 +20,7 @@ from pycocotools.cocoeval import COCOeval
 
 from streamseg.classes import VOC_CLASSES
 from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.voc import nullable
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class CocoResult:
 
     def to_json(self) -> dict[str, float | None]:
         """The result in JSON's own types."""
-        return {name: None if np.isnan(v) else float(v) for name, v in asdict(self).items()}
+        return dict(zip(asdict(self), nullable(asdict(self).values()), strict=True))
 
 
 def coco_ap(images: Sequence[Compared]) -> CocoResult:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from streamseg.classes import VOC_CLASSES
 from streamseg.evaluate.matching import Matches, average_precision, verdicts
 from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.voc import nullable
 
 KINDS: Final = (
     "duplicate",
@@ -52,10 +53,7 @@ class Mistakes:
         """The result in JSON's own types."""
         return {
             "threshold": self.threshold,
-            "cost": {
-                kind: None if np.isnan(cost) else float(cost)
-                for kind, cost in zip(KINDS, self.cost, strict=True)
-            },
+            "cost": dict(zip(KINDS, nullable(self.cost), strict=True)),
             "count": {
                 name: dict(zip(KINDS, row.tolist(), strict=True))
                 for name, row in zip(VOC_CLASSES, self.count, strict=True)

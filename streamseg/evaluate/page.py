@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Final
 
 from streamseg.errors import SinkError
+from streamseg.whole_file import replaced
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1f2933;--faint:#6b7785;--line:#dfe4ea;--card:#fff;
@@ -116,9 +116,8 @@ def write_page(folder: Path, name: str, html: str, values: dict[str, Any]) -> No
     """
     document = json.dumps(values, indent=1, allow_nan=False) + "\n"
     for path, text in ((folder / f"{name}.html", html), (folder / f"{name}.json", document)):
-        part = path.with_name(path.name + ".part")
         try:
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, path)
+            with replaced(path) as partial:
+                partial.write_text(text, encoding="utf-8")
         except OSError as error:
             raise SinkError(f"{path} cannot be written: {error}") from error

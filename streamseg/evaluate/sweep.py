@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from streamseg.datasets import Sample
 from streamseg.errors import ConfigError
 from streamseg.evaluate.charts import line_chart
@@ -22,7 +20,7 @@ from streamseg.evaluate.overlap import Compared, compare
 from streamseg.evaluate.page import facts, page, percent, section, table, write_page
 from streamseg.evaluate.proposals import proposal_recall
 from streamseg.evaluate.provenance import Provenance
-from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
+from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, nullable
 from streamseg.grouping import PAPER_ALPHA
 from streamseg.segmenter import Segmenter
 
@@ -182,7 +180,7 @@ def write_sweep(
         "rows": [
             {
                 "value": row.value,
-                "scores": [None if np.isnan(score) else score for score in row.scores],
+                "scores": nullable(row.scores),
             }
             for row in rows
         ],

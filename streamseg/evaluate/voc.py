@@ -92,14 +92,14 @@ class VocResult:
             "images": self.image_count,
             "min_area_px": self.min_area_px,
             "thresholds": list(self.thresholds),
-            "map_r": _nullable(self.map_r),
-            "map_vol": _nullable([self.map_vol])[0],
+            "map_r": nullable(self.map_r),
+            "map_vol": nullable([self.map_vol])[0],
             "classes": {
                 name: {
                     "objects": int(self.object_count[c]),
                     "ignored_objects": int(self.ignored_count[c]),
                     "predictions": int(self.prediction_count[c]),
-                    "ap": _nullable(self.ap[c]),
+                    "ap": nullable(self.ap[c]),
                 }
                 for c, name in enumerate(VOC_CLASSES)
             },
@@ -221,6 +221,6 @@ def _row(name: str, objects: int, predictions: int, ap: NDArray[np.float64]) -> 
     return f"{name:<12}{objects:>9}{predictions:>11}{cells}"
 
 
-def _nullable(values: Iterable[float]) -> list[float | None]:
+def nullable(values: Iterable[float]) -> list[float | None]:
     """JSON has no nan."""
     return [None if np.isnan(value) else float(value) for value in values]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from streamseg.config import SIZE_MULTIPLE, ModelConfig
+from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, InputError, ModelError
 from streamseg.results import Image, NetworkOutput
 
@@ -40,7 +40,7 @@ class OnnxRuntime:
         if not path.is_file():
             raise ModelError(f"model file {path} does not exist")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or _usable_cores()
+        options.intra_op_num_threads = threads or usable_cores()
         options.log_severity_level = 3
         # idle threads must not spin: decoding and grouping run beside the network
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -85,10 +85,3 @@ class OnnxRuntime:
             )
         embeddings, logits = self._session.run(["embeddings", "logits"], {"image": image[None]})
         return NetworkOutput(embeddings=embeddings[0], logits=logits[0])
-
-
-def _usable_cores() -> int:
-    """CPU cores that this process may use (a container or taskset may allow fewer)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -83,19 +83,17 @@ def result_sheet(network: Network, image: Image) -> Image:
     Returns:
         RGB uint8.
     """
-    runtime = _TorchRuntime(network)
-    result = Segmenter(runtime)(image)
-    seediness = decode_scores(runtime.output.logits).seediness
+    result, output = Segmenter(_TorchRuntime(network)).examine(image)
+    seediness = decode_scores(output.logits).seediness
     return contact_sheet(
-        [draw(result), embedding_colours(runtime.output.embeddings), heat(seediness)], columns=3
+        [draw(result), embedding_colours(output.embeddings), heat(seediness)], columns=3
     )
 
 
 class _TorchRuntime:
-    """A network in training as a ``Runtime`` that keeps its last output."""
+    """A network in training as a ``Runtime``."""
 
     description = "torch"
-    output: NetworkOutput
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -105,5 +103,4 @@ class _TorchRuntime:
     def run(self, image: Image) -> NetworkOutput:
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
         embeddings, logits = self.network(pixels)
-        self.output = NetworkOutput(embeddings[0].numpy(), logits[0].numpy())
-        return self.output
+        return NetworkOutput(embeddings[0].numpy(), logits[0].numpy())

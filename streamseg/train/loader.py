@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 
 from torch.utils.data import DataLoader, Dataset
 
+from streamseg.cores import usable_cores
 from streamseg.errors import DataError
 from streamseg.train.data import Batch, BatchStream
 
@@ -25,7 +25,7 @@ def worker_count(*, on_gpu: bool, local_count: int) -> int:
         on_gpu: steps run on a GPU and leave the cores free; only one is needed to drive it.
         local_count: training processes of this machine, which share the cores.
     """
-    cores = len(os.sched_getaffinity(0)) // local_count
+    cores = usable_cores() // local_count
     return min(MOST_WORKERS, max(1, cores - 1 if on_gpu else cores // CORES_PER_WORKER))
 
 

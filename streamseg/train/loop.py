@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -34,6 +33,7 @@ from streamseg.train.metrics import StepMetrics, open_log
 from streamseg.train.processes import Processes
 from streamseg.train.run_config import RunConfig
 from streamseg.train.step import Losses, TrainingOutputs, batch_losses, draw_batch_points
+from streamseg.whole_file import replaced
 
 logger = logging.getLogger(__name__)
 
@@ -317,6 +317,5 @@ class Trainer:
             image_ids=self.image_ids,
             average=self.average.tensors if self.average else None,
         )
-        partial = self.folder / (CHECKPOINT + ".partial")
-        save_checkpoint(partial, checkpoint)
-        os.replace(partial, self.folder / CHECKPOINT)
+        with replaced(self.folder / CHECKPOINT) as partial:
+            save_checkpoint(partial, checkpoint)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
+
+from streamseg.whole_file import replaced
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,8 @@ def open_log(path: Path, step: int) -> TextIO:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     kept = "".join(line + "\n" for line in text.splitlines() if _step_of(line) < step)
     if kept != text:
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(kept, encoding="utf-8")
-        os.replace(partial, path)
+        with replaced(path) as partial:
+            partial.write_text(kept, encoding="utf-8")
     return path.open("a", encoding="utf-8")
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from small_model import SMALL
 from torch import nn
 
-from streamseg.config import ModelConfig
 from streamseg.errors import InputError, ModelError
 from streamseg.export import quantize
 from streamseg.export.quantize import FLOAT_LAYERS, quantize_onnx
@@ -16,15 +16,6 @@ from streamseg.export.to_onnx import export_onnx
 from streamseg.model.network import Network
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
-
-SMALL = ModelConfig(
-    trunk="test_efficientnet",
-    embedding_dim=4,
-    neck_channels=8,
-    head_channels=8,
-    taus=(0.5, 0.75),
-    class_names=("nut", "bolt"),
-)
 
 
 def blobs(count: int) -> list[Image]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from small_model import SMALL
 
 from streamseg.config import ModelConfig
 from streamseg.errors import MissingExtraError, ModelError
@@ -19,16 +20,6 @@ from streamseg.export.to_onnx import TOLERANCE, DecoderPicture, export_onnx
 from streamseg.model.network import Network
 from streamseg.model.weights import network_from
 from streamseg.runtime.onnx import OnnxRuntime
-
-# the shipped trunk takes half a minute; tests/cli exports it
-SMALL = ModelConfig(
-    trunk="test_efficientnet",
-    embedding_dim=4,
-    neck_channels=8,
-    head_channels=8,
-    taus=(0.5, 0.75),
-    class_names=("nut", "bolt"),
-)
 
 
 @dataclass(frozen=True)
