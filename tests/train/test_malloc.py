@@ -6,15 +6,16 @@ import sys
 
 import pytest
 
-# tensors of the size of a step's, allocated and freed again and again
+# tensors of the size of a step's, allocated and freed again and again: glibc gives blocks above
+# 32 MiB back every time, smaller ones now and then
 CODE = """
 import resource, sys, torch
 from streamseg.train.malloc import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def step():
-    kept = [torch.ones(1 << 22) for _ in range(4)]
-for _ in range(3):  # until the heap has grown as far as it has to
+    kept = [torch.ones(1 << 24) for _ in range(2)]
+for _ in range(12):  # until the heap has grown as far as it has to
     step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
