@@ -108,8 +108,11 @@ def make_folder(folder: Path) -> None:
         raise SinkError(f"{folder} cannot be made: {error}") from error
 
 
-def write_page(folder: Path, name: str, html: str, values: dict[str, Any]) -> None:
+def write_page(folder: Path, name: str, html: str, values: dict[str, Any]) -> Path:
     """Write ``name.html`` and ``name.json``; each appears whole or not at all.
+
+    Returns:
+        The page.
 
     Raises:
         SinkError: a file cannot be written.
@@ -121,3 +124,4 @@ def write_page(folder: Path, name: str, html: str, values: dict[str, Any]) -> No
                 partial.write_text(text, encoding="utf-8")
         except OSError as error:
             raise SinkError(f"{path} cannot be written: {error}") from error
+    return folder / f"{name}.html"

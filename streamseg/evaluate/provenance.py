@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -89,13 +90,13 @@ def card_of(model: Path) -> Path:
 
 
 def held_out(
-    ids: tuple[str, ...], model: Path, *, include_training_images: bool
+    ids: tuple[str, ...], models: Sequence[Path], *, include_training_images: bool
 ) -> tuple[tuple[str, ...], str]:
-    """Leave out of a split what the model was trained on.
+    """Leave out of a split what any of the models was trained on.
 
     Args:
         ids: the split.
-        model: the model's file.
+        models: their files.
         include_training_images: keep them, and say so.
 
     Returns:
@@ -103,11 +104,14 @@ def held_out(
 
     Raises:
         DataError: none is left.
-        ModelError: the model's card cannot be read.
+        ModelError: a model's card cannot be read.
     """
-    trained_on = training_images(model)
-    if trained_on is None:
-        return ids, f"unknown: no card {card_of(model).name} lists any"
+    trained_on: set[str] = set()
+    for model in models:
+        listed = training_images(model)
+        if listed is None:
+            return ids, f"unknown: no card {card_of(model).name} lists any"
+        trained_on |= listed
     rest = tuple(image_id for image_id in ids if image_id not in trained_on)
     count = len(ids) - len(rest)
     if include_training_images:

@@ -37,7 +37,7 @@ PROTOCOL: Final = (
 
 def write_report(
     folder: Path, evaluation: Evaluation, gallery: Gallery, provenance: Provenance
-) -> None:
+) -> Path:
     """Write the report.
 
     Args:
@@ -45,6 +45,9 @@ def write_report(
         evaluation: all scores.
         gallery: best and worst pictures.
         provenance: what was evaluated.
+
+    Returns:
+        The page.
 
     Raises:
         SinkError: a file cannot be written.
@@ -68,7 +71,7 @@ def write_report(
         for name, shown in (("best", gallery.best()), ("worst", gallery.worst()))
     }
     values = {**provenance.to_json(), **evaluation.to_json(), "pictures": exhibits}
-    write_page(folder, "report", page("streamseg evaluation", body), values)
+    return write_page(folder, "report", page("streamseg evaluation", body), values)
 
 
 def _headline(evaluation: Evaluation) -> str:

@@ -1,8 +1,9 @@
-"""The paper's studies: mAP^r against the seeds' diversity and against their number.
+"""The paper's studies: mAP^r against the seeds' diversity, their number, the embedding's size.
 
 Table 2 of the paper varies alpha, the weight of a seed's distance from the seeds before, in
-equation (4); Table 3 the number of proposals. The network sees every picture once: its output is
-grouped anew for each alpha, and the first n seeds of the largest number are those of n.
+equation (4); Table 3 the number of proposals. A network sees every picture once: its output is
+grouped anew for each alpha, and the first n seeds of the largest number are those of n. Every
+size of the embedding is a model of its own.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any, Final
 from streamseg.datasets import Sample
 from streamseg.errors import ConfigError
 from streamseg.evaluate.charts import line_chart
-from streamseg.evaluate.overlap import Compared, compare
+from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.page import facts, page, percent, section, table, write_page
+from streamseg.evaluate.predictions import compare_proposals
 from streamseg.evaluate.proposals import proposal_recall
 from streamseg.evaluate.provenance import Provenance
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, nullable
@@ -25,6 +27,7 @@ from streamseg.grouping import PAPER_ALPHA
 from streamseg.segmenter import Segmenter
 
 COLUMNS: Final = ("mAP^r@0.5", "mAP^r@0.6", "mAP^r@0.7", "mAP^r vol", "AR")
+EMBEDDING_DIM: Final = "embedding_dim"
 _MOST_VALUES = 50
 
 
@@ -33,9 +36,9 @@ class Sweep:
     """Which parameter takes which values."""
 
     name: str
-    """``alpha`` or ``seeds``."""
+    """``alpha``, ``seeds`` or ``embedding_dim``."""
     values: tuple[float, ...]
-    """Rising; whole numbers for seeds."""
+    """Rising; whole numbers but for alpha."""
 
     @classmethod
     def parse(cls, text: str) -> Sweep:
@@ -49,7 +52,7 @@ class Sweep:
         """
         name, _, listed = text.partition("=")
         if name not in ("alpha", "seeds"):
-            raise ConfigError(f"a sweep is alpha=... or seeds=..., got {text!r}")
+            raise ConfigError(f"a sweep is alpha=..., seeds=... or {EMBEDDING_DIM}, got {text!r}")
         try:
             values = sorted(set(_numbers(listed)))
         except ValueError as error:
@@ -62,21 +65,44 @@ class Sweep:
             raise ConfigError(f"alpha must be 0 or more, got {listed}")
         return cls(name, tuple(values))
 
-    def compare(self, segmenter: Segmenter, sample: Sample, proposals: int) -> list[Compared]:
-        """Propose at every value, from one run of the network.
+    @classmethod
+    def of_models(cls, segmenters: Sequence[Segmenter]) -> Sweep:
+        """Over models that differ in the size D of their embedding.
+
+        Raises:
+            ConfigError: two of them have the same.
+        """
+        sizes = sorted(segmenter.config.embedding_dim for segmenter in segmenters)
+        if len(set(sizes)) < len(sizes):
+            raise ConfigError(
+                f"a sweep of {EMBEDDING_DIM} wants models that differ in it, got "
+                f"{', '.join(map(str, sizes))}; name one --model for each"
+            )
+        return cls(EMBEDDING_DIM, tuple(map(float, sizes)))
+
+    def compare(
+        self, segmenters: Sequence[Segmenter], sample: Sample, proposals: int
+    ) -> list[Compared]:
+        """Propose at every value, from one run of each network.
 
         Args:
-            segmenter: the model.
+            segmenters: the models; one, unless they are what is swept.
             sample: the picture and its objects.
             proposals: number of proposals where it is not what is swept.
         """
+        if self.name == EMBEDDING_DIM:
+            rising = sorted(segmenters, key=lambda segmenter: segmenter.config.embedding_dim)
+            return [
+                compare_proposals(segmenter.propose(sample.image, proposals), sample)
+                for segmenter in rising
+            ]
         if self.name == "alpha":
             most, alphas = proposals, self.values
         else:
             most, alphas = int(self.values[-1]), (PAPER_ALPHA,)
         compared = [
-            compare(sample.id, p.masks, p.class_id, p.score, sample, p.pick)
-            for p in segmenter.propose_each(sample.image, most, alphas)
+            compare_proposals(p, sample)
+            for p in segmenters[0].propose_each(sample.image, most, alphas)
         ]
         if self.name == "alpha":
             return compared
@@ -126,7 +152,7 @@ def score_sweep(
             evaluator.take(image)
         voc = evaluator.result()
         map_at = dict(zip(voc.thresholds, voc.map_r.tolist(), strict=True))
-        count = proposals if sweep.name == "alpha" else int(value)
+        count = int(value) if sweep.name == "seeds" else proposals
         recall = proposal_recall(at_value, [count], min_area_px)
         scores = (map_at[0.5], map_at[0.6], map_at[0.7], voc.map_vol, *recall.average_recall)
         rows.append(SweepRow(value, tuple(float(score) for score in scores)))
@@ -135,9 +161,10 @@ def score_sweep(
 
 def sweep_table(sweep: Sweep, rows: Sequence[SweepRow]) -> str:
     """The scores as text, in percent."""
-    lines = [f"{sweep.name:>8}" + "".join(f"{name:>12}" for name in COLUMNS)]
+    width = max(8, len(sweep.name))
+    lines = [f"{sweep.name:>{width}}" + "".join(f"{name:>12}" for name in COLUMNS)]
     lines += [
-        f"{row.value:>8g}" + "".join(f"{percent(score):>12}" for score in row.scores)
+        f"{row.value:>{width}g}" + "".join(f"{percent(score):>12}" for score in row.scores)
         for row in rows
     ]
     return "\n".join(lines)
@@ -145,8 +172,11 @@ def sweep_table(sweep: Sweep, rows: Sequence[SweepRow]) -> str:
 
 def write_sweep(
     folder: Path, sweep: Sweep, rows: Sequence[SweepRow], provenance: Provenance
-) -> None:
-    """Write ``sweep-alpha.html`` or ``sweep-seeds.html``, and JSON beside it.
+) -> Path:
+    """Write ``sweep-alpha.html``, ``sweep-seeds.html``, ..., and JSON beside it.
+
+    Returns:
+        The page.
 
     Raises:
         SinkError: a file cannot be written.
@@ -185,4 +215,4 @@ def write_sweep(
             for row in rows
         ],
     }
-    write_page(folder, f"sweep-{sweep.name}", page(title, body), values)
+    return write_page(folder, f"sweep-{sweep.name}", page(title, body), values)

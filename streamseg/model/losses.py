@@ -7,6 +7,7 @@ Equation numbers are those of the method's summary in the README. Similarity is
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,24 @@ class Points:
         """The points on a device."""
         return Points(
             self.index.to(device), self.instance.to(device), self.instance_size.to(device)
+        )
+
+    @classmethod
+    def of_views(cls, views: Sequence[Points], object_index: Sequence[Tensor]) -> Points:
+        """The points of several views of one picture, as those of one map.
+
+        Args:
+            views: the points of each; their ``index`` stays one into the view's own map.
+            object_index: [M] int64 for each view, which objects of the picture its 1..M are.
+        """
+        instances = [
+            torch.cat((index.new_zeros(1), index + 1))[points.instance]
+            for points, index in zip(views, object_index, strict=True)
+        ]
+        return cls(
+            torch.cat([points.index for points in views]),
+            torch.cat(instances),
+            torch.cat([points.instance_size for points in views]),
         )
 
 
@@ -153,6 +172,50 @@ def seed_targets(
     return torch.stack(targets, dim=1)
 
 
+def soft_mask_loss(drawn: Tensor, embeddings: Tensor, labels: Tensor, points: Points) -> Tensor:
+    """How badly softly grown masks overlap their objects; not in the paper.
+
+    The similarity σ(p, ·) of equation (1) is itself a soft mask, grown from the pixel p. The loss
+    is 1 - Dice (Milletari et al. 2016, "V-Net") of that mask and p's object, over all pixels.
+
+    Args:
+        drawn: [S, D], embeddings of the drawn pixels of one picture.
+        embeddings: [N, D], embeddings of all its pixels.
+        labels: [h, w] int64: 0 background, k the k-th object, 255 void.
+        points: the drawn pixels.
+
+    Returns:
+        Scalar, a mean over the drawn pixels of objects; 0 if there are none.
+    """
+    flat = labels.flatten()
+    known = flat != VOID
+    seeds = points.instance > 0
+    mask = log_similarity(squared_distances(drawn[seeds], embeddings[known])).exp()
+    own = (points.instance[seeds, None] == flat[known]).to(mask.dtype)
+    dice = 2 * (mask * own).sum(1) / (mask.sum(1) + own.sum(1))
+    return (1 - dice).sum() / max(len(dice), 1)
+
+
+def with_unknown(logits: Tensor, unlabelled: Tensor) -> Tensor:
+    """Let background stand for every class that a data set does not label.
+
+    A pixel without a mask may show any of them, so the likelihood of background becomes the sum
+    of theirs and its own.
+
+    Args:
+        logits: [..., C+1].
+        unlabelled: bool, broadcast against the logits.
+
+    Returns:
+        [..., C+1]; -inf for the unlabelled classes.
+    """
+    hidden = logits.masked_fill(unlabelled, -math.inf)
+    merged = unlabelled.clone()
+    merged[..., 0] = True
+    background = logits.masked_fill(~merged, -math.inf).logsumexp(-1, keepdim=True)
+    return torch.cat((background, hidden[..., 1:]), -1)
+
+
 def classification_loss(drawn: Tensor, targets: Tensor) -> Tensor:
     """Equation (7): softmax cross entropy at the drawn pixels, summed over τ.
 
@@ -174,7 +237,7 @@ def semantic_loss(logits: Tensor, labels: Tensor, class_of_object: Tensor) -> Te
     is where from the first step. Its classifier is not used after training.
 
     Args:
-        logits: [C+1, h, w].
+        logits: [h, w, C+1].
         labels: [h, w] int64: 0 background, k the k-th object, 255 void.
         class_of_object: [M] int64, class of object k at k-1.
 
@@ -186,6 +249,6 @@ def semantic_loss(logits: Tensor, labels: Tensor, class_of_object: Tensor) -> Te
     class_of_label[1 : len(class_of_object) + 1] = class_of_object
     classes = class_of_label[labels]
     total = functional.cross_entropy(
-        logits.float()[None], classes[None], ignore_index=VOID, reduction="sum"
+        logits.float().flatten(0, 1), classes.flatten(), ignore_index=VOID, reduction="sum"
     )
     return total / (classes != VOID).sum().clamp(min=1)

@@ -16,6 +16,12 @@ from streamseg.results import Image
 
 WINDOWS = 100
 PADDING = (127, 127, 127)
+MOVED_PX = 32.0
+"""A second view's window moves by up to this in x and in y."""
+MOVED_DEGREES = 3.0
+MOVED_SCALE = 0.1
+"""Of a second view, as a logarithm."""
+MOVED_COLOUR = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +32,28 @@ class Crop:
     object_map: NDArray[np.uint8]
     centre_xy: tuple[float, float]
     """Of the crop, in its pixels from the centre of the scaled and turned picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Which part of a picture is looked at, and how."""
+
+    forward: NDArray[np.float64]
+    """[2, 2]: x, y from the picture's centre to the scaled, turned, mirrored plane."""
+    centre: NDArray[np.float64]
+    """[2]: x, y of the window's centre in that plane."""
+    colour: NDArray[np.float64]
+    """[3]: factors of brightness, contrast and saturation."""
+
+    def moved(self, rng: np.random.Generator) -> View:
+        """The view that a moving camera might have a few frames later."""
+        angle = np.deg2rad(rng.uniform(-MOVED_DEGREES, MOVED_DEGREES))
+        cos, sin = np.cos(angle), np.sin(angle)
+        scale = np.exp(rng.uniform(-MOVED_SCALE, MOVED_SCALE))
+        motion = scale * np.array([[cos, -sin], [sin, cos]])
+        shift = rng.uniform(-MOVED_PX, MOVED_PX, 2)
+        colour = self.colour * rng.uniform(1 - MOVED_COLOUR, 1 + MOVED_COLOUR, 3)
+        return View(motion @ self.forward, motion @ self.centre + shift, colour)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +88,7 @@ class Chance:
         )
 
 
-def augment(
+def choose_view(
     sample: Sample,
     size: int,
     *,
@@ -68,12 +96,12 @@ def augment(
     scale_range: tuple[float, float],
     colour_jitter: float,
     chance: Chance,
-) -> Crop:
-    """Cut a random training picture out of a sample.
+) -> View:
+    """Choose a random training picture in a sample.
 
     Args:
         sample: the picture and its objects.
-        size: side S of the result in pixels. What lies outside of the picture is grey and void.
+        size: side S of the result in pixels.
         rotation_degrees: the angle is uniform in ± this.
         scale_range: the scale is log-uniform in this range.
         colour_jitter: brightness, contrast and saturation are multiplied by 1 ± this.
@@ -85,13 +113,24 @@ def augment(
     scale = np.exp(smallest + (largest - smallest) * chance.zoom)
     mirror = chance.mirror
     cos, sin = np.cos(angle), np.sin(angle)
-    # source (x, y about the picture's centre) → turned, scaled, mirrored plane
     forward = scale * np.array([[mirror * cos, -mirror * sin], [sin, cos]])
     extent = np.abs(forward) @ (width, height)
     centre = _choose_window(sample, forward, extent, size, chance)
+    colour = 1 - colour_jitter + 2 * colour_jitter * chance.colour
+    return View(forward, centre, colour)
 
-    backward = np.linalg.inv(forward)
-    corner = backward @ (centre - size / 2) + (width / 2, height / 2)
+
+def cut(sample: Sample, size: int, view: View) -> Crop:
+    """Cut a training picture out of a sample.
+
+    Args:
+        sample: the picture and its objects.
+        size: side S of the result in pixels. What lies outside of the picture is grey and void.
+        view: of the sample.
+    """
+    height, width = sample.object_map.shape
+    backward = np.linalg.inv(view.forward)
+    corner = backward @ (view.centre - size / 2) + (width / 2, height / 2)
     affine = (*backward[0], corner[0], *backward[1], corner[1])
     image = PillowImage.fromarray(sample.image).transform(
         (size, size),
@@ -104,9 +143,9 @@ def augment(
         (size, size), PillowImage.Transform.AFFINE, affine, fillcolor=VOID
     )
     return Crop(
-        _jitter_colour(np.asarray(image), colour_jitter, chance),
+        _change_colour(np.asarray(image), view.colour),
         np.asarray(object_map),
-        (float(centre[0]), float(centre[1])),
+        (float(view.centre[0]), float(view.centre[1])),
     )
 
 
@@ -136,13 +175,12 @@ def _choose_window(
     return chosen
 
 
-def _jitter_colour(image: Image, amount: float, chance: Chance) -> Image:
-    """Change brightness, contrast and saturation, each by a factor of 1 ± amount."""
-    factors = 1 - amount + 2 * amount * chance.colour
+def _change_colour(image: Image, factors: NDArray[np.float64]) -> Image:
+    """Multiply brightness, contrast and saturation."""
     brightness, contrast, saturation = factors.astype(np.float32)
     pixels = image.astype(np.float32)
     grey = pixels.mean(2, keepdims=True)
     pixels = grey + (pixels - grey) * saturation
     pixels = (pixels - 127) * (contrast * brightness) + 127 * brightness
-    jittered: Image = np.clip(pixels, 0, 255).astype(np.uint8)
-    return jittered
+    changed: Image = np.clip(pixels, 0, 255).astype(np.uint8)
+    return changed

@@ -50,6 +50,8 @@ class TrainConfig:
     """Fraction of the run at which λ is whole; in between it rises linearly."""
     semantic_weight: float = 1.0
     """Of the per-pixel class loss that helps the features; 0 leaves the paper's losses alone."""
+    mask_weight: float = 0.0
+    """Of the overlap loss of softly grown masks; 0 is off."""
     learning_rate: float = 2e-3
     trunk_learning_rate: float = 2e-4
     """The trunk starts from ImageNet and learns slower. Paper; the value is ours: 1e-3 forgets so
@@ -70,14 +72,19 @@ class TrainConfig:
     """Of the moving average of the weights that is then exported; 0 is off."""
     copy_paste: float = 0.0
     """Share of the training pictures into which objects of another are pasted; 0 is off."""
+    views: int = 1
+    """Of each picture of a batch. With 2 it comes twice, moved as between frames of a video, and
+    the embedding of an object must be the same in both."""
+    balance: float = 0.5
+    """Classes and data sets are drawn by the number of their pictures to this power."""
 
     def __post_init__(self) -> None:
         """Check what would fail late or silently."""
-        for name in ("steps", "batch_size", "points_per_instance", "checkpoint_every"):
+        for name in ("steps", "batch_size", "points_per_instance", "checkpoint_every", "views"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         not_negative = ("seed", "points_in_background", "class_weight", "semantic_weight")
-        for name in (*not_negative, "class_weight_start"):
+        for name in (*not_negative, "class_weight_start", "mask_weight", "balance"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("warmup", "decay", "learning_rate", "trunk_learning_rate", "clip_norm"):
@@ -100,6 +107,10 @@ class TrainConfig:
                 raise ConfigError(
                     f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
                 )
+        if self.batch_size % self.views:
+            raise ConfigError(
+                f"batch_size must be a multiple of views, got {self.batch_size} and {self.views}"
+            )
         if self.crop_size < SIZE_MULTIPLE or self.crop_size % SIZE_MULTIPLE:
             raise ConfigError(
                 f"crop_size must be a multiple of {SIZE_MULTIPLE}, got {self.crop_size}"

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from streamseg.config import ModelConfig
-from streamseg.datasets import VOID, InstanceDataset, Sample, object_classes
-from streamseg.errors import DataError
+from streamseg.datasets import VOID, InstanceDataset, Sample
 from streamseg.results import Image
 from streamseg.segmenter import frame_of_array
-from streamseg.train.augment import Chance, Crop, augment
+from streamseg.train.augment import Chance, Crop, choose_view, cut
+from streamseg.train.balance import BalancedDraw
 from streamseg.train.config import TrainConfig
 from streamseg.train.copy_paste import paste_objects
 
@@ -32,6 +32,10 @@ class Batch:
     """B × [S/4, S/4] int64: 0 background, k the k-th object of the crop, 255 void."""
     class_of_object: list[Tensor]
     """B × [M] int64."""
+    object_index: list[Tensor]
+    """B × [M] int64: which objects of the picture they are; its views show the same ones."""
+    unlabelled: Tensor
+    """[B, C+1] bool: classes that may be in the picture without a mask."""
     centres: Tensor
     """[B, 2] float32: x and y of each crop's centre in pixels from that of its picture."""
     image_ids: list[str]
@@ -45,6 +49,8 @@ class Batch:
             pixels=self.pixels.to(device),
             labels=[labels.to(device) for labels in self.labels],
             class_of_object=[classes.to(device) for classes in self.class_of_object],
+            object_index=[index.to(device) for index in self.object_index],
+            unlabelled=self.unlabelled.to(device),
             centres=self.centres.to(device),
         )
 
@@ -52,12 +58,11 @@ class Batch:
 class BatchStream(Dataset[Batch]):
     """Item ``step`` is the batch of that step: a resumed run sees what it would have seen.
 
-    Pictures are drawn by class: first a class, with probability ∝ √(pictures that show it),
-    then one of its pictures. Drawn uniformly, rare classes would never be learnt. Scale 1 of the
-    augmentation is the size at which the model sees a picture when it is used.
+    Pictures are drawn by class (see ``BalancedDraw``). Scale 1 of the augmentation is the size at
+    which the model sees a picture when it is used.
 
     Of several processes each gets its share of the same batch: process r of R the pictures r,
-    r + R, r + 2R, ...
+    r + R, r + 2R, ... with all their views.
     """
 
     def __init__(
@@ -82,18 +87,10 @@ class BatchStream(Dataset[Batch]):
             DataError: a mask cannot be read, or no picture shows an object.
         """
         self.pictures = [(data, image_id) for data in datasets for image_id in data.ids]
+        self.balanced = BalancedDraw(datasets, config.balance)
         self.model_config = model_config
         self.config = config
         self.share = slice(process, None, processes)
-        classes = [found for data in datasets for found in object_classes(data)]
-        self.pictures_of_class = {
-            name: [i for i, found in enumerate(classes) if name in found]
-            for name in sorted({name for found in classes for name in found})
-        }
-        if not self.pictures_of_class:
-            raise DataError("no picture of the data shows an object: there is nothing to learn")
-        counts = np.array([len(pictures) for pictures in self.pictures_of_class.values()])
-        self.class_probability = np.sqrt(counts) / np.sqrt(counts).sum()
 
     def __len__(self) -> int:
         """Number of steps of a whole run."""
@@ -107,52 +104,60 @@ class BatchStream(Dataset[Batch]):
         """
         started = time.perf_counter()
         rng = np.random.default_rng((self.config.seed, step))
-        names = rng.choice(
-            list(self.pictures_of_class), self.config.batch_size, p=self.class_probability
-        )
-        drawn = [(rng.choice(self.pictures_of_class[name]), Chance.draw(rng)) for name in names]
-        crops, labels, classes, image_ids = [], [], [], []
-        for place, (picture, chance) in list(enumerate(drawn))[self.share]:
-            data, image_id = self.pictures[picture]
+        pictures = self.config.batch_size // self.config.views
+        drawn = [(self.balanced.draw(rng), Chance.draw(rng)) for _ in range(pictures)]
+        crops, labels, classes, objects, image_ids, unlabelled = [], [], [], [], [], []
+        for place, ((data, image_id), chance) in list(enumerate(drawn))[self.share]:
             sample = data.load(image_id)
-            if self.config.copy_paste:
-                sample = self._with_pasted(sample, (self.config.seed, step, place))
-            crop = self._crop(sample, chance)
-            found, kept = feature_map_labels(
-                crop, self.model_config.stride, self.config.min_instance_px
-            )
-            crops.append(crop)
-            labels.append(found)
-            classes.append(torch.from_numpy(sample.class_of_object[kept]))
-            image_ids.append(image_id)
-        pixels = torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2)
-        centres = torch.tensor([crop.centre_xy for crop in crops])
-        seconds = time.perf_counter() - started
-        return Batch(pixels, labels, classes, centres, image_ids, seconds)
+            own = np.random.default_rng((self.config.seed, step, place))
+            if self.config.copy_paste and own.random() < self.config.copy_paste:
+                other, other_id = self.balanced.draw(own)
+                sample = paste_objects(sample, other.load(other_id), own)
+            unknown = self._unlabelled(data, sample)
+            for crop in self._crops(sample, chance, own):
+                found, kept = feature_map_labels(
+                    crop, self.model_config.stride, self.config.min_instance_px
+                )
+                crops.append(crop)
+                labels.append(found)
+                classes.append(torch.from_numpy(sample.class_of_object[kept]))
+                objects.append(torch.tensor(kept, dtype=torch.int64))
+                image_ids.append(image_id)
+                unlabelled.append(unknown)
+        return Batch(
+            pixels=torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2),
+            labels=labels,
+            class_of_object=classes,
+            object_index=objects,
+            unlabelled=torch.stack(unlabelled),
+            centres=torch.tensor([crop.centre_xy for crop in crops]),
+            image_ids=image_ids,
+            seconds=time.perf_counter() - started,
+        )
 
-    def _with_pasted(self, sample: Sample, seed: tuple[int, ...]) -> Sample:
-        """The sample with objects of another picture, if chance wants it."""
-        rng = np.random.default_rng(seed)  # of its own: what else is drawn stays the same
-        if rng.random() >= self.config.copy_paste:
-            return sample
-        name = rng.choice(list(self.pictures_of_class), p=self.class_probability)
-        data, image_id = self.pictures[rng.choice(self.pictures_of_class[name])]
-        return paste_objects(sample, data.load(image_id), rng)
+    def _unlabelled(self, data: InstanceDataset, sample: Sample) -> Tensor:
+        """[C+1] bool: classes that may be in the picture without a mask."""
+        unlabelled = torch.ones(len(self.model_config.class_names) + 1, dtype=torch.bool)
+        unlabelled[[0, *data.labelled_classes, *sample.class_of_object]] = False
+        return unlabelled
 
-    def _crop(self, sample: Sample, chance: Chance) -> Crop:
-        """Cut a training picture; scale 1 is the size at which the model will see the whole."""
+    def _crops(self, sample: Sample, chance: Chance, rng: np.random.Generator) -> list[Crop]:
+        """Cut training pictures; scale 1 is the size at which the model will see the whole."""
         height, width = sample.object_map.shape
         in_use = math.sqrt(math.prod(self.model_config.input_size(width, height)))
         scale = in_use / math.sqrt(width * height)
         smallest, largest = self.config.scale_range
-        return augment(
+        size = self.config.crop_size
+        first = choose_view(
             sample,
-            self.config.crop_size,
+            size,
             rotation_degrees=self.config.rotation_degrees,
             scale_range=(scale * smallest, scale * largest),
             colour_jitter=self.config.colour_jitter,
             chance=chance,
         )
+        views = [first, *(first.moved(rng) for _ in range(self.config.views - 1))]
+        return [cut(sample, size, view) for view in views]
 
 
 def pictures_in_use(

@@ -78,10 +78,10 @@ class Trainer:
             ModelError: the checkpoint in ``folder`` cannot be read, or the weights do not fit.
         """
         self.processes = processes or Processes()
-        if config.batch_size % self.processes.count:
+        if config.batch_size % (self.processes.count * config.views):
             raise ConfigError(
                 f"batch_size must be a multiple of the {self.processes.count} processes that "
-                f"share it, got {config.batch_size}"
+                f"share it, times views, {config.views}; got {config.batch_size}"
             )
         self.device = choose_device(config.device, self.processes.local_rank)
         precision = choose_precision(config.mixed_precision, self.device)

@@ -15,6 +15,8 @@ from streamseg.model.losses import (
     embedding_loss,
     seed_targets,
     semantic_loss,
+    soft_mask_loss,
+    with_unknown,
 )
 from streamseg.model.network import Network
 from streamseg.train.config import TrainConfig
@@ -122,11 +124,13 @@ def batch_losses(
     all_drawn = embedding_rows[where]
     drawn = all_drawn.split([len(p.index) for p in points])
 
-    metrics = [
-        embedding_loss(rows, p, size_exponent=config.size_exponent)
-        for rows, p in zip(drawn, points, strict=True)
-        if len(rows)
-    ]
+    metrics = []
+    for start in range(0, len(points), config.views):
+        views = slice(start, start + config.views)
+        together = Points.of_views(points[views], batch.object_index[views])
+        if len(together.index):
+            rows = torch.cat(drawn[views])
+            metrics.append(embedding_loss(rows, together, size_exponent=config.size_exponent))
     # a batch of nothing but void teaches nothing
     metric = torch.stack(metrics).mean() if metrics else all_drawn.sum()
     targets = torch.cat(
@@ -137,22 +141,39 @@ def batch_losses(
             )
         ]
     )
-    seeds = classification_loss(logit_rows[where], targets)
+    unlabelled = batch.unlabelled[:, None, None]  # [B, 1, 1, C+1]
+    seeds = classification_loss(with_unknown(logit_rows[where], unlabelled[:, 0][picture]), targets)
     good = targets[torch.cat([p.instance for p in points]) > 0] > 0
     semantics = torch.stack(
         [
             semantic_loss(picture_logits, labels, classes)
             for picture_logits, labels, classes in zip(
-                semantic_logits, batch.labels, batch.class_of_object, strict=True
+                with_unknown(semantic_logits.permute(0, 2, 3, 1), unlabelled),
+                batch.labels,
+                batch.class_of_object,
+                strict=True,
             )
         ]
     ).mean()
+    masks = torch.zeros((), device=targets.device)
+    if config.mask_weight:
+        masks = torch.stack(
+            [
+                soft_mask_loss(rows, pixels, labels, p)
+                for rows, pixels, labels, p in zip(
+                    drawn, embedding_rows, batch.labels, points, strict=True
+                )
+            ]
+        ).mean()
     # both are means over what was drawn, of which another process may have had more or less
     counts = torch.tensor([len(metrics), len(targets)], dtype=torch.float32, device=targets.device)
     shares = counts * processes.count / processes.sum(counts).clamp(min=1)
     metric, seeds = metric * shares[0], seeds * shares[1]
     return Losses(
-        total=metric + config.class_weight_at(step) * seeds + config.semantic_weight * semantics,
+        total=metric
+        + config.class_weight_at(step) * seeds
+        + config.semantic_weight * semantics
+        + config.mask_weight * masks,
         embedding=metric,
         classification=seeds,
         semantic=semantics,

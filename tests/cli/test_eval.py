@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def voc(tmp_path: Path) -> Path:
         Image.fromarray(classes).save(root / f"SegmentationClass/{name}.png")
     (root / "ImageSets/Segmentation/val.txt").write_text("one\ntwo\nthree\n")
     (root / "ImageSets/Segmentation/seen.txt").write_text("one\n")
+    (root / "ImageSets/Segmentation/three.txt").write_text("three\n")
     (root / "GROUND_TRUTH.txt").write_text("blocks,\ndrawn by hand\n")
     (tmp_path / "model.json").write_text(json.dumps({"training_images": ["one", "elsewhere"]}))
     return root
@@ -186,10 +188,59 @@ def test_a_sweep_of_seeds_agrees_with_asking_for_so_many(
     assert swept[3] == alone["map_vol"]
 
 
+class WiderRuntime(CountingRuntime):
+    """Its embeddings are those of ``ColourRuntime``; dimensions beyond say nothing."""
+
+    def __init__(self, embedding_dim: int) -> None:
+        super().__init__()
+        self.config = replace(self.config, embedding_dim=embedding_dim)
+
+    def run(self, image: Any) -> NetworkOutput:
+        output = super().run(image)
+        more = self.config.embedding_dim - len(output.embeddings)
+        return replace(output, embeddings=np.pad(output.embeddings, ((0, more), (0, 0), (0, 0))))
+
+
+@pytest.fixture
+def models(voc: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Named after the size of their embedding; between them they were trained on one and two."""
+
+    def load(model: Path, *, min_score: float, **__: Any) -> Segmenter:
+        runtime = WiderRuntime(int(model.stem))
+        return Segmenter(runtime, size=(160, 96), grouping=GroupingConfig(min_score=min_score))
+
+    monkeypatch.setattr(streamseg.segmenter, "load", load)
+    for size, listed in ((8, "one"), (3, "two")):
+        (voc.parent / f"{size}.json").write_text(json.dumps({"training_images": [listed]}))
+    return [str(voc.parent / "8.onnx"), str(voc.parent / "3.onnx")]
+
+
+def test_a_sweep_of_models_is_a_row_for_each_size_of_the_embedding(
+    voc: Path, models: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ("--out", str(voc.parent), "--proposals", "4")
+    assert evaluate(voc, "--model", *models, "--sweep", "embedding_dim", *out) == 0
+    written = json.loads((voc.parent / "sweep-embedding_dim.json").read_text())
+    assert [row["value"] for row in written["rows"]] == [3, 8]
+    assert written["images_evaluated"] == 1
+    assert written["model"] == ", ".join(models)
+    assert evaluate(voc, "--model", models[0], "--split", "three", *out) == 0
+    alone = json.loads((voc.parent / "report.json").read_text())["map_r"]
+    assert written["rows"][1]["scores"][:3] == alone["map_r"][4:7]
+    assert "embedding_dim   mAP^r@0.5" in capsys.readouterr().out
+
+
+def test_a_sweep_of_models_wants_different_ones(
+    voc: Path, models: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(voc, "--model", models[0], models[0], "--sweep", "embedding_dim") == 1
+    assert "models that differ in it, got 8, 8" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--sweep", "tau=1"], "alpha=... or seeds=..."),
+        (["--sweep", "tau=1"], "alpha=..., seeds=... or embedding_dim"),
         (["--sweep", "alpha=0:1"], "first:last:step"),
         (["--sweep", "alpha=0:1:0"], "first:last:step"),
         (["--sweep", "alpha="], "first:last:step"),
@@ -198,6 +249,7 @@ def test_a_sweep_of_seeds_agrees_with_asking_for_so_many(
         (["--sweep", "seeds=0,1"], "whole numbers from 1"),
         (["--sweep", "seeds=1.5"], "whole numbers from 1"),
         (["--sweep", "seeds=1", "--proposals", "5"], "leave --proposals out"),
+        (["--model", "2.onnx", "3.onnx"], "--sweep embedding_dim only"),
         (["--min-area", "-1"], "--min-area must be 0 or more"),
         (["--out", "/dev/null/report"], "/dev/null/report cannot be made"),
     ],

@@ -19,7 +19,9 @@ from streamseg.model.losses import (
     log_similarity,
     seed_targets,
     semantic_loss,
+    soft_mask_loss,
     squared_distances,
+    with_unknown,
 )
 
 TAUS = (0.25, 0.5, 0.75, 0.9)
@@ -149,10 +151,10 @@ def test_classification_loss_sums_over_thresholds_and_averages_over_pixels() -> 
 
 def test_semantic_loss_is_the_mean_over_pixels_that_are_not_void() -> None:
     labels, _ = scene()
-    logits = torch.randn(4, 12, 16, generator=chance(), dtype=torch.float64)
+    logits = torch.randn(12, 16, 4, generator=chance(), dtype=torch.float64)
     class_of_label = {0: 0, 1: 3, 2: 1, 3: 3}
     likelihoods = [
-        math.log(logits[:, y, x].softmax(0)[class_of_label[label]])
+        math.log(logits[y, x].softmax(0)[class_of_label[label]])
         for y, row in enumerate(labels.tolist())
         for x, label in enumerate(row)
         if label != VOID
@@ -190,3 +192,67 @@ def test_a_map_of_void_gives_no_points() -> None:
     points = draw_points(void, per_instance=5, in_background=20, generator=chance())
     assert len(points.index) == len(points.instance) == len(points.instance_size) == 0
     assert points.index.dtype == torch.int64
+
+
+def test_soft_mask_loss_is_dice_of_similarity_and_object_seed_by_seed() -> None:
+    labels, embeddings = scene()
+    points = draw_points(labels, per_instance=3, in_background=4, generator=chance(2))
+    flat, losses = labels.flatten().tolist(), []
+    for index, instance in zip(points.index.tolist(), points.instance.tolist(), strict=True):
+        if instance == 0:
+            continue
+        overlap = mask = own = 0.0
+        for row, label in zip(embeddings.double(), flat, strict=True):
+            if label != VOID:
+                d2 = float((row - embeddings[index].double()).square().sum())
+                similarity = 2 / (1 + math.exp(d2))
+                mask, own = mask + similarity, own + (label == instance)
+                overlap += similarity * (label == instance)
+        losses.append(1 - 2 * overlap / (mask + own))
+    assert len(losses) == 9
+    loss = soft_mask_loss(embeddings[points.index], embeddings, labels, points)
+    assert float(loss) == pytest.approx(sum(losses) / 9, rel=1e-5)
+
+
+def test_soft_mask_loss_falls_as_objects_draw_together_and_apart() -> None:
+    labels, embeddings = scene()
+    points = draw_points(labels, per_instance=5, in_background=5, generator=chance(2))
+    rows = embeddings.clone().requires_grad_()
+    first = soft_mask_loss(rows[points.index], rows, labels, points)
+    (gradient,) = torch.autograd.grad(first, rows)
+    moved = embeddings - 5 * gradient
+    assert soft_mask_loss(moved[points.index], moved, labels, points) < first
+    nothing = torch.zeros_like(labels)
+    points = draw_points(nothing, per_instance=5, in_background=5, generator=chance(2))
+    assert soft_mask_loss(embeddings[points.index], embeddings, nothing, points) == 0
+
+
+def test_background_stands_for_classes_that_are_not_labelled() -> None:
+    logits = torch.randn(5, 4, generator=chance(), dtype=torch.float64)
+    unlabelled = torch.tensor([False, False, True, True])
+    likelihoods = with_unknown(logits, unlabelled).softmax(1)
+    direct = logits.softmax(1)
+    assert_close(likelihoods[:, 0], direct[:, [0, 2, 3]].sum(1))
+    assert_close(likelihoods[:, 1], direct[:, 1])
+    assert (likelihoods[:, 2:] == 0).all()
+    assert_close(with_unknown(logits, torch.zeros(4, dtype=torch.bool)), logits)
+
+
+def test_no_class_that_might_be_there_is_unlearnt_from_a_background_pixel() -> None:
+    logits = torch.randn(6, 4, generator=chance(), requires_grad=True)
+    merged = with_unknown(logits, torch.tensor([False, False, True, False]))
+    loss = classification_loss(merged[:, None], torch.zeros(6, 1, dtype=torch.int64))
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert (gradient[:, 2] < 0).all()  # like background: made likelier
+    assert (gradient[:, [1, 3]] > 0).all()
+
+
+def test_points_of_views_are_those_of_one_map_with_the_pictures_objects() -> None:
+    first = Points(torch.tensor([4, 5, 9]), torch.tensor([0, 1, 2]), torch.tensor([50.0, 9.0, 7.0]))
+    second = Points(torch.tensor([1, 2]), torch.tensor([0, 1]), torch.tensor([60.0, 5.0]))
+    indices = [torch.tensor([0, 3]), torch.tensor([3])]
+    together = Points.of_views([first, second], indices)
+    # object 3 of the picture is the second one of the first view and the first of the second
+    assert together.instance.tolist() == [0, 1, 4, 0, 4]
+    assert together.index.tolist() == [4, 5, 9, 1, 2]
+    assert together.instance_size.tolist() == [50, 9, 7, 60, 5]

@@ -8,7 +8,17 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from streamseg.datasets import VOID, Sample
-from streamseg.train.augment import PADDING, Chance, Crop, augment
+from streamseg.train.augment import (
+    MOVED_DEGREES,
+    MOVED_PX,
+    MOVED_SCALE,
+    PADDING,
+    Chance,
+    Crop,
+    View,
+    choose_view,
+    cut,
+)
 
 COLOURS = {0: (60, 60, 60), 1: (220, 40, 40), 2: (40, 200, 60), 3: (60, 80, 230), VOID: PADDING}
 
@@ -34,17 +44,20 @@ def three_objects() -> Sample:
     return painted(object_map)
 
 
-def cut(sample: Sample, size: int, seed: int, **changes: Any) -> Crop:
+def view_of(sample: Sample, size: int, seed: int, **changes: Any) -> View:
     settings = {"rotation_degrees": 10.0, "scale_range": (0.7, 1.5), "colour_jitter": 0.0}
-    return augment(
-        sample, size, **{**settings, **changes}, chance=Chance.draw(np.random.default_rng(seed))
-    )
+    chance = Chance.draw(np.random.default_rng(seed))
+    return choose_view(sample, size, **{**settings, **changes}, chance=chance)
+
+
+def cut_any(sample: Sample, size: int, seed: int, **changes: Any) -> Crop:
+    return cut(sample, size, view_of(sample, size, seed, **changes))
 
 
 def test_colours_and_labels_stay_together() -> None:
     seen = dict.fromkeys(COLOURS, 0)
     for seed in range(20):
-        crop = cut(three_objects(), 96, seed)
+        crop = cut_any(three_objects(), 96, seed)
         assert crop.image.shape == (96, 96, 3)
         assert crop.image.dtype == crop.object_map.dtype == np.uint8
         # away from rims, where the picture is interpolated and the map is not
@@ -63,7 +76,7 @@ def test_a_window_of_the_pictures_own_size_is_the_picture_or_its_mirror_image() 
     sample = painted(object_map)
     mirrored = 0
     for seed in range(12):
-        crop = cut(sample, 64, seed, rotation_degrees=0.0, scale_range=(1.0, 1.0))
+        crop = cut_any(sample, 64, seed, rotation_degrees=0.0, scale_range=(1.0, 1.0))
         flip = not np.array_equal(crop.object_map, object_map)
         mirrored += flip
         expected = sample.image[:, ::-1] if flip else sample.image
@@ -75,7 +88,7 @@ def test_a_window_of_the_pictures_own_size_is_the_picture_or_its_mirror_image() 
 @pytest.mark.parametrize("degrees", [0.0, 10.0])
 def test_outside_of_the_picture_is_grey_and_void(degrees: float) -> None:
     sample = painted(np.full((80, 100), 1, np.uint8))
-    crop = cut(sample, 96, 0, rotation_degrees=degrees, scale_range=(0.5, 0.5))
+    crop = cut_any(sample, 96, 0, rotation_degrees=degrees, scale_range=(0.5, 0.5))
     void = crop.object_map == VOID
     assert (~void).sum() == pytest.approx(40 * 50, abs=0 if degrees == 0 else 40)
     assert (np.abs(crop.image[void].astype(int) - PADDING) <= 1).all()
@@ -86,24 +99,28 @@ def test_windows_with_objects_are_preferred() -> None:
     object_map = np.zeros((400, 400), np.uint8)
     object_map[350:370, 340:360] = 1
     sample = painted(object_map)
-    held = sum(1 in cut(sample, 64, seed).object_map for seed in range(25))
+    held = sum(1 in cut_any(sample, 64, seed).object_map for seed in range(25))
     assert held >= 20  # about 1 in 25 if windows were drawn evenly
 
 
-def test_pictures_without_objects_can_be_cut() -> None:
-    crop = cut(painted(np.zeros((50, 70), np.uint8)), 32, 0)
+def test_pictures_without_objects_can_be_cut_any() -> None:
+    crop = cut_any(painted(np.zeros((50, 70), np.uint8)), 32, 0)
     assert set(crop.object_map.flat) <= {0, VOID}
 
 
 def test_chance_is_the_only_difference() -> None:
-    first, again, other = (cut(three_objects(), 64, seed, colour_jitter=0.3) for seed in (1, 1, 2))
+    first, again, other = (
+        cut_any(three_objects(), 64, seed, colour_jitter=0.3) for seed in (1, 1, 2)
+    )
     assert np.array_equal(first.image, again.image)
     assert np.array_equal(first.object_map, again.object_map)
     assert not np.array_equal(first.image, other.image)
 
 
 def test_colour_jitter_changes_colours_not_places() -> None:
-    plain, jittered = (cut(three_objects(), 64, 3, colour_jitter=jitter) for jitter in (0.0, 0.3))
+    plain, jittered = (
+        cut_any(three_objects(), 64, 3, colour_jitter=jitter) for jitter in (0.0, 0.3)
+    )
     assert np.array_equal(plain.object_map, jittered.object_map)
     assert not np.array_equal(plain.image, jittered.image)
 
@@ -117,8 +134,33 @@ def test_a_crop_knows_where_it_lies_in_the_picture() -> None:
         image=np.stack([ramp.T, ramp, ramp], axis=2),
     )
     for seed in range(8):
-        crop = cut(columns, 64, seed, rotation_degrees=0.0, scale_range=(1.0, 1.0))
+        crop = cut_any(columns, 64, seed, rotation_degrees=0.0, scale_range=(1.0, 1.0))
         x, y = crop.centre_xy
         column, row = crop.image[..., 0].mean(), crop.image[..., 1].mean()
         assert abs(column - 99.5) == pytest.approx(abs(x), abs=1)  # mirrored or not
         assert row - 99.5 == pytest.approx(y, abs=1)
+
+
+def test_a_moved_view_shows_the_same_place_a_little_later() -> None:
+    """An object's centre moves by what the constants allow, and its label goes with it."""
+    object_map = np.zeros((300, 300), np.uint8)
+    object_map[120:180, 130:170] = 1
+    sample = painted(object_map)
+    rng = np.random.default_rng(5)
+    shifts = []
+    for seed in range(10):
+        first = view_of(sample, 256, seed, scale_range=(1.0, 1.0))
+        crops = [cut(sample, 256, view) for view in (first, first.moved(rng))]
+        places, areas = zip(
+            *(
+                (np.argwhere(crop.object_map == 1).mean(0), (crop.object_map == 1).sum())
+                for crop in crops
+            ),
+            strict=True,
+        )
+        shifts.append(np.abs(places[1] - places[0]).max())
+        assert (
+            np.exp(-2 * MOVED_SCALE) * 0.98 < areas[1] / areas[0] < np.exp(2 * MOVED_SCALE) * 1.02
+        )
+    assert 5 < np.mean(shifts) < MOVED_PX * 1.5
+    assert max(shifts) < MOVED_PX + 128 * (MOVED_SCALE + np.deg2rad(MOVED_DEGREES)) + 2

@@ -9,7 +9,6 @@ import torch
 
 from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, VocLayout
-from streamseg.errors import DataError
 from streamseg.train.augment import Crop
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import BatchStream, feature_map_labels
@@ -63,6 +62,47 @@ def test_copy_paste_adds_objects_and_leaves_the_rest_of_chance_alone(voc: VocLay
     assert objects[1] > objects[0]
 
 
+def test_two_views_show_the_same_objects_from_nearby(voc: VocLayout) -> None:
+    config = replace(SMALL, batch_size=4, views=2)
+    batch = BatchStream([voc], NATIVE, config)[2]
+    assert batch.image_ids[0::2] == batch.image_ids[1::2]
+    shared = 0
+    for first in (0, 2):
+        views = [
+            {
+                index: tuple(batch.pixels[i, :, 2::4, 2::4][:, batch.labels[i] == k].median(1)[0])
+                for k, index in enumerate(batch.object_index[i].tolist(), start=1)
+            }
+            for i in (first, first + 1)
+        ]
+        both = views[0].keys() & views[1].keys()
+        shared += len(both)
+        for index in both:
+            colours = [torch.stack(view[index]).float() for view in views]
+            assert (colours[0] - colours[1]).abs().max() < 60  # objects differ by 100 and more
+        assert not torch.equal(batch.pixels[first], batch.pixels[first + 1])
+    assert shared >= 2
+
+
+def test_processes_share_pictures_with_all_their_views(voc: VocLayout) -> None:
+    config = replace(SMALL, batch_size=8, views=2)
+    whole = BatchStream([voc], NATIVE, config)[5]
+    share = BatchStream([voc], NATIVE, config, process=1, processes=2)[5]
+    assert torch.equal(share.pixels, whole.pixels[[2, 3, 6, 7]])
+    assert all(map(torch.equal, share.object_index, [whole.object_index[i] for i in (2, 3, 6, 7)]))
+
+
+def test_classes_that_a_data_set_does_not_label_are_unknown(make_voc: MakeVoc) -> None:
+    data = make_voc([[1, 2], [1]])
+    data.labelled_classes = frozenset({1, 7})
+    batch = BatchStream([data], NATIVE, replace(SMALL, batch_size=8))[0]
+    assert batch.unlabelled.shape == (8, 21)
+    for image_id, unlabelled in zip(batch.image_ids, batch.unlabelled, strict=True):
+        # an object of class 2 was labelled after all
+        known = {0, 1, 2, 7} if image_id == "picture0" else {0, 1, 7}
+        assert set((~unlabelled).nonzero().flatten().tolist()) == known
+
+
 def test_objects_keep_their_classes_through_crops(
     voc: VocLayout, colour_of_class: dict[int, tuple[int, int, int]]
 ) -> None:
@@ -85,15 +125,6 @@ def test_objects_keep_their_classes_through_crops(
     assert seen == {1, 2, 3}
 
 
-def test_rare_classes_are_drawn_by_the_root_of_their_number(make_voc: MakeVoc) -> None:
-    rare = make_voc([[1]] * 5), make_voc([[1]] * 4 + [[2]])
-    # crops larger than any picture: no object is lost
-    stream = BatchStream(rare, NATIVE, TrainConfig(batch_size=80, crop_size=160))
-    classes = torch.cat(stream[0].class_of_object)
-    assert len(classes) == 80
-    assert (classes == 2).float().mean() == pytest.approx(0.25, abs=0.1)  # evenly: 0.1
-
-
 def test_scale_1_is_the_size_that_the_model_will_see(make_voc: MakeVoc) -> None:
     data = [make_voc([[1]])]
     settings = TrainConfig(
@@ -104,11 +135,6 @@ def test_scale_1_is_the_size_that_the_model_will_see(make_voc: MakeVoc) -> None:
         for labels in BatchStream(data, model, settings)[0].labels:
             known = (labels != VOID).sum() * 4**2
             assert known == pytest.approx(96 * 64 * enlarged**2, rel=0.1)
-
-
-def test_data_without_any_object_are_refused(make_voc: MakeVoc) -> None:
-    with pytest.raises(DataError, match="no picture of the data shows an object"):
-        BatchStream([make_voc([[], []])], NATIVE, SMALL)
 
 
 def test_feature_map_labels_are_those_at_pixel_centres_numbered_anew() -> None:

@@ -48,12 +48,14 @@ def test_the_losses_of_the_shares_average_to_those_of_the_batch(voc: VocLayout) 
 
     def losses(rows: slice, processes: Processes) -> Losses:
         share = Batch(
-            batch.pixels[rows],
-            batch.labels[rows],
-            batch.class_of_object[rows],
-            batch.centres[rows],
-            batch.image_ids[rows],
-            0.0,
+            pixels=batch.pixels[rows],
+            labels=batch.labels[rows],
+            class_of_object=batch.class_of_object[rows],
+            object_index=batch.object_index[rows],
+            unlabelled=batch.unlabelled[rows],
+            centres=batch.centres[rows],
+            image_ids=batch.image_ids[rows],
+            seconds=0.0,
         )
         with torch.no_grad():
             read = outputs(share.pixels, share.centres)

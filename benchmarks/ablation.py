@@ -1,0 +1,180 @@
+"""What each part of the training recipe is worth: short runs from the shipped weights, compared.
+
+    python benchmarks/ablation.py --data VOC2012:train_all street coco --voc VOC2012 --street street
+
+Every row changes one thing and learns for the same number of steps with the same pictures drawn,
+except where the change is in the drawing. Rows of the second table start with new heads, because
+theirs have another shape. Each is scored with its last weights and with their moving average.
+The first row comes twice, the second time with another seed: what is no further from the first
+row than that is noise. Rows that ``--out`` holds already are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from streamseg.classes import VOC_CLASSES
+from streamseg.cli.train import read_split
+from streamseg.config import ModelConfig
+from streamseg.datasets import InstanceDataset
+from streamseg.datasets.class_names import ALL_CLASSES
+from streamseg.evaluate.predictions import compare_instances
+from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
+from streamseg.export.to_onnx import export_onnx
+from streamseg.model.network import Network
+from streamseg.model.weights import load_safetensors, network_from
+from streamseg.segmenter import SHIPPED_MODEL, load
+from streamseg.train.config import TrainConfig
+from streamseg.train.loop import Trainer
+
+MAX_PIXELS = 110592
+BASE = TrainConfig(
+    batch_size=8,
+    crop_size=256,
+    scale_range=(0.5, 1.4),
+    learning_rate=1e-3,
+    trunk_learning_rate=1e-4,
+    class_weight_start=0.0,
+    class_weight_full=0.001,
+    warmup=0.05,
+    decay=0.95,
+    ema_decay=0.98,
+    checkpoint_every=100,
+)
+TRAIN_ROWS: dict[str, dict[str, Any]] = {
+    "nothing changed": {},
+    "nothing changed, another seed": {"seed": 1},
+    "copy_paste = 0.5": {"copy_paste": 0.5},
+    "mask_weight = 0.5": {"mask_weight": 0.5},
+    "views = 2": {"views": 2},
+    "balance = 0": {"balance": 0.0},
+    "balance = 1": {"balance": 1.0},
+    "semantic_weight = 0": {"semantic_weight": 0.0},
+    "unlabelled classes are background": {},
+}
+MODEL_ROWS: dict[str, dict[str, Any]] = {
+    **{f"embedding_dim = {d}": {"embedding_dim": d} for d in (2, 8, 32, 64, 128, 256)},
+    "stride = 8": {"stride": 8},
+}
+
+
+def main() -> None:
+    """Run the rows that are missing, then print the tables."""
+    parser = argparse.ArgumentParser(description="what each part of the recipe is worth")
+    parser.add_argument("--data", nargs="+", required=True, metavar="DIR[:SPLIT]")
+    parser.add_argument("--voc", required=True, metavar="DIR[:SPLIT]")
+    parser.add_argument("--street", required=True, metavar="DIR[:SPLIT]")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--jobs", type=int, default=2, help="rows at a time, a core each")
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation.jsonl"))
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.row:
+        torch.set_num_threads(1)
+        print(json.dumps(run_row(arguments.row, arguments)))
+        return
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.touch()
+    done = {json.loads(line)["row"] for line in arguments.out.read_text().splitlines()}
+    missing = [row for row in (*TRAIN_ROWS, *MODEL_ROWS) if row not in done]
+
+    def run(row: str) -> None:
+        line = subprocess.run(
+            [sys.executable, *sys.argv, "--row", row],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        ).stdout
+        with arguments.out.open("a") as file:
+            file.write(line)
+
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        list(pool.map(run, missing))
+    rows = [json.loads(line) for line in arguments.out.read_text().splitlines()]
+    for table in (TRAIN_ROWS, MODEL_ROWS):
+        print_table([row for name in table for row in rows if row["row"] == name])
+
+
+def run_row(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train and score one row."""
+    weights, model_config = load_safetensors(SHIPPED_MODEL.with_suffix(".safetensors"))
+    model_config = replace(model_config, max_pixels=MAX_PIXELS, **MODEL_ROWS.get(name, {}))
+    if name in MODEL_ROWS:
+        weights = with_new_heads(weights, model_config)
+    config = replace(BASE, steps=arguments.steps, **TRAIN_ROWS.get(name, {}))
+    datasets = [read_split(text, "train") for text in arguments.data]
+    if name == "unlabelled classes are background":
+        for data in datasets:
+            data.labelled_classes = ALL_CLASSES
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(datasets, Path(folder), model_config, config, start_from=weights)
+        trainer.run(lambda metrics: None)
+        losses = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").open()]
+        result: dict[str, Any] = {"row": name, "steps": config.steps}
+        result["seconds"] = sorted(line["seconds"] for line in losses)[len(losses) // 2]
+        for kind, tensors in (("last", trainer.network.state_dict()), ("mean", trainer.weights())):
+            model = Path(folder) / f"{kind}.onnx"
+            export_onnx(network_from(tensors, model_config), model)
+            result[kind] = score(model, read_split(arguments.voc, "val"), 0)
+        result["street"] = score(model, read_split(arguments.street, "val"), 500)
+    return result
+
+
+def with_new_heads(
+    weights: dict[str, torch.Tensor], model_config: ModelConfig
+) -> dict[str, torch.Tensor]:
+    """Weights for another shape of heads: those of trunk and neck that fit, and new ones."""
+    torch.manual_seed(0)
+    start = Network(model_config).state_dict()
+    for name, value in weights.items():
+        if name in start and name.startswith(("trunk.", "neck.", "semantic_head.")):
+            start[name] = value
+    return start
+
+
+def score(model: Path, data: InstanceDataset, min_area_px: int) -> dict[str, float]:
+    """mAP^r at 0.5 and 0.7, its mean over all thresholds, and two classes at 0.5, in percent."""
+    segmenter = load(model, min_score=0.05, threads=1)
+    evaluator = VocEvaluator(thresholds=VOLUME_THRESHOLDS, min_area_px=min_area_px)
+    for image_id in data.ids:
+        evaluator.take(compare_instances(segmenter, data.load(image_id))[1])
+    result = evaluator.result()
+    at = {round(threshold, 2): j for j, threshold in enumerate(result.thresholds)}
+    scores = {
+        "0.5": result.map_r[at[0.5]],
+        "0.7": result.map_r[at[0.7]],
+        "vol": result.map_vol,
+        "car": result.ap[VOC_CLASSES.index("car"), at[0.5]],
+        "person": result.ap[VOC_CLASSES.index("person"), at[0.5]],
+    }
+    return {name: round(100 * float(value), 2) for name, value in scores.items()}
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """As Markdown."""
+    print("| | VOC 0.5 / 0.7 / vol | with averaged weights | street car / person | s/step |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        last, mean = (
+            f"{row[kind]['0.5']:.1f} / {row[kind]['0.7']:.1f} / {row[kind]['vol']:.1f}"
+            for kind in ("last", "mean")
+        )
+        street = f"{row['street']['car']:.1f} / {row['street']['person']:.1f}"
+        print(f"| {row['row']} | {last} | {mean} | {street} | {row['seconds']:.2f} |")
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""What a model predicts for a picture, compared with the picture's objects."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.datasets import Sample
+from streamseg.evaluate.overlap import Compared, compare
+from streamseg.results import Proposals
+from streamseg.segmenter import Segmenter
+
+
+def compare_instances(segmenter: Segmenter, sample: Sample) -> tuple[NDArray[np.bool_], Compared]:
+    """The disjoint instances that a stream would give.
+
+    Args:
+        segmenter: the model.
+        sample: the picture and its objects.
+
+    Returns:
+        Masks [K, H, W], and how they lie on the objects.
+    """
+    found = segmenter(sample.image).instances
+    masks = np.array([i.mask for i in found], np.bool_).reshape(-1, *sample.object_map.shape)
+    classes = np.array([i.class_id for i in found], np.int64)
+    scores = np.array([i.score for i in found], np.float32)
+    return masks, compare(sample.id, masks, classes, scores, sample)
+
+
+def compare_proposals(proposals: Proposals, sample: Sample) -> Compared:
+    """The overlapping proposals of the paper's own setting: how they lie on the objects."""
+    p = proposals
+    return compare(sample.id, p.masks, p.class_id, p.score, sample, p.pick)
