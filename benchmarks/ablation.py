@@ -124,7 +124,10 @@ def run_row(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         losses = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").open()]
         result: dict[str, Any] = {"row": name, "steps": config.steps}
         result["seconds"] = sorted(line["seconds"] for line in losses)[len(losses) // 2]
-        for kind, tensors in (("last", trainer.network.state_dict()), ("mean", trainer.weights())):
+        for kind, tensors in (
+            ("last", trainer.learner.network.state_dict()),
+            ("mean", trainer.learner.weights()),
+        ):
             model = Path(folder) / f"{kind}.onnx"
             export_onnx(network_from(tensors, model_config), model)
             result[kind] = score(model, read_split(arguments.voc, "val"), 0)

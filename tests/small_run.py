@@ -50,7 +50,9 @@ def main(voc: str, folder: str, start: str, changes: str) -> None:
             processes=processes,
         )
         trainer.run(lambda metrics: None)
-        weights = sum(parameter.double().sum() for parameter in trainer.network.parameters())
+        weights = sum(
+            parameter.double().sum() for parameter in trainer.learner.network.parameters()
+        )
         print(f"weights {float(weights)!r}")
 
 

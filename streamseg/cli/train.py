@@ -183,7 +183,7 @@ def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
     samples = [shown.load(image_id) for image_id in shown.ids[:PICTURES_SHOWN]]
     print(
         f"{len(trainer.image_ids)} pictures; steps {trainer.step} to {trainer.config.steps} on "
-        f"{trainer.processes.count} x {trainer.device.type}; {trainer.folder}"
+        f"{trainer.processes.count} x {trainer.learner.device.type}; {trainer.folder}"
     )
     with closing(board), training_progress(trainer.step, trainer.config.steps) as show_progress:
 
@@ -192,7 +192,7 @@ def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
             board.add(metrics)
             done = metrics.step + 1
             if done % trainer.config.checkpoint_every == 0 or done == trainer.config.steps:
-                board.show(samples, trainer.weights(), trainer.model_config, done)
+                board.show(samples, trainer.learner.weights(), trainer.model_config, done)
 
         return run_or_stop(trainer, on_step)
 
@@ -213,7 +213,7 @@ def export(trainer: Trainer) -> None:
     from streamseg.model.weights import network_from, save_safetensors
     from streamseg.train.data import pictures_in_use
 
-    folder, weights = trainer.folder, trainer.weights()
+    folder, weights = trainer.folder, trainer.learner.weights()
     save_safetensors(folder / "model.safetensors", weights, trainer.model_config)
     card = {
         "steps": trainer.step,

@@ -19,6 +19,8 @@ class StepMetrics:
     embedding_loss: float
     classification_loss: float
     semantic_loss: float
+    mask_loss: float
+    """0 where ``mask_weight`` is."""
     good_seeds: float
     """Share of the drawn object pixels that would grow a good mask, over all τ."""
     gradient_norm: float

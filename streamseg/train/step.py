@@ -67,6 +67,8 @@ class Losses:
     embedding: Tensor
     classification: Tensor
     semantic: Tensor
+    masks: Tensor
+    """0 where ``mask_weight`` is."""
     good_seeds: Tensor
     """Number of drawn object pixels, counted for each τ, that would grow a good mask."""
     possible_seeds: Tensor
@@ -177,6 +179,7 @@ def batch_losses(
         embedding=metric,
         classification=seeds,
         semantic=semantics,
+        masks=masks,
         good_seeds=good.sum(),
         possible_seeds=torch.tensor(good.numel(), device=good.device),
     )

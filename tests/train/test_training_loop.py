@@ -146,7 +146,7 @@ def test_a_finished_run_can_be_prolonged_with_other_rates(
     assert trainer.step == RUN.steps
     trainer.run(ignore)
     assert trainer.step == RUN.steps + 1
-    groups = trainer.optimizer.param_groups
+    groups = trainer.learner.optimizer.param_groups
     assert [group["weight_decay"] for group in groups] == [0.5, 0.5]
     assert groups[1]["lr"] <= 1e-6
 
@@ -158,7 +158,7 @@ def test_a_loss_of_nan_ends_the_run_and_leaves_the_last_good_checkpoint(
 
     def spoil(metrics: StepMetrics) -> None:
         if metrics.step == 2:
-            torch.nn.init.constant_(next(trainer.network.neck.parameters()), torch.nan)
+            torch.nn.init.constant_(next(trainer.learner.network.neck.parameters()), torch.nan)
 
     with pytest.raises(
         TrainingError, match=r"loss is nan at step 3 .*on pictures picture\d, .*lower"
@@ -173,7 +173,7 @@ def test_a_gradient_beyond_all_bounds_ends_the_run_before_it_spoils_the_weights(
     voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
 ) -> None:
     trainer = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
-    weight = next(trainer.network.embedding_head.parameters())
+    weight = next(trainer.learner.network.embedding_head.parameters())
     weight.register_hook(lambda gradient: gradient * torch.inf)
     with pytest.raises(TrainingError, match=r"gradient norm is (inf|nan) at step 0 on pictures p"):
         trainer.run(ignore)
@@ -238,7 +238,7 @@ def test_ctrl_c_in_the_middle_of_a_step_ends_the_run_after_a_whole_one(
     finished: Finished, voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
 ) -> None:
     trainer = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
-    weight = next(trainer.network.embedding_head.parameters())
+    weight = next(trainer.learner.network.embedding_head.parameters())
     backward_passes = []
 
     def interrupt(gradient: Tensor) -> None:
@@ -292,7 +292,7 @@ def test_a_gpu_learns_like_the_cpu(
         config = replace(RUN, device="cuda", mixed_precision=precision, steps=5)
         trainer = Trainer([voc], tmp_path / precision, MODEL, config, start_from=start)
         trainer.run(log.append)
-        assert {tensor.device.type for tensor in trainer.weights().values()} == {"cpu"}
+        assert {tensor.device.type for tensor in trainer.learner.weights().values()} == {"cpu"}
         cpu = [metrics.embedding_loss for metrics in finished.metrics[:3]]
         gpu = [metrics.embedding_loss for metrics in log[-5:-2]]
         assert gpu == pytest.approx(cpu, rel=tolerance)
@@ -306,7 +306,7 @@ def test_running_out_of_memory_says_what_to_lower(
     def swell(module: object, arguments: object) -> None:
         torch.empty(2**60, dtype=torch.uint8)
 
-    trainer.network.neck.register_forward_pre_hook(swell)
+    trainer.learner.network.neck.register_forward_pre_hook(swell)
     with pytest.raises(
         TrainingError, match=r"ran out at step 0 .*batch_size \(now 3\) or crop_size"
     ):
@@ -339,10 +339,10 @@ def test_the_average_of_the_weights_is_kept_and_handed_out(
     trainer = Trainer([voc], tmp_path / "run", MODEL, config)
     trainer.run(ignore)
     name = "neck.smooth.0.0.weight"
-    now = trainer.network.state_dict()[name]
-    averaged = trainer.weights()[name]
+    now = trainer.learner.network.state_dict()[name]
+    averaged = trainer.learner.weights()[name]
     assert 0 < (averaged - last[name]).norm() < (now - last[name]).norm()
 
     again = Trainer([voc], tmp_path / "run", MODEL, config)
-    assert torch.equal(again.weights()[name], averaged)
-    assert torch.equal(again.network.state_dict()[name], now)
+    assert torch.equal(again.learner.weights()[name], averaged)
+    assert torch.equal(again.learner.network.state_dict()[name], now)

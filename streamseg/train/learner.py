@@ -1,0 +1,173 @@
+"""A network, its optimizer and its moving average: one step of gradient descent at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from streamseg.errors import ModelError, TrainingError
+from streamseg.model.network import Network
+from streamseg.model.trunks import freeze_early
+from streamseg.model.weights import Checkpoint, misfit
+from streamseg.train.averaging import WeightAverage
+from streamseg.train.config import TrainConfig
+from streamseg.train.data import Batch
+from streamseg.train.device import choose_device, choose_precision
+from streamseg.train.processes import Processes
+from streamseg.train.step import Losses, TrainingOutputs, batch_losses, draw_batch_points
+
+REMEDY = "lower learning_rate and run again, which goes on from the last checkpoint"
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What one step found; losses are those of all processes together, see ``Losses``."""
+
+    loss: float
+    embedding_loss: float
+    classification_loss: float
+    semantic_loss: float
+    mask_loss: float
+    good_seeds: float
+    """Share of the drawn object pixels that would grow a good mask, over all τ."""
+    gradient_norm: float
+
+
+class Learner:
+    """Learns from batches; of several processes each has one, with the same weights."""
+
+    def __init__(
+        self, network: Network, config: TrainConfig, processes: Processes, old: Checkpoint | None
+    ) -> None:
+        """Take a network to learn with.
+
+        Args:
+            network: is moved to the device of the run.
+            config: of the run.
+            processes: those that learn together.
+            old: where an interrupted run stood; its weights replace the network's.
+
+        Raises:
+            ConfigError: there is no such device.
+            ModelError: ``old`` does not fit the network.
+        """
+        self.config = config
+        self.processes = processes
+        self.device = choose_device(config.device, processes.local_rank)
+        precision = choose_precision(config.mixed_precision, self.device)
+        self.network = network
+        self.model_config = network.config
+        freeze_early(network.trunk)
+        if processes.count > 1 and self.device.type == "cuda":
+            for name in ("neck", "embedding_head", "class_head"):
+                part = nn.SyncBatchNorm.convert_sync_batchnorm(getattr(network, name))
+                setattr(network, name, part)
+        network.to(self.device).to(memory_format=torch.channels_last)
+        self.optimizer = self._make_optimizer()
+        self.average = WeightAverage(network, config.ema_decay) if config.ema_decay else None
+        if old:
+            self._restore(old)
+        outputs = TrainingOutputs(network, precision)
+        self._outputs = processes.share_gradients(outputs, self.device)
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        """AdamW with a group each for the trunk and the rest; rates are set at every step."""
+        network = self.network
+        trunk = [p for p in network.trunk.parameters() if p.requires_grad]
+        rest = [*network.neck.parameters()]
+        for head in (network.embedding_head, network.class_head, network.semantic_head):
+            rest.extend(head.parameters())
+        groups = [{"params": trunk}, {"params": rest}]
+        return torch.optim.AdamW(groups, weight_decay=self.config.weight_decay)
+
+    def _restore(self, old: Checkpoint) -> None:
+        """Take over weights and moments; the rates stay this run's own."""
+        try:
+            self.network.load_state_dict(old.network)
+            self.optimizer.load_state_dict(old.optimizer)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ModelError(f"does not fit its own configuration: {misfit(error)}") from error
+        for group in self.optimizer.param_groups:
+            group["weight_decay"] = self.config.weight_decay
+        if self.average:
+            self.average.load(old.average or old.network)
+
+    def start(self) -> None:
+        """Make ready for the first step of a run."""
+        self.network.train()
+        # the trunk keeps ImageNet's statistics: a batch is too small for better ones
+        for module in self.network.trunk.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+    def learn(
+        self, batch: Batch, step: int, interrupted: Callable[[], bool]
+    ) -> tuple[Learnt, bool]:
+        """One step of gradient descent on one batch.
+
+        Args:
+            batch: this process's share.
+            step: its number; rates, λ and chance depend on it.
+            interrupted: whether this process was told to stop.
+
+        Returns:
+            What it found, and whether any process was told to stop.
+
+        Raises:
+            TrainingError: the loss or the gradient is not finite.
+        """
+        config = self.config
+        peaks = (config.trunk_learning_rate, config.learning_rate)
+        for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * config.learning_rate_factor(step)
+        seed = (hash((config.seed, step)) + self.processes.rank) & 0xFFFFFFFF
+        points = [p.to(self.device) for p in draw_batch_points(batch, config, seed)]
+        here = batch.to(self.device)
+        outputs = self._outputs(here.pixels, here.centres)
+        losses = batch_losses(
+            outputs, here, points, self.model_config.taus, config, step, self.processes
+        )
+        values, stop = self._over_all_processes(losses, interrupted)
+        if not torch.isfinite(values[0]):
+            raise TrainingError(
+                f"loss is {values[0]} at step {step} (embedding {values[1]}, classification "
+                f"{values[2]}, semantic {values[3]}, masks {values[4]}) on pictures "
+                f"{self._guilty(losses, batch)}; {REMEDY}"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        if not torch.isfinite(norm):
+            ids = ", ".join(self.processes.gather(batch.image_ids))
+            raise TrainingError(
+                f"gradient norm is {norm} at step {step} on pictures {ids}; {REMEDY}"
+            )
+        self.optimizer.step()
+        if self.average:
+            self.average.update(self.network, step)
+        return Learnt(*values.tolist(), *norm.reshape(1).tolist()), stop
+
+    def _over_all_processes(
+        self, losses: Losses, interrupted: Callable[[], bool]
+    ) -> tuple[Tensor, bool]:
+        """Loss and its four parts and the share of good seeds; whether any was interrupted."""
+        parts = (losses.total, losses.embedding, losses.classification, losses.semantic)
+        means = [part.detach() / self.processes.count for part in (*parts, losses.masks)]
+        counts = [losses.good_seeds.float(), losses.possible_seeds.float()]
+        own = torch.stack([*means, *counts])
+        told = own.new_tensor([float(interrupted())])
+        *values, good, possible, stop = self.processes.sum(torch.cat([own, told])).cpu()
+        return torch.stack([*values, good / possible.clamp(min=1)]), bool(stop)
+
+    def _guilty(self, losses: Losses, batch: Batch) -> str:
+        """The pictures of those processes whose loss is not finite."""
+        finite = bool(torch.isfinite(losses.total))
+        return ", ".join(self.processes.gather([] if finite else batch.image_ids))
+
+    def weights(self) -> dict[str, Tensor]:
+        """What was learnt, on the CPU: the moving average where there is one."""
+        tensors = self.average.tensors if self.average else self.network.state_dict()
+        return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
