@@ -148,7 +148,7 @@ class Learner:
         self.optimizer.step()
         if self.average:
             self.average.update(self.network, step)
-        return Learnt(*values.tolist(), *norm.reshape(1).tolist()), stop
+        return Learnt(*[*values.tolist(), float(norm)]), stop
 
     def _over_all_processes(
         self, losses: Losses, interrupted: Callable[[], bool]
