@@ -57,6 +57,7 @@ TRAIN_ROWS: dict[str, dict[str, Any]] = {
     "nothing changed, another seed": {"seed": 1},
     "copy_paste = 0.5": {"copy_paste": 0.5},
     "mask_weight = 0.5": {"mask_weight": 0.5},
+    "mask_weight = 2": {"mask_weight": 2.0},
     "views = 2": {"views": 2},
     "balance = 0": {"balance": 0.0},
     "balance = 1": {"balance": 1.0},

@@ -23,6 +23,9 @@ from streamseg.train.config import TrainConfig
 from streamseg.train.data import Batch
 from streamseg.train.processes import Processes
 
+SOFT_MASK_EVERY = 4
+"""Of the drawn pixels only every fourth grows a soft mask: it is compared with every pixel."""
+
 
 class TrainingOutputs(nn.Module):
     """The network with all three heads: the part of a step that processes share gradients of."""
@@ -161,7 +164,7 @@ def batch_losses(
     if config.mask_weight:
         masks = torch.stack(
             [
-                soft_mask_loss(rows, pixels, labels, p)
+                soft_mask_loss(rows[::SOFT_MASK_EVERY], pixels, labels, p.every(SOFT_MASK_EVERY))
                 for rows, pixels, labels, p in zip(
                     drawn, embedding_rows, batch.labels, points, strict=True
                 )
