@@ -58,7 +58,7 @@ class ModelConfig:
     """RGB, in grey levels; part of the exported graph."""
     coordinate_scale_px: float = 128.0
     """Input pixels from the centre that make 1.0 in the coordinate channels."""
-    max_pixels: int = 640 * 384
+    max_pixels: int = 576 * 320
     """Pictures are resized to at most this many pixels (see ``input_size``)."""
 
     def __post_init__(self) -> None:
@@ -111,7 +111,7 @@ class ModelConfig:
             InputError: a picture without pixels.
 
         >>> ModelConfig().input_size(1280, 720)
-        (640, 352)
+        (576, 320)
         """
         if width < 1 or height < 1:
             raise InputError(f"a picture has at least one pixel, got {width}x{height}")

@@ -53,7 +53,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--max-pixels",
         type=positive,
         metavar="N",
-        help="most pixels of the network input; fewer are faster (245760, as 640x384)",
+        help="most pixels of the network input; fewer are faster (184320, as 576x320)",
     )
     parser.add_argument(
         "--min-score", type=score, default=0.5, metavar="P", help="least confidence (0.5)"
