@@ -16,8 +16,6 @@ from streamseg.kernels.group_pixels.triton_kernel import group_kernel
 from streamseg.kernels.similarity import squared_radius
 
 
-
-
 @dataclass(frozen=True, eq=False)
 class DeviceGroups:
     """``Groups`` as tensors on the device."""
@@ -53,7 +51,7 @@ def plan(pixels: int, dims: int, bytes_per_number: int, most_programs: int) -> P
         bytes_per_number: of an embedding.
         most_programs: that run at the same time.
     """
-    block = max(16, min(256, 256 * 64 * 2 // (dims * bytes_per_number)))
+    block = max(16, min(512, 256 * 64 * 2 // (dims * bytes_per_number)))
     programs = -(-pixels // block)
     if programs <= most_programs:
         return Plan(programs, block, 4, resident=True)

@@ -132,9 +132,7 @@ def group_kernel(
             if program == 0:
                 tl.store(seed_index + picked, winner)
             if RESIDENT:
-                mask, nearest = compare(
-                    tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED
-                )
+                mask, nearest = compare(tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED)
                 tl.store(masks + pixel, mask.to(tl.uint8), mask=inside)
                 key = best_key(log_likely + alpha * tl.log(nearest), pixel, nearest >= 0)
             else:
@@ -160,7 +158,7 @@ def group_kernel(
         tl.store(count, picked)
         for k in range(picked, max_seeds):
             tl.store(seed_index + k, -1)
-    for k in range(picked, max_seeds):
+    for _k in range(picked, max_seeds):
         for t in range(program, tiles, programs):
             pixel = t * BLOCK + lane
             tl.store(masks + pixel, tl.zeros((BLOCK,), tl.uint8), mask=pixel < pixels)

@@ -26,7 +26,7 @@ class DeviceLabels:
     area_px: Tensor
     """int32 [K]."""
     box: Tensor
-    """int32 [K, 4]: x0, y0, x1, y1, half open; W, H, 0 and 0 where a label won no pixel."""
+    """int32 [K, 4]: x0, y0, x1, y1, half open; zeros where a label won no pixel."""
 
 
 def label_pixels(
@@ -70,17 +70,14 @@ def label_pixels(
     rows = embeddings.permute(1, 2, 0).contiguous()
     box = torch.zeros((4, seeds), dtype=torch.int32, device=device)
     box[0], box[1] = width, height
-    labels = DeviceLabels(
-        torch.empty((height, width), dtype=torch.uint16, device=device),
-        torch.zeros(seeds, dtype=torch.int32, device=device),
-        box.T,
-    )
+    label_map = torch.empty((height, width), dtype=torch.uint16, device=device)
+    area_px = torch.zeros(seeds, dtype=torch.int32, device=device)
     paint_kernel[(height, triton.cdiv(map_width + 1, CELLS))](
         rows,
         seed_index,
         (2 / seed_tau.double() - 1).log().float(),
-        labels.label_map,
-        labels.area_px,
+        label_map,
+        area_px,
         box,
         map_height,
         map_width,
@@ -93,4 +90,4 @@ def label_pixels(
         COLUMNS=triton.next_power_of_2(triton.cdiv(width, map_width)),
         CHUNK=CHUNK,
     )
-    return labels
+    return DeviceLabels(label_map, area_px, torch.where(area_px > 0, box, 0).T)

@@ -112,9 +112,7 @@ def paint_kernel(
         near = tl.where(known[None], a + (c - a) * down, float("-inf"))
         far = tl.where(known[None], b + (d - b) * down, float("-inf"))
         value = near[:, None] + tl.where(known[None], far - near, 0.0)[:, None] * along[:, :, None]
-        largest, found = tl.max(
-            value, 2, return_indices=True, return_indices_tie_break_left=True
-        )
+        largest, found = tl.max(value, 2, return_indices=True, return_indices_tie_break_left=True)
         better = largest > best
         best = tl.where(better, largest, best)
         label = tl.where(better, first + found + 1, label)
@@ -134,7 +132,9 @@ def paint_kernel(
         x1 = tl.max(tl.max(tl.where(own, column[:, :, None] + 1, 0), 1), 0)
         tl.atomic_add(area_px + k, count, mask=shown, sem="relaxed")
         tl.atomic_min(box + k, x0, mask=shown, sem="relaxed")
-        tl.atomic_min(box + seeds + k, tl.zeros((CHUNK,), tl.int32) + row, mask=shown, sem="relaxed")
+        tl.atomic_min(
+            box + seeds + k, tl.zeros((CHUNK,), tl.int32) + row, mask=shown, sem="relaxed"
+        )
         tl.atomic_max(box + 2 * seeds + k, x1, mask=shown, sem="relaxed")
         tl.atomic_max(
             box + 3 * seeds + k, tl.zeros((CHUNK,), tl.int32) + row + 1, mask=shown, sem="relaxed"
