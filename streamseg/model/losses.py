@@ -7,7 +7,6 @@ Equation numbers are those of the method's summary in the README. Similarity is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,24 +39,6 @@ class Points:
     def every(self, nth: int) -> Points:
         """Every nth of them; as they lie by instance, every instance keeps its share."""
         return Points(self.index[::nth], self.instance[::nth], self.instance_size[::nth])
-
-    @classmethod
-    def of_views(cls, views: Sequence[Points], object_index: Sequence[Tensor]) -> Points:
-        """The points of several views of one picture, as those of one map.
-
-        Args:
-            views: the points of each; their ``index`` stays one into the view's own map.
-            object_index: [M] int64 for each view, which objects of the picture its 1..M are.
-        """
-        instances = [
-            torch.cat((index.new_zeros(1), index + 1))[points.instance]
-            for points, index in zip(views, object_index, strict=True)
-        ]
-        return cls(
-            torch.cat([points.index for points in views]),
-            torch.cat(instances),
-            torch.cat([points.instance_size for points in views]),
-        )
 
 
 def draw_points(

@@ -16,12 +16,6 @@ from streamseg.results import Image
 
 WINDOWS = 100
 PADDING = (127, 127, 127)
-MOVED_PX = 32.0
-"""A second view's window moves by up to this in x and in y."""
-MOVED_DEGREES = 3.0
-MOVED_SCALE = 0.1
-"""Of a second view, as a logarithm."""
-MOVED_COLOUR = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +38,6 @@ class View:
     """[2]: x, y of the window's centre in that plane."""
     colour: NDArray[np.float64]
     """[3]: factors of brightness, contrast and saturation."""
-
-    def moved(self, rng: np.random.Generator) -> View:
-        """The view that a moving camera might have a few frames later."""
-        angle = np.deg2rad(rng.uniform(-MOVED_DEGREES, MOVED_DEGREES))
-        cos, sin = np.cos(angle), np.sin(angle)
-        scale = np.exp(rng.uniform(-MOVED_SCALE, MOVED_SCALE))
-        motion = scale * np.array([[cos, -sin], [sin, cos]])
-        shift = rng.uniform(-MOVED_PX, MOVED_PX, 2)
-        colour = self.colour * rng.uniform(1 - MOVED_COLOUR, 1 + MOVED_COLOUR, 3)
-        return View(motion @ self.forward, motion @ self.centre + shift, colour)
 
 
 @dataclass(frozen=True, eq=False)

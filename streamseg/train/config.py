@@ -50,8 +50,9 @@ class TrainConfig:
     """Fraction of the run at which λ is whole; in between it rises linearly."""
     semantic_weight: float = 1.0
     """Of the per-pixel class loss that helps the features; 0 leaves the paper's losses alone."""
-    mask_weight: float = 0.0
-    """Of the overlap loss of softly grown masks; 0 is off."""
+    mask_weight: float = 1.0
+    """Of the overlap loss of softly grown masks, the paper's idea of differentiable growing; 0
+    is off."""
     learning_rate: float = 2e-3
     trunk_learning_rate: float = 2e-4
     """The trunk starts from ImageNet and learns slower. Paper; the value is ours: 1e-3 forgets so
@@ -68,19 +69,14 @@ class TrainConfig:
     """``auto`` takes a CUDA GPU where there is one; ``cpu`` and ``cuda`` are obeyed or refused."""
     mixed_precision: str = "auto"
     """``bf16``, ``off`` or ``auto`` (bf16 on GPUs that know it). Heads and losses are float32."""
-    ema_decay: float = 0.0
-    """Of the moving average of the weights that is then exported; 0 is off."""
-    copy_paste: float = 0.0
-    """Share of the training pictures into which objects of another are pasted; 0 is off."""
-    views: int = 1
-    """Of each picture of a batch. With 2 it comes twice, moved as between frames of a video, and
-    the embedding of an object must be the same in both."""
+    ema_decay: float = 0.998
+    """Of the moving average of the weights, which is what is exported; 0 is off."""
     balance: float = 0.5
     """Classes and data sets are drawn by the number of their pictures to this power."""
 
     def __post_init__(self) -> None:
         """Check what would fail late or silently."""
-        for name in ("steps", "batch_size", "points_per_instance", "checkpoint_every", "views"):
+        for name in ("steps", "batch_size", "points_per_instance", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         not_negative = ("seed", "points_in_background", "class_weight", "semantic_weight")
@@ -97,9 +93,8 @@ class TrainConfig:
             )
         if len(self.scale_range) != 2 or not 0 < self.scale_range[0] <= self.scale_range[1]:
             raise ConfigError(f"scale_range must be two rising scales, got {self.scale_range}")
-        for name in ("colour_jitter", "copy_paste"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie in 0 to 1, got {getattr(self, name)}")
+        if not 0 <= self.colour_jitter <= 1:
+            raise ConfigError(f"colour_jitter must lie in 0 to 1, got {self.colour_jitter}")
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay must be below 1 and not negative, got {self.ema_decay}")
         for name, allowed in (("device", DEVICES), ("mixed_precision", PRECISIONS)):
@@ -107,10 +102,6 @@ class TrainConfig:
                 raise ConfigError(
                     f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
                 )
-        if self.batch_size % self.views:
-            raise ConfigError(
-                f"batch_size must be a multiple of views, got {self.batch_size} and {self.views}"
-            )
         if self.crop_size < SIZE_MULTIPLE or self.crop_size % SIZE_MULTIPLE:
             raise ConfigError(
                 f"crop_size must be a multiple of {SIZE_MULTIPLE}, got {self.crop_size}"

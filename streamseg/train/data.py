@@ -19,7 +19,6 @@ from streamseg.segmenter import frame_of_array
 from streamseg.train.augment import Chance, Crop, choose_view, cut
 from streamseg.train.balance import BalancedDraw
 from streamseg.train.config import TrainConfig
-from streamseg.train.copy_paste import paste_objects
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,6 @@ class Batch:
     """B × [S/4, S/4] int64: 0 background, k the k-th object of the crop, 255 void."""
     class_of_object: list[Tensor]
     """B × [M] int64."""
-    object_index: list[Tensor]
-    """B × [M] int64: which objects of the picture they are; its views show the same ones."""
     unlabelled: Tensor
     """[B, C+1] bool: classes that may be in the picture without a mask."""
     centres: Tensor
@@ -49,7 +46,6 @@ class Batch:
             pixels=self.pixels.to(device),
             labels=[labels.to(device) for labels in self.labels],
             class_of_object=[classes.to(device) for classes in self.class_of_object],
-            object_index=[index.to(device) for index in self.object_index],
             unlabelled=self.unlabelled.to(device),
             centres=self.centres.to(device),
         )
@@ -62,7 +58,7 @@ class BatchStream(Dataset[Batch]):
     which the model sees a picture when it is used.
 
     Of several processes each gets its share of the same batch: process r of R the pictures r,
-    r + R, r + 2R, ... with all their views.
+    r + R, r + 2R, ...
     """
 
     def __init__(
@@ -104,31 +100,23 @@ class BatchStream(Dataset[Batch]):
         """
         started = time.perf_counter()
         rng = np.random.default_rng((self.config.seed, step))
-        pictures = self.config.batch_size // self.config.views
-        drawn = [(self.balanced.draw(rng), Chance.draw(rng)) for _ in range(pictures)]
-        crops, labels, classes, objects, image_ids, unlabelled = [], [], [], [], [], []
-        for place, ((data, image_id), chance) in list(enumerate(drawn))[self.share]:
+        drawn = [(self.balanced.draw(rng), Chance.draw(rng)) for _ in range(self.config.batch_size)]
+        crops, labels, classes, unlabelled, image_ids = [], [], [], [], []
+        for (data, image_id), chance in drawn[self.share]:
             sample = data.load(image_id)
-            own = np.random.default_rng((self.config.seed, step, place))
-            if self.config.copy_paste and own.random() < self.config.copy_paste:
-                other, other_id = self.balanced.draw(own)
-                sample = paste_objects(sample, other.load(other_id), own)
-            unknown = self._unlabelled(data, sample)
-            for crop in self._crops(sample, chance, own):
-                found, kept = feature_map_labels(
-                    crop, self.model_config.stride, self.config.min_instance_px
-                )
-                crops.append(crop)
-                labels.append(found)
-                classes.append(torch.from_numpy(sample.class_of_object[kept]))
-                objects.append(torch.tensor(kept, dtype=torch.int64))
-                image_ids.append(image_id)
-                unlabelled.append(unknown)
+            crop = self._crop(sample, chance)
+            found, kept = feature_map_labels(
+                crop, self.model_config.stride, self.config.min_instance_px
+            )
+            crops.append(crop)
+            labels.append(found)
+            classes.append(torch.from_numpy(sample.class_of_object[kept]))
+            unlabelled.append(self._unlabelled(data, sample))
+            image_ids.append(image_id)
         return Batch(
             pixels=torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2),
             labels=labels,
             class_of_object=classes,
-            object_index=objects,
             unlabelled=torch.stack(unlabelled),
             centres=torch.tensor([crop.centre_xy for crop in crops]),
             image_ids=image_ids,
@@ -141,14 +129,14 @@ class BatchStream(Dataset[Batch]):
         unlabelled[[0, *data.labelled_classes, *sample.class_of_object]] = False
         return unlabelled
 
-    def _crops(self, sample: Sample, chance: Chance, rng: np.random.Generator) -> list[Crop]:
-        """Cut training pictures; scale 1 is the size at which the model will see the whole."""
+    def _crop(self, sample: Sample, chance: Chance) -> Crop:
+        """Cut a training picture; scale 1 is the size at which the model will see the whole."""
         height, width = sample.object_map.shape
         in_use = math.sqrt(math.prod(self.model_config.input_size(width, height)))
         scale = in_use / math.sqrt(width * height)
         smallest, largest = self.config.scale_range
         size = self.config.crop_size
-        first = choose_view(
+        view = choose_view(
             sample,
             size,
             rotation_degrees=self.config.rotation_degrees,
@@ -156,8 +144,7 @@ class BatchStream(Dataset[Batch]):
             colour_jitter=self.config.colour_jitter,
             chance=chance,
         )
-        views = [first, *(first.moved(rng) for _ in range(self.config.views - 1))]
-        return [cut(sample, size, view) for view in views]
+        return cut(sample, size, view)
 
 
 def pictures_in_use(

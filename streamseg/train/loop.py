@@ -70,10 +70,10 @@ class Trainer:
             ModelError: the checkpoint in ``folder`` cannot be read, or the weights do not fit.
         """
         self.processes = processes or Processes()
-        if config.batch_size % (self.processes.count * config.views):
+        if config.batch_size % self.processes.count:
             raise ConfigError(
                 f"batch_size must be a multiple of the {self.processes.count} processes that "
-                f"share it, times views, {config.views}; got {config.batch_size}"
+                f"share it, got {config.batch_size}"
             )
         torch.manual_seed(config.seed)
         self.folder = folder

@@ -129,13 +129,11 @@ def batch_losses(
     all_drawn = embedding_rows[where]
     drawn = all_drawn.split([len(p.index) for p in points])
 
-    metrics = []
-    for start in range(0, len(points), config.views):
-        views = slice(start, start + config.views)
-        together = Points.of_views(points[views], batch.object_index[views])
-        if len(together.index):
-            rows = torch.cat(drawn[views])
-            metrics.append(embedding_loss(rows, together, size_exponent=config.size_exponent))
+    metrics = [
+        embedding_loss(rows, p, size_exponent=config.size_exponent)
+        for rows, p in zip(drawn, points, strict=True)
+        if len(rows)
+    ]
     # a batch of nothing but void teaches nothing
     metric = torch.stack(metrics).mean() if metrics else all_drawn.sum()
     targets = torch.cat(

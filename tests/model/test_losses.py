@@ -245,14 +245,3 @@ def test_no_class_that_might_be_there_is_unlearnt_from_a_background_pixel() -> N
     (gradient,) = torch.autograd.grad(loss, logits)
     assert (gradient[:, 2] < 0).all()  # like background: made likelier
     assert (gradient[:, [1, 3]] > 0).all()
-
-
-def test_points_of_views_are_those_of_one_map_with_the_pictures_objects() -> None:
-    first = Points(torch.tensor([4, 5, 9]), torch.tensor([0, 1, 2]), torch.tensor([50.0, 9.0, 7.0]))
-    second = Points(torch.tensor([1, 2]), torch.tensor([0, 1]), torch.tensor([60.0, 5.0]))
-    indices = [torch.tensor([0, 3]), torch.tensor([3])]
-    together = Points.of_views([first, second], indices)
-    # object 3 of the picture is the second one of the first view and the first of the second
-    assert together.instance.tolist() == [0, 1, 4, 0, 4]
-    assert together.index.tolist() == [4, 5, 9, 1, 2]
-    assert together.instance_size.tolist() == [50, 9, 7, 60, 5]

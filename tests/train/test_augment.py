@@ -9,9 +9,6 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from streamseg.datasets import VOID, Sample
 from streamseg.train.augment import (
-    MOVED_DEGREES,
-    MOVED_PX,
-    MOVED_SCALE,
     PADDING,
     Chance,
     Crop,
@@ -139,28 +136,3 @@ def test_a_crop_knows_where_it_lies_in_the_picture() -> None:
         column, row = crop.image[..., 0].mean(), crop.image[..., 1].mean()
         assert abs(column - 99.5) == pytest.approx(abs(x), abs=1)  # mirrored or not
         assert row - 99.5 == pytest.approx(y, abs=1)
-
-
-def test_a_moved_view_shows_the_same_place_a_little_later() -> None:
-    """An object's centre moves by what the constants allow, and its label goes with it."""
-    object_map = np.zeros((300, 300), np.uint8)
-    object_map[120:180, 130:170] = 1
-    sample = painted(object_map)
-    rng = np.random.default_rng(5)
-    shifts = []
-    for seed in range(10):
-        first = view_of(sample, 256, seed, scale_range=(1.0, 1.0))
-        crops = [cut(sample, 256, view) for view in (first, first.moved(rng))]
-        places, areas = zip(
-            *(
-                (np.argwhere(crop.object_map == 1).mean(0), (crop.object_map == 1).sum())
-                for crop in crops
-            ),
-            strict=True,
-        )
-        shifts.append(np.abs(places[1] - places[0]).max())
-        assert (
-            np.exp(-2 * MOVED_SCALE) * 0.98 < areas[1] / areas[0] < np.exp(2 * MOVED_SCALE) * 1.02
-        )
-    assert 5 < np.mean(shifts) < MOVED_PX * 1.5
-    assert max(shifts) < MOVED_PX + 128 * (MOVED_SCALE + np.deg2rad(MOVED_DEGREES)) + 2

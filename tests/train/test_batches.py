@@ -52,46 +52,6 @@ def test_processes_share_the_batch_of_one(voc: VocLayout) -> None:
         assert all(map(torch.equal, share.class_of_object, whole.class_of_object[rank::2]))
 
 
-def test_copy_paste_adds_objects_and_leaves_the_rest_of_chance_alone(voc: VocLayout) -> None:
-    plain, always = (
-        BatchStream([voc], NATIVE, replace(SMALL, batch_size=12, crop_size=128, copy_paste=share))
-        for share in (0.0, 1.0)
-    )
-    assert plain[2].image_ids == always[2].image_ids
-    objects = [sum(map(len, stream[2].class_of_object)) for stream in (plain, always)]
-    assert objects[1] > objects[0]
-
-
-def test_two_views_show_the_same_objects_from_nearby(voc: VocLayout) -> None:
-    config = replace(SMALL, batch_size=4, views=2)
-    batch = BatchStream([voc], NATIVE, config)[2]
-    assert batch.image_ids[0::2] == batch.image_ids[1::2]
-    shared = 0
-    for first in (0, 2):
-        views = [
-            {
-                index: tuple(batch.pixels[i, :, 2::4, 2::4][:, batch.labels[i] == k].median(1)[0])
-                for k, index in enumerate(batch.object_index[i].tolist(), start=1)
-            }
-            for i in (first, first + 1)
-        ]
-        both = views[0].keys() & views[1].keys()
-        shared += len(both)
-        for index in both:
-            colours = [torch.stack(view[index]).float() for view in views]
-            assert (colours[0] - colours[1]).abs().max() < 60  # objects differ by 100 and more
-        assert not torch.equal(batch.pixels[first], batch.pixels[first + 1])
-    assert shared >= 2
-
-
-def test_processes_share_pictures_with_all_their_views(voc: VocLayout) -> None:
-    config = replace(SMALL, batch_size=8, views=2)
-    whole = BatchStream([voc], NATIVE, config)[5]
-    share = BatchStream([voc], NATIVE, config, process=1, processes=2)[5]
-    assert torch.equal(share.pixels, whole.pixels[[2, 3, 6, 7]])
-    assert all(map(torch.equal, share.object_index, [whole.object_index[i] for i in (2, 3, 6, 7)]))
-
-
 def test_classes_that_a_data_set_does_not_label_are_unknown(make_voc: MakeVoc) -> None:
     data = make_voc([[1, 2], [1]])
     data.labelled_classes = frozenset({1, 7})

@@ -51,7 +51,6 @@ def test_the_losses_of_the_shares_average_to_those_of_the_batch(voc: VocLayout) 
             pixels=batch.pixels[rows],
             labels=batch.labels[rows],
             class_of_object=batch.class_of_object[rows],
-            object_index=batch.object_index[rows],
             unlabelled=batch.unlabelled[rows],
             centres=batch.centres[rows],
             image_ids=batch.image_ids[rows],

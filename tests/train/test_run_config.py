@@ -10,6 +10,8 @@ from streamseg.errors import ConfigError
 from streamseg.train.config import TrainConfig
 from streamseg.train.run_config import RunConfig, merged, parse_assignments, read_toml
 
+RECIPES = Path(__file__).parents[2] / "recipes"
+
 
 def test_a_written_configuration_reads_back_as_it_was(tmp_path: Path) -> None:
     config = RunConfig(
@@ -57,3 +59,19 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_setting_of_another_form_is_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match=r"train\.steps=100, got .*did you mean train\.steps\?"):
         parse_assignments([setting])
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_recipes_can_be_given_to_config(recipe: Path) -> None:
+    RunConfig().changed(read_toml(recipe))
+
+
+def test_the_papers_recipe_has_the_papers_numbers() -> None:
+    config = RunConfig().changed(read_toml(RECIPES / "paper.toml"))
+    assert config.model.trunk == "deeplab"
+    assert config.model.pyramid == (0.25, 0.5, 1, 2)
+    assert config.model.embedding_dim == 64
+    assert config.train.points_per_instance == 10
+    assert config.train.scale_range == (0.7, 1.5)
+    assert config.train.class_weight == 0.2
+    assert config.train.semantic_weight == config.train.mask_weight == 0

@@ -55,7 +55,8 @@ def test_json_that_is_no_config_is_refused(text: str, message: str) -> None:
         {"device": "gpu"},
         {"mixed_precision": "fp16"},
         {"ema_decay": 1.0},
-        {"copy_paste": 1.5},
+        {"mask_weight": -1.0},
+        {"balance": -0.5},
     ],
     ids=json.dumps,
 )
