@@ -20,23 +20,25 @@ from pathlib import Path
 from typing import Any
 
 ARCHITECTURES = (75, 80, 86, 87, 89, 90, 100, 120)
-SHARED_LIMIT_BYTES = {75: 65536, 80: 166912, 86: 101376, 87: 166912, 89: 101376, 90: 232448}
-"""Most shared memory of a program, by compute capability (CUDA C++ programming guide)."""
 
 
-def variants() -> Iterator[tuple[str, Any, list[str], dict[str, Any]]]:
-    """Name, kernel, types of its arguments and its constants."""
+def variants() -> Iterator[tuple[str, Any, list[str], dict[str, Any], int]]:
+    """Name, kernel, types of its arguments, its constants, and warps of a program."""
     from streamseg.kernels.decode_scores.triton_impl import BLOCK
     from streamseg.kernels.decode_scores.triton_kernel import decode_kernel
+    from streamseg.kernels.find_runs.triton_impl import BLOCK as RUNS_BLOCK
+    from streamseg.kernels.find_runs.triton_kernel import runs_kernel
     from streamseg.kernels.group_pixels.triton_impl import plan
     from streamseg.kernels.group_pixels.triton_kernel import group_kernel
-    from streamseg.kernels.label_pixels.triton_impl import CELLS, CHUNK
+    from streamseg.kernels.label_pixels.triton_impl import CELLS, CHUNK, warps
     from streamseg.kernels.label_pixels.triton_kernel import paint_kernel
 
     shape = {"THRESHOLDS": 4, "CHANNELS": 21, "CHANNELS_ROUNDED": 32, "BLOCK": BLOCK}
     strides = {"stride_pixel": 1}  # as Triton specialises it
     pointers = ["*fp16", "*fp32", "*u8", "*u8"]
-    yield "decode_scores", decode_kernel, [*pointers, "i32", "i32", "i32"], {**strides, **shape}
+    yield "decode_scores", decode_kernel, [*pointers, "i32", "i32", "i32"], {**strides, **shape}, 4
+    types = ["*u16", "*i32", "*u16", "*i32", "i32", "i32"]
+    yield "find_runs", runs_kernel, types, {"BLOCK": RUNS_BLOCK}, 4
     pointers = ["*fp16", "*fp32", "*u8", "*fp32", "*fp32", "*i64", "*i32", "*i32", "*i32", "*u8"]
     for dims in (32, 64):
         size = {"D": dims, "ROUNDED_D": dims}
@@ -44,10 +46,10 @@ def variants() -> Iterator[tuple[str, Any, list[str], dict[str, Any]]]:
             block = plan(1, dims, 2, 1).block
             constants = {**size, "BLOCK": block, "RESIDENT": resident, "EXCLUDE_CLAIMED": True}
             types = [*pointers, "i32", "i32", "fp32", "fp32"]
-            yield f"group_pixels, D = {dims}, {kind}", group_kernel, types, constants
+            yield f"group_pixels, D = {dims}, {kind}", group_kernel, types, constants, 4
         types = ["*fp16", "*i32", "*fp32", "*u16", "*i32", "*i32", *["i32"] * 5]
         constants = {**size, "CELLS": CELLS, "COLUMNS": 4, "CHUNK": CHUNK}
-        yield f"label_pixels, D = {dims}", paint_kernel, types, constants
+        yield f"label_pixels, D = {dims}", paint_kernel, types, constants, warps(dims)
 
 
 def compile_all(architecture: int) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ def compile_all(architecture: int) -> list[dict[str, Any]]:
 
     cuobjdump = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
     rows = []
-    for name, kernel, types, constants in variants():
+    for name, kernel, types, constants, num_warps in variants():
         names = kernel.arg_names
         free = [argument for argument in names if argument not in constants]
         signature = dict(zip(free, types, strict=True)) | dict.fromkeys(constants, "constexpr")
@@ -74,7 +76,7 @@ def compile_all(architecture: int) -> list[dict[str, Any]]:
             attrs=aligned,
         )
         target = GPUTarget("cuda", architecture, 32)
-        options = {"num_warps": 4, "enable_fp_fusion": True}
+        options = {"num_warps": num_warps, "enable_fp_fusion": True}
         compiled = triton.compile(source, target=target, options=options)
         with tempfile.NamedTemporaryFile(suffix=".cubin") as cubin:
             cubin.write(compiled.asm["cubin"])

@@ -29,6 +29,11 @@ class DeviceLabels:
     """int32 [K, 4]: x0, y0, x1, y1, half open; zeros where a label won no pixel."""
 
 
+def warps(dims: int) -> int:
+    """So many that a thread loads 16 bytes of a program's half-precision embeddings at once."""
+    return max(1, min(4, CELLS * dims // (8 * 32)))
+
+
 def label_pixels(
     embeddings: Tensor, seed_index: Tensor, seed_tau: Tensor, *, height: int, width: int
 ) -> DeviceLabels:
@@ -89,5 +94,6 @@ def label_pixels(
         CELLS=CELLS,
         COLUMNS=triton.next_power_of_2(triton.cdiv(width, map_width)),
         CHUNK=CHUNK,
+        num_warps=warps(dims),
     )
     return DeviceLabels(label_map, area_px, torch.where(area_px > 0, box, 0).T)

@@ -13,9 +13,17 @@ import torch
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError
-from streamseg.kernels import Groups, Labels, Scores, decode_scores, group_pixels, label_pixels
+from streamseg.kernels import (
+    Groups,
+    Labels,
+    Scores,
+    decode_scores,
+    find_runs,
+    group_pixels,
+    label_pixels,
+)
 from streamseg.kernels.cases import CASES, Case, alike, random, street
-from streamseg.kernels.contracts import check_groups, check_labels, check_scores
+from streamseg.kernels.contracts import check_groups, check_labels, check_runs, check_scores
 from streamseg.kernels.group_pixels import triton_impl
 from streamseg.kernels.group_pixels.triton_impl import Plan, plan
 
@@ -148,6 +156,23 @@ def test_labels_keep_their_contract_and_are_those_of_the_reference(
     assert (labels.label_map == reference.label_map).mean() > 0.999
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 700), (700, 1), (50, 71), (64, 32)])
+def test_runs_keep_their_contract_and_are_those_of_the_reference(
+    shape: tuple[int, int], device: torch.device
+) -> None:
+    rng = np.random.default_rng(0)
+    for label_map in (
+        rng.integers(0, 3, shape).astype(np.uint16),
+        np.repeat(rng.integers(0, 60000, (shape[0], 1)), shape[1], 1).astype(np.uint16),
+        np.full(shape, 7, np.uint16),
+    ):
+        runs = find_runs(torch.from_numpy(label_map).to(device)).on_host()
+        check_runs(label_map, runs)
+        reference = find_runs(label_map)
+        assert np.array_equal(runs.start, reference.start)
+        assert np.array_equal(runs.label, reference.label)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_computed_with_as_it_is(dtype: torch.dtype, device: torch.device) -> None:
     exact = random(9, 8, 18, 20)
@@ -237,6 +262,7 @@ def test_what_is_no_such_tensor_is_refused(device: torch.device) -> None:
             lambda: label_pixels(zeros(2, 3, 4), likely[0], likely[0], height=3, width=3),
             "seed_index must be torch.int32",
         ),
+        (lambda: find_runs(zeros(3, 4)), r"label_map must be torch.uint16 \[H, W\]"),
     ):
         with pytest.raises(InputError, match=message):
             call()
