@@ -86,6 +86,7 @@ def group_pixels(
     max_seeds: int,
     min_seediness: float,
     exclude_claimed: bool,
+    spread: Plan | None = None,
 ) -> DeviceGroups:
     """``streamseg.kernels.group_pixels`` on a GPU; nothing waits for it.
 
@@ -102,6 +103,7 @@ def group_pixels(
         max_seeds: as for the reference.
         min_seediness: as for the reference.
         exclude_claimed: as for the reference.
+        spread: of the pixels over programs; by default as ``plan`` says for this device.
 
     Raises:
         InputError: another shape or dtype, or a value out of range.
@@ -129,7 +131,7 @@ def group_pixels(
     device, pixels = embeddings.device, height * width
     rows = embeddings.permute(1, 2, 0).contiguous()
     rounded = max(16, triton.next_power_of_2(dims))
-    chosen = plan(pixels, rounded, rows.element_size(), most_programs(device))
+    chosen = spread or plan(pixels, rounded, rows.element_size(), most_programs(device))
     # a key and an arrival for every round, so that nothing is reset between rounds
     barrier = torch.zeros(max_seeds * 2, dtype=torch.int64, device=device)
     scratch = rows.new_empty(0 if chosen.resident else pixels, dtype=torch.float32)

@@ -163,3 +163,12 @@ def group_kernel(
             pixel = t * BLOCK + lane
             tl.store(masks + pixel, tl.zeros((BLOCK,), tl.uint8), mask=pixel < pixels)
         masks += pixels
+
+
+@triton.jit
+def barrier_kernel(keys, arrivals, rounds):
+    """Meet and do nothing else: what the rounds of ``group_kernel`` cost at the least."""
+    program = tl.program_id(0)
+    programs = tl.num_programs(0)
+    for k in range(rounds):
+        meet((program + 1).to(tl.int64), keys + k, arrivals + k, programs)
