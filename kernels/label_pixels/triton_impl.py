@@ -45,7 +45,8 @@ def label_pixels(
         embeddings: float16, bfloat16 or float32 [D, h, w]; fastest channels last in memory,
             otherwise copied.
         seed_index: int32 [K]; K may be 0.
-        seed_tau: float32 [K].
+        seed_tau: float32 [K]. Seeds with a tau of 1 are out of the running, so that which ones
+            are in can be decided on the device.
         height: H of the frame.
         width: W of the frame.
 

@@ -61,7 +61,8 @@ def paint_kernel(
 ):
     """Paint frame row program_id(0), cells from program_id(1) * CELLS on.
 
-    embeddings [N, D], seed_index [K] int32, squared_radius [K] float32; label_map [H, W] uint16,
+    embeddings [N, D], seed_index [K] int32, squared_radius [K] float32, 0 for seeds that are out
+    of the running; label_map [H, W] uint16,
     area_px [K] int32, zeros; box [4, K] int32: W, H, 0 and 0. COLUMNS are at least the frame
     columns of a cell.
     """
@@ -96,9 +97,9 @@ def paint_kernel(
     label = tl.zeros((CELLS, COLUMNS), tl.int32)
     for first in range(0, seeds, CHUNK):
         k = first + tl.arange(0, CHUNK)
-        known = k < seeds
+        radius = tl.load(squared_radius + k, mask=k < seeds, other=0.0)
+        known = radius > 0
         index = tl.load(seed_index + k, mask=known, other=0)
-        radius = tl.load(squared_radius + k, mask=known, other=0.0)
         rows, seed_norms = load_pixels(embeddings, index, dims, D)
         beyond = tl.where(known, 0.0, float("-inf"))[None]
         a = margins_of(tile_a, norms_a, rows, seed_norms, radius) + beyond
