@@ -16,16 +16,15 @@ from threadpoolctl import ThreadpoolController
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError, InputError
 from streamseg.grouping import PAPER_ALPHA, GroupingConfig, find_segments, propose
+from streamseg.instances import named_instances
 from streamseg.results import (
     Frame,
     FrameResult,
     Image,
-    Instance,
     NetworkOutput,
     Proposals,
-    Segments,
 )
-from streamseg.runtime.base import GroupingRuntime, Pending, Runtime
+from streamseg.runtime.base import Done, GroupingRuntime, Pending, Runtime
 from streamseg.runtime.choose import open_runtime
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
@@ -213,7 +212,7 @@ class Segmenter:
                 width=frame.width,
             )
         spent_ms = 1e3 * (time.perf_counter() - started)
-        done = _Done(segments, 1e3 * network_seconds, spent_ms)
+        done = Done(segments, 1e3 * network_seconds, spent_ms)
         return _Begun(frame, done, 1e3 * preprocess_seconds)
 
     def _finish(self, begun: _Begun, tracker: Tracker) -> FrameResult:
@@ -222,24 +221,7 @@ class Segmenter:
         started = time.perf_counter()
         tracks = tracker.update(segments, begun.frame.pts_seconds)
         tracking_ms = 1e3 * (time.perf_counter() - started)
-        names = self.config.class_names
-        instances = tuple(
-            Instance(
-                name=track.name,
-                class_name=names[track.class_id - 1],
-                class_id=track.class_id,
-                track_id=track.track_id,
-                score=float(segments.score[row]),
-                box=tuple(segments.box[row].tolist()),
-                area_px=int(segments.area_px[row]),
-                seed_yx=tuple(segments.seed_yx[row].tolist()),
-                tau=float(segments.tau[row]),
-                embedding=segments.embedding[row],
-                label=row + 1,
-                label_map=segments.label_map,
-            )
-            for row, track in enumerate(tracks)
-        )
+        instances = named_instances(segments, tracks, self.config.class_names)
         return FrameResult(
             frame=begun.frame,
             label_map=segments.label_map,
@@ -253,18 +235,6 @@ class Segmenter:
                 "tracking": tracking_ms,
             },
         )
-
-
-@dataclass(frozen=True)
-class _Done:
-    """Instances that need no waiting for."""
-
-    segments: Segments
-    network_ms: float
-    grouping_ms: float
-
-    def fetch(self) -> tuple[Segments, float, float]:
-        return self.segments, self.network_ms, self.grouping_ms
 
 
 @dataclass(frozen=True)
