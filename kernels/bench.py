@@ -53,7 +53,35 @@ def main() -> None:
             row |= {"min_ms": least, "p20_ms": p20, "median_ms": median, "p80_ms": p80}
             row |= {"cpu_min_ms": cpu_least, "cpu_median_ms": cpu_median}
             rows.append(row)
-    print(json.dumps({"machine": machine, "rounds": ROUNDS, "rows": rows}))
+    grouping = against_torch()
+    print(json.dumps({"machine": machine, "rounds": ROUNDS, "rows": rows, "grouping": grouping}))
+
+
+def against_torch() -> dict[str, list[dict[str, Any]]]:
+    """Compare ``group_pixels`` with torch, on every device there is.
+
+    Returns:
+        Rows of ``bench_grouping.measure`` by device; nothing without torch.
+    """
+    try:
+        import torch
+    except ImportError:
+        print("\ntorch is not installed: group_pixels was not compared with it")
+        return {}
+    from streamseg.kernels import bench_grouping
+
+    results: dict[str, list[dict[str, Any]]] = {}
+    for name in ("cpu", *["cuda"] * torch.cuda.is_available()):
+        threads = f"{torch.get_num_threads()} threads" if name == "cpu" else ""
+        print(f"\ngroup_pixels in the paper's setting, {name} {threads}, torch {torch.__version__}")
+        results[name] = []
+        try:
+            for row in bench_grouping.measure(torch.device(name)):
+                print(bench_grouping.table_row(row), flush=True)
+                results[name].append(row)
+        except AssertionError as error:
+            sys.exit(f"not timed, a result came out wrong: {error}")
+    return results
 
 
 def bench_cases() -> dict[str, tuple[Case, bool]]:

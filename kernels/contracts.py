@@ -14,6 +14,7 @@ from scipy.special import softmax
 
 from streamseg.kernels.cases import Case
 from streamseg.kernels.decode_scores import Scores
+from streamseg.kernels.find_runs import Runs
 from streamseg.kernels.group_pixels import Groups
 from streamseg.kernels.label_pixels import Labels
 
@@ -102,6 +103,16 @@ def check_labels(
         outside_band = abs(anything) > slack
         right = drawn == (anything > 0)
         _require(bool(right[outside_band].all()), "labels are where any margin is above 0")
+
+
+def check_runs(label_map: NDArray[np.uint16], runs: Runs) -> None:
+    """Check find_runs: put back together they are the map, and neighbours differ."""
+    height, width = label_map.shape
+    _require(bool((np.diff(runs.start) > 0).all() and runs.start[0] == 0), "runs rise from 0")
+    _require(bool((runs.label[1:] != runs.label[:-1]).all()), "runs are as long as can be")
+    lengths = np.diff(runs.start, append=height * width)
+    restored = np.repeat(runs.label, lengths).reshape(width, height).T
+    _require(np.array_equal(restored, label_map), "the runs are those of the map")
 
 
 def _require(kept: bool, promise: str) -> None:

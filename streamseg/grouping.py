@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import ConfigError, InputError
-from streamseg.kernels import Groups, Scores, decode_scores, group_pixels, label_pixels
+from streamseg.kernels import (
+    Groups,
+    Scores,
+    decode_scores,
+    group_pixels,
+    keep_visible,
+    label_pixels,
+)
 from streamseg.results import NetworkOutput, Proposals, Segments
 from streamseg.seed_masks import seed_masks
 
@@ -82,7 +89,7 @@ def find_segments(
     )
     seeds = groups.seed_index[: groups.count]
     order = np.argsort(-scores.seediness.flat[seeds], kind="stable")
-    order = order[_sees_enough(groups.masks[order], config.min_visible)]
+    order = order[keep_visible(groups.masks[order], config.min_visible)]
     seeds = seeds[order]
     tau = thresholds[scores.tau_index.flat[seeds]]
     labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
@@ -98,26 +105,10 @@ def find_segments(
         score=scores.seediness.flat[seeds],
         box=labels.box[kept],
         area_px=labels.area_px[kept],
-        seed_yx=_frame_position(seeds, scores, height, width),
+        seed_yx=frame_position(seeds, output.logits.shape[2:], height, width),
         tau=tau[kept],
         embedding=output.embeddings.reshape(len(output.embeddings), -1)[:, seeds].T,
     )
-
-
-def _sees_enough(masks: NDArray[np.bool_], min_visible: float) -> NDArray[np.bool_]:
-    """Which masks [K, h, w], surest first, are new for a part of at least ``min_visible``.
-
-    Two seeds just too far apart to claim each other still grow much the same mask: of those the
-    surer one is the object.
-    """
-    taken = np.zeros(masks.shape[1:], np.bool_)
-    kept = np.zeros(len(masks), np.bool_)
-    for k, mask in enumerate(masks):
-        visible = np.count_nonzero(mask & ~taken)
-        kept[k] = visible >= min_visible * np.count_nonzero(mask)
-        if kept[k]:
-            taken |= mask
-    return kept
 
 
 def propose(
@@ -167,7 +158,7 @@ def propose(
         class_id=scores.class_id.flat[seeds].astype(np.int64),
         score=scores.seediness.flat[seeds],
         pick=pick,
-        seed_yx=_frame_position(seeds, scores, height, width),
+        seed_yx=frame_position(seeds, output.logits.shape[2:], height, width),
         tau=tau,
     )
 
@@ -196,10 +187,9 @@ def _pick_seeds(
     return scores, groups
 
 
-def _frame_position(
-    seeds: NDArray[np.int32], scores: Scores, height: int, width: int
+def frame_position(
+    seeds: NDArray[np.signedinteger[Any]], map_shape: tuple[int, int], height: int, width: int
 ) -> NDArray[np.int64]:
     """Flat feature-map index → y, x of the pixel's centre in the picture, [K, 2]."""
-    map_shape = scores.seediness.shape
     yx = np.stack(np.unravel_index(seeds, map_shape), axis=1)
     return ((yx + 0.5) * (height, width) / map_shape).astype(np.int64)

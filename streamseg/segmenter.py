@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,8 +16,16 @@ from threadpoolctl import ThreadpoolController
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError, InputError
 from streamseg.grouping import PAPER_ALPHA, GroupingConfig, find_segments, propose
-from streamseg.results import Frame, FrameResult, Image, Instance, NetworkOutput, Proposals
-from streamseg.runtime.base import Runtime
+from streamseg.instances import named_instances
+from streamseg.results import (
+    Frame,
+    FrameResult,
+    Image,
+    NetworkOutput,
+    Proposals,
+)
+from streamseg.runtime.base import Done, GroupingRuntime, Pending, Runtime
+from streamseg.runtime.choose import open_runtime
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
 from streamseg.video.prefetch import Prefetch, prefetch
@@ -75,7 +84,7 @@ class Segmenter:
         Raises:
             InputError: another dtype or shape.
         """
-        return self.examine(image)[0]
+        return self._finish(self._begin(frame_of_array(image)), self._new_tracker())
 
     def examine(self, image: Image) -> tuple[FrameResult, NetworkOutput]:
         """Segment one picture, and show what the network said of it too.
@@ -86,7 +95,14 @@ class Segmenter:
         Raises:
             InputError: another dtype or shape.
         """
-        return self._segment(frame_of_array(image), Tracker(self.config.class_names))
+        frame = frame_of_array(image)
+        clock = [time.perf_counter()]
+        picture = self._network_picture(frame)
+        clock.append(time.perf_counter())
+        output = self.runtime.run(picture)
+        clock.append(time.perf_counter())
+        grouped = self._grouped(output, frame, *np.diff(clock).tolist())
+        return self._finish(grouped, self._new_tracker()), output
 
     def stream(self, source: SourceLike) -> Generator[FrameResult, None, None]:
         """Segment a video frame by frame; memory does not grow with its length.
@@ -105,10 +121,20 @@ class Segmenter:
         return self._results(prefetch(opened))
 
     def _results(self, fetched: Prefetch) -> Generator[FrameResult, None, None]:
-        tracker = Tracker(self.config.class_names)
+        tracker = self._new_tracker()
+        begun: deque[_Begun] = deque()
+        # a device works on one frame while the next one is made ready here
+        ahead = 1 if isinstance(self.runtime, GroupingRuntime) else 0
         with fetched:
             for frame, dropped, decode_ms in fetched:
-                yield self._segment(frame, tracker, dropped=dropped, decode_ms=decode_ms)[0]
+                begun.append(self._begin(frame, dropped=dropped, decode_ms=decode_ms))
+                if len(begun) > ahead:
+                    yield self._finish(begun.popleft(), tracker)
+            while begun:
+                yield self._finish(begun.popleft(), tracker)
+
+    def _new_tracker(self) -> Tracker:
+        return Tracker(self.config.class_names)
 
     def propose(self, image: Image, max_seeds: int = 100) -> Proposals:
         """The paper's overlapping proposals for one picture, for evaluation.
@@ -157,14 +183,26 @@ class Segmenter:
         size = self.size or self.config.input_size(frame.width, frame.height)
         return frame.render(*size)
 
-    def _segment(
-        self, frame: Frame, tracker: Tracker, *, dropped: int = 0, decode_ms: float = 0.0
-    ) -> tuple[FrameResult, NetworkOutput]:
+    def _begin(self, frame: Frame, *, dropped: int = 0, decode_ms: float = 0.0) -> _Begun:
+        """Network and grouping of a frame: done, or under way on a device."""
         clock = [time.perf_counter()]
         picture = self._network_picture(frame)
         clock.append(time.perf_counter())
+        if isinstance(self.runtime, GroupingRuntime):
+            pending = self.runtime.submit(
+                picture, self.grouping, height=frame.height, width=frame.width
+            )
+            return _Begun(frame, pending, 1e3 * (clock[1] - clock[0]), dropped, decode_ms)
         output = self.runtime.run(picture)
         clock.append(time.perf_counter())
+        begun = self._grouped(output, frame, *np.diff(clock).tolist())
+        return replace(begun, dropped=dropped, decode_ms=decode_ms)
+
+    def _grouped(
+        self, output: NetworkOutput, frame: Frame, preprocess_seconds: float, network_seconds: float
+    ) -> _Begun:
+        """Group in numpy what a network has said."""
+        started = time.perf_counter()
         with self._blas.limit(limits=1, user_api="blas"):
             segments = find_segments(
                 output,
@@ -173,37 +211,41 @@ class Segmenter:
                 height=frame.height,
                 width=frame.width,
             )
-        clock.append(time.perf_counter())
-        tracks = tracker.update(segments, frame.pts_seconds)
-        clock.append(time.perf_counter())
-        names = self.config.class_names
-        instances = tuple(
-            Instance(
-                name=track.name,
-                class_name=names[track.class_id - 1],
-                class_id=track.class_id,
-                track_id=track.track_id,
-                score=float(segments.score[row]),
-                box=tuple(segments.box[row].tolist()),
-                area_px=int(segments.area_px[row]),
-                seed_yx=tuple(segments.seed_yx[row].tolist()),
-                tau=float(segments.tau[row]),
-                embedding=segments.embedding[row],
-                label=row + 1,
-                label_map=segments.label_map,
-            )
-            for row, track in enumerate(tracks)
-        )
-        stages = ("preprocess", "network", "grouping", "tracking")
-        spent = np.diff(clock) * 1e3
-        result = FrameResult(
-            frame=frame,
+        spent_ms = 1e3 * (time.perf_counter() - started)
+        done = Done(segments, 1e3 * network_seconds, spent_ms)
+        return _Begun(frame, done, 1e3 * preprocess_seconds)
+
+    def _finish(self, begun: _Begun, tracker: Tracker) -> FrameResult:
+        """Name the instances of a frame."""
+        segments, network_ms, grouping_ms = begun.pending.fetch()
+        started = time.perf_counter()
+        tracks = tracker.update(segments, begun.frame.pts_seconds)
+        tracking_ms = 1e3 * (time.perf_counter() - started)
+        instances = named_instances(segments, tracks, self.config.class_names)
+        return FrameResult(
+            frame=begun.frame,
             label_map=segments.label_map,
             instances=instances,
-            dropped=dropped,
-            timings_ms={"decode": decode_ms, **dict(zip(stages, spent.tolist(), strict=True))},
+            dropped=begun.dropped,
+            timings_ms={
+                "decode": begun.decode_ms,
+                "preprocess": begun.preprocess_ms,
+                "network": network_ms,
+                "grouping": grouping_ms,
+                "tracking": tracking_ms,
+            },
         )
-        return result, output
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A frame on its way."""
+
+    frame: Frame
+    pending: Pending
+    preprocess_ms: float
+    dropped: int = 0
+    decode_ms: float = 0.0
 
 
 def load(
@@ -213,25 +255,28 @@ def load(
     max_pixels: int | None = None,
     threads: int | None = None,
     min_score: float = 0.5,
+    runtime: str = "auto",
 ) -> Segmenter:
     """Load a model.
 
     Args:
-        model: an ONNX file that ``streamseg train`` exported; the shipped model if None.
+        model: an ONNX file that ``streamseg train`` exported, or the weights beside it; the
+            shipped model if None.
         size: width and height of the network's input in pixels; see ``Segmenter``.
         max_pixels: most pixels of the network's input; see ``Segmenter``.
         threads: for the network; all CPU cores if None.
         min_score: instances less likely than this are left out.
+        runtime: ``onnx`` on the CPU, ``cuda`` (extra ``gpu``) on an NVIDIA GPU, or ``auto``: the
+            GPU where there is one and the extra is installed.
 
     Raises:
         ModelError: the file is missing or no model of ours.
-        ConfigError: ``size``, ``max_pixels`` or ``min_score`` is out of range.
+        ConfigError: a value is out of range, or the runtime cannot run here.
+        MissingExtraError: the runtime is not installed.
     """
-    from streamseg.runtime.onnx import OnnxRuntime
-
     grouping = GroupingConfig(min_score=min_score)
-    runtime = OnnxRuntime(Path(model or SHIPPED_MODEL), threads=threads)
-    return Segmenter(runtime, size=size, max_pixels=max_pixels, grouping=grouping)
+    opened = open_runtime(Path(model or SHIPPED_MODEL), runtime, threads=threads)
+    return Segmenter(opened, size=size, max_pixels=max_pixels, grouping=grouping)
 
 
 def stream(source: SourceLike) -> Generator[FrameResult, None, None]:

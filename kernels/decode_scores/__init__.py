@@ -1,5 +1,40 @@
 """Classification logits → seediness, threshold and class of every pixel."""
 
-from streamseg.kernels.decode_scores.reference import Scores, decode_scores
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.kernels.decode_scores import reference
+from streamseg.kernels.decode_scores.reference import Scores
+from streamseg.kernels.implementations import takes_triton
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from streamseg.kernels.decode_scores.triton_impl import DeviceScores
 
 __all__ = ["Scores", "decode_scores"]
+
+
+@overload
+def decode_scores(logits: NDArray[np.float32], *, impl: str | None = None) -> Scores: ...
+@overload
+def decode_scores(logits: Tensor, *, impl: str | None = None) -> DeviceScores: ...
+def decode_scores(logits: Any, *, impl: str | None = None) -> Any:
+    """See ``reference.decode_scores``, and ``triton_impl.decode_scores`` for CUDA tensors.
+
+    Args:
+        logits: float32 [T, C+1, h, w]; on a GPU of any floating type.
+        impl: ``reference`` or ``triton``; by default the one that takes such an array.
+
+    Raises:
+        InputError: another shape or dtype, or not an array of that implementation.
+    """
+    if takes_triton(impl, logits):
+        from streamseg.kernels.decode_scores import triton_impl
+
+        return triton_impl.decode_scores(logits)
+    return reference.decode_scores(logits)

@@ -27,6 +27,7 @@ EXTRAS = {
         "tensorboard",
     ),
     "export": ("torch", "onnx", "onnxscript"),
+    "gpu": ("torch", "triton", "timm", "safetensors"),
 }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from streamseg.cli.arguments import picture_size, positive, score
 from streamseg.cli.summary import Summary
+from streamseg.runtime.choose import RUNTIMES
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -61,6 +62,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--threads", type=positive, metavar="N", help="CPU threads of the network (default: all)"
     )
+    parser.add_argument(
+        "--runtime", choices=RUNTIMES, default="auto", help="what runs the network (auto)"
+    )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
     parser.set_defaults(run=run)
 
@@ -76,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         max_pixels=arguments.max_pixels,
         threads=arguments.threads,
         min_score=arguments.min_score,
+        runtime=arguments.runtime,
     )
     with open_source(arguments.source) as source:
         print(f"{source.description}, {segmenter.runtime.description}", file=sys.stderr)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from streamseg.config import ModelConfig
-from streamseg.results import Image, NetworkOutput
+from streamseg.grouping import GroupingConfig
+from streamseg.results import Image, NetworkOutput, Segments
 
 
 class Runtime(Protocol):
@@ -23,5 +25,46 @@ class Runtime(Protocol):
 
         Returns:
             Embeddings [D, H/4, W/4] and logits [T, C+1, H/4, W/4], float32.
+        """
+        ...
+
+
+class Pending(Protocol):
+    """A picture that a device is at work on."""
+
+    def fetch(self) -> tuple[Segments, float, float]:
+        """Wait for the device.
+
+        Returns:
+            The instances, and the milliseconds that the network and the grouping took.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Done:
+    """A ``Pending`` that need not be waited for."""
+
+    segments: Segments
+    network_ms: float
+    grouping_ms: float
+
+    def fetch(self) -> tuple[Segments, float, float]:
+        """What it was made with."""
+        return self.segments, self.network_ms, self.grouping_ms
+
+
+@runtime_checkable
+class GroupingRuntime(Runtime, Protocol):
+    """A runtime that also groups, on its own device, while the next picture is made ready."""
+
+    def submit(self, image: Image, grouping: GroupingConfig, *, height: int, width: int) -> Pending:
+        """Start with a picture and return at once; at most two may be under way.
+
+        Args:
+            image: as for ``run``.
+            grouping: which instances are kept.
+            height: of the frame that the picture was made of, in pixels.
+            width: of it.
         """
         ...

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from streamseg.config import SIZE_MULTIPLE, ModelConfig
+from streamseg.config import ModelConfig
 from streamseg.cores import usable_cores
-from streamseg.errors import ConfigError, InputError, ModelError
+from streamseg.errors import ConfigError, ModelError
 from streamseg.results import Image, NetworkOutput
+from streamseg.runtime.pictures import check_network_picture
 
 METADATA_KEY = "streamseg"
 """Name of the ONNX metadata entry that holds the model's configuration as JSON."""
@@ -73,15 +72,6 @@ class OnnxRuntime:
         Raises:
             InputError: wrong shape or dtype.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise InputError(
-                f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
-            )
-        height, width = image.shape[:2]
-        if not height or not width or height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
-            raise InputError(
-                f"network input must be a multiple of {SIZE_MULTIPLE} on both sides, "
-                f"got {width}x{height}"
-            )
+        check_network_picture(image)
         embeddings, logits = self._session.run(["embeddings", "logits"], {"image": image[None]})
         return NetworkOutput(embeddings=embeddings[0], logits=logits[0])

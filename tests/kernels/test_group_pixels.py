@@ -76,7 +76,8 @@ def group(**changes: Any) -> Groups:
         "min_seediness": 0.1,
         "exclude_claimed": False,
     }
-    return group_pixels(**(arguments | changes))
+    groups: Groups = group_pixels(**(arguments | changes))
+    return groups
 
 
 # With these alphas and whole distances, seediness and distance never outweigh each other exactly

@@ -106,7 +106,8 @@ def label(**changes: Any) -> Labels:
         "height": 2,
         "width": 16,
     }
-    return label_pixels(**(arguments | changes))
+    labels: Labels = label_pixels(**(arguments | changes))
+    return labels
 
 
 def test_dtypes_and_a_case_worked_by_hand() -> None:

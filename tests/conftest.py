@@ -1,5 +1,8 @@
+"""Fixtures of many tests; and where they run Triton."""
+
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -13,6 +16,12 @@ MakeVoc: TypeAlias = Callable[..., VocLayout]
 
 COLOUR_OF_CLASS = {1: (230, 30, 30), 2: (30, 210, 40), 3: (40, 60, 240), 4: (230, 220, 40)}
 BACKGROUND_COLOUR = (90, 90, 90)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Triton reads this when it is imported, so it must be decided before any test is."""
+    if config.option.markexpr != "gpu":
+        os.environ["TRITON_INTERPRET"] = "1"
 
 
 @pytest.fixture(scope="session")

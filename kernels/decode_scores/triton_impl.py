@@ -1,0 +1,76 @@
+"""Seediness, threshold and class of every pixel in one pass over the logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import triton
+from torch import Tensor
+
+from streamseg.errors import InputError
+from streamseg.kernels.decode_scores.triton_kernel import decode_kernel
+
+BLOCK = 128
+"""Pixels of a program, one a thread."""
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceScores:
+    """``Scores`` as tensors on the device."""
+
+    seediness: Tensor
+    """float32 [h, w]."""
+    tau_index: Tensor
+    """uint8 [h, w]."""
+    class_id: Tensor
+    """uint8 [h, w]."""
+
+
+def decode_scores(logits: Tensor) -> DeviceScores:
+    """``streamseg.kernels.decode_scores`` on a GPU: one launch, nothing waits for it.
+
+    NaN and infinity are not looked for: that would wait for the GPU.
+
+    Args:
+        logits: float16, bfloat16 or float32 [T, C+1, h, w] of any strides whose rows follow each
+            other without a gap; others are copied.
+
+    Raises:
+        InputError: another shape or dtype.
+    """
+    if logits.ndim != 4 or not logits.numel() or not logits.is_floating_point():
+        raise InputError(
+            f"logits must be floating [T, C+1, h, w] and not empty, got {logits.dtype} "
+            f"{list(logits.shape)}"
+        )
+    thresholds, channels, height, width = logits.shape
+    if thresholds > 255 or not 2 <= channels <= 256:
+        raise InputError(
+            "logits must hold 1..255 thresholds and 2..256 classes, background counted, "
+            f"got {thresholds} and {channels}"
+        )
+    if logits.stride(2) != width * logits.stride(3):
+        logits = logits.contiguous()
+    shape, device = (height, width), logits.device
+    scores = DeviceScores(
+        torch.empty(shape, dtype=torch.float32, device=device),
+        torch.empty(shape, dtype=torch.uint8, device=device),
+        torch.empty(shape, dtype=torch.uint8, device=device),
+    )
+    pixels = height * width
+    decode_kernel[(triton.cdiv(pixels, BLOCK),)](
+        logits,
+        scores.seediness,
+        scores.tau_index,
+        scores.class_id,
+        pixels,
+        logits.stride(0),
+        logits.stride(1),
+        logits.stride(3),
+        THRESHOLDS=thresholds,
+        CHANNELS=channels,
+        CHANNELS_ROUNDED=triton.next_power_of_2(channels),
+        BLOCK=BLOCK,
+    )
+    return scores

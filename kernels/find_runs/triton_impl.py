@@ -1,0 +1,61 @@
+"""Runs of equal labels on a GPU, in one launch, so that masks leave it as runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import triton
+from torch import Tensor
+
+from streamseg.errors import InputError
+from streamseg.kernels.find_runs.reference import Runs
+from streamseg.kernels.find_runs.triton_kernel import runs_kernel
+
+BLOCK = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceRuns:
+    """``Runs`` as tensors on the device, in any order."""
+
+    start: Tensor
+    """int32 [H * W], the first ``count`` of them."""
+    label: Tensor
+    """uint16 [H * W], the first ``count`` of them."""
+    count: Tensor
+    """int32 [1]."""
+
+    def on_host(self) -> Runs:
+        """Wait for the GPU and fetch the runs, a few bytes each, in their order."""
+        count = int(self.count)
+        start = self.start[:count].cpu().numpy().astype("int64")
+        order = start.argsort()
+        return Runs(start[order], self.label[:count].cpu().numpy()[order])
+
+
+def find_runs(label_map: Tensor) -> DeviceRuns:
+    """``streamseg.kernels.find_runs`` on a GPU; nothing waits for it.
+
+    Args:
+        label_map: uint16 [H, W], of fewer than 2^31 pixels.
+
+    Raises:
+        InputError: another shape or dtype, or no pixel.
+    """
+    if label_map.ndim != 2 or label_map.dtype != torch.uint16 or not label_map.numel():
+        raise InputError(
+            f"label_map must be torch.uint16 [H, W] and not empty, got {label_map.dtype} "
+            f"{list(label_map.shape)}"
+        )
+    height, width = label_map.shape
+    pixels, device = height * width, label_map.device
+    runs = DeviceRuns(
+        torch.empty(pixels, dtype=torch.int32, device=device),
+        torch.empty(pixels, dtype=torch.uint16, device=device),
+        torch.zeros(1, dtype=torch.int32, device=device),
+    )
+    runs_kernel[(triton.cdiv(pixels, BLOCK),)](
+        label_map.contiguous(), runs.start, runs.label, runs.count, height, width, BLOCK=BLOCK
+    )
+    return runs

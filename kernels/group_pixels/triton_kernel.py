@@ -1,0 +1,174 @@
+"""The persistent kernel: all rounds of greedy picking, with the masks, inside one launch.
+
+Every program keeps some pixels. In a round each offers its best candidate as a key in device
+memory, all wait for each other, and all read the same winner; then each measures the distances of
+its pixels to the winner, which give both the winner's mask (3) and the scores of the next round
+(4). When every pixel's embedding fits in registers (RESIDENT), embeddings are read once; if not,
+each program walks through several tiles a round and reads them again, from L2 where they fit.
+
+The grid must be no larger than what the device holds at once, or the programs would wait for ever
+for one that cannot start. A single program that walks through all tiles is a legal grid.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+NO_KEY = tl.constexpr(0)
+"""Offered by a program without candidates; every other key is above it."""
+DEAD = tl.constexpr(-1.0)
+"""As a pixel's smallest squared distance: it is no candidate, or none any more."""
+
+
+@triton.jit
+def best_key(score, pixel, alive):
+    """The key of the best candidate of a tile: larger scores first, then lower pixels.
+
+    Float bits rise with the float once those of negative numbers are turned round. 32 bits of
+    score and 31 of pixel leave the sign bit free, so that a signed maximum will do.
+    """
+    bits = (score + 0.0).to(tl.int32, bitcast=True)
+    rising = tl.where(bits >= 0, bits, bits ^ 0x7FFFFFFF)
+    rank = rising.to(tl.int64) + 2147483648
+    key = (rank << 31) | (0x7FFFFFFF - pixel).to(tl.int64)
+    return tl.max(tl.where(alive, key, 0), 0)
+
+
+@triton.jit
+def meet(key, keys, arrivals, programs):
+    """Offer a key, wait for all programs, and return the largest key of all."""
+    tl.atomic_max(keys, key, sem="relaxed")
+    tl.atomic_add(arrivals, 1, sem="acq_rel")
+    while tl.atomic_add(arrivals, 0, sem="acq_rel") < programs:
+        pass
+    return tl.atomic_add(keys, 0, sem="acquire")
+
+
+@triton.jit
+def load_tile(embeddings, pixel, inside, dims, D: tl.constexpr):
+    """Embeddings of some pixels: [BLOCK, ROUNDED_D], zeros beyond D."""
+    where = embeddings + pixel[:, None].to(tl.int64) * D + dims[None]
+    return tl.load(where, mask=inside[:, None] & (dims < D)[None], other=0.0)
+
+
+@triton.jit
+def compare(tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED: tl.constexpr):
+    """Measure a tile against a seed: its mask, and the smallest distances that remain."""
+    difference = tile.to(tl.float32) - row[None]
+    distance = tl.sum(difference * difference, 1)
+    mask = distance <= radius
+    claimed = pixel == winner
+    if EXCLUDE_CLAIMED:
+        claimed = claimed | mask
+    # what is dead stays dead: no distance is below -1
+    return mask, tl.where(claimed, DEAD, tl.minimum(nearest, distance))
+
+
+@triton.jit
+def group_kernel(
+    embeddings,
+    seediness,
+    tau_index,
+    squared_radius,
+    scratch,
+    keys,
+    arrivals,
+    seed_index,
+    count,
+    masks,
+    pixels,
+    max_seeds,
+    alpha,
+    min_seediness,
+    D: tl.constexpr,
+    ROUNDED_D: tl.constexpr,
+    BLOCK: tl.constexpr,
+    RESIDENT: tl.constexpr,
+    EXCLUDE_CLAIMED: tl.constexpr,
+):
+    """Pick seeds and grow their masks.
+
+    embeddings [N, D], seediness [N] float32, tau_index [N] uint8, squared_radius [T] float32;
+    scratch [N] float32, used unless RESIDENT; keys [K] int64 and arrivals [K] int32, zeros;
+    seed_index [K] int32, count [1] int32, masks [K, N] uint8. RESIDENT asks for a program for
+    every BLOCK pixels.
+    """
+    program = tl.program_id(0)
+    programs = tl.num_programs(0)
+    tiles = tl.cdiv(pixels, BLOCK)
+    lane = tl.arange(0, BLOCK)
+    dims = tl.arange(0, ROUNDED_D)
+
+    key = tl.full((), NO_KEY, tl.int64)
+    if RESIDENT:
+        pixel = program * BLOCK + lane
+        inside = pixel < pixels
+        tile = load_tile(embeddings, pixel, inside, dims, D)
+        likely = tl.load(seediness + pixel, mask=inside, other=-1.0)
+        log_likely = tl.log(likely)
+        nearest = tl.where(likely >= min_seediness, float("inf"), DEAD)
+        key = best_key(likely, pixel, nearest >= 0)
+    else:
+        for t in range(program, tiles, programs):
+            pixel = t * BLOCK + lane
+            inside = pixel < pixels
+            likely = tl.load(seediness + pixel, mask=inside, other=-1.0)
+            nearest = tl.where(likely >= min_seediness, float("inf"), DEAD)
+            tl.store(scratch + pixel, nearest, mask=inside)
+            key = tl.maximum(key, best_key(likely, pixel, nearest >= 0))
+
+    picked = 0
+    going = max_seeds > 0
+    while going:
+        best = meet(key, keys + picked, arrivals + picked, programs)
+        if best == NO_KEY:
+            going = False
+        else:
+            winner = (0x7FFFFFFF - (best & 0x7FFFFFFF)).to(tl.int32)
+            row = tl.load(embeddings + winner.to(tl.int64) * D + dims, mask=dims < D, other=0.0)
+            row = row.to(tl.float32)
+            radius = tl.load(squared_radius + tl.load(tau_index + winner))
+            if program == 0:
+                tl.store(seed_index + picked, winner)
+            if RESIDENT:
+                mask, nearest = compare(tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED)
+                tl.store(masks + pixel, mask.to(tl.uint8), mask=inside)
+                key = best_key(log_likely + alpha * tl.log(nearest), pixel, nearest >= 0)
+            else:
+                key = tl.full((), NO_KEY, tl.int64)
+                for t in range(program, tiles, programs):
+                    pixel = t * BLOCK + lane
+                    inside = pixel < pixels
+                    tile = load_tile(embeddings, pixel, inside, dims, D)
+                    nearest = tl.load(scratch + pixel, mask=inside, other=DEAD)
+                    mask, nearest = compare(
+                        tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED
+                    )
+                    tl.store(masks + pixel, mask.to(tl.uint8), mask=inside)
+                    tl.store(scratch + pixel, nearest, mask=inside)
+                    likely = tl.load(seediness + pixel, mask=inside, other=0.0)
+                    score = tl.log(likely) + alpha * tl.log(nearest)
+                    key = tl.maximum(key, best_key(score, pixel, nearest >= 0))
+            picked += 1
+            masks += pixels
+            going = picked < max_seeds
+
+    if program == 0:
+        tl.store(count, picked)
+        for k in range(picked, max_seeds):
+            tl.store(seed_index + k, -1)
+    for _k in range(picked, max_seeds):
+        for t in range(program, tiles, programs):
+            pixel = t * BLOCK + lane
+            tl.store(masks + pixel, tl.zeros((BLOCK,), tl.uint8), mask=pixel < pixels)
+        masks += pixels
+
+
+@triton.jit
+def barrier_kernel(keys, arrivals, rounds):
+    """Meet and do nothing else: what the rounds of ``group_kernel`` cost at the least."""
+    program = tl.program_id(0)
+    programs = tl.num_programs(0)
+    for k in range(rounds):
+        meet((program + 1).to(tl.int64), keys + k, arrivals + k, programs)

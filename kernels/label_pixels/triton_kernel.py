@@ -1,0 +1,142 @@
+"""The kernel that paints a frame: interpolated margins to disjoint labels, and their extents.
+
+A cell lies between neighbouring map columns c-1 and c; cells 0 and w are the half cells at the
+borders, whose two columns are the same one. A program paints one frame row of some cells: it
+measures the margins of all seeds at the four map pixels around each cell, a chunk of seeds at a
+time, and interpolates them to the frame columns of the cell. So margins live in registers only.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def first_line(cell, map_size, frame_size):
+    """The first frame line whose centre lies in a cell or beyond, in whole numbers.
+
+    Line X is at (2X + 1) * map / (2 * frame) - 1/2 of the map; cell c begins at c - 1.
+    """
+    numerator = (2 * cell - 1) * frame_size - map_size
+    step = 2 * map_size
+    return tl.maximum(0, (tl.maximum(numerator, 0) + step - 1) // step)
+
+
+@triton.jit
+def load_pixels(embeddings, pixel, dims, D: tl.constexpr):
+    """Embeddings [P, ROUNDED_D] of some map pixels, and their squared norms [P]."""
+    where = embeddings + pixel[:, None].to(tl.int64) * D + dims[None]
+    tile = tl.load(where, mask=(dims < D)[None], other=0.0)
+    wide = tile.to(tl.float32)
+    return tile, tl.sum(wide * wide, 1)
+
+
+@triton.jit
+def margins_of(tile, norms, seeds, seed_norms, radius):
+    """ln(2/tau - 1) - d2, cut off at its own negative: [P, CHUNK]."""
+    products = tl.dot(tile, tl.trans(seeds), input_precision="ieee")
+    margins = radius[None] - (norms[:, None] + seed_norms[None] - 2 * products)
+    return tl.minimum(tl.maximum(margins, -radius[None]), radius[None])
+
+
+@triton.jit
+def paint_kernel(
+    embeddings,
+    seed_index,
+    squared_radius,
+    label_map,
+    area_px,
+    box,
+    map_height,
+    map_width,
+    height,
+    width,
+    seeds,
+    D: tl.constexpr,
+    ROUNDED_D: tl.constexpr,
+    CELLS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    CHUNK: tl.constexpr,
+):
+    """Paint frame row program_id(0), cells from program_id(1) * CELLS on.
+
+    embeddings [N, D], seed_index [K] int32, squared_radius [K] float32, 0 for seeds that are out
+    of the running; label_map [H, W] uint16,
+    area_px [K] int32, zeros; box [4, K] int32: W, H, 0 and 0. COLUMNS are at least the frame
+    columns of a cell.
+    """
+    row = tl.program_id(0)
+    cell = tl.program_id(1) * CELLS + tl.arange(0, CELLS)
+    dims = tl.arange(0, ROUNDED_D)
+
+    twice = (2 * row + 1) * map_height - height  # row's place on the map, times 2 * height
+    before = (twice + 2 * height) // (2 * height) - 1  # rounded down, also below 0
+    down = (twice - before * 2 * height).to(tl.float32) / (2 * height)
+    top = tl.maximum(before, 0) * map_width
+    bottom = tl.minimum(before + 1, map_height - 1) * map_width
+    left = tl.minimum(tl.maximum(cell - 1, 0), map_width - 1)
+    right = tl.minimum(cell, map_width - 1)
+
+    start = first_line(cell, map_width, width)
+    end = tl.minimum(first_line(cell + 1, map_width, width), width)
+    column = start[:, None] + tl.arange(0, COLUMNS)[None]  # [CELLS, COLUMNS]
+    inside = (column < end[:, None]) & (cell <= map_width)[:, None]
+    twice_x = (2 * column + 1) * map_width - width - (cell - 1)[:, None] * 2 * width
+    along = twice_x.to(tl.float32) / (2 * width)
+
+    tile_a, norms_a = load_pixels(embeddings, top + left, dims, D)
+    tile_b, norms_b = load_pixels(embeddings, top + right, dims, D)
+    tile_c, norms_c = load_pixels(embeddings, bottom + left, dims, D)
+    tile_d, norms_d = load_pixels(embeddings, bottom + right, dims, D)
+    most_a = tl.full((CELLS,), float("-inf"), tl.float32)
+    most_b = tl.full((CELLS,), float("-inf"), tl.float32)
+    most_c = tl.full((CELLS,), float("-inf"), tl.float32)
+    most_d = tl.full((CELLS,), float("-inf"), tl.float32)
+    best = tl.full((CELLS, COLUMNS), float("-inf"), tl.float32)
+    label = tl.zeros((CELLS, COLUMNS), tl.int32)
+    for first in range(0, seeds, CHUNK):
+        k = first + tl.arange(0, CHUNK)
+        radius = tl.load(squared_radius + k, mask=k < seeds, other=0.0)
+        known = radius > 0
+        index = tl.load(seed_index + k, mask=known, other=0)
+        rows, seed_norms = load_pixels(embeddings, index, dims, D)
+        beyond = tl.where(known, 0.0, float("-inf"))[None]
+        a = margins_of(tile_a, norms_a, rows, seed_norms, radius) + beyond
+        b = margins_of(tile_b, norms_b, rows, seed_norms, radius) + beyond
+        c = margins_of(tile_c, norms_c, rows, seed_norms, radius) + beyond
+        d = margins_of(tile_d, norms_d, rows, seed_norms, radius) + beyond
+        most_a = tl.maximum(most_a, tl.max(a, 1))
+        most_b = tl.maximum(most_b, tl.max(b, 1))
+        most_c = tl.maximum(most_c, tl.max(c, 1))
+        most_d = tl.maximum(most_d, tl.max(d, 1))
+        near = tl.where(known[None], a + (c - a) * down, float("-inf"))
+        far = tl.where(known[None], b + (d - b) * down, float("-inf"))
+        value = near[:, None] + tl.where(known[None], far - near, 0.0)[:, None] * along[:, :, None]
+        largest, found = tl.max(value, 2, return_indices=True, return_indices_tie_break_left=True)
+        better = largest > best
+        best = tl.where(better, largest, best)
+        label = tl.where(better, first + found + 1, label)
+
+    near = most_a + (most_c - most_a) * down
+    far = most_b + (most_d - most_b) * down
+    anything = near[:, None] + (far - near)[:, None] * along
+    label = tl.where((anything > 0) & inside, label, 0)
+    tl.store(label_map + row.to(tl.int64) * width + column, label.to(tl.uint16), mask=inside)
+
+    for first in range(0, seeds, CHUNK):
+        k = first + tl.arange(0, CHUNK)
+        own = label[:, :, None] == (k + 1)[None, None]
+        count = tl.sum(tl.sum(own.to(tl.int32), 1), 0)
+        shown = count > 0
+        x0 = tl.min(tl.min(tl.where(own, column[:, :, None], width), 1), 0)
+        x1 = tl.max(tl.max(tl.where(own, column[:, :, None] + 1, 0), 1), 0)
+        tl.atomic_add(area_px + k, count, mask=shown, sem="relaxed")
+        tl.atomic_min(box + k, x0, mask=shown, sem="relaxed")
+        tl.atomic_min(
+            box + seeds + k, tl.zeros((CHUNK,), tl.int32) + row, mask=shown, sem="relaxed"
+        )
+        tl.atomic_max(box + 2 * seeds + k, x1, mask=shown, sem="relaxed")
+        tl.atomic_max(
+            box + 3 * seeds + k, tl.zeros((CHUNK,), tl.int32) + row + 1, mask=shown, sem="relaxed"
+        )

@@ -1,0 +1,57 @@
+"""Which runtime runs a model: the one asked for, or the fastest that this machine has."""
+
+from __future__ import annotations
+
+import ctypes
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from streamseg.errors import ConfigError
+from streamseg.runtime.base import Runtime
+
+RUNTIMES: Final = ("auto", "onnx", "cuda")
+WEIGHTS_SUFFIX: Final = ".safetensors"
+
+
+def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None) -> Runtime:
+    """Load a model.
+
+    Args:
+        model: an ONNX file, or the .safetensors weights of a model; what the other kind of
+            runtime needs lies beside it under the same name.
+        name: ``onnx`` or ``cuda``, which is obeyed; ``auto`` takes ``cuda`` where there are a GPU,
+            torch, Triton, and weights.
+        threads: of the CPU for the network; all cores if None.
+
+    Raises:
+        ConfigError: no such runtime, or it cannot run here.
+        MissingExtraError: what it needs is not installed.
+        ModelError: the model cannot be loaded.
+    """
+    if name not in RUNTIMES:
+        raise ConfigError(f"runtime must be one of {', '.join(RUNTIMES)}, got {name!r}")
+    weights = model.with_suffix(WEIGHTS_SUFFIX)
+    if name == "auto":
+        able = weights.exists() and has_cuda_gpu() and all(map(find_spec, ("torch", "triton")))
+        name = "cuda" if able else "onnx"
+    if name == "cuda":
+        from streamseg.runtime.cuda import CudaRuntime
+
+        return CudaRuntime(weights)
+    from streamseg.runtime.onnx import OnnxRuntime
+
+    if model.suffix == WEIGHTS_SUFFIX:
+        model = model.with_suffix(".onnx")
+    return OnnxRuntime(model, threads=threads)
+
+
+def has_cuda_gpu() -> bool:
+    """Ask the driver, which takes a moment, and not torch, which takes seconds to import."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    ready = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return ready and count.value > 0

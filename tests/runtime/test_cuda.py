@@ -1,0 +1,99 @@
+"""The CUDA runtime on a GPU, and all of it but streams and graphs in Triton's interpreter."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_run import MODEL
+
+from streamseg.errors import ConfigError, InputError, ModelError
+from streamseg.grouping import GroupingConfig, find_segments
+from streamseg.model.network import Network
+from streamseg.model.weights import save_safetensors
+from streamseg.results import Image
+from streamseg.runtime.base import GroupingRuntime
+from streamseg.runtime.choose import open_runtime
+from streamseg.runtime.cuda import CudaRuntime
+from streamseg.segmenter import Segmenter
+
+pytestmark = pytest.mark.filterwarnings("ignore:(divide by zero|invalid):RuntimeWarning")
+GROUPING = GroupingConfig(min_score=0.05, max_instances=6, min_visible=0.2)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    save_safetensors(path, Network(MODEL).state_dict(), MODEL)
+    return path
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def runtime(request: pytest.FixtureRequest, weights: Path) -> CudaRuntime:
+    if request.param == "cuda" and not torch.cuda.is_available():
+        if os.environ.get("STREAMSEG_REQUIRE_GPU") == "1":
+            pytest.fail("STREAMSEG_REQUIRE_GPU=1 and no CUDA GPU")
+        pytest.skip("no CUDA GPU")
+    return CudaRuntime(weights, device=request.param)
+
+
+def pictures(count: int) -> list[Image]:
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (count, 4, 6, 3), dtype=np.uint8)
+    return list(coarse.repeat(8, 1).repeat(16, 2)[:, :32, :96].copy())
+
+
+def test_two_pictures_under_way_give_what_each_gives_alone(runtime: CudaRuntime) -> None:
+    assert isinstance(runtime, GroupingRuntime)
+    first, second, third = pictures(3)
+    under_way = [runtime.submit(p, GROUPING, height=50, width=140) for p in (first, second)]
+    found = [under_way[0].fetch()]
+    under_way.append(runtime.submit(third, GROUPING, height=50, width=140))
+    found += [pending.fetch() for pending in under_way[1:]]
+    for picture, (segments, network_ms, grouping_ms) in zip(
+        (first, second, third), found, strict=True
+    ):
+        output = runtime.run(picture)
+        assert output.embeddings.dtype == output.logits.dtype == np.float32
+        expected = find_segments(output, MODEL.taus, GROUPING, height=50, width=140)
+        assert len(segments) == len(expected) > 0
+        assert (segments.label_map == expected.label_map).mean() > 0.99
+        assert segments.class_id.tolist() == expected.class_id.tolist()
+        assert network_ms > 0
+        assert grouping_ms > 0
+
+
+def test_a_stream_names_every_frame_in_order(runtime: CudaRuntime) -> None:
+    segmenter = Segmenter(runtime, size=(96, 32), grouping=GROUPING)
+    results = list(segmenter.stream("test-pattern:160x96?frames=4"))
+    assert [result.index for result in results] == [0, 1, 2, 3]
+    alone = segmenter(results[0].image)
+    assert np.array_equal(alone.label_map, results[0].label_map)
+    assert set(results[0].timings_ms) == {
+        "decode",
+        "preprocess",
+        "network",
+        "grouping",
+        "tracking",
+    }
+
+
+def test_wrong_pictures_are_refused(runtime: CudaRuntime) -> None:
+    with pytest.raises(InputError, match="multiple of 32 on both sides, got 96x33"):
+        runtime.submit(np.zeros((33, 96, 3), np.uint8), GROUPING, height=33, width=96)
+    with pytest.raises(InputError, match="image must be RGB uint8"):
+        runtime.run(np.zeros((32, 96), np.uint8))
+
+
+def test_a_missing_gpu_or_model_is_named(weights: Path, tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="sees no CUDA GPU"):
+            open_runtime(weights, "cuda")
+    with pytest.raises(ModelError, match="does not exist"):
+        CudaRuntime(tmp_path / "none.safetensors", device="cpu")
+    with pytest.raises(ConfigError, match="runtime must be one of auto, onnx, cuda"):
+        open_runtime(weights, "tensorrt")
