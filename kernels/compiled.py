@@ -30,6 +30,9 @@ def variants() -> Iterator[tuple[str, Any, list[str], dict[str, Any], int]]:
     from streamseg.kernels.find_runs.triton_kernel import runs_kernel
     from streamseg.kernels.group_pixels.triton_impl import plan
     from streamseg.kernels.group_pixels.triton_kernel import group_kernel
+    from streamseg.kernels.keep_visible.triton_impl import BLOCK as VISIBLE_BLOCK
+    from streamseg.kernels.keep_visible.triton_impl import WARPS as VISIBLE_WARPS
+    from streamseg.kernels.keep_visible.triton_kernel import visible_kernel
     from streamseg.kernels.label_pixels.triton_impl import CELLS, CHUNK, warps
     from streamseg.kernels.label_pixels.triton_kernel import paint_kernel
 
@@ -39,6 +42,8 @@ def variants() -> Iterator[tuple[str, Any, list[str], dict[str, Any], int]]:
     yield "decode_scores", decode_kernel, [*pointers, "i32", "i32", "i32"], {**strides, **shape}, 4
     types = ["*u16", "*i32", "*u16", "*i32", "i32", "i32"]
     yield "find_runs", runs_kernel, types, {"BLOCK": RUNS_BLOCK}, 4
+    types = ["*u8", "*i64", "*u8", "*u8", "i32", "i32", "fp32"]
+    yield "keep_visible", visible_kernel, types, {"BLOCK": VISIBLE_BLOCK}, VISIBLE_WARPS
     pointers = ["*fp16", "*fp32", "*u8", "*fp32", "*fp32", "*i64", "*i32", "*i32", "*i32", "*u8"]
     for dims in (32, 64):
         size = {"D": dims, "ROUNDED_D": dims}
@@ -67,7 +72,7 @@ def compile_all(architecture: int) -> list[dict[str, Any]]:
         aligned = {
             (names.index(argument),): [["tt.divisibility", 16]]
             for argument, kind in zip(free, types, strict=True)
-            if kind.startswith("*") or argument.startswith("stride")
+            if kind.startswith("*") or argument == "pixels" or argument.startswith("stride")
         }
         source = ASTSource(
             fn=kernel,

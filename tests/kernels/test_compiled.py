@@ -39,6 +39,7 @@ def test_every_kernel_compiles_for_every_architecture(rows: list[Row]) -> None:
     assert {name.partition(",")[0] for name in kernels} == {
         "decode_scores",
         "group_pixels",
+        "keep_visible",
         "label_pixels",
         "find_runs",
     }
