@@ -34,6 +34,7 @@ RUN = TrainConfig(
     class_weight_start=0.0,
     class_weight_full=0.1,
     checkpoint_every=1000,
+    ema_decay=0.0,
     device="cpu",
 )
 

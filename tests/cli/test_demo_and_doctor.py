@@ -39,7 +39,7 @@ def test_the_doctor_finds_everything_well_with_a_line_each(
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     names = [line.split()[1] for line in lines]
-    assert names == ["streamseg", "arrays", "video", "network", "demo", "train", "export"]
+    assert names == ["streamseg", "arrays", "video", "network", "demo", "train", "export", "gpu"]
     assert all(line.startswith("ok") for line in lines[:4])
 
 
