@@ -25,7 +25,7 @@ from streamseg.kernels.similarity import squared_radius
 MAPS = ((96, 160), (128, 256), (256, 512))
 DIMS = (32, 64)
 SEEDS = (10, 32, 100)
-ROUNDS = {"cpu": 9, "cuda": 50}
+ROUNDS = {"cpu": 5, "cuda": 50}
 SETTING: dict[str, Any] = {"alpha": 0.3, "min_seediness": 0.0, "exclude_claimed": False}
 """The paper's: so every round is made."""
 
