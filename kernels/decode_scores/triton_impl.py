@@ -10,6 +10,7 @@ from torch import Tensor
 
 from streamseg.errors import InputError
 from streamseg.kernels.decode_scores.triton_kernel import decode_kernel
+from streamseg.kernels.device_checks import check_tensor
 
 BLOCK = 128
 """Pixels of a program, one a thread."""
@@ -39,11 +40,7 @@ def decode_scores(logits: Tensor) -> DeviceScores:
     Raises:
         InputError: another shape or dtype.
     """
-    if logits.ndim != 4 or not logits.numel() or not logits.is_floating_point():
-        raise InputError(
-            f"logits must be floating [T, C+1, h, w] and not empty, got {logits.dtype} "
-            f"{list(logits.shape)}"
-        )
+    check_tensor("logits", logits, None, ("T", "C+1", "h", "w"))
     thresholds, channels, height, width = logits.shape
     if thresholds > 255 or not 2 <= channels <= 256:
         raise InputError(

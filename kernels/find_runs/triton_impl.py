@@ -8,7 +8,7 @@ import torch
 import triton
 from torch import Tensor
 
-from streamseg.errors import InputError
+from streamseg.kernels.device_checks import check_tensor
 from streamseg.kernels.find_runs.reference import Runs
 from streamseg.kernels.find_runs.triton_kernel import runs_kernel
 
@@ -43,11 +43,7 @@ def find_runs(label_map: Tensor) -> DeviceRuns:
     Raises:
         InputError: another shape or dtype, or no pixel.
     """
-    if label_map.ndim != 2 or label_map.dtype != torch.uint16 or not label_map.numel():
-        raise InputError(
-            f"label_map must be torch.uint16 [H, W] and not empty, got {label_map.dtype} "
-            f"{list(label_map.shape)}"
-        )
+    check_tensor("label_map", label_map, torch.uint16, ("H", "W"))
     height, width = label_map.shape
     pixels, device = height * width, label_map.device
     runs = DeviceRuns(

@@ -10,8 +10,8 @@ import torch
 import triton
 from torch import Tensor
 
-from streamseg.errors import InputError
 from streamseg.kernels.checks import check_count, check_number, check_thresholds
+from streamseg.kernels.device_checks import check_tensor
 from streamseg.kernels.group_pixels.triton_kernel import group_kernel
 from streamseg.kernels.similarity import squared_radius
 
@@ -108,21 +108,10 @@ def group_pixels(
     Raises:
         InputError: another shape or dtype, or a value out of range.
     """
-    if embeddings.ndim != 3 or not embeddings.numel() or not embeddings.is_floating_point():
-        raise InputError(
-            f"embeddings must be floating [D, h, w] and not empty, got {embeddings.dtype} "
-            f"{list(embeddings.shape)}"
-        )
+    check_tensor("embeddings", embeddings, None, ("D", "h", "w"))
     dims, height, width = embeddings.shape
-    for name, tensor, dtype in (
-        ("seediness", seediness, torch.float32),
-        ("tau_index", tau_index, torch.uint8),
-    ):
-        if tensor.dtype != dtype or tensor.shape != (height, width):
-            raise InputError(
-                f"{name} must be {dtype} [{height}, {width}], got {tensor.dtype} "
-                f"{list(tensor.shape)}"
-            )
+    check_tensor("seediness", seediness, torch.float32, (height, width))
+    check_tensor("tau_index", tau_index, torch.uint8, (height, width))
     check_thresholds("taus", taus)
     check_number("alpha", alpha, float(np.finfo(np.float32).tiny), 1e6)
     check_count("max_seeds", max_seeds, 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from streamseg.errors import InputError
 from streamseg.kernels.checks import check_number
+from streamseg.kernels.device_checks import check_tensor
 from streamseg.kernels.keep_visible.triton_kernel import visible_kernel
 
 BLOCK = 4096
@@ -27,8 +27,7 @@ def keep_visible(masks: Tensor, min_visible: float, *, order: Tensor | None = No
     Raises:
         InputError: another shape or dtype, or a value out of range.
     """
-    if masks.ndim != 3 or masks.dtype != torch.bool:
-        raise InputError(f"masks must be torch.bool [K, h, w], got {masks.dtype} {[*masks.shape]}")
+    check_tensor("masks", masks, torch.bool, ("K", "h", "w"), empty=True)
     check_number("min_visible", min_visible, 0, 1)
     count, height, width = masks.shape
     if order is None:

@@ -8,8 +8,8 @@ import torch
 import triton
 from torch import Tensor
 
-from streamseg.errors import InputError
 from streamseg.kernels.checks import check_count
+from streamseg.kernels.device_checks import check_tensor
 from streamseg.kernels.label_pixels.triton_kernel import paint_kernel
 
 CELLS = 16
@@ -53,20 +53,10 @@ def label_pixels(
     Raises:
         InputError: another shape or dtype.
     """
-    if embeddings.ndim != 3 or not embeddings.numel() or not embeddings.is_floating_point():
-        raise InputError(
-            f"embeddings must be floating [D, h, w] and not empty, got {embeddings.dtype} "
-            f"{list(embeddings.shape)}"
-        )
+    check_tensor("embeddings", embeddings, None, ("D", "h", "w"))
     seeds = len(seed_index)
-    for name, tensor, dtype in (
-        ("seed_index", seed_index, torch.int32),
-        ("seed_tau", seed_tau, torch.float32),
-    ):
-        if tensor.dtype != dtype or tensor.shape != (seeds,):
-            raise InputError(
-                f"{name} must be {dtype} [{seeds}], got {tensor.dtype} {list(tensor.shape)}"
-            )
+    check_tensor("seed_index", seed_index, torch.int32, ("K",), empty=True)
+    check_tensor("seed_tau", seed_tau, torch.float32, (seeds,), empty=True)
     check_count("number of seeds", seeds, 0, 65534)
     check_count("height", height, 1)
     check_count("width", width, 1)

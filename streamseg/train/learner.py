@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,24 +15,11 @@ from streamseg.train.averaging import WeightAverage
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import Batch
 from streamseg.train.device import choose_device, choose_precision
+from streamseg.train.metrics import Learnt
 from streamseg.train.processes import Processes
 from streamseg.train.step import Losses, TrainingOutputs, batch_losses, draw_batch_points
 
 REMEDY = "lower learning_rate and run again, which goes on from the last checkpoint"
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What one step found; losses are those of all processes together, see ``Losses``."""
-
-    loss: float
-    embedding_loss: float
-    classification_loss: float
-    semantic_loss: float
-    mask_loss: float
-    good_seeds: float
-    """Share of the drawn object pixels that would grow a good mask, over all τ."""
-    gradient_norm: float
 
 
 class Learner:
@@ -148,7 +134,7 @@ class Learner:
         self.optimizer.step()
         if self.average:
             self.average.update(self.network, step)
-        return Learnt(*[*values.tolist(), float(norm)]), stop
+        return Learnt(*[step, *values.tolist(), float(norm)]), stop
 
     def _over_all_processes(
         self, losses: Losses, interrupted: Callable[[], bool]

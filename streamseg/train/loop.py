@@ -173,7 +173,6 @@ class Trainer:
             learnt, stop = self.learner.learn(batch, self.step, interrupted)
             done = time.perf_counter()
             metrics = StepMetrics(
-                step=self.step,
                 **asdict(learnt),
                 seconds=done - started,
                 waiting_seconds=started - asked,

@@ -11,8 +11,8 @@ from streamseg.whole_file import replaced
 
 
 @dataclass(frozen=True)
-class StepMetrics:
-    """What is logged of one step. Losses and images are those of all processes together."""
+class Learnt:
+    """What a step found. Losses and images are those of all processes together."""
 
     step: int
     loss: float
@@ -24,6 +24,12 @@ class StepMetrics:
     good_seeds: float
     """Share of the drawn object pixels that would grow a good mask, over all τ."""
     gradient_norm: float
+
+
+@dataclass(frozen=True)
+class StepMetrics(Learnt):
+    """What is logged of a step."""
+
     seconds: float
     """Without the time spent waiting for the batch."""
     waiting_seconds: float

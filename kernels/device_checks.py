@@ -1,0 +1,40 @@
+"""What the Triton ops accept: dtype and shape; to look at values is to wait for the GPU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streamseg.errors import InputError
+
+
+def check_tensor(
+    name: str,
+    tensor: Tensor,
+    dtype: torch.dtype | None,
+    axes: tuple[str | int, ...],
+    *,
+    empty: bool = False,
+) -> None:
+    """Refuse anything but a tensor of this dtype and shape.
+
+    Args:
+        name: name of the argument, for the error.
+        tensor: the argument.
+        dtype: the only one allowed; None allows every floating one.
+        axes: one entry per axis: its size, or its name where any size will do.
+        empty: whether an axis may have size 0.
+
+    Raises:
+        InputError: ``tensor`` is no such tensor.
+    """
+    right = tensor.is_floating_point() if dtype is None else tensor.dtype == dtype
+    if right and tensor.ndim == len(axes) and (tensor.numel() or empty):
+        sizes = zip(axes, tensor.shape, strict=True)
+        if all(isinstance(axis, str) or axis == size for axis, size in sizes):
+            return
+    rule = "" if empty else " and not empty"
+    raise InputError(
+        f"{name} must be {dtype or 'floating'} [{', '.join(map(str, axes))}]{rule}, got "
+        f"{tensor.dtype} {list(tensor.shape)}"
+    )
