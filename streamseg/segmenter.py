@@ -95,13 +95,7 @@ class Segmenter:
         Raises:
             InputError: another dtype or shape.
         """
-        frame = frame_of_array(image)
-        clock = [time.perf_counter()]
-        picture = self._network_picture(frame)
-        clock.append(time.perf_counter())
-        output = self.runtime.run(picture)
-        clock.append(time.perf_counter())
-        grouped = self._grouped(output, frame, *np.diff(clock).tolist())
+        grouped, output = self._grouped(frame_of_array(image))
         return self._finish(grouped, self._new_tracker()), output
 
     def stream(self, source: SourceLike) -> Generator[FrameResult, None, None]:
@@ -185,24 +179,23 @@ class Segmenter:
 
     def _begin(self, frame: Frame, *, dropped: int = 0, decode_ms: float = 0.0) -> _Begun:
         """Network and grouping of a frame: done, or under way on a device."""
-        clock = [time.perf_counter()]
-        picture = self._network_picture(frame)
-        clock.append(time.perf_counter())
         if isinstance(self.runtime, GroupingRuntime):
+            started = time.perf_counter()
+            picture = self._network_picture(frame)
+            preprocess_ms = 1e3 * (time.perf_counter() - started)
             pending = self.runtime.submit(
                 picture, self.grouping, height=frame.height, width=frame.width
             )
-            return _Begun(frame, pending, 1e3 * (clock[1] - clock[0]), dropped, decode_ms)
+            return _Begun(frame, pending, preprocess_ms, dropped, decode_ms)
+        return replace(self._grouped(frame)[0], dropped=dropped, decode_ms=decode_ms)
+
+    def _grouped(self, frame: Frame) -> tuple[_Begun, NetworkOutput]:
+        """A frame grouped in numpy, and what the network said of it."""
+        clock = [time.perf_counter()]
+        picture = self._network_picture(frame)
+        clock.append(time.perf_counter())
         output = self.runtime.run(picture)
         clock.append(time.perf_counter())
-        begun = self._grouped(output, frame, *np.diff(clock).tolist())
-        return replace(begun, dropped=dropped, decode_ms=decode_ms)
-
-    def _grouped(
-        self, output: NetworkOutput, frame: Frame, preprocess_seconds: float, network_seconds: float
-    ) -> _Begun:
-        """Group in numpy what a network has said."""
-        started = time.perf_counter()
         with self._blas.limit(limits=1, user_api="blas"):
             segments = find_segments(
                 output,
@@ -211,9 +204,9 @@ class Segmenter:
                 height=frame.height,
                 width=frame.width,
             )
-        spent_ms = 1e3 * (time.perf_counter() - started)
-        done = Done(segments, 1e3 * network_seconds, spent_ms)
-        return _Begun(frame, done, 1e3 * preprocess_seconds)
+        clock.append(time.perf_counter())
+        preprocess_ms, network_ms, grouping_ms = (np.diff(clock) * 1e3).tolist()
+        return _Begun(frame, Done(segments, network_ms, grouping_ms), preprocess_ms), output
 
     def _finish(self, begun: _Begun, tracker: Tracker) -> FrameResult:
         """Name the instances of a frame."""

@@ -80,7 +80,8 @@ class CudaRuntime:
             InputError: wrong shape or dtype.
         """
         with self._on(self._compute):
-            embeddings, logits = self._runner(image)(self._uploaded(image))
+            runner = self._runner(image)
+            embeddings, logits = runner(self._uploaded(image, runner))
             return NetworkOutput(*(np.ascontiguousarray(_host(t)) for t in (embeddings, logits)))
 
     def submit(
@@ -93,7 +94,7 @@ class CudaRuntime:
         """
         with self._on(self._compute):
             runner = self._runner(image)
-            pixels = self._uploaded(image)
+            pixels = self._uploaded(image, runner)
             started, between, done = (_Mark(self._on_gpu) for _ in range(3))
             started.set()
             embeddings, logits = runner(pixels)
@@ -115,9 +116,9 @@ class CudaRuntime:
             self._runners[image.shape] = _Runner(self._network, image.shape, self._dtype)
         return self._runners[image.shape]
 
-    def _uploaded(self, image: Image) -> Tensor:
+    def _uploaded(self, image: Image, runner: _Runner) -> Tensor:
         """The picture on the device, uint8 [H, W, 3]; the compute stream waits for it."""
-        staged = self._runner(image).staged()
+        staged = runner.staged()
         np.copyto(staged.numpy(), image)
         arrived = _Mark(self._on_gpu)
         with self._on(self._upload):
