@@ -8,6 +8,8 @@ implementation of an op, and raise AssertionError with the promise that was brok
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
@@ -96,6 +98,7 @@ def check_labels(
         extent = (x.min(), y.min(), x.max() + 1, y.max() + 1) if len(y) else (0, 0, 0, 0)
         _require(tuple(labels.box[k - 1].tolist()) == extent, f"the box of label {k} is tight")
     _require(bool(label_map.max() <= len(seed_index)), "labels are 0..K")
+    _check_means(case, seed_index, labels)
     drawn, slack = label_map > 0, _slack(case)
     _require(bool((own >= largest - slack)[drawn].all()), "the largest margin wins")
     if len(seed_index):
@@ -103,6 +106,31 @@ def check_labels(
         outside_band = abs(anything) > slack
         right = drawn == (anything > 0)
         _require(bool(right[outside_band].all()), "labels are where any margin is above 0")
+
+
+def _check_means(case: Case, seed_index: NDArray[np.int32], labels: Labels) -> None:
+    """Check mean embeddings against a loop over map pixels, in exact positions."""
+    dims, map_height, map_width = case.embeddings.shape
+
+    def first_line(line: int, map_size: int, frame_size: int) -> int | None:
+        for frame_line in range(frame_size):
+            position = Fraction((2 * frame_line + 1) * map_size, 2 * frame_size) - Fraction(1, 2)
+            if position >= line:
+                return frame_line if position < line + 1 else None
+        return None
+
+    rows = [first_line(y, map_height, case.height) for y in range(map_height)]
+    columns = [first_line(x, map_width, case.width) for x in range(map_width)]
+    members: list[list[NDArray[np.float32]]] = [[] for _ in seed_index]
+    for y, row in enumerate(rows):
+        for x, column in enumerate(columns):
+            if row is not None and column is not None and labels.label_map[row, column]:
+                members[labels.label_map[row, column] - 1].append(case.embeddings[:, y, x])
+    for k, (seed, own) in enumerate(zip(seed_index, members, strict=True)):
+        of_seed = case.embeddings.reshape(dims, -1)[:, seed]
+        mean = np.mean(own or [of_seed], axis=0, dtype=np.float64)
+        close = np.allclose(labels.embedding[k], mean, rtol=1e-4, atol=1e-5)
+        _require(close, f"embedding {k} is the mean of its label")
 
 
 def check_runs(label_map: NDArray[np.uint16], runs: Runs) -> None:

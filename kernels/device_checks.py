@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from streamseg.errors import InputError
+from streamseg.kernels.similarity import squared_radius
+
+
+@lru_cache(maxsize=8)
+def device_radius(taus: tuple[float, ...], device: torch.device) -> Tensor:
+    """ln(2/tau - 1) on the device; kept, since a model has one set of thresholds."""
+    return torch.from_numpy(squared_radius(np.array(taus, np.float32))).to(device)
 
 
 def check_tensor(

@@ -13,9 +13,9 @@ from streamseg.errors import ConfigError, InputError
 from streamseg.kernels import (
     Groups,
     Scores,
+    choose_seeds,
     decode_scores,
     group_pixels,
-    keep_visible,
     label_pixels,
 )
 from streamseg.results import NetworkOutput, Proposals, Segments
@@ -87,10 +87,12 @@ def find_segments(
         min_seediness=config.min_score,
         exclude_claimed=True,
     )
-    seeds = groups.seed_index[: groups.count]
-    order = np.argsort(-scores.seediness.flat[seeds], kind="stable")
-    order = order[keep_visible(groups.masks[order], config.min_visible)]
-    seeds = seeds[order]
+    seeds = choose_seeds(
+        groups.seed_index[: groups.count],
+        groups.masks[: groups.count],
+        scores.seediness,
+        min_visible=config.min_visible,
+    )
     tau = thresholds[scores.tau_index.flat[seeds]]
     labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
 
@@ -107,7 +109,7 @@ def find_segments(
         area_px=labels.area_px[kept],
         seed_yx=frame_position(seeds, output.logits.shape[2:], height, width),
         tau=tau[kept],
-        embedding=output.embeddings.reshape(len(output.embeddings), -1)[:, seeds].T,
+        embedding=labels.embedding[kept],
     )
 
 

@@ -69,7 +69,7 @@ class Segments:
     tau: NDArray[np.float32]
     """[M], the similarity threshold that each mask was grown with."""
     embedding: NDArray[np.float32]
-    """[M, D], embedding of the seed."""
+    """[M, D], mean embedding of each one's pixels."""
 
     def __len__(self) -> int:
         """Number of instances M."""
@@ -120,7 +120,7 @@ class Instance:
     tau: float
     """Similarity threshold of the mask."""
     embedding: NDArray[np.float32] = field(repr=False)
-    """[D], embedding of the seed."""
+    """[D], mean embedding of its pixels."""
     label: int = field(repr=False)
     """Value of this instance in ``label_map``."""
     label_map: NDArray[np.uint16] = field(repr=False)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import triton
 from torch import Tensor
 
 from streamseg.errors import InputError
-from streamseg.kernels.decode_scores.triton_kernel import decode_kernel
+from streamseg.kernels import launches
 from streamseg.kernels.device_checks import check_tensor
-
-BLOCK = 128
-"""Pixels of a program, one a thread."""
+from streamseg.kernels.triton_launch import start
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +52,12 @@ def decode_scores(logits: Tensor) -> DeviceScores:
         torch.empty(shape, dtype=torch.uint8, device=device),
         torch.empty(shape, dtype=torch.uint8, device=device),
     )
-    pixels = height * width
-    decode_kernel[(triton.cdiv(pixels, BLOCK),)](
-        logits,
-        scores.seediness,
-        scores.tau_index,
-        scores.class_id,
-        pixels,
-        logits.stride(0),
-        logits.stride(1),
-        logits.stride(3),
-        THRESHOLDS=thresholds,
-        CHANNELS=channels,
-        CHANNELS_ROUNDED=triton.next_power_of_2(channels),
-        BLOCK=BLOCK,
+    strides = (logits.stride(0), logits.stride(1), logits.stride(3))
+    start(
+        launches.decode_scores(thresholds, channels, height * width, strides),
+        logits=logits,
+        seediness=scores.seediness,
+        tau_index=scores.tau_index,
+        class_id=scores.class_id,
     )
     return scores

@@ -7,7 +7,7 @@ import triton.language as tl
 
 
 @triton.jit
-def decode_kernel(
+def decode_scores_kernel(
     logits,
     seediness,
     tau_index,

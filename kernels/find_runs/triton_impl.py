@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import triton
 from torch import Tensor
 
+from streamseg.kernels import launches
 from streamseg.kernels.device_checks import check_tensor
 from streamseg.kernels.find_runs.reference import Runs
-from streamseg.kernels.find_runs.triton_kernel import runs_kernel
-
-BLOCK = 1024
+from streamseg.kernels.triton_launch import start
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,11 @@ def find_runs(label_map: Tensor) -> DeviceRuns:
         torch.empty(pixels, dtype=torch.uint16, device=device),
         torch.zeros(1, dtype=torch.int32, device=device),
     )
-    runs_kernel[(triton.cdiv(pixels, BLOCK),)](
-        label_map.contiguous(), runs.start, runs.label, runs.count, height, width, BLOCK=BLOCK
+    start(
+        launches.find_runs(height, width),
+        label_map=label_map.contiguous(),
+        start=runs.start,
+        label=runs.label,
+        count=runs.count,
     )
     return runs

@@ -7,7 +7,7 @@ import triton.language as tl
 
 
 @triton.jit
-def runs_kernel(label_map, start, label, count, height, width, BLOCK: tl.constexpr):
+def find_runs_kernel(label_map, start, label, count, height, width, BLOCK: tl.constexpr):
     """Compare each pixel with the one before it, down the columns.
 
     label_map [H, W] uint16; start [H * W] int32 and label [H * W] uint16 are filled from the

@@ -66,7 +66,7 @@ def compare(tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED: tl.const
 
 
 @triton.jit
-def group_kernel(
+def group_pixels_kernel(
     embeddings,
     seediness,
     tau_index,
@@ -167,7 +167,7 @@ def group_kernel(
 
 @triton.jit
 def barrier_kernel(keys, arrivals, rounds):
-    """Meet and do nothing else: what the rounds of ``group_kernel`` cost at the least."""
+    """Meet and do nothing else: what the rounds of ``group_pixels_kernel`` cost at the least."""
     program = tl.program_id(0)
     programs = tl.num_programs(0)
     for k in range(rounds):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streamseg.kernels.checks import check_array, check_between, check_count, check_thresholds
 from streamseg.kernels.first_argmax import first_argmax
+from streamseg.kernels.label_pixels.means import mean_embeddings
 from streamseg.kernels.similarity import seed_margins
 
 _PIXELS_AT_ONCE = 1 << 15
@@ -26,6 +27,8 @@ class Labels:
     """[K]: pixels of each label; 0 where a label won none."""
     box: NDArray[np.int64]
     """[K, 4]: x0, y0, x1, y1, half open; zeros where a label won none."""
+    embedding: NDArray[np.float32]
+    """[K, D]: mean over the map pixels of each label; the seed's where there is none."""
 
 
 def label_pixels(
@@ -60,7 +63,7 @@ def label_pixels(
         width: W of the frame.
 
     Returns:
-        The label map of the frame, and area and box of each label.
+        The label map of the frame, and area, box and mean embedding of each label.
 
     Raises:
         InputError: another shape or dtype, a seed outside the map, NaN or infinity.
@@ -80,7 +83,9 @@ def label_pixels(
         label_map = _paint(margins.reshape(-1, *embeddings.shape[1:]), height, width)
     else:
         label_map = np.zeros((height, width), np.uint16)
-    return Labels(label_map, *_extents(label_map, len(seed_index)))
+    area_px, box = _extents(label_map, len(seed_index))
+    means = mean_embeddings(embeddings, label_map, seed_index)
+    return Labels(label_map, area_px, box, means)
 
 
 @dataclass(frozen=True, eq=False)

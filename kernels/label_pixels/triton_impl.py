@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import triton
 from torch import Tensor
 
+from streamseg.kernels import launches
 from streamseg.kernels.checks import check_count
 from streamseg.kernels.device_checks import check_tensor
-from streamseg.kernels.label_pixels.triton_kernel import paint_kernel
-
-CELLS = 16
-CHUNK = 16
-"""Of seeds. The smallest sides that a tensor core multiplies."""
+from streamseg.kernels.triton_launch import start
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +23,8 @@ class DeviceLabels:
     """int32 [K]."""
     box: Tensor
     """int32 [K, 4]: x0, y0, x1, y1, half open; zeros where a label won no pixel."""
-
-
-def warps(dims: int) -> int:
-    """So many that a thread loads 16 bytes of a program's half-precision embeddings at once."""
-    return max(1, min(4, CELLS * dims // (8 * 32)))
+    embedding: Tensor
+    """float32 [K, D]."""
 
 
 def label_pixels(
@@ -39,14 +32,14 @@ def label_pixels(
 ) -> DeviceLabels:
     """``streamseg.kernels.label_pixels`` on a GPU; nothing waits for it.
 
-    The values on the device are not checked: that would wait for the GPU.
+    The values on the device are not checked: that would wait for the GPU. Sums are made in any
+    order, so the last bits of a mean embedding may differ from run to run.
 
     Args:
         embeddings: float16, bfloat16 or float32 [D, h, w]; fastest channels last in memory,
             otherwise copied.
         seed_index: int32 [K]; K may be 0.
-        seed_tau: float32 [K]. Seeds with a tau of 1 are out of the running, so that which ones
-            are in can be decided on the device.
+        seed_tau: float32 [K].
         height: H of the frame.
         width: W of the frame.
 
@@ -64,27 +57,28 @@ def label_pixels(
     dims, map_height, map_width = embeddings.shape
     device = embeddings.device
     rows = embeddings.permute(1, 2, 0).contiguous()
-    box = torch.zeros((4, seeds), dtype=torch.int32, device=device)
-    box[0], box[1] = width, height
     label_map = torch.empty((height, width), dtype=torch.uint16, device=device)
-    area_px = torch.zeros(seeds, dtype=torch.int32, device=device)
-    paint_kernel[(height, triton.cdiv(map_width + 1, CELLS))](
-        rows,
-        seed_index,
-        (2 / seed_tau.double() - 1).log().float(),
+    area_px, members = torch.zeros((2, seeds), dtype=torch.int32, device=device)
+    reach = torch.zeros((4, seeds), dtype=torch.int32, device=device)
+    embedding_sum = torch.zeros((seeds, dims), dtype=torch.float32, device=device)
+    start(
+        launches.label_pixels((map_height, map_width), dims, seeds, height=height, width=width),
+        embeddings=rows,
+        seed_index=seed_index,
+        seed_radius=(2 / seed_tau.double() - 1).log().float(),
+        count=torch.full((1,), seeds, dtype=torch.int32, device=device),
+        label_map=label_map,
+        area_px=area_px,
+        reach=reach,
+        embedding_sum=embedding_sum,
+        members=members,
+    )
+    box = torch.stack((width - reach[0], height - reach[1], reach[2], reach[3]))
+    own = rows.flatten(0, 1)[seed_index.long()].float()
+    mean = embedding_sum / members[:, None]
+    return DeviceLabels(
         label_map,
         area_px,
-        box,
-        map_height,
-        map_width,
-        height,
-        width,
-        seeds,
-        D=dims,
-        ROUNDED_D=max(16, triton.next_power_of_2(dims)),
-        CELLS=CELLS,
-        COLUMNS=triton.next_power_of_2(triton.cdiv(width, map_width)),
-        CHUNK=CHUNK,
-        num_warps=warps(dims),
+        torch.where(area_px > 0, box, 0).T,
+        torch.where(members[:, None] > 0, mean, own),
     )
-    return DeviceLabels(label_map, area_px, torch.where(area_px > 0, box, 0).T)

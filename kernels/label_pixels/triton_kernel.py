@@ -4,6 +4,9 @@ A cell lies between neighbouring map columns c-1 and c; cells 0 and w are the ha
 borders, whose two columns are the same one. A program paints one frame row of some cells: it
 measures the margins of all seeds at the four map pixels around each cell, a chunk of seeds at a
 time, and interpolates them to the frame columns of the cell. So margins live in registers only.
+
+A map pixel is the left upper corner of the cell that begins at it. It belongs to the label of the
+first frame pixel in that cell; the embeddings of each label's map pixels are summed on the way.
 """
 
 from __future__ import annotations
@@ -41,18 +44,21 @@ def margins_of(tile, norms, seeds, seed_norms, radius):
 
 
 @triton.jit
-def paint_kernel(
+def label_pixels_kernel(
     embeddings,
     seed_index,
-    squared_radius,
+    seed_radius,
+    count,
     label_map,
     area_px,
-    box,
+    reach,
+    embedding_sum,
+    members,
     map_height,
     map_width,
     height,
     width,
-    seeds,
+    capacity,
     D: tl.constexpr,
     ROUNDED_D: tl.constexpr,
     CELLS: tl.constexpr,
@@ -61,11 +67,13 @@ def paint_kernel(
 ):
     """Paint frame row program_id(0), cells from program_id(1) * CELLS on.
 
-    embeddings [N, D], seed_index [K] int32, squared_radius [K] float32, 0 for seeds that are out
-    of the running; label_map [H, W] uint16,
-    area_px [K] int32, zeros; box [4, K] int32: W, H, 0 and 0. COLUMNS are at least the frame
-    columns of a cell.
+    embeddings [N, D]; the first count [1] int32 of seed_index [K] int32 and seed_radius [K]
+    float32; label_map [H, W] uint16. To be zeros before: area_px [K] int32; reach [4, K] int32,
+    how far each label comes from the right, the bottom, the left and the top; embedding_sum
+    [K, D] float32 and members [K] int32, over the map pixels of each label. COLUMNS are at least
+    the frame columns of a cell.
     """
+    seeds = tl.load(count)
     row = tl.program_id(0)
     cell = tl.program_id(1) * CELLS + tl.arange(0, CELLS)
     dims = tl.arange(0, ROUNDED_D)
@@ -97,8 +105,8 @@ def paint_kernel(
     label = tl.zeros((CELLS, COLUMNS), tl.int32)
     for first in range(0, seeds, CHUNK):
         k = first + tl.arange(0, CHUNK)
-        radius = tl.load(squared_radius + k, mask=k < seeds, other=0.0)
-        known = radius > 0
+        known = k < seeds
+        radius = tl.load(seed_radius + k, mask=known, other=0.0)
         index = tl.load(seed_index + k, mask=known, other=0)
         rows, seed_norms = load_pixels(embeddings, index, dims, D)
         beyond = tl.where(known, 0.0, float("-inf"))[None]
@@ -124,19 +132,34 @@ def paint_kernel(
     label = tl.where((anything > 0) & inside, label, 0)
     tl.store(label_map + row.to(tl.int64) * width + column, label.to(tl.uint16), mask=inside)
 
+    # the map row whose first frame row this is, if it is one; its pixels, and their labels
+    map_row = tl.maximum(before, 0)
+    is_first = (before >= 0) & (row == first_line(map_row + 1, map_height, height))
+    has_pixel = (cell >= 1) & (start < end) & is_first
+    at_pixel = tl.sum(tl.where(tl.arange(0, COLUMNS)[None] == 0, label, 0), 1)
+    at_pixel = tl.where(has_pixel, at_pixel, 0)
+
     for first in range(0, seeds, CHUNK):
         k = first + tl.arange(0, CHUNK)
         own = label[:, :, None] == (k + 1)[None, None]
-        count = tl.sum(tl.sum(own.to(tl.int32), 1), 0)
-        shown = count > 0
-        x0 = tl.min(tl.min(tl.where(own, column[:, :, None], width), 1), 0)
-        x1 = tl.max(tl.max(tl.where(own, column[:, :, None] + 1, 0), 1), 0)
-        tl.atomic_add(area_px + k, count, mask=shown, sem="relaxed")
-        tl.atomic_min(box + k, x0, mask=shown, sem="relaxed")
-        tl.atomic_min(
-            box + seeds + k, tl.zeros((CHUNK,), tl.int32) + row, mask=shown, sem="relaxed"
-        )
-        tl.atomic_max(box + 2 * seeds + k, x1, mask=shown, sem="relaxed")
-        tl.atomic_max(
-            box + 3 * seeds + k, tl.zeros((CHUNK,), tl.int32) + row + 1, mask=shown, sem="relaxed"
-        )
+        covered = tl.sum(tl.sum(own.to(tl.int32), 1), 0)
+        shown = covered > 0
+        from_right = tl.max(tl.max(tl.where(own, width - column[:, :, None], 0), 1), 0)
+        from_left = tl.max(tl.max(tl.where(own, column[:, :, None] + 1, 0), 1), 0)
+        from_bottom = tl.zeros((CHUNK,), tl.int32) + height - row
+        from_top = tl.zeros((CHUNK,), tl.int32) + row + 1
+        tl.atomic_add(area_px + k, covered, mask=shown, sem="relaxed")
+        tl.atomic_max(reach + k, from_right, mask=shown, sem="relaxed")
+        tl.atomic_max(reach + capacity + k, from_bottom, mask=shown, sem="relaxed")
+        tl.atomic_max(reach + 2 * capacity + k, from_left, mask=shown, sem="relaxed")
+        tl.atomic_max(reach + 3 * capacity + k, from_top, mask=shown, sem="relaxed")
+        if is_first:
+            # read again, since to keep it through the loops would cost registers
+            tile, _ = load_pixels(embeddings, top + left, dims, D)
+            owns = at_pixel[None] == (k + 1)[:, None]  # [CHUNK, CELLS]
+            sums = tl.dot(owns.to(tile.dtype), tile, input_precision="ieee")
+            owned = tl.sum(owns.to(tl.int32), 1)
+            to = embedding_sum + k[:, None] * D + dims[None]
+            told = (owned > 0)[:, None] & (dims < D)[None]
+            tl.atomic_add(to, sums, mask=told, sem="relaxed")
+            tl.atomic_add(members + k, owned, mask=owned > 0, sem="relaxed")

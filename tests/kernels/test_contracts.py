@@ -134,8 +134,9 @@ def test_a_label_where_a_rival_is_closer_is_noticed() -> None:
     seeds, taus = groups.seed_index[:2], np.full(2, 0.5, np.float32)
     labels = label_pixels(case.embeddings, seeds, taus, height=case.height, width=case.width)
     swapped = np.array([0, 2, 1], np.uint16)[labels.label_map]
+    wrong = Labels(swapped, *(a[::-1] for a in (labels.area_px, labels.box, labels.embedding)))
     with pytest.raises(AssertionError, match="largest margin"):
-        check_labels(case, seeds, taus, Labels(swapped, labels.area_px[::-1], labels.box[::-1]))
+        check_labels(case, seeds, taus, wrong)
 
 
 def test_the_benchmark_prints_a_table_and_json(

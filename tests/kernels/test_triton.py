@@ -17,15 +17,18 @@ from streamseg.kernels import (
     Groups,
     Labels,
     Scores,
+    choose_seeds,
     decode_scores,
     find_runs,
     group_pixels,
     label_pixels,
+    launches,
 )
 from streamseg.kernels.cases import CASES, Case, alike, random, street
 from streamseg.kernels.contracts import check_groups, check_labels, check_runs, check_scores
 from streamseg.kernels.group_pixels import triton_impl
-from streamseg.kernels.group_pixels.triton_impl import Plan, plan
+from streamseg.kernels.launches import Plan, most_programs, plan
+from streamseg.kernels.similarity import squared_radius
 
 SMALL: dict[str, Callable[[], Case]] = {
     **CASES,
@@ -104,8 +107,8 @@ def run_labels(
         height=case.height,
         width=case.width,
     )
-    area = found.area_px.cpu().numpy().astype(np.int64)
-    return Labels(found.label_map.cpu().numpy(), area, found.box.cpu().numpy().astype(np.int64))
+    area, box = (a.cpu().numpy().astype(np.int64) for a in (found.area_px, found.box))
+    return Labels(found.label_map.cpu().numpy(), area, box, found.embedding.cpu().numpy())
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -150,6 +153,40 @@ def test_labels_keep_their_contract_and_are_those_of_the_reference(
     reference = label_pixels(case.embeddings, seeds, tau, height=case.height, width=case.width)
     # where two margins are equal but for rounding either may win
     assert (labels.label_map == reference.label_map).mean() > 0.999
+
+
+@pytest.mark.parametrize("block", [32768, 16])
+@pytest.mark.parametrize("name", SMALL)
+def test_chosen_seeds_are_those_of_the_reference(
+    name: str, block: int, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launches, "LARGEST_CHOICE", block)
+    case = SMALL[name]()
+    scores = decode_scores(case.logits)
+    groups = reference_groups(case, scores, exclude_claimed=False)
+    seeds, masks, likely, tau_index = (
+        torch.from_numpy(a).to(device)
+        for a in (groups.seed_index, groups.masks, scores.seediness, scores.tau_index)
+    )
+    for min_visible in (0.0, 0.5, 1.0):
+        found = choose_seeds(
+            seeds,
+            masks,
+            likely,
+            min_visible=min_visible,
+            count=torch.tensor([groups.count], dtype=torch.int32, device=device),
+            tau_index=tau_index,
+            taus=case.taus,
+        )
+        expected = choose_seeds(
+            groups.seed_index, groups.masks, scores.seediness, min_visible=min_visible
+        )
+        count = int(found.count)
+        chosen = found.seed_index.cpu().numpy()
+        assert chosen[:count].tolist() == expected.tolist()
+        assert (chosen[count:] == -1).all()
+        radius = squared_radius(case.taus)[scores.tau_index.flat[expected]]
+        assert np.array_equal(found.seed_radius[:count].cpu().numpy(), radius)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (700, 1), (50, 71), (64, 32)])
@@ -204,9 +241,9 @@ def test_plans_keep_embeddings_in_registers_where_they_fit() -> None:
         (96 * 160, 64, 16, False),  # Orin
         (96 * 160, 32, 16, True),
     ):
-        chosen = plan(pixels, dims, 2, 2 * multiprocessors)
+        chosen = plan(pixels, dims, 2, most_programs(multiprocessors))
         assert chosen.resident == resident, (pixels, dims, multiprocessors)
-        assert chosen.programs <= 2 * multiprocessors
+        assert chosen.programs <= most_programs(multiprocessors)
         assert chosen.block * dims * 2 <= 32768
         assert not resident or chosen.programs * chosen.block >= pixels
 

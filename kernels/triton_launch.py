@@ -1,0 +1,35 @@
+"""Starting a Triton kernel on tensors."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from torch import Tensor
+
+from streamseg.kernels.launches import Launch
+
+
+def start(launch: Launch, **pointers: Tensor) -> None:
+    """Start a kernel in the current stream; nothing waits for it.
+
+    Args:
+        launch: which kernel, and how.
+        **pointers: a tensor for each pointer argument.
+    """
+    on_gpu = next(iter(pointers.values())).is_cuda
+    # Triton's interpreter knows no cooperative launches: it runs one program after another
+    options = {"launch_cooperative_grid": True} if launch.cooperative and on_gpu else {}
+    kernel_of(launch.kernel)[launch.grid](
+        **pointers, **launch.scalars, **launch.constants, num_warps=launch.warps, **options
+    )
+
+
+def kernel_of(name: str) -> Any:
+    """The Triton function of a kernel, imported when it is first needed.
+
+    Args:
+        name: a key of ``launches.POINTERS``.
+    """
+    folder = "list_instances" if name == "relabel" else name
+    return getattr(import_module(f"streamseg.kernels.{folder}.triton_kernel"), f"{name}_kernel")
