@@ -53,32 +53,38 @@ def main() -> None:
             row |= {"min_ms": least, "p20_ms": p20, "median_ms": median, "p80_ms": p80}
             row |= {"cpu_min_ms": cpu_least, "cpu_median_ms": cpu_median}
             rows.append(row)
-    grouping = against_torch()
+    grouping = with_torch()
     print(json.dumps({"machine": machine, "rounds": ROUNDS, "rows": rows, "grouping": grouping}))
 
 
-def against_torch() -> dict[str, list[dict[str, Any]]]:
-    """Compare ``group_pixels`` with torch, on every device there is.
+def with_torch() -> dict[str, list[dict[str, Any]]]:
+    """Compare ``group_pixels`` with torch on every device there is; time whole frames on a GPU.
 
     Returns:
-        Rows of ``bench_grouping.measure`` by device; nothing without torch.
+        Rows of ``bench_grouping.measure`` and ``bench_frame.measure``; nothing without torch.
     """
     try:
         import torch
     except ImportError:
         print("\ntorch is not installed: group_pixels was not compared with it")
         return {}
-    from streamseg.kernels import bench_grouping
+    from streamseg.kernels import bench_frame, bench_grouping
 
+    version = f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads"
+    parts = [("group_pixels in the paper's setting", "cpu", bench_grouping)]
+    if torch.cuda.is_available():
+        parts += [
+            ("group_pixels in the paper's setting", "cuda", bench_grouping),
+            ("all of a frame's grouping", "cuda", bench_frame),
+        ]
     results: dict[str, list[dict[str, Any]]] = {}
-    for name in ("cpu", *["cuda"] * torch.cuda.is_available()):
-        threads = f"{torch.get_num_threads()} threads" if name == "cpu" else ""
-        print(f"\ngroup_pixels in the paper's setting, {name} {threads}, torch {torch.__version__}")
-        results[name] = []
+    for title, device, part in parts:
+        print(f"\n{title}, {device}, {version}")
+        rows = results[f"{title}, {device}"] = []
         try:
-            for row in bench_grouping.measure(torch.device(name)):
-                print(bench_grouping.table_row(row), flush=True)
-                results[name].append(row)
+            for row in part.measure(torch.device(device)):
+                print(part.table_row(row), flush=True)
+                rows.append(row)
         except AssertionError as error:
             sys.exit(f"not timed, a result came out wrong: {error}")
     return results

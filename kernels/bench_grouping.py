@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from streamseg.kernels import Groups, Scores, decode_scores, group_pixels
+from streamseg.kernels import Groups, Scores, decode_scores, group_pixels, launches
 from streamseg.kernels.cases import Case, street
 from streamseg.kernels.contracts import check_groups
 from streamseg.kernels.rivals import torch_loop
@@ -87,8 +87,7 @@ def list_contenders(
 
         from streamseg.kernels.group_pixels import triton_impl
 
-        def on_device(spread: triton_impl.Plan | None) -> Any:
-
+        def on_device(spread: launches.Plan | None) -> Any:
             return triton_impl.group_pixels(
                 half,
                 likely,
@@ -105,7 +104,7 @@ def list_contenders(
             "torch.compile": lambda: compiled(
                 half, likely, tau_index, radius, max_seeds=case.max_seeds, **SETTING
             ),
-            "one program": lambda: on_device(triton_impl.Plan(1, 512, 16, resident=False)),
+            "one program": lambda: on_device(launches.Plan(1, 512, 16, resident=False)),
         }
         exact = half.float().cpu().numpy()
         case = replace(case, embeddings=exact)
@@ -158,7 +157,7 @@ def time_ms(call: Callable[[], object], device: torch.device) -> float:
 
 def floor(case: Case, device: torch.device) -> dict[str, float]:
     """What the kernel cannot do without: its bytes once, and a barrier for each round."""
-    from streamseg.kernels.group_pixels.triton_impl import most_programs, plan
+    from streamseg.kernels.group_pixels.triton_impl import programs_at_once
     from streamseg.kernels.group_pixels.triton_kernel import barrier_kernel
 
     dims, height, width = case.embeddings.shape
@@ -168,7 +167,7 @@ def floor(case: Case, device: torch.device) -> dict[str, float]:
     target = torch.empty_like(source)
     copies = [time_ms(lambda: target.copy_(source), device) for _ in range(20)]
     bytes_per_ms = 2 * source.numel() / float(np.median(copies))
-    programs = plan(pixels, dims, 2, most_programs(device)).programs
+    programs = launches.plan(pixels, dims, 2, programs_at_once(device)).programs
 
     def barriers() -> None:
         rounds = torch.zeros(2 * case.max_seeds, dtype=torch.int64, device=device)

@@ -201,14 +201,15 @@ def group_pixels(
 
 def choose_seeds(pixels: int, max_seeds: int, *, min_visible: float) -> Launch:
     """Start ``choose_seeds``: one program, since each decision waits for the one before."""
-    block = min(power_of_two(pixels), LARGEST_CHOICE)
+    resident = pixels <= LARGEST_CHOICE
+    block = power_of_two(pixels) if resident else min(8192, LARGEST_CHOICE)
     return Launch(
         "choose_seeds",
         (1, 1),
         {"pixels": pixels, "max_seeds": max_seeds, "min_visible": min_visible},
         {
             "BLOCK": block,
-            "RESIDENT": pixels <= block,
+            "RESIDENT": resident,
             "SEEDS_ROUNDED": power_of_two(max_seeds),
         },
         warps=max(1, min(32, block // 512)),
@@ -222,8 +223,10 @@ def label_pixels(
     map_height, map_width = map_shape
     # 16: the smallest side that a tensor core multiplies
     cells = chunk = 16
-    # so many that a thread loads 16 bytes of a program's half-precision embeddings at once
-    warps = max(1, min(4, cells * dims // (8 * 32)))
+    columns = power_of_two(cdiv(width, map_width))
+    # so many that a thread loads 16 bytes of a program's half-precision embeddings at once; in
+    # large frames more, since margins at all columns of a cell are kept in registers
+    warps = max(1, min(4, cells * dims // (8 * 32)), min(32, columns // 2))
     return Launch(
         "label_pixels",
         (height, cdiv(map_width + 1, cells)),
@@ -238,7 +241,7 @@ def label_pixels(
             "D": dims,
             "ROUNDED_D": rounded(dims),
             "CELLS": cells,
-            "COLUMNS": power_of_two(cdiv(width, map_width)),
+            "COLUMNS": columns,
             "CHUNK": chunk,
         },
         warps=warps,

@@ -1,120 +1,116 @@
-"""Network output → disjoint instances on a GPU; nothing leaves it but labels and a table.
+"""Network output → disjoint instances with torch and Triton; nothing leaves the GPU but the result.
 
-The same steps as ``grouping.find_segments``. Which seeds there are is known on the GPU only: until
-the result is fetched every array has room for ``max_instances``, and flags say what is in use.
+A ``DeviceGrouper`` owns the memory that its plan asks for, so that calling it is seven launches
+and no allocation, and can be recorded as part of a CUDA graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from streamseg.grouping import GroupingConfig, frame_position
-from streamseg.kernels import decode_scores, group_pixels, keep_visible, label_pixels
+from streamseg.frame_plan import Block, MapShape, plan_frame, read_segments
+from streamseg.grouping import GroupingConfig
+from streamseg.kernels.device_checks import device_radius
+from streamseg.kernels.group_pixels.triton_impl import programs_at_once
+from streamseg.kernels.triton_launch import start
 from streamseg.results import Segments
 
+TORCH_TYPES = {
+    "fp16": torch.float16,
+    "fp32": torch.float32,
+    "i64": torch.int64,
+    "i32": torch.int32,
+    "u16": torch.uint16,
+    "u8": torch.uint8,
+}
+"""By the names of ``frame_plan``."""
 
-@dataclass(frozen=True, eq=False)
-class DeviceSegments:
-    """``Segments`` on the device, with room for K instances."""
 
-    label_map: Tensor
-    """uint16 [H, W]: 0 background, k the k-th instance that is in use."""
-    used: Tensor
-    """bool [K]."""
-    table: Tensor
-    """float64 [K, 9]: seed, class, score, tau, area, x0, y0, x1, y1; exact, being float32 and
-    whole numbers."""
-    embedding: Tensor
-    """float32 [K, D], of the seed."""
-    map_shape: tuple[int, int]
-    """h, w of the feature map."""
+class DeviceGrouper:
+    """Groups the pixels of frames of one size, one after another."""
 
-    def copied_to_host(self) -> DeviceSegments:
-        """Start to copy to pinned memory in the current stream; on a CPU they are there already."""
-        tensors = (self.label_map, self.used, self.table, self.embedding)
-        if self.label_map.is_cuda:
-            stream = torch.cuda.current_stream(self.label_map.device)
-            for tensor in tensors:
-                tensor.record_stream(stream)
-        label_map, used, table, embedding = (
-            tensor.to("cpu", non_blocking=True) for tensor in tensors
+    def __init__(
+        self,
+        embeddings: Tensor,
+        logits: Tensor,
+        taus: Sequence[float],
+        config: GroupingConfig,
+        *,
+        height: int,
+        width: int,
+    ) -> None:
+        """Plan and allocate.
+
+        Args:
+            embeddings: like those to come: float16 or float32 [h, w, D].
+            logits: like those to come: of the same type, [T, C+1, h, w], of any strides whose
+                rows follow each other without a gap.
+            taus: T similarity thresholds of the network.
+            config: what to keep.
+            height: of the frames in pixels.
+            width: of the frames in pixels.
+        """
+        map_height, map_width, dims = embeddings.shape
+        thresholds, channels, _, _ = logits.shape
+        self.shape = MapShape(
+            map_height,
+            map_width,
+            dims,
+            thresholds,
+            channels,
+            "fp16" if embeddings.dtype == torch.float16 else "fp32",
+            (logits.stride(0), logits.stride(1), logits.stride(3)),
         )
-        return DeviceSegments(label_map, used, table, embedding, self.map_shape)
-
-    def on_host(self) -> Segments:
-        """What ``copied_to_host`` has copied, when it is done."""
-        label_map, used = self.label_map.numpy(), self.used.numpy()
-        seed, class_id, score, tau, area, *box = self.table.numpy()[used].T
-        height, width = label_map.shape
-        return Segments(
-            label_map=label_map,
-            class_id=class_id.astype(np.int64),
-            score=score.astype(np.float32),
-            box=np.stack(box, axis=1).astype(np.int64),
-            area_px=area.astype(np.int64),
-            seed_yx=frame_position(seed.astype(np.int64), self.map_shape, height, width),
-            tau=tau.astype(np.float32),
-            embedding=self.embedding.numpy()[used],
+        self.taus = taus
+        device = embeddings.device
+        self._plan = plan_frame(
+            self.shape,
+            config,
+            height=height,
+            width=width,
+            most_programs=programs_at_once(device),
         )
+        self._cleared, scratch, self.results = (
+            torch.empty(block.bytes, dtype=torch.uint8, device=device)
+            for block in (self._plan.cleared, self._plan.scratch, self._plan.results)
+        )
+        self._arrays = {
+            "squared_radius": device_radius(tuple(taus), device),
+            **views(self._plan.cleared, self._cleared),
+            **views(self._plan.scratch, scratch),
+            **views(self._plan.results, self.results),
+        }
+
+    def __call__(self, embeddings: Tensor, logits: Tensor) -> None:
+        """Group a frame into ``results``, without waiting; NaN and infinity are not looked for.
+
+        Args:
+            embeddings: as it was planned for.
+            logits: as it was planned for.
+        """
+        self._cleared.zero_()
+        arrays = {**self._arrays, "embeddings": embeddings, "logits": logits}
+        for step in self._plan.steps:
+            start(step.launch, **{name: arrays[array] for name, array in step.arrays.items()})
+
+    def read(self, results: Tensor) -> Segments:
+        """What a copy of ``results`` in host memory means; the label map is not copied again."""
+        arrays: Mapping[str, NDArray[Any]] = {
+            name: view.numpy() for name, view in views(self._plan.results, results).items()
+        }
+        return read_segments(arrays, self.taus, self.shape)
 
 
-def find_segments(
-    embeddings: Tensor,
-    logits: Tensor,
-    taus: Sequence[float],
-    config: GroupingConfig,
-    *,
-    height: int,
-    width: int,
-) -> DeviceSegments:
-    """Group pixels into disjoint instances without waiting for the GPU.
-
-    NaN and infinity are not looked for.
-
-    Args:
-        embeddings: float16 or float32 [D, h, w], fastest channels last in memory.
-        logits: float16 or float32 [T, C+1, h, w].
-        taus: T similarity thresholds of the network.
-        config: what to keep.
-        height: of the picture in pixels.
-        width: of the picture in pixels.
-    """
-    device = embeddings.device
-    thresholds = np.asarray(taus, np.float32)
-    scores = decode_scores(logits)
-    groups = group_pixels(
-        embeddings,
-        scores.seediness,
-        scores.tau_index,
-        thresholds,
-        alpha=config.alpha,
-        max_seeds=config.max_instances,
-        min_seediness=config.min_score,
-        exclude_claimed=True,
-    )
-    found = torch.arange(config.max_instances, device=device) < groups.count
-    seed = groups.seed_index.clamp(min=0).long()
-    score = torch.where(found, scores.seediness.flatten()[seed], -1.0)
-    order = torch.sort(score, descending=True, stable=True).indices
-    seed, score, found = seed[order], score[order], found[order]
-    kept = found & keep_visible(groups.masks, config.min_visible, order=order)
-    tau = torch.from_numpy(thresholds).to(device)[scores.tau_index.flatten()[seed].long()]
-    labels = label_pixels(
-        embeddings, seed.int(), torch.where(kept, tau, 1.0), height=height, width=width
-    )
-    used = kept & (labels.area_px >= max(1.0, config.min_area * height * width))
-    number = torch.where(used, used.cumsum(0), 0)
-    new_label = torch.cat((number.new_zeros(1), number))
-    columns = (seed, scores.class_id.flatten()[seed], score, tau, labels.area_px, *labels.box.T)
-    return DeviceSegments(
-        label_map=new_label[labels.label_map.int()].to(torch.uint16),
-        used=used,
-        table=torch.stack([column.double() for column in columns], dim=1),
-        embedding=embeddings.flatten(1)[:, seed].T.float(),
-        map_shape=(embeddings.shape[1], embeddings.shape[2]),
-    )
+def views(block: Block, memory: Tensor) -> dict[str, Tensor]:
+    """The arrays of a block in its memory, uint8 [bytes]."""
+    return {
+        name: memory[array.offset : array.offset + array.bytes]
+        .view(TORCH_TYPES[array.kind])
+        .view(array.shape)
+        for name, array in block.arrays.items()
+    }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from streamseg.datasets import VocLayout
+
+if TYPE_CHECKING:
+    import torch
 
 MakeVoc: TypeAlias = Callable[..., VocLayout]
 
@@ -22,6 +25,28 @@ def pytest_configure(config: pytest.Config) -> None:
     """Triton reads this when it is imported, so it must be decided before any test is."""
     if config.option.markexpr != "gpu":
         os.environ["TRITON_INTERPRET"] = "1"
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Where Triton runs: in its interpreter, or on a GPU."""
+    import torch
+
+    if request.param == "cuda" and not torch.cuda.is_available():
+        if os.environ.get("STREAMSEG_REQUIRE_GPU") == "1":
+            pytest.fail("STREAMSEG_REQUIRE_GPU=1 and no CUDA GPU")
+        pytest.skip("no CUDA GPU")
+    return torch.device(request.param)
+
+
+@pytest.fixture
+def poisoned_memory() -> Iterator[None]:
+    """Uninitialised memory is NaN or the largest integer: what an op forgets to write shows."""
+    import torch
+
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="session")

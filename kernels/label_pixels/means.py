@@ -36,8 +36,9 @@ def mean_embeddings(
     own = label.flat[labelled] == np.arange(1, len(seed_index) + 1)[:, None]
     members = own.sum(axis=1, dtype=np.float32)[:, None]
     sums = own.astype(np.float32) @ pixels.take(labelled, axis=1).T
-    means: NDArray[np.float32] = pixels.take(seed_index, axis=1).T
-    return np.divide(sums, members, out=means.copy(), where=members > 0)
+    means: NDArray[np.float32] = pixels.take(seed_index, axis=1).T.copy()
+    np.divide(sums, members, out=means, where=members > 0)
+    return means
 
 
 @lru_cache(maxsize=16)

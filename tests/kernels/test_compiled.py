@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from streamseg.kernels.compiled import ARCHITECTURES, compile_apart
+from streamseg.kernels.ahead_of_time import ARCHITECTURES
+from streamseg.kernels.compiled import compile_apart
+from streamseg.kernels.launches import POINTERS
 
 triton = pytest.importorskip("triton")
 
@@ -22,6 +24,7 @@ SHARED_LIMIT_BYTES = {
     89: 101376,
     90: 232448,
     100: 232448,
+    110: 232448,
     120: 101376,
 }
 """Of a program, by compute capability (CUDA C++ Programming Guide, technical specifications)."""
@@ -36,13 +39,7 @@ def rows() -> list[Row]:
 
 def test_every_kernel_compiles_for_every_architecture(rows: list[Row]) -> None:
     kernels = {row["kernel"] for row in rows}
-    assert {name.partition(",")[0] for name in kernels} == {
-        "decode_scores",
-        "group_pixels",
-        "keep_visible",
-        "label_pixels",
-        "find_runs",
-    }
+    assert {name.partition(",")[0] for name in kernels} == set(POINTERS)
     assert len(rows) == len(kernels) * len(ARCHITECTURES)
 
 
@@ -61,7 +58,9 @@ def test_two_programs_that_keep_embeddings_fit_in_a_multiprocessor(rows: list[Ro
 
 def test_embeddings_are_loaded_128_bits_at_a_time(rows: list[Row]) -> None:
     for row in rows:
-        if row["kernel"].startswith(("group_pixels", "label_pixels")):
+        # in large frames a program has more threads than its embeddings have 16 bytes for
+        name = row["kernel"]
+        if name.startswith(("group_pixels", "label_pixels")) and "full HD" not in name:
             assert row["loads_128_bit"] > 0, row
 
 

@@ -12,6 +12,7 @@ from streamseg.kernels import (
     Labels,
     Scores,
     bench,
+    bench_grouping,
     decode_scores,
     group_pixels,
     label_pixels,
@@ -117,6 +118,7 @@ def test_claimed_seeds_and_seeds_left_out_are_noticed() -> None:
         ("label_map", lambda a: a[1:], "frame's size"),
         ("area_px", lambda a: a + 1, "area of label 1"),
         ("box", lambda a: a + 1, "box of label 1"),
+        ("embedding", lambda a: a + 0.01, "embedding 0"),
     ],
 )
 def test_wrong_labels_are_noticed(field: str, change: Any, promise: str) -> None:
@@ -134,7 +136,7 @@ def test_a_label_where_a_rival_is_closer_is_noticed() -> None:
     seeds, taus = groups.seed_index[:2], np.full(2, 0.5, np.float32)
     labels = label_pixels(case.embeddings, seeds, taus, height=case.height, width=case.width)
     swapped = np.array([0, 2, 1], np.uint16)[labels.label_map]
-    wrong = Labels(swapped, *(a[::-1] for a in (labels.area_px, labels.box, labels.embedding)))
+    wrong = Labels(swapped, labels.area_px[::-1], labels.box[::-1], labels.embedding[::-1])
     with pytest.raises(AssertionError, match="largest margin"):
         check_labels(case, seeds, taus, wrong)
 
@@ -143,6 +145,8 @@ def test_the_benchmark_prints_a_table_and_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(bench, "ROUNDS", 2)
+    monkeypatch.setattr(bench_grouping, "MAPS", ((24, 40),))
+    monkeypatch.setattr(bench_grouping, "SEEDS", (10,))
     monkeypatch.setattr(bench, "bench_cases", lambda: {"small": (CASES["street"](), True)})
     bench.main()
     document = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -38,20 +37,9 @@ SMALL: dict[str, Callable[[], Case]] = {
 """The interpreter takes a millisecond for every operation of every program."""
 
 pytestmark = [
+    pytest.mark.usefixtures("poisoned_memory"),
     pytest.mark.filterwarnings("ignore:(divide by zero|invalid value|overflow):RuntimeWarning"),
 ]
-
-
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
-    """Uninitialised memory is NaN or the largest integer: what an op forgets to write shows."""
-    if request.param == "cuda" and not torch.cuda.is_available():
-        if os.environ.get("STREAMSEG_REQUIRE_GPU") == "1":
-            pytest.fail("STREAMSEG_REQUIRE_GPU=1 and no CUDA GPU")
-        pytest.skip("no CUDA GPU")
-    torch.use_deterministic_algorithms(True)
-    yield torch.device(request.param)
-    torch.use_deterministic_algorithms(False)
 
 
 def tensor(array: NDArray[np.float32], device: torch.device) -> torch.Tensor:
@@ -155,8 +143,9 @@ def test_labels_keep_their_contract_and_are_those_of_the_reference(
     assert (labels.label_map == reference.label_map).mean() > 0.999
 
 
-@pytest.mark.parametrize("block", [32768, 16])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    ("name", "block"), [*((name, 32768) for name in SMALL), ("one row", 8), ("ties", 64)]
+)
 def test_chosen_seeds_are_those_of_the_reference(
     name: str, block: int, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:

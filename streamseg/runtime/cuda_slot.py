@@ -1,0 +1,110 @@
+"""What one picture under way needs on a GPU: memory, recorded work, events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamseg.device_grouping import DeviceGrouper
+
+Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""The network: uint8 [H, W, 3] → embeddings [h, w, D], logits [T, C+1, h, w]."""
+NewGrouper = Callable[[Tensor, Tensor], DeviceGrouper]
+"""Makes a grouper for outputs like these."""
+
+
+class Slot:
+    """Place for one picture at a time.
+
+    The first picture is computed step by step, which also lets libraries choose their algorithms
+    and Triton compile; before the second one the steps are recorded as two CUDA graphs, and from
+    then on replayed. So a size that comes only once costs no recording.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        new_grouper: NewGrouper,
+        shape: tuple[int, ...],
+        device: torch.device,
+    ) -> None:
+        """Allocate what is needed for pictures of this shape, uint8 [H, W, 3]."""
+        self._forward = forward
+        self._new_grouper = new_grouper
+        self._on_gpu = device.type == "cuda"
+        self._grouper: DeviceGrouper | None = None
+        self._graphs: tuple[Any, Any] | None = None
+        self.staged = torch.empty(shape, dtype=torch.uint8, pin_memory=self._on_gpu)
+        """In pinned memory."""
+        self.pixels = torch.empty(shape, dtype=torch.uint8, device=device)
+
+    def run_network(self) -> None:
+        """Start the network on ``pixels`` in the current stream."""
+        if self._on_gpu and self._grouper and not self._graphs:
+            self._graphs = self._recorded(self._grouper)
+        if self._graphs:
+            self._graphs[0].replay()
+        else:
+            self._outputs = self._forward(self.pixels)
+
+    def run_grouping(self) -> None:
+        """Start grouping what the network puts out, in the current stream."""
+        if self._graphs:
+            self._graphs[1].replay()
+            return
+        if not self._grouper:
+            self._grouper = self._new_grouper(*self._outputs)
+            results = self._grouper.results
+            self.host = torch.empty(results.shape, dtype=torch.uint8, pin_memory=self._on_gpu)
+        self._grouper(*self._outputs)
+
+    @property
+    def grouper(self) -> DeviceGrouper:
+        """From the first ``run_grouping`` on."""
+        assert self._grouper
+        return self._grouper
+
+    def _recorded(self, grouper: DeviceGrouper) -> tuple[Any, Any]:
+        stream = torch.cuda.current_stream(self.pixels.device)
+        network, grouping = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+        with torch.cuda.graph(network, stream=stream):
+            self._outputs = self._forward(self.pixels)
+        with torch.cuda.graph(grouping, stream=stream):
+            grouper(*self._outputs)
+        return network, grouping
+
+
+class Mark:
+    """A CUDA event; on a CPU, where all is done in order, a time."""
+
+    def __init__(self, on_gpu: bool) -> None:
+        """Make a mark that is not set."""
+        self._event = torch.cuda.Event(enable_timing=True) if on_gpu else None
+        self._seconds = 0.0
+
+    def set(self) -> None:
+        """Mark this point of the current stream."""
+        if self._event:
+            self._event.record()
+        else:
+            self._seconds = time.perf_counter()
+
+    def wait_on(self, stream: Any) -> None:
+        """Let a stream wait for this point."""
+        if self._event:
+            stream.wait_event(self._event)
+
+    def wait(self) -> None:
+        """Wait here until this point has passed."""
+        if self._event:
+            self._event.synchronize()
+
+    def ms_until(self, later: Mark) -> float:
+        """Milliseconds between two points that have passed."""
+        if self._event and later._event:
+            return float(self._event.elapsed_time(later._event))
+        return 1e3 * (later._seconds - self._seconds)
