@@ -8,6 +8,7 @@
 from streamseg.errors import (
     ConfigError,
     DataError,
+    DeviceError,
     InputError,
     MissingExtraError,
     ModelError,
@@ -22,6 +23,7 @@ from streamseg.segmenter import Segmenter, load, stream
 __all__ = [
     "ConfigError",
     "DataError",
+    "DeviceError",
     "Frame",
     "FrameResult",
     "InputError",

@@ -10,6 +10,7 @@ Each is also the builtin that a caller would expect, so that ``except OSError`` 
     ├── ModelError(ValueError)           a model file that is missing, broken or of another kind
     ├── DataError(ValueError)            a data set with missing or broken files
     ├── TrainingError(RuntimeError)      training cannot go on (non-finite loss, out of memory)
+    ├── DeviceError(RuntimeError)        a CUDA device that is missing, closed or refuses a call
     └── MissingExtraError(ImportError)   an optional package is not installed
 """
 
@@ -46,6 +47,10 @@ class DataError(StreamsegError, ValueError):
 
 class TrainingError(StreamsegError, RuntimeError):
     """Training cannot go on: non-finite loss, no memory, a broken checkpoint."""
+
+
+class DeviceError(StreamsegError, RuntimeError):
+    """A CUDA device is missing, closed or not current, or its driver refuses a call."""
 
 
 class MissingExtraError(StreamsegError, ImportError):

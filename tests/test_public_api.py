@@ -10,6 +10,7 @@ def test_public_names_are_these_and_no_others() -> None:
     assert streamseg.__all__ == [
         "ConfigError",
         "DataError",
+        "DeviceError",
         "Frame",
         "FrameResult",
         "InputError",
