@@ -21,8 +21,15 @@ from streamseg.kernels import launches
 from streamseg.kernels.launches import POINTERS, Launch
 from streamseg.results import Segments
 
-ITEM_BYTES: Final = {"fp16": 2, "fp32": 4, "i64": 8, "i32": 4, "u16": 2, "u8": 1}
-"""Of a number, by its name in ``POINTERS``."""
+NUMPY_TYPES: Final = {
+    "fp16": np.dtype(np.float16),
+    "fp32": np.dtype(np.float32),
+    "i64": np.dtype(np.int64),
+    "i32": np.dtype(np.int32),
+    "u16": np.dtype(np.uint16),
+    "u8": np.dtype(np.uint8),
+}
+"""By their names in ``POINTERS``."""
 ALIGNMENT: Final = 256
 """Of every array, in bytes."""
 TABLE: Final = ("seed", "tau_index", "class_id", "area_px", "x0", "y0", "x1", "y1")
@@ -59,7 +66,7 @@ class Array:
     """A place in a block of memory."""
 
     kind: str
-    """A key of ``ITEM_BYTES``."""
+    """A key of ``NUMPY_TYPES``."""
     shape: tuple[int, ...]
     offset: int
     """In bytes, from the block's start."""
@@ -67,7 +74,7 @@ class Array:
     @property
     def bytes(self) -> int:
         """Without the gap behind it."""
-        return ITEM_BYTES[self.kind] * prod(self.shape)
+        return NUMPY_TYPES[self.kind].itemsize * prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ def plan_frame(
         most_programs: that run at the same time, see ``launches.most_programs``.
     """
     seeds, pixels, dims = config.max_instances, shape.pixels, shape.dims
-    item_bytes = ITEM_BYTES[shape.number]
+    item_bytes = NUMPY_TYPES[shape.number].itemsize
     spread = launches.plan(pixels, dims, item_bytes, most_programs)
     least_area_px = max(1, ceil(config.min_area * height * width))
     started = (

@@ -1,0 +1,191 @@
+"""The grouping kernels, compiled ahead of time for the GPUs of a release.
+
+Each architecture is compiled in a process of its own, since a wrong pairing of compiler and
+architecture can end a process. What a file says of its parameters is compared with what will be
+packed for it.
+
+A cubin may be newer than a vehicle's driver: that of JetPack 6 knows CUDA 12.6, and the assembler
+that comes with Triton is younger. The package ``nvidia-cuda-nvcc-cu12`` 12.6 brings one that fits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from streamseg.errors import MissingExtraError, ModelError
+from streamseg.export.release import KernelFile
+from streamseg.frame_plan import MapShape, plan_frame
+from streamseg.grouping import GroupingConfig
+from streamseg.kernels.launches import Launch
+from streamseg.runtime.device.arguments import Signature
+from streamseg.runtime.device.cubin import read_cubin
+from streamseg.runtime.release_kernels import kernel_arguments
+
+COLUMNS = (1, 2, 4, 8, 16, 32)
+"""Frame columns of a map column for which ``label_pixels`` is compiled: to 32 times the map."""
+MANY_PROGRAMS, FEW_PROGRAMS = 1 << 20, 1
+"""So that embeddings fit in registers, or do not: which of the two holds, the vehicle knows."""
+
+
+def release_launches(shape: MapShape, max_instances: int) -> list[Launch]:
+    """Every kernel that frames of any size may need, on any number of multiprocessors.
+
+    Args:
+        shape: of the network's output.
+        max_instances: in a frame.
+    """
+    config = GroupingConfig(max_instances=max_instances)
+    found: dict[tuple[object, ...], Launch] = {}
+    for most_programs in (MANY_PROGRAMS, FEW_PROGRAMS):
+        for columns in COLUMNS:
+            height, width = shape.height * columns, shape.width * columns
+            plan = plan_frame(
+                shape, config, height=height, width=width, most_programs=most_programs
+            )
+            for step in plan.steps:
+                launch = step.launch
+                key = (launch.kernel, launch.warps, *launch.constants.items())
+                found.setdefault(key, launch)
+    return list(found.values())
+
+
+def compile_release(
+    folder: Path,
+    launches: list[Launch],
+    number: str,
+    architectures: dict[int, Path | None],
+    progress: Callable[[int], None],
+) -> list[KernelFile]:
+    """Write ``kernels/sm_*/*.cubin``.
+
+    Args:
+        folder: of the release.
+        launches: as ``release_launches`` lists them.
+        number: type of the network's output, ``fp16`` or ``fp32``.
+        architectures: what to compile for, each with its assembler; None takes Triton's own.
+        progress: told how many kernels were compiled, now and then.
+
+    Returns:
+        One entry for each file.
+
+    Raises:
+        MissingExtraError: Triton is not installed.
+        ModelError: a kernel cannot be compiled, or not for these arguments.
+    """
+    if not find_spec("triton"):
+        raise MissingExtraError("triton", "export")
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        jobs = {
+            pool.submit(_in_child, folder, launches, number, sm, ptxas): sm
+            for sm, ptxas in architectures.items()
+        }
+        files: dict[int, list[KernelFile]] = {}
+        for job in as_completed(jobs):
+            files[jobs[job]] = job.result()
+            progress(len(launches))
+    return [file for sm in architectures for file in files[sm]]
+
+
+def older_assembler() -> Path | None:
+    """The ptxas of CUDA 12.6, if its package is installed."""
+    spec = find_spec("nvidia.cuda_nvcc") if find_spec("nvidia") else None
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        ptxas = Path(place, "bin", "ptxas")
+        if ptxas.is_file():
+            return ptxas
+    return None
+
+
+def _in_child(
+    folder: Path, launches: list[Launch], number: str, architecture: int, ptxas: Path | None
+) -> list[KernelFile]:
+    job = {
+        "folder": str(folder),
+        "launches": [asdict(launch) for launch in launches],
+        "number": number,
+        "architecture": architecture,
+    }
+    environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_DISABLE_LINE_INFO": "1"}
+    if ptxas:
+        environment |= {"TRITON_PTXAS_PATH": str(ptxas), "TRITON_PTXAS_BLACKWELL_PATH": str(ptxas)}
+    done = subprocess.run(
+        [sys.executable, "-m", "streamseg.export.to_cubin"],
+        input=json.dumps(job),
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise ModelError(f"the kernels cannot be compiled for sm_{architecture}: {lines[-1]}")
+    return [KernelFile(**fields) for fields in json.loads(done.stdout)]
+
+
+def _compile_here(job: dict[str, Any]) -> Iterator[KernelFile]:
+    """Compile for one architecture in this process."""
+    import triton
+
+    from streamseg.kernels.ahead_of_time import (
+        argument_types,
+        compile_launch,
+        whole_numbers_known,
+    )
+
+    architecture, number = job["architecture"], job["number"]
+    for fields in job["launches"]:
+        launch = Launch(**{**fields, "grid": tuple(fields["grid"])})
+        compiled = compile_launch(launch, number, architecture)
+        metadata, cubin = compiled.metadata, compiled.asm["cubin"]
+        if metadata.num_ctas != 1 or metadata.global_scratch_size or metadata.profile_scratch_size:
+            raise ModelError(f"{launch.kernel} needs clusters or scratch memory")
+        known = whole_numbers_known(launch)
+        arguments = {
+            name: kind
+            for name, kind in argument_types(launch, number).items()
+            if known.get(name) != 1
+        }
+        told = read_cubin(cubin)
+        kernel = KernelFile(
+            kernel=launch.kernel,
+            architecture=architecture,
+            path=f"kernels/sm_{architecture}/{_file_name(launch)}.cubin",
+            entry=metadata.name,
+            constants=dict(launch.constants),
+            known=known,
+            arguments=arguments,
+            warps=launch.warps,
+            shared_bytes=metadata.shared,
+            cooperative=launch.cooperative,
+            assembled_by=".".join(map(str, told.toolkit)) if told.toolkit else "13",
+            triton=triton.__version__,
+        )
+        if told.architecture != architecture:
+            raise ModelError(f"{kernel.path} came out for sm_{told.architecture}")
+        Signature(told.kernels[kernel.entry], kernel_arguments(kernel))
+        path = Path(job["folder"], kernel.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cubin)
+        yield kernel
+
+
+def _file_name(launch: Launch) -> str:
+    """Kernel and the constants in which its versions differ."""
+    parts = [launch.kernel]
+    if launch.constants.get("RESIDENT") is not None:
+        parts.append("registers" if launch.constants["RESIDENT"] else "tiles")
+    if "COLUMNS" in launch.constants:
+        parts.append(f"columns_{launch.constants['COLUMNS']}")
+    return "-".join(parts)
+
+
+if __name__ == "__main__":
+    print(json.dumps([asdict(kernel) for kernel in _compile_here(json.load(sys.stdin))]))

@@ -1,0 +1,191 @@
+"""A release in a vehicle: TensorRT runs the network, kernels compiled ahead of time group.
+
+There is no torch and no Triton. Two pictures may be under way: one stream uploads, one computes,
+one downloads, as in ``runtime/cuda.py``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+import numpy as np
+
+from streamseg.errors import InputError
+from streamseg.export.engine import load_engine
+from streamseg.export.release import Release, open_release
+from streamseg.frame_plan import NUMPY_TYPES, plan_frame, read_segments
+from streamseg.grouping import GroupingConfig
+from streamseg.kernels.launches import most_programs
+from streamseg.kernels.similarity import squared_radius
+from streamseg.results import Image, NetworkOutput, Segments
+from streamseg.runtime.device import Device, open_device
+from streamseg.runtime.pictures import check_network_picture
+from streamseg.runtime.release_kernels import ReleaseKernels
+from streamseg.runtime.vehicle_slot import NetworkSlot, Slot, read_output
+
+SLOTS = 2
+"""Pictures under way."""
+
+
+class VehicleRuntime:
+    """A release on the GPU of this machine, with the engine that was built here."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        tensorrt: ModuleType | None = None,
+    ) -> None:
+        """Open a release.
+
+        Args:
+            folder: of the release, after ``streamseg build``.
+            device: package that speaks to the driver: ``pycuda``, ``cuda-bindings`` or ``auto``.
+            tensorrt: the module; imported if None.
+
+        Raises:
+            DeviceError: there is no GPU, or it has not enough memory.
+            MissingExtraError: TensorRT or the package for the driver is not installed.
+            ModelError: the release is damaged, has nothing for this GPU, or no engine that fits.
+        """
+        self.release: Release = open_release(folder)
+        manifest = self.release.manifest
+        self.config, self.size = manifest.model, manifest.size
+        self.device: Device = open_device(device)
+        try:
+            with self.device.current():
+                self._engine = load_engine(self.release, self.device.facts, tensorrt)
+                self._kernels = ReleaseKernels(self.release, self.device)
+                self._upload, self._compute, self._download = (
+                    self.device.stream() for _ in range(3)
+                )
+                taus = np.asarray(manifest.model.taus, np.float32)
+                self._radius = self.device.constant(squared_radius(taus))
+                self._networks = [
+                    NetworkSlot(self.device, self._engine, manifest) for _ in range(SLOTS)
+                ]
+        except BaseException:
+            self.close()
+            raise
+        self._slots: deque[Slot] = deque()
+        self._slots_for: tuple[GroupingConfig, int, int] | None = None
+        self.description = f"TensorRT, {manifest.precision}, {self.device.description}"
+
+    def run(self, image: Image) -> NetworkOutput:
+        """Run the network on one picture, and wait for it.
+
+        Args:
+            image: RGB uint8 [H, W, 3] of the size that was exported.
+
+        Raises:
+            DeviceError: the GPU or TensorRT refuses.
+            InputError: wrong shape or dtype.
+        """
+        self._check(image)
+        shape, slot = self.release.manifest.shape, self._networks[0]
+        dtype = NUMPY_TYPES[shape.number]
+        with self.device.current():
+            np.copyto(slot.staged.array, image)
+            self.device.upload(slot.staged, slot.pixels, self._compute)
+            slot.run(self._compute)
+            buffers = (slot.embeddings, slot.logits)
+            hosts = [self.device.pinned((b.size_bytes // dtype.itemsize,), dtype) for b in buffers]
+            for buffer, host in zip(buffers, hosts, strict=True):
+                self.device.download(buffer, host, self._compute)
+            self._compute.synchronize()
+            embeddings, logits = read_output(*(host.array for host in hosts), shape)
+            for host in hosts:
+                host.release()
+        return NetworkOutput(embeddings, logits)
+
+    def submit(
+        self, image: Image, grouping: GroupingConfig, *, height: int, width: int
+    ) -> _PendingSegments:
+        """Start with a picture and return at once; see ``GroupingRuntime``.
+
+        Raises:
+            DeviceError: the GPU or TensorRT refuses.
+            InputError: wrong shape or dtype.
+            ModelError: the release holds no kernel for frames of this size.
+        """
+        self._check(image)
+        with self.device.current():
+            slot = self._slot(grouping, height, width)
+            np.copyto(slot.network.staged.array, image)
+            self.device.upload(slot.network.staged, slot.network.pixels, self._upload)
+            slot.arrived.record(self._upload)
+            self._compute.wait(slot.arrived)
+            slot.compute(self._compute)
+            self._download.wait(slot.done)
+            self.device.download(slot.results, slot.host, self._download)
+            slot.fetched.record(self._download)
+        return _PendingSegments(self, slot)
+
+    def _check(self, image: Image) -> None:
+        check_network_picture(image)
+        width, height = self.size
+        if image.shape[:2] != (height, width):
+            raise InputError(
+                f"{self.release.folder} was exported for pictures of {width}x{height} only, "
+                f"got {image.shape[1]}x{image.shape[0]}"
+            )
+
+    def _slot(self, grouping: GroupingConfig, height: int, width: int) -> Slot:
+        """The slot whose turn it is; made anew when frames change their size."""
+        wanted = (grouping, height, width)
+        if self._slots_for != wanted:
+            plan = plan_frame(
+                self.release.manifest.shape,
+                grouping,
+                height=height,
+                width=width,
+                most_programs=most_programs(self.device.facts.multiprocessors),
+            )
+            old, self._slots = self._slots, deque()
+            for slot in old:
+                slot.release()
+            self._slots = deque(
+                Slot(self.device, network, self._kernels, plan, self._radius)
+                for network in self._networks
+            )
+            self._slots_for = wanted
+        self._slots.rotate()
+        return self._slots[0]
+
+    def close(self) -> None:
+        """Give everything back to the GPU; closing again does nothing."""
+        # execution contexts and engine hold device memory of TensorRT's own
+        self._slots, self._networks, self._engine = deque(), [], None
+        self.device.close()
+
+    def __enter__(self) -> VehicleRuntime:
+        """Does nothing."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+@dataclass(frozen=True)
+class _PendingSegments:
+    runtime: VehicleRuntime
+    slot: Slot
+
+    def fetch(self) -> tuple[Segments, float, float]:
+        with self.runtime.device.current():
+            self.slot.fetched.synchronize()
+            network_ms = self.slot.started.elapsed_ms(self.slot.between)
+            grouping_ms = self.slot.between.elapsed_ms(self.slot.done)
+        manifest = self.runtime.release.manifest
+        segments = read_segments(self.slot.read(), manifest.model.taus, manifest.shape)
+        return segments, network_ms, grouping_ms
