@@ -29,6 +29,7 @@ EXTRAS = {
     "export": ("torch", "onnx", "onnxscript"),
     "gpu": ("torch", "triton", "timm", "safetensors"),
 }
+OPTIONAL = {*EXTRAS, "hwaccel"}
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     works = True
     for good, name, text in checks():
         print(f"{'ok' if good else '--'}  {name:<10} {text}")
-        works &= good or name in EXTRAS
+        works &= good or name in OPTIONAL
     return 0 if works else 1
 
 
@@ -55,6 +56,7 @@ def checks() -> Iterator[tuple[bool, str, str]]:
     )
     yield True, "arrays", f"numpy {np.__version__}, scipy {version('scipy')}"
     yield check_video()
+    yield check_hwaccel()
     yield check_network()
     for extra, packages in EXTRAS.items():
         missing = [package for package in packages if not installed(package)]
@@ -73,6 +75,17 @@ def check_video() -> tuple[bool, str, str]:
     avcodec = ".".join(map(str, av.library_versions["libavcodec"]))
     encoder = "H.264" if "libx264" in av.codecs_available else "no libx264: MPEG-4 output"
     return True, "video", f"PyAV {av.__version__}, libavcodec {avcodec}, {encoder}"
+
+
+def check_hwaccel() -> tuple[bool, str, str]:
+    """The kinds of devices that FFmpeg was built to decode on, and which work here."""
+    try:
+        from streamseg.video.hwaccel import kinds_of_build, why_unusable
+    except ImportError as error:
+        return False, "hwaccel", f"PyAV does not load: {error}"
+    kinds = {kind: why_unusable(kind) or "works" for kind in kinds_of_build()}
+    found = ", ".join(f"{kind}: {state}" for kind, state in kinds.items())
+    return "works" in kinds.values(), "hwaccel", found or "this build of FFmpeg decodes on the CPU"
 
 
 def check_network() -> tuple[bool, str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from streamseg.cli.arguments import picture_size, positive, score
 from streamseg.cli.summary import Summary
 from streamseg.runtime.choose import RUNTIMES
+from streamseg.video.base import CPU
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -65,6 +66,13 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--runtime", choices=RUNTIMES, default="auto", help="what runs the network (auto)"
     )
+    parser.add_argument(
+        "--hwaccel",
+        default=CPU,
+        metavar="KIND",
+        help="what decodes video: none (the CPU, default), auto, or a kind of device that this "
+        "build of FFmpeg has, as cuda or vaapi; streamseg doctor lists them",
+    )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
     parser.set_defaults(run=run)
 
@@ -82,8 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
         min_score=arguments.min_score,
         runtime=arguments.runtime,
     )
-    with open_source(arguments.source) as source:
-        print(f"{source.description}, {segmenter.runtime.description}", file=sys.stderr)
+    with open_source(arguments.source, hwaccel=arguments.hwaccel) as source:
+        device = "" if source.hwaccel == CPU else f" decoded on {source.hwaccel}"
+        print(f"{source.description}{device}, {segmenter.runtime.description}", file=sys.stderr)
         summary = process(
             segmenter,
             source,

@@ -14,6 +14,9 @@ from streamseg.results import Frame
 
 logger = logging.getLogger(__name__)
 
+CPU, AUTO = "none", "auto"
+"""What decodes: no device; a device if one can. The other names are those of FFmpeg."""
+
 
 class Source(Iterator[Frame]):
     """An opened video, camera or set of images; iterate it, once, for its frames.
@@ -42,6 +45,8 @@ class Source(Iterator[Frame]):
     """Unit of the media's clock in seconds: timestamps are multiples of it."""
     is_live: bool
     """True when the frames come at the pace of a camera and waiting frames grow stale."""
+    hwaccel: str
+    """Kind of device that decodes, as ``cuda``; ``none`` is the CPU."""
     skipped: int
     """Unreadable images or damaged packets passed over so far."""
     decode_ms: float
@@ -79,6 +84,7 @@ class Source(Iterator[Frame]):
         self.frame_count = frame_count
         self.duration_seconds = duration_seconds
         self.is_live = is_live
+        self.hwaccel = CPU
         self.skipped = 0
         self.decode_ms = 0.0
         self._frames = frames

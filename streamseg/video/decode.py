@@ -19,6 +19,7 @@ from streamseg.results import Frame
 from streamseg.video.base import Source
 from streamseg.video.clock import PresentationClock
 from streamseg.video.ffmpeg_errors import reading
+from streamseg.video.hwaccel import kind_in_use
 from streamseg.video.pictures import Orientation, PictureConverter
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class VideoSource(Source):
             duration_seconds=duration_seconds,
             is_live=is_live,
         )
+        self.hwaccel = kind_in_use(stream)
 
     def _read(self, container: InputContainer, stream: VideoStream) -> Generator[Frame, None, None]:
         converter = PictureConverter()

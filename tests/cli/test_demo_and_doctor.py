@@ -7,6 +7,7 @@ from PIL import Image
 from streamseg.cli import demo
 from streamseg.cli.main import main
 from streamseg.errors import MissingExtraError
+from streamseg.video import hwaccel
 
 
 def test_the_demo_leaves_a_playable_video_and_a_contact_sheet(
@@ -38,9 +39,24 @@ def test_the_doctor_finds_everything_well_with_a_line_each(
 ) -> None:
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    names = [line.split()[1] for line in lines]
-    assert names == ["streamseg", "arrays", "video", "network", "demo", "train", "export", "gpu"]
-    assert all(line.startswith("ok") for line in lines[:4])
+    state_of = {line.split()[1]: line.split()[0] for line in lines}
+    needed = ["streamseg", "arrays", "video", "network"]
+    assert list(state_of) == [*needed[:3], "hwaccel", "network", "demo", "train", "export", "gpu"]
+    assert all(state_of[name] == "ok" for name in needed)
+
+
+def test_the_doctor_tells_of_every_kind_of_device_whether_it_decodes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = {"cuda": "no device opens (why)", "vaapi": None}
+    monkeypatch.setattr(hwaccel, "kinds_of_build", lambda: list(problems))
+    monkeypatch.setattr(hwaccel, "why_unusable", problems.get)
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "ok  hwaccel    cuda: no device opens (why), vaapi: works\n" in said
+    problems["vaapi"] = "no decoder uses it"
+    assert main(["doctor"]) == 0  # nobody needs one
+    assert "--  hwaccel    cuda: no device opens (why), vaapi: no dec" in capsys.readouterr().out
 
 
 def test_the_doctor_names_the_extra_of_what_is_missing(

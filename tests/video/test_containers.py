@@ -108,7 +108,7 @@ def test_an_uncompressed_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     really_open = av.open
 
     def open_without_mjpeg(
-        file: str, *, format: str, options: dict[str, str] | None = None
+        file: str, *, format: str, options: dict[str, str] | None = None, hwaccel: None
     ) -> av.container.InputContainer:
         assert format == "v4l2"
         asked.append(options)

@@ -40,9 +40,11 @@ def test_each_kind_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("source", [3, "3", "/dev/video3"])
 def test_cameras_by_index_and_device(source: str | int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(containers, "open_camera", asked.append)
+    monkeypatch.setattr(
+        containers, "open_camera", lambda *args, **kwargs: asked.append((args, kwargs))
+    )
     open_source(source)
-    assert asked == ["/dev/video3"]
+    assert asked == [(("/dev/video3",), {"hwaccel": "none"})]
 
 
 def test_urls_come_with_their_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +53,7 @@ def test_urls_come_with_their_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
         containers, "open_url", lambda *args, **kwargs: asked.append((args, kwargs))
     )
     open_source("rtsp://camera/1", timeout_seconds=3)
-    assert asked == [(("rtsp://camera/1",), {"timeout_seconds": 3})]
+    assert asked == [(("rtsp://camera/1",), {"timeout_seconds": 3, "hwaccel": "none"})]
 
 
 @pytest.mark.parametrize("source", [True, 1.5, None, b"clip.mp4", ["a.mp4"]])

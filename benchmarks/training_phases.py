@@ -1,0 +1,194 @@
+"""The phases of a training step: a clock that its own functions switch, and a count of its work."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from streamseg.train import step as step_module
+from streamseg.train.averaging import WeightAverage
+
+NETWORK, OPTIMIZER, AVERAGE, REST = "network", "optimizer", "weight average", "all else"
+FUNCTIONS = {
+    "embedding_loss": "embedding loss",
+    "seed_targets": "seed targets",
+    "soft_mask_loss": "mask loss",
+    "classification_loss": "class losses",
+    "with_unknown": "class losses",
+    "semantic_loss": "class losses",
+}
+"""What ``streamseg.train.step`` calls, and the phase that it is."""
+PHASES = (
+    NETWORK,
+    *dict.fromkeys(FUNCTIONS.values()),
+    *(f"{name}, backward" for name in ("embedding loss", "mask loss", "class losses", NETWORK)),
+    OPTIMIZER,
+    AVERAGE,
+    REST,
+)
+COUNTED = PHASES[:-1]
+"""All else is drawing pixels, on the CPU with or without a GPU, and adding up."""
+PAIRS = [phase for phase in PHASES if phase.startswith(("seed", "embedding", "mask"))]
+
+_NO_KERNELS = {
+    "_local_scalar_dense",
+    "empty",
+    "empty_like",
+    "empty_strided",
+    "new_empty",
+    "new_empty_strided",
+}
+_INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index_put"}
+
+
+class Phases:
+    """A clock that runs for one phase at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Start with no phase."""
+        self.now = REST
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._device = device
+        self._since = 0.0
+
+    def enter(self, phase: str) -> None:
+        """Let the time from here on count for another phase."""
+        now = clock(self._device)
+        self.seconds[self.now] += now - self._since
+        self.now, self._since = phase, now
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Time one step from zero."""
+        self.enter(REST)
+        self.seconds.clear()
+        yield
+        self.enter(REST)
+
+    def timed(self, function: Callable[..., Any], phase: str) -> Callable[..., Any]:
+        """The function, counted for a phase; if it has a gradient, that for another."""
+
+        @wraps(function)
+        def call(*arguments: Any, **options: Any) -> Any:
+            outer = self.now
+            self.enter(phase)
+            result = function(*arguments, **options)
+            self.enter(outer)
+            if isinstance(result, Tensor) and result.requires_grad:
+                result = _Mark.apply(result, self, f"{phase}, backward")
+            return result
+
+        return call
+
+
+def clock(device: torch.device) -> float:
+    """Seconds: of the CPU time of this process, or on a GPU of wall time when it is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+    return time.process_time()
+
+
+class _Mark(torch.autograd.Function):
+    """Changes nothing, but switches the clock when backward comes by.
+
+    Backward works on what was computed last first, so that a loss is done before the next begins.
+    """
+
+    @staticmethod
+    def forward(context: Any, value: Tensor, phases: Phases, phase: str) -> Tensor:
+        context.phases, context.phase = phases, phase
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Any:
+        context.phases.enter(context.phase)
+        return gradient, None, None
+
+
+@contextmanager
+def watched(phases: Phases) -> Iterator[None]:
+    """Let the functions of a training step switch the clock."""
+    forward = step_module.TrainingOutputs.forward
+
+    def network(*arguments: Any) -> tuple[Tensor, ...]:
+        outputs: tuple[Tensor, ...] = phases.timed(forward, NETWORK)(*arguments)
+        for output in outputs:  # runs when the losses have given this output its whole gradient
+            output.register_hook(lambda gradient: phases.enter(f"{NETWORK}, backward"))
+        return outputs
+
+    with (
+        patch.multiple(
+            step_module,
+            **{name: phases.timed(getattr(step_module, name), p) for name, p in FUNCTIONS.items()},
+        ),
+        patch.object(step_module.TrainingOutputs, "forward", network),
+        patch.object(Tensor, "backward", phases.timed(Tensor.backward, REST)),
+        patch.object(
+            nn.utils, "clip_grad_norm_", phases.timed(nn.utils.clip_grad_norm_, OPTIMIZER)
+        ),
+        patch.object(torch.optim.AdamW, "step", phases.timed(torch.optim.AdamW.step, OPTIMIZER)),
+        patch.object(WeightAverage, "update", phases.timed(WeightAverage.update, AVERAGE)),
+    ):
+        yield
+
+
+@dataclass
+class Work:
+    """What the operations of a phase come to."""
+
+    launches: int = 0
+    bytes: int = 0
+    flops: int = 0
+    waits: int = 0
+    """Operations that make the CPU wait for the GPU: their result's size or value is asked for."""
+
+
+class Counted(TorchDispatchMode):
+    """Counts every operation that is more than a view, for the phase that it is in."""
+
+    def __init__(self, phases: Phases) -> None:
+        """Start from zero."""
+        super().__init__()
+        self.phases = phases
+        self.work: dict[str, Work] = defaultdict(Work)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and add it up."""
+        result = func(*args, **(kwargs or {}))
+        returns = func._schema.returns
+        is_view = returns and returns[0].alias_info and not returns[0].alias_info.is_write
+        name = func.overloadpacket.__name__
+        if is_view or name in _NO_KERNELS:
+            return result
+        work = self.work[self.phases.now]
+        work.launches += 1
+        is_masked = name in _INDEXING and any(
+            isinstance(t, Tensor) and t.dtype == torch.bool for t in tree_leaves(args[1])
+        )
+        work.waits += is_masked or name in ("nonzero", "bincount")
+        for tensor in tree_leaves((args, kwargs, result)):
+            if isinstance(tensor, Tensor):
+                # an expanded tensor is read as often as it is used, but from a cache
+                size = tensor.numel() * tensor.element_size()
+                work.bytes += min(size, tensor.untyped_storage().nbytes())
+        if name == "convolution_backward":  # torch's own count takes no account of groups
+            gradient, _, weight, *_, wanted = args
+            work.flops += 2 * gradient.numel() * weight[0].numel() * sum(wanted[:2])
+        elif func.overloadpacket in flop_registry:
+            work.flops += flop_registry[func.overloadpacket](
+                *args, **(kwargs or {}), out_val=result
+            )
+        return result
