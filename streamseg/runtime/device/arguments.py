@@ -89,7 +89,7 @@ class Signature:
             )
         for argument, value in zip(self.arguments, values, strict=True):
             try:
-                struct.pack(_format(argument), value)
+                struct.pack("=" + _format(argument), value)  # "@" lets floats overflow
             except (struct.error, OverflowError):
                 raise self._error(argument, f"of type {argument.type}", value) from None
             if argument.divisible_by_16 and value % 16:

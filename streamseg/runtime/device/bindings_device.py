@@ -14,6 +14,7 @@ from streamseg.errors import MissingExtraError
 from streamseg.runtime.device.backend import Backend, DeviceFacts, Owned
 from streamseg.runtime.device.driver import Driver
 
+FIRST_DEVICE = 0
 NAME_BYTES = 256
 
 
@@ -39,7 +40,7 @@ class _BindingsBackend:
         self._cuda: Any = cuda
         self.description = f"cuda-bindings {version('cuda-bindings')}"
         self._call("cuInit", 0)
-        self._device = self._call("cuDeviceGet", 0)
+        self._device = self._call("cuDeviceGet", FIRST_DEVICE)
         name = self._call("cuDeviceGetName", NAME_BYTES, self._device)
         number = self._call("cuDriverGetVersion")
         self.facts = DeviceFacts(

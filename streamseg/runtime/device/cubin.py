@@ -71,7 +71,7 @@ def read_cubin(data: bytes) -> Cubin:
     """
     try:
         return _read(data)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, OverflowError, UnicodeDecodeError) as error:
         raise ModelError(f"a broken cubin ({len(data)} bytes): {error}") from None
 
 
@@ -101,14 +101,14 @@ def _sections(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Names and contents of all sections."""
     (table,) = struct.unpack_from("<Q", data, 40)
     size, count, names_index = struct.unpack_from("<HHH", data, 58)
-    headers = [struct.unpack_from("<IIQQQQ", data, table + size * i) for i in range(count)]
+    headers = [struct.unpack_from("<IIQQQQIIQQ", data, table + size * i) for i in range(count)]
     contents = [
         b"" if kind == NO_BYTES else _cut(data, offset, length)
-        for _, kind, _, _, offset, length in headers
+        for _, kind, _, _, offset, length, *_ in headers
     ]
     names = contents[names_index]
     for (start, *_), content in zip(headers, contents, strict=True):
-        yield names[start : names.index(b"\0", start)].decode(), content
+        yield names[start:].partition(b"\0")[0].decode(), content
 
 
 def _cut(data: bytes, offset: int, length: int) -> bytes:

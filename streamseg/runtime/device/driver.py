@@ -21,6 +21,8 @@ MOST_CODES = 1000
 _OUT = POINTER(c_void_p)
 _LAUNCH = (c_void_p, *(c_uint,) * 7, c_void_p, POINTER(c_void_p))
 _ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "cuDevicePrimaryCtxRetain": (_OUT, c_int),
+    "cuDevicePrimaryCtxRelease_v2": (c_int,),
     "cuCtxPopCurrent_v2": (_OUT,),
     "cuModuleLoadData": (_OUT, c_char_p),
     "cuModuleUnload": (c_void_p,),

@@ -4,7 +4,7 @@
 
     with open_device() as device, device.current():
         stream = device.stream()
-        picture = device.pinned((3, 480, 640), np.dtype(np.uint8))
+        picture = device.pinned((3, 480, 640), np.uint8)
         pixels = device.allocate(picture.array.nbytes)
         kernel = device.load(cubin).function("decode_kernel", arguments, shared_bytes=2048)
         packed = kernel.signature.pack(pixels.pointer, 480 * 640, 0.5)
@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from streamseg.errors import DeviceError, InputError
 from streamseg.runtime.device.backend import Backend
@@ -93,14 +93,15 @@ class Device:
             raise InputError(f"size_bytes must be 0 or more, got {size_bytes}")
         return DeviceBuffer(self, self.usable().allocate(max(1, size_bytes)), size_bytes)
 
-    def pinned(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> PinnedArray:
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> PinnedArray:
         """Pinned host memory, its content undefined.
 
         Raises:
             DeviceError: no memory left.
         """
-        size_bytes = int(np.prod(shape)) * dtype.itemsize
-        return PinnedArray(self, self.usable().allocate_pinned(max(1, size_bytes)), shape, dtype)
+        kind = np.dtype(dtype)
+        size_bytes = int(np.prod(shape)) * kind.itemsize
+        return PinnedArray(self, self.usable().allocate_pinned(max(1, size_bytes)), shape, kind)
 
     def constant(self, array: NDArray[Any]) -> DeviceBuffer:
         """A copy of an array on the device; waits until it is there.
@@ -178,7 +179,7 @@ class Device:
         """
         return Module(self, cubin)
 
-    def capture(self, stream: Stream, work: Callable[[], None]) -> Graph:
+    def capture(self, stream: Stream, work: Callable[[], object]) -> Graph:
         """Record what a function puts into a stream, without running it.
 
         Addresses, sizes and arguments are recorded too. Run the function once before, so that

@@ -152,7 +152,7 @@ class Function:
 class Graph(Resource):
     """Work recorded once, started as one."""
 
-    def __init__(self, device: Device, stream: Stream, work: Callable[[], None]) -> None:
+    def __init__(self, device: Device, stream: Stream, work: Callable[[], object]) -> None:
         """Made by ``Device.capture``."""
         driver = device.usable(stream).driver
         driver.call("cuStreamBeginCapture_v2", stream.handle, CAPTURE_THREAD_LOCAL)

@@ -13,6 +13,7 @@ from streamseg.errors import DeviceError, MissingExtraError
 from streamseg.runtime.device.backend import Backend, DeviceFacts, Owned
 from streamseg.runtime.device.driver import Driver
 
+FIRST_DEVICE = 0
 NON_BLOCKING_STREAM = 1
 """CU_STREAM_NON_BLOCKING; pycuda has no name for it."""
 
@@ -49,7 +50,7 @@ class _PycudaBackend:
         self._cuda: Any = cuda
         self.description = f"pycuda {pycuda.VERSION_TEXT}"
         self._call(cuda.init)
-        device = self._call(cuda.Device, 0)
+        device = self._call(cuda.Device, FIRST_DEVICE)
         attribute = cuda.device_attribute
         version = self._call(cuda.get_driver_version)
         self.facts = DeviceFacts(
@@ -72,10 +73,13 @@ class _PycudaBackend:
             self._call(self._cuda.Context.pop)
 
     def release(self) -> None:
-        # pycuda forgets its whole stack here and leaves the driver's, which it keeps one deep
+        # pycuda forgets its whole stack here but leaves the driver's, which it keeps one deep; held
+        # once more, the context is still there when it is popped
+        self.driver.create("cuDevicePrimaryCtxRetain", FIRST_DEVICE)
         context, self._context = self._context, None
         self._call(context.detach)
         self.driver.create("cuCtxPopCurrent_v2")
+        self.driver.call("cuDevicePrimaryCtxRelease_v2", FIRST_DEVICE)
 
     def synchronize(self) -> None:
         self._call(self._cuda.Context.synchronize)
