@@ -142,6 +142,8 @@ int cuStreamBeginCapture_v2(struct stream *stream, int mode)
     int code = enter("cuStreamBeginCapture", "\"stream\": %zu, \"mode\": %d", (size_t)stream, mode);
     if (code || !alive(STREAM, stream))
         return code ? code : INVALID_HANDLE;
+    if (stream->captured)
+        return ILLEGAL_STATE;
     stream->captured = calloc(1, sizeof(struct graph));
     stream->broken = 0;
     capturing = 1;

@@ -243,6 +243,14 @@ def misuse(kind: str) -> Any:
     return {"outside": outside, "inside": inside, "closed": closed}
 
 
+def left_open(kind: str) -> Any:
+    """Three things are left to ``close``."""
+    with open_device(kind) as device, device.current():
+        device.allocate(8)
+        device.stream()
+        device.event()
+
+
 def close_within(kind: str) -> Any:
     """Closed while still current: the exits of ``current`` have nothing left to do."""
     device = open_device(kind)

@@ -174,6 +174,13 @@ def test_a_refused_allocation_is_told_and_all_is_given_back(play: Play) -> None:
     assert len(done.named("cuMemFree")) == 2
 
 
+def test_closing_waits_and_gives_back_what_was_made_last_first(play: Play) -> None:
+    done = play("left_open")
+    ends = ("cuEventDestroy", "cuStreamDestroy", "cuMemFree")
+    closing = done.named("cuCtxSynchronize", *ends, "cuDevicePrimaryCtxRelease")
+    assert [call["call"] for call in closing][:4] == ["cuCtxSynchronize", *ends]
+
+
 def test_closing_goes_on_when_the_driver_refuses_something(play: Play) -> None:
     first, live, second = play("failing_close", FAKE_CUDA_FAIL="cuCtxSynchronize:1:1").output
     assert first == "DeviceError: cuCtxSynchronize: CUDA_ERROR_INVALID_VALUE (invalid argument)"
