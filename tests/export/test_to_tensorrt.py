@@ -1,0 +1,346 @@
+"""Engines are built by TensorRT for RTX, which has the interface of TensorRT 11 and needs no GPU."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from small_model import SMALL
+from stub_tensorrt import graphs
+
+from streamseg.errors import InputError, ModelError, SinkError
+from streamseg.export.build_progress import BuildStep
+from streamseg.export.engine_file import load_engine, why_rebuild
+from streamseg.export.engine_inputs import ShapeRange
+from streamseg.export.engine_manifest import EngineOptions, plan_version, read_manifest
+from streamseg.export.to_onnx import export_onnx
+from streamseg.export.to_tensorrt import TEGRA_WORKSPACE_BYTES, build_engine
+from streamseg.model.network import Network
+from streamseg.runtime.device import DeviceFacts
+
+trt: Any = pytest.importorskip("tensorrt_rtx")
+
+ORIN = DeviceFacts("Orin", (8, 7), 16, (12, 6), 8 << 30, 166912)
+RTX = DeviceFacts("NVIDIA GeForce RTX 3060", (8, 6), 28, (12, 8), 12 << 30, 101376)
+RANGE = {"image": ShapeRange((1, 3, 16, 16), (1, 3, 32, 32), (1, 3, 64, 48))}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".onnx"}
+
+
+@pytest.fixture
+def old_files(tmp_path: Path) -> dict[str, bytes]:
+    """An engine from before, which whatever goes wrong must leave alone."""
+    (tmp_path / "engine.plan").write_bytes(b"old plan")
+    (tmp_path / "engine.json").write_bytes(b"old manifest")
+    return files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("precision", "sides", "options", "layers"),
+    [
+        ("fp32", (16, 16), EngineOptions("fp32"), {"FLOAT": 1}),
+        ("fp16", (16, 16), EngineOptions("fp16"), {"HALF": 1}),
+        ("int8", (16, 16), EngineOptions("int8"), {"INT8": 1}),
+        ("fp16", ("h", "w"), EngineOptions("fp16", RANGE), {"HALF": 1}),
+        ("int8", ("h", "w"), EngineOptions(None, RANGE), {"INT8": 1}),
+    ],
+)
+def test_engine_and_manifest_are_written_and_used_again(
+    tmp_path: Path,
+    precision: graphs.Precision,
+    sides: tuple[int | str, int | str],
+    options: EngineOptions,
+    layers: dict[str, int],
+) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", precision, sides)
+    engine = tmp_path / "engine.plan"
+    manifest = build_engine(onnx, engine, ORIN, options, trt=trt)
+
+    assert set(files(tmp_path)) == {"engine.plan", "engine.json"}
+    assert read_manifest(engine) == manifest
+    assert manifest.layers["CONVOLUTION"] == layers
+    fixed = {"image": ShapeRange.fixed((1, 3, 16, 16))}
+    assert manifest.inputs == (options.shapes or fixed)
+    assert (manifest.tensorrt, manifest.device) == (trt.__version__, ORIN)
+    assert "TF32" in manifest.flags and manifest.optimization_level == 3
+    assert 0 < manifest.build_seconds < 60
+    assert plan_version(engine.read_bytes()) == trt.__version__
+    assert why_rebuild(engine, onnx, ORIN, options, trt) is None
+
+
+@pytest.mark.parametrize(
+    ("precision", "asked", "found"),
+    [("fp32", "fp16", "1 fp32"), ("fp16", "fp32", "1 fp16"), ("fp16", "int8", "1 fp16")],
+)
+def test_another_precision_than_asked_for_is_refused(
+    tmp_path: Path,
+    old_files: dict[str, bytes],
+    precision: graphs.Precision,
+    asked: str,
+    found: str,
+) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", precision)
+    with pytest.raises(ModelError, match=f"model.onnx is not {asked}: .* as {found}: export it"):
+        build_engine(onnx, tmp_path / "engine.plan", ORIN, EngineOptions(asked), trt=trt)
+    assert files(tmp_path) == old_files
+
+
+def garbage(path: Path) -> Path:
+    path.write_bytes(b"garbage")
+    return path
+
+
+def too_many(path: Path) -> Path:
+    return graphs.largest_numbers(path, 4096)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (graphs.unknown_operation, r"cannot take the node 'volume' \(Det\): UNSUPPORTED_NODE in"),
+        (graphs.unlike_types, r"'unlike' \(Add\): INVALID_NODE .* types Float and Half"),
+        (too_many, r"cannot build .*model.onnx: .* largest: K exceeds the maximum .*\(3840\)"),
+        (garbage, "model.onnx is not an ONNX file that TensorRT can read: .*Failed to parse"),
+        (lambda path: path, "model.onnx cannot be read: .*No such file"),
+    ],
+)
+def test_a_file_that_tensorrt_cannot_take_is_explained(
+    tmp_path: Path, old_files: dict[str, bytes], write: Callable[[Path], Path], message: str
+) -> None:
+    onnx = write(tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=message) as caught:
+        build_engine(onnx, tmp_path / "engine.plan", ORIN, trt=trt)
+    assert "\n" not in str(caught.value)
+    assert files(tmp_path) == old_files
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ({}, r"input image is 1x3x\?x\?: its sizes must be given"),
+        ({"picture": RANGE["image"]}, "its sizes must be given"),
+        ({**RANGE, "picture": RANGE["image"]}, "no input is called picture: there are image"),
+        ({"image": ShapeRange.fixed((1, 4, 16, 16))}, "which 1x4x16x16 does not fit"),
+        ({"image": ShapeRange.fixed((1, 3, 16))}, "which 1x3x16 does not fit"),
+    ],
+)
+def test_sizes_must_fit_the_inputs(
+    tmp_path: Path, shapes: dict[str, ShapeRange], message: str
+) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", "fp32", ("h", "w"))
+    options = EngineOptions(shapes=shapes)
+    with pytest.raises(InputError, match=message):
+        build_engine(onnx, tmp_path / "engine.plan", ORIN, options, trt=trt)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the export moves bytes before it casts them, which TensorRT refuses"
+)
+def test_an_exported_network_builds_for_free_sides_and_for_one_size(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    onnx = tmp_path / "model.onnx"
+    export_onnx(Network(SMALL), onnx)
+    several = ShapeRange((1, 32, 32, 3), (1, 64, 96, 3), (1, 128, 192, 3))
+    for image in (several, ShapeRange.fixed((1, 64, 96, 3))):
+        options = EngineOptions("fp32", {"image": image})
+        manifest = build_engine(onnx, tmp_path / "engine.plan", ORIN, options, trt=trt)
+        assert set(manifest.layers["CONVOLUTION"]) == {"FLOAT"}
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "limit"),
+    [(ORIN, None, TEGRA_WORKSPACE_BYTES), (ORIN, 2 << 30, 2 << 30), (RTX, 1 << 28, 1 << 28)],
+)
+def test_the_workspace_is_limited_where_memory_is_shared(
+    tmp_path: Path, device: DeviceFacts, asked: int | None, limit: int
+) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", "fp32")
+    options = EngineOptions(workspace_bytes=asked)
+    manifest = build_engine(onnx, tmp_path / "engine.plan", device, options, trt=trt)
+    assert manifest.workspace_bytes == limit
+
+
+def test_a_workspace_in_which_nothing_can_be_computed_is_told(tmp_path: Path) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", "fp32")
+    options = EngineOptions(workspace_bytes=1 << 20)
+    with pytest.raises(ModelError, match="increase the allowed workspace size"):
+        build_engine(onnx, tmp_path / "engine.plan", RTX, options, trt=trt)
+
+
+def test_elsewhere_tensorrt_has_its_own_limit(tmp_path: Path) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", "fp32")
+    config = trt.Builder(trt.Logger()).create_builder_config()
+    limit = config.get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE)
+    manifest = build_engine(onnx, tmp_path / "engine.plan", RTX, trt=trt)
+    assert manifest.workspace_bytes == limit != TEGRA_WORKSPACE_BYTES
+
+
+def test_every_phase_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", "fp32")
+    steps: list[BuildStep] = []
+    build_engine(onnx, tmp_path / "engine.plan", ORIN, progress=steps.append, trt=trt)
+    (first, last) = steps[0], steps[-1]
+    assert len(first.phases) == 1 and (first.done, last.done) == (0, last.total)
+    assert {step.phases for step in steps if step.done == 0} == {step.phases for step in steps}
+    for step in steps:
+        assert 0 <= step.done <= step.total
+        assert step.phases[:1] == first.phases  # all lie within the first
+
+
+def test_what_progress_raises_cancels(tmp_path: Path, old_files: dict[str, bytes]) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", "fp32")
+    told: list[BuildStep] = []
+
+    def stop(step: BuildStep) -> None:
+        told.append(step)
+        raise ZeroDivisionError("enough")
+
+    with pytest.raises(ZeroDivisionError, match="enough"):
+        build_engine(onnx, tmp_path / "engine.plan", ORIN, progress=stop, trt=trt)
+    assert len(told) == 1
+    assert files(tmp_path) == old_files
+
+
+def test_ctrl_c_cancels(tmp_path: Path, old_files: dict[str, bytes]) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", "fp32")
+
+    def press(step: BuildStep) -> None:
+        if step.done == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        build_engine(onnx, tmp_path / "engine.plan", ORIN, progress=press, trt=trt)
+    assert files(tmp_path) == old_files
+
+
+class Runtime:
+    """Loads any plan, as no TensorRT does without a GPU."""
+
+    def __init__(self, log: Any) -> None:
+        assert isinstance(log, trt.ILogger)
+
+    def deserialize_cuda_engine(self, plan: bytes) -> str:
+        return f"engine of {len(plan)} bytes"
+
+
+@pytest.fixture
+def trt_that_loads() -> ModuleType:
+    module = ModuleType("tensorrt_rtx")
+    vars(module).update(vars(trt), Runtime=Runtime)
+    return module
+
+
+def test_an_accepted_engine_is_written(tmp_path: Path, trt_that_loads: ModuleType) -> None:
+    onnx, engine = graphs.convolution(tmp_path / "a.onnx", "fp32"), tmp_path / "engine.plan"
+    seen: list[object] = []
+
+    def accept(loaded: object) -> None:
+        assert not engine.exists()
+        seen.append(loaded)
+
+    build_engine(onnx, engine, ORIN, accept=accept, trt=trt_that_loads)
+    assert seen == [f"engine of {engine.stat().st_size} bytes"]
+
+
+def test_a_refused_engine_is_not_written(
+    tmp_path: Path, old_files: dict[str, bytes], trt_that_loads: ModuleType
+) -> None:
+    onnx = graphs.convolution(tmp_path / "a.onnx", "fp32")
+
+    def refuse(loaded: object) -> None:
+        raise ModelError("wrong numbers")
+
+    with pytest.raises(ModelError, match="wrong numbers"):
+        build_engine(onnx, tmp_path / "engine.plan", ORIN, accept=refuse, trt=trt_that_loads)
+    assert files(tmp_path) == old_files
+
+
+def test_without_a_gpu_tensorrts_own_words_say_why_nothing_loads(tmp_path: Path) -> None:
+    onnx, engine = graphs.convolution(tmp_path / "a.onnx", "fp32"), tmp_path / "engine.plan"
+    manifest = build_engine(onnx, engine, ORIN, trt=trt)
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ModelError, match=r"is refused by TensorRT .* \(.*cudaError 35.*\): run"):
+        load_engine(engine, manifest, ORIN, trt)
+
+
+@pytest.mark.parametrize("change", ["model", "device", "sizes"])
+def test_what_has_changed_is_built_again(tmp_path: Path, change: str) -> None:
+    onnx, engine = tmp_path / "model.onnx", tmp_path / "engine.plan"
+    graphs.convolution(onnx, "fp32", ("h", "w"))
+    options, device = EngineOptions(shapes=RANGE), ORIN
+    build_engine(onnx, engine, device, options, trt=trt)
+    if change == "model":
+        graphs.convolution(onnx, "fp16", ("h", "w"))
+    elif change == "device":
+        device = replace(ORIN, multiprocessors=8)
+    else:
+        options = EngineOptions(shapes={"image": ShapeRange.fixed((1, 3, 16, 16))})
+    assert why_rebuild(engine, onnx, device, options, trt)
+    build_engine(onnx, engine, device, options, trt=trt)
+    assert why_rebuild(engine, onnx, device, options, trt) is None
+
+
+@pytest.mark.filterwarnings("ignore:Use Deprecated:DeprecationWarning")  # nothing is timed for RTX
+def test_the_timing_cache_is_kept(tmp_path: Path) -> None:
+    onnx, cache = graphs.convolution(tmp_path / "a.onnx", "fp32"), tmp_path / "timing.cache"
+    for _ in range(2):
+        build_engine(onnx, tmp_path / "engine.plan", ORIN, timing_cache=cache, trt=trt)
+        assert cache.stat().st_size > 0
+    assert set(files(tmp_path)) == {"engine.plan", "engine.json", "timing.cache"}
+
+
+@pytest.mark.filterwarnings("ignore:Use Deprecated:DeprecationWarning")
+def test_an_engine_is_worth_more_than_the_timing_cache(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    onnx, cache = graphs.convolution(tmp_path / "a.onnx", "fp32"), tmp_path / "gone/timing.cache"
+    with caplog.at_level(logging.WARNING):
+        build_engine(onnx, tmp_path / "engine.plan", ORIN, timing_cache=cache, trt=trt)
+    assert "timing.cache cannot be written" in caplog.text
+    assert set(files(tmp_path)) == {"engine.plan", "engine.json"}
+
+
+def test_a_missing_folder_is_told_before_minutes_have_passed(tmp_path: Path) -> None:
+    onnx = graphs.convolution(tmp_path / "a.onnx", "fp32")
+
+    def never(step: BuildStep) -> None:
+        raise AssertionError("built")
+
+    with pytest.raises(SinkError, match="gone is no folder"):
+        build_engine(onnx, tmp_path / "gone/engine.plan", ORIN, progress=never, trt=trt)
+
+
+def test_a_build_needs_neither_torch_nor_onnx(tmp_path: Path) -> None:
+    onnx = graphs.convolution(tmp_path / "model.onnx", "fp16")
+    code = """
+import sys
+from pathlib import Path
+for name in ("torch", "onnx", "onnxruntime", "triton", "tensorrt", "pycuda"):
+    sys.modules[name] = None  # importing it fails
+import tensorrt_rtx
+from streamseg.export.build_progress import build_bars
+from streamseg.export.engine_manifest import EngineOptions
+from streamseg.export.to_tensorrt import build_engine
+from streamseg.runtime.device import DeviceFacts
+facts = DeviceFacts("Orin", (8, 7), 16, (12, 6), 8 << 30, 166912)
+path, options = Path(sys.argv[1]), EngineOptions("fp16")
+with build_bars() as progress:
+    plan = path.with_suffix(".plan")
+    build_engine(path, plan, facts, options, progress=progress, trt=tensorrt_rtx)
+"""
+    command = [sys.executable, "-W", "error", "-c", code, str(onnx)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.plan").stat().st_size > 1000
