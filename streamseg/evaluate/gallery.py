@@ -18,7 +18,7 @@ from streamseg.evaluate.matching import average_precision, judge, match
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS
 from streamseg.results import FrameResult, Image, Instance
-from streamseg.segmenter import frame_of_array
+from streamseg.array_frame import frame_of_array
 
 DRAWN_SCORE: Final = 0.3
 """Predictions less sure than this are not drawn."""

@@ -16,6 +16,8 @@ class Runtime(Protocol):
     config: ModelConfig
     description: str
     """What runs where, for people: ``ONNX Runtime 1.20 on 2 CPU threads``."""
+    size: tuple[int, int] | None
+    """Width and height in pixels of the only pictures that it takes; None if it takes any."""
 
     def run(self, image: Image) -> NetworkOutput:
         """Run the network on one picture.
@@ -26,6 +28,10 @@ class Runtime(Protocol):
         Returns:
             Embeddings [D, H/4, W/4] and logits [T, C+1, H/4, W/4], float32.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; closing again does nothing."""
         ...
 
 

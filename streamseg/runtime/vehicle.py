@@ -6,7 +6,6 @@ one downloads, as in ``runtime/cuda.py``.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -28,6 +27,8 @@ from streamseg.runtime.vehicle_slot import NetworkSlot, Slot, read_output
 
 SLOTS = 2
 """Pictures under way."""
+MOST_SIZES = 3
+"""Sizes of frames whose slots are kept: more than pictures can be under way."""
 
 
 class VehicleRuntime:
@@ -71,8 +72,8 @@ class VehicleRuntime:
         except BaseException:
             self.close()
             raise
-        self._slots: deque[Slot] = deque()
-        self._slots_for: tuple[GroupingConfig, int, int] | None = None
+        self._slots: dict[tuple[GroupingConfig, int, int], list[Slot]] = {}
+        self._turn = 0
         self.description = f"TensorRT, {manifest.precision}, {self.device.description}"
 
     def run(self, image: Image) -> NetworkOutput:
@@ -125,6 +126,13 @@ class VehicleRuntime:
             slot.fetched.record(self._download)
         return _PendingSegments(self, slot)
 
+    @property
+    def memory_bytes(self) -> int:
+        """Device memory of network and grouping, without what the driver takes for itself."""
+        activations = SLOTS * int(self._engine.device_memory_size_v2)
+        slots = [slot for slots in self._slots.values() for slot in slots]
+        return activations + sum(part.memory_bytes for part in (*self._networks, *slots))
+
     def _check(self, image: Image) -> None:
         check_network_picture(image)
         width, height = self.size
@@ -135,9 +143,9 @@ class VehicleRuntime:
             )
 
     def _slot(self, grouping: GroupingConfig, height: int, width: int) -> Slot:
-        """The slot whose turn it is; made anew when frames change their size."""
-        wanted = (grouping, height, width)
-        if self._slots_for != wanted:
+        """The slot whose turn it is, for frames of this size."""
+        key = (grouping, height, width)
+        if key not in self._slots:
             plan = plan_frame(
                 self.release.manifest.shape,
                 grouping,
@@ -145,21 +153,21 @@ class VehicleRuntime:
                 width=width,
                 most_programs=most_programs(self.device.facts.multiprocessors),
             )
-            old, self._slots = self._slots, deque()
-            for slot in old:
-                slot.release()
-            self._slots = deque(
+            while len(self._slots) >= MOST_SIZES:
+                for slot in self._slots.pop(next(iter(self._slots))):
+                    slot.release()
+            self._slots[key] = [
                 Slot(self.device, network, self._kernels, plan, self._radius)
                 for network in self._networks
-            )
-            self._slots_for = wanted
-        self._slots.rotate()
-        return self._slots[0]
+            ]
+        self._turn = (self._turn + 1) % SLOTS
+        return self._slots[key][self._turn]
 
     def close(self) -> None:
         """Give everything back to the GPU; closing again does nothing."""
-        # execution contexts and engine hold device memory of TensorRT's own
-        self._slots, self._networks, self._engine = deque(), [], None
+        # first the contexts, then the engine: they hold device memory of TensorRT's own
+        self._slots, self._networks = {}, []
+        self._engine = None
         self.device.close()
 
     def __enter__(self) -> VehicleRuntime:
@@ -184,8 +192,8 @@ class _PendingSegments:
     def fetch(self) -> tuple[Segments, float, float]:
         with self.runtime.device.current():
             self.slot.fetched.synchronize()
-            network_ms = self.slot.started.elapsed_ms(self.slot.between)
-            grouping_ms = self.slot.between.elapsed_ms(self.slot.done)
+            network_ms = self.slot.started.milliseconds_until(self.slot.between)
+            grouping_ms = self.slot.between.milliseconds_until(self.slot.done)
         manifest = self.runtime.release.manifest
         segments = read_segments(self.slot.read(), manifest.model.taus, manifest.shape)
         return segments, network_ms, grouping_ms

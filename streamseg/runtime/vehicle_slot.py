@@ -35,6 +35,9 @@ class NetworkSlot:
         item = NUMPY_TYPES[shape.number].itemsize
         self.embeddings = device.allocate(shape.pixels * shape.dims * item)
         self.logits = device.allocate(shape.pixels * shape.thresholds * shape.channels * item)
+        self.memory_bytes = sum(
+            buffer.size_bytes for buffer in (self.pixels, self.embeddings, self.logits)
+        )
         self._context = engine.create_execution_context()
         if self._context is None:
             raise DeviceError("TensorRT made no execution context: out of device memory?")
@@ -78,14 +81,15 @@ class Slot:
         self.network = network
         self._plan = plan
         blocks = (plan.cleared, plan.scratch, plan.results)
-        buffers = [device.allocate(block.bytes) for block in blocks]
-        self._cleared, _, self.results = buffers
+        self._buffers = [device.allocate(block.bytes) for block in blocks]
+        self._cleared, _, self.results = self._buffers
+        self.memory_bytes = sum(buffer.size_bytes for buffer in self._buffers)
         addresses = {
             "embeddings": network.embeddings.pointer,
             "logits": network.logits.pointer,
             "squared_radius": squared_radius.pointer,
         }
-        for block, buffer in zip(blocks, buffers, strict=True):
+        for block, buffer in zip(blocks, self._buffers, strict=True):
             for name, array in block.arrays.items():
                 addresses[name] = buffer.pointer + array.offset
         self._launches = kernels.ready(plan, addresses)
@@ -127,6 +131,12 @@ class Slot:
             .reshape(array.shape)
             for name, array in self._plan.results.arrays.items()
         }
+
+    def release(self) -> None:
+        """Give everything but the network back; nothing may be under way."""
+        events = (self.arrived, self.fetched, self.started, self.between, self.done)
+        for resource in (*(self._graphs or ()), *events, self.host, *self._buffers):
+            resource.release()
 
     def _group(self, stream: Stream) -> None:
         self._device.zero(self._cleared, stream)
