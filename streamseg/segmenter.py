@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from streamseg.array_frame import frame_of_array
 from streamseg.config import SIZE_MULTIPLE
-from streamseg.errors import ConfigError, InputError
+from streamseg.errors import ConfigError
 from streamseg.grouping import PAPER_ALPHA, GroupingConfig, find_segments, propose
 from streamseg.instances import named_instances
 from streamseg.results import (

@@ -15,6 +15,8 @@ from streamseg.datasets import VocLayout
 if TYPE_CHECKING:
     import torch
 
+    from streamseg.export.release import Release
+
 MakeVoc: TypeAlias = Callable[..., VocLayout]
 
 COLOUR_OF_CLASS = {1: (230, 30, 30), 2: (30, 210, 40), 3: (40, 60, 240), 4: (230, 220, 40)}
@@ -47,6 +49,21 @@ def poisoned_memory() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="session")
+def compiled_release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """A release with kernels for sm_87, as ``streamseg export`` compiles them."""
+    pytest.importorskip("triton")
+    from release_files import MAX_INSTANCES, SHAPE, write_release
+
+    from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
+
+    folder = tmp_path_factory.mktemp("release")
+    launches = release_launches(SHAPE, MAX_INSTANCES)
+    assemblers = {87: older_assembler()}
+    kernels = compile_release(folder, launches, SHAPE.number, assemblers, lambda _: None)
+    return write_release(folder, kernels)
 
 
 @pytest.fixture(scope="session")

@@ -28,8 +28,8 @@ def kernel_file(folder: Path) -> KernelFile:
         path="kernels/sm_87/relabel.cubin",
         entry="relabel_kernel",
         constants=dict(launch.constants),
-        known={"pixels": 64},
-        arguments={"pixels": "i32"},
+        known={"frame_pixels": 64},
+        arguments={"frame_pixels": "i32"},
         warps=launch.warps,
         shared_bytes=0,
         cooperative=False,
@@ -132,7 +132,7 @@ def test_a_kernel_serves_only_what_it_was_compiled_for(tmp_path: Path) -> None:
     assert not file.serves(launches.relabel(65))  # 16 was promised
     assert not file.serves(launches.find_runs(8, 8))
     assert not replace(file, constants={"BLOCK": 512}).serves(launches.relabel(64))
-    assert not replace(file, known={"pixels": 1}).serves(launches.relabel(64))
+    assert not replace(file, known={"frame_pixels": 1}).serves(launches.relabel(64))
 
 
 def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
