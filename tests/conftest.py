@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import fake_cuda
 import numpy as np
 import pytest
 from PIL import Image
@@ -49,6 +52,14 @@ def poisoned_memory() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="session")
+def fake_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a CUDA driver without a GPU, for ``fake_cuda.run``."""
+    if sys.platform != "linux" or not fake_cuda.compiler():
+        pytest.skip("the fake driver needs Linux and a C compiler")
+    return fake_cuda.build(tmp_path_factory.mktemp("driver"))
 
 
 @pytest.fixture(scope="session")
