@@ -114,8 +114,9 @@ class VehicleRuntime:
     def memory_bytes(self) -> int:
         """Device memory of network and grouping, without what the driver takes for itself."""
         activations = SLOTS * int(self._engine.device_memory_size_v2)
-        slots = [slot for slots in self._slots.values() for slot in slots]
-        return activations + sum(part.memory_bytes for part in (*self._networks, *slots))
+        networks = sum(network.memory_bytes for network in self._networks)
+        slots = sum(slot.memory_bytes for slots in self._slots.values() for slot in slots)
+        return activations + networks + slots
 
     def _slot(self, grouping: GroupingConfig, height: int, width: int) -> Slot:
         """The slot whose turn it is, for frames of this size."""

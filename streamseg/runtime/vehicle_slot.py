@@ -100,4 +100,3 @@ class Slot:
         self._device.zero(self._cleared, stream)
         for launch in self._launches:
             launch.start(stream)
-

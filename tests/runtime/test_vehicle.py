@@ -189,5 +189,5 @@ def test_without_a_driver_one_line_says_so(release: Release) -> None:
         pytest.skip("there is a driver")
     from streamseg.errors import DeviceError, MissingExtraError
 
-    with pytest.raises((DeviceError, MissingExtraError), match="libcuda|vehicle"):
+    with pytest.raises((DeviceError, MissingExtraError), match=r"libcuda|vehicle"):
         open_runtime(release.folder)

@@ -1,4 +1,4 @@
-"""What the tests of the vehicle do on the fake driver: ``python vehicle_scenarios.py NAME RELEASE``.
+"""What tests of the vehicle do on the fake driver: ``python vehicle_scenarios.py NAME RELEASE``.
 
 Kernels do not run there. In their place numpy groups, and writes to where the kernels would.
 """
@@ -60,9 +60,7 @@ class NumpySlot(vehicle_slot.Slot):
 
 def expected(height: int, width: int) -> Segments:
     made = golden()
-    return find_segments(
-        made.run(made.picture), CONFIG.taus, GROUPING, height=height, width=width
-    )
+    return find_segments(made.run(made.picture), CONFIG.taus, GROUPING, height=height, width=width)
 
 
 def opened(folder: Path) -> VehicleRuntime:
@@ -147,7 +145,7 @@ def other_size(folder: Path) -> Any:
 
 
 if __name__ == "__main__":
-    vehicle.Slot = NumpySlot  # type: ignore[misc]
+    setattr(vehicle, "Slot", NumpySlot)  # noqa: B010
     scenario: Callable[[Path], Any] = globals()[sys.argv[1]]
     try:
         print(json.dumps(scenario(Path(sys.argv[2]))))
