@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -103,4 +103,5 @@ class Context:
         return True
 
 
-tensorrt: Any = SimpleNamespace(__version__=VERSION, ILogger=Logger, Runtime=Runtime)
+tensorrt: Any = ModuleType("tensorrt")
+vars(tensorrt).update(__version__=VERSION, ILogger=Logger, Runtime=Runtime)
