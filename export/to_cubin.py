@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ from streamseg.runtime.device.arguments import Signature
 from streamseg.runtime.device.cubin import read_cubin
 from streamseg.runtime.release_kernels import kernel_arguments
 
+ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
+"""Begins the line of a traceback that says what went wrong."""
 COLUMNS = (1, 2, 4, 8, 16, 32)
 """Frame columns of a map column for which ``label_pixels`` is compiled: to 32 times the map."""
 MANY_PROGRAMS, FEW_PROGRAMS = 1 << 20, 1
@@ -113,6 +116,7 @@ def _in_child(
         "launches": [asdict(launch) for launch in launches],
         "number": number,
         "architecture": architecture,
+        "ptxas": str(ptxas) if ptxas else None,
     }
     environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_DISABLE_LINE_INFO": "1"}
     if ptxas:
@@ -126,13 +130,15 @@ def _in_child(
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise ModelError(f"the kernels cannot be compiled for sm_{architecture}: {lines[-1]}")
+        said = next((line for line in reversed(lines) if ERROR.match(line)), lines[-1])
+        raise ModelError(f"the kernels cannot be compiled for sm_{architecture}: {said}")
     return [KernelFile(**fields) for fields in json.loads(done.stdout)]
 
 
 def _compile_here(job: dict[str, Any]) -> Iterator[KernelFile]:
     """Compile for one architecture in this process."""
     import triton
+    from triton.backends.nvidia.compiler import get_ptxas
 
     from streamseg.kernels.ahead_of_time import (
         argument_types,
@@ -141,6 +147,8 @@ def _compile_here(job: dict[str, Any]) -> Iterator[KernelFile]:
     )
 
     architecture, number = job["architecture"], job["number"]
+    if job["ptxas"] not in (None, get_ptxas(architecture).path):
+        raise ModelError(f"{job['ptxas']} is no assembler that runs here")
     for fields in job["launches"]:
         launch = Launch(**{**fields, "grid": tuple(fields["grid"])})
         compiled = compile_launch(launch, number, architecture)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from streamseg.kernels.launches import NETWORK, POINTERS, Launch
 
-UNKNOWN: Final = frozenset({"height", "width", "least_area_px"})
+UNKNOWN: Final = frozenset({"height", "width", "frame_pixels", "least_area_px"})
 """Whole numbers that depend on the frame: a kernel compiled ahead of time serves all of them."""
 ARCHITECTURES: Final = (75, 80, 86, 87, 89, 90, 100, 110, 120)
 """Compute capabilities, ten times the number."""

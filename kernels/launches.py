@@ -261,10 +261,12 @@ def list_instances(
     )
 
 
-def relabel(pixels: int) -> Launch:
+def relabel(frame_pixels: int) -> Launch:
     """Start ``relabel``."""
     block = 1024
-    return Launch("relabel", (cdiv(pixels, block), 1), {"pixels": pixels}, {"BLOCK": block})
+    return Launch(
+        "relabel", (cdiv(frame_pixels, block), 1), {"frame_pixels": frame_pixels}, {"BLOCK": block}
+    )
 
 
 def find_runs(height: int, width: int) -> Launch:

@@ -16,12 +16,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.config import ModelConfig
 from streamseg.grouping import GroupingConfig, frame_position
 from streamseg.kernels import launches
 from streamseg.kernels.launches import POINTERS, Launch
 from streamseg.results import Segments
 
-NUMPY_TYPES: Final = {
+NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "fp16": np.dtype(np.float16),
     "fp32": np.dtype(np.float32),
     "i64": np.dtype(np.int64),
@@ -59,6 +60,27 @@ class MapShape:
     def pixels(self) -> int:
         """Number of map pixels N."""
         return self.height * self.width
+
+
+def network_shape(config: ModelConfig, size: tuple[int, int], number: str) -> MapShape:
+    """What an exported network puts out for pictures of one size.
+
+    Args:
+        config: of the model.
+        size: width and height of the picture in pixels.
+        number: type of the outputs, ``fp16`` or ``fp32``.
+    """
+    width, height = (side // config.stride for side in size)
+    channels = len(config.class_names) + 1
+    return MapShape(
+        height=height,
+        width=width,
+        dims=config.embedding_dim,
+        thresholds=len(config.taus),
+        channels=channels,
+        number=number,
+        logit_strides=(channels * height * width, height * width, 1),
+    )
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import TypeAlias
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from streamseg.array_frame import frame_of_array
 from streamseg.config import SIZE_MULTIPLE
-from streamseg.errors import ConfigError, InputError
+from streamseg.errors import ConfigError
 from streamseg.grouping import PAPER_ALPHA, GroupingConfig, find_segments, propose
 from streamseg.instances import named_instances
 from streamseg.results import (
@@ -62,18 +63,37 @@ class Segmenter:
             grouping: which instances are kept.
 
         Raises:
-            ConfigError: ``size`` is no multiple of 32, or ``max_pixels`` is too small.
+            ConfigError: ``size`` is no multiple of 32, ``max_pixels`` is too small, or the
+                runtime takes pictures of one size only and this is another.
         """
         if size is not None and (min(size) < 1 or any(side % SIZE_MULTIPLE for side in size)):
             raise ConfigError(f"size must be multiples of {SIZE_MULTIPLE}, got {size}")
         # threads of a BLAS spin on after each product and take the cores from the network
         self._blas = ThreadpoolController()
         self.runtime = runtime
-        self.size = size
+        if runtime.size and (max_pixels is not None or size not in (None, runtime.size)):
+            raise ConfigError(
+                f"this model takes pictures of {runtime.size[0]}x{runtime.size[1]} only: "
+                f"leave out size and max_pixels"
+            )
+        self.size = size or runtime.size
         self.config = runtime.config
         if max_pixels is not None:
             self.config = replace(self.config, max_pixels=max_pixels)
         self.grouping = grouping or GroupingConfig()
+
+    def close(self) -> None:
+        """Give back what is held on a device; nothing may be segmented afterwards."""
+        if isinstance(self.runtime, GroupingRuntime):
+            self.runtime.close()
+
+    def __enter__(self) -> Segmenter:
+        """The segmenter; ``with`` closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
 
     def __call__(self, image: Image) -> FrameResult:
         """Segment one picture.
@@ -253,14 +273,15 @@ def load(
     """Load a model.
 
     Args:
-        model: an ONNX file that ``streamseg train`` exported, or the weights beside it; the
-            shipped model if None.
+        model: an ONNX file that ``streamseg train`` exported, or the weights beside it, or the
+            folder of a release; the shipped model if None.
         size: width and height of the network's input in pixels; see ``Segmenter``.
         max_pixels: most pixels of the network's input; see ``Segmenter``.
         threads: for the network; all CPU cores if None.
         min_score: instances less likely than this are left out.
-        runtime: ``onnx`` on the CPU, ``cuda`` (extra ``gpu``) on an NVIDIA GPU, or ``auto``: the
-            GPU where there is one and the extra is installed.
+        runtime: ``onnx`` on the CPU, ``cuda`` (extra ``gpu``) on an NVIDIA GPU, ``tensorrt``
+            (extra ``vehicle``) for a release, or ``auto``: that for a release, else the GPU where
+            there is one and the extra is installed.
 
     Raises:
         ModelError: the file is missing or no model of ours.
@@ -275,33 +296,3 @@ def load(
 def stream(source: SourceLike) -> Generator[FrameResult, None, None]:
     """Segment a video with the shipped model: ``load().stream(source)``."""
     return load().stream(source)
-
-
-def frame_of_array(image: Image) -> Frame:
-    """Wrap a picture that a caller holds.
-
-    Raises:
-        InputError: not RGB uint8 [H, W, 3], or without pixels.
-    """
-    if not isinstance(image, np.ndarray):
-        raise InputError(
-            f"image must be a numpy array, got {type(image).__name__}; "
-            f"for files and cameras use stream()"
-        )
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise InputError(
-            f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
-        )
-
-    def render(width: int, height: int) -> Image:
-        if (height, width) == image.shape[:2]:
-            return np.ascontiguousarray(image)
-        from PIL import Image as PillowImage
-
-        resized = PillowImage.fromarray(image).resize(
-            (width, height), PillowImage.Resampling.BILINEAR
-        )
-        return np.asarray(resized)
-
-    height, width = image.shape[:2]
-    return Frame(index=0, pts_seconds=0.0, height=height, width=width, render=render)

@@ -71,9 +71,9 @@ def list_instances_kernel(
 
 
 @triton.jit
-def relabel_kernel(label_map, new_label, chosen_count, count, pixels, BLOCK: tl.constexpr):
-    """Number a label map [N] uint16 anew, in place; nothing to do where no label was dropped."""
+def relabel_kernel(label_map, new_label, chosen_count, count, frame_pixels, BLOCK: tl.constexpr):
+    """Number a label map [H * W] uint16 anew, in place; nothing to do if no label was dropped."""
     if tl.load(chosen_count) != tl.load(count):
         pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-        label = tl.load(label_map + pixel, mask=pixel < pixels, other=0)
-        tl.store(label_map + pixel, tl.load(new_label + label), mask=pixel < pixels)
+        label = tl.load(label_map + pixel, mask=pixel < frame_pixels, other=0)
+        tl.store(label_map + pixel, tl.load(new_label + label), mask=pixel < frame_pixels)

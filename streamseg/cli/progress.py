@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from streamseg.cli.summary import Summary
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from streamseg.train.metrics import StepMetrics
 
 
@@ -72,6 +74,28 @@ def training_progress(done: int, total: int) -> Iterator[Callable[[StepMetrics],
         def show(metrics: StepMetrics) -> None:
             latest.append(metrics)
             progress.update(task, completed=metrics.step + 1, state=_training_state(latest))
+
+        yield show
+
+
+@contextmanager
+def stage_progress() -> Iterator[Callable[[str, float], None]]:
+    """Show stages of long work, each with a bar.
+
+    Yields:
+        A function to call with a stage's name and the part of it that is done.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:10}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=1.0)
+            progress.update(tasks[stage], completed=done)
 
         yield show
 

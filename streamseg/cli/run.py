@@ -43,7 +43,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--jsonl", metavar="FILE", help="one JSON object a frame, masks as COCO RLE; - for stdout"
     )
     parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="an ONNX model; the shipped one by default"
+        "--model",
+        type=Path,
+        metavar="PATH",
+        help="an ONNX model or the folder of a release; the shipped model by default",
     )
     parser.add_argument(
         "--size",
@@ -82,15 +85,17 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.segmenter import load
     from streamseg.video.source import open_source
 
-    segmenter = load(
-        arguments.model,
-        size=arguments.size,
-        max_pixels=arguments.max_pixels,
-        threads=arguments.threads,
-        min_score=arguments.min_score,
-        runtime=arguments.runtime,
-    )
-    with open_source(arguments.source, hwaccel=arguments.hwaccel) as source:
+    with (
+        load(
+            arguments.model,
+            size=arguments.size,
+            max_pixels=arguments.max_pixels,
+            threads=arguments.threads,
+            min_score=arguments.min_score,
+            runtime=arguments.runtime,
+        ) as segmenter,
+        open_source(arguments.source, hwaccel=arguments.hwaccel) as source,
+    ):
         device = "" if source.hwaccel == CPU else f" decoded on {source.hwaccel}"
         print(f"{source.description}{device}, {segmenter.runtime.description}", file=sys.stderr)
         summary = process(

@@ -17,6 +17,11 @@ class Runtime(Protocol):
     description: str
     """What runs where, for people: ``ONNX Runtime 1.20 on 2 CPU threads``."""
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels of the only pictures that it takes; None if it takes any."""
+        ...
+
     def run(self, image: Image) -> NetworkOutput:
         """Run the network on one picture.
 
@@ -67,4 +72,8 @@ class GroupingRuntime(Runtime, Protocol):
             height: of the frame that the picture was made of, in pixels.
             width: of it.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds on the device; closing again does nothing."""
         ...

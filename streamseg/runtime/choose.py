@@ -10,7 +10,7 @@ from typing import Final
 from streamseg.errors import ConfigError
 from streamseg.runtime.base import Runtime
 
-RUNTIMES: Final = ("auto", "onnx", "cuda")
+RUNTIMES: Final = ("auto", "onnx", "cuda", "tensorrt")
 WEIGHTS_SUFFIX: Final = ".safetensors"
 
 
@@ -19,9 +19,9 @@ def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None)
 
     Args:
         model: an ONNX file, or the .safetensors weights of a model; what the other kind of
-            runtime needs lies beside it under the same name.
-        name: ``onnx`` or ``cuda``, which is obeyed; ``auto`` takes ``cuda`` where there are a GPU,
-            torch, Triton, and weights.
+            runtime needs lies beside it under the same name. Or the folder of a release.
+        name: ``onnx``, ``cuda`` or ``tensorrt``, which is obeyed; ``auto`` takes ``tensorrt`` for
+            a release, and ``cuda`` where there are a GPU, torch, Triton, and weights.
         threads: of the CPU for the network; all cores if None.
 
     Raises:
@@ -31,6 +31,15 @@ def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None)
     """
     if name not in RUNTIMES:
         raise ConfigError(f"runtime must be one of {', '.join(RUNTIMES)}, got {name!r}")
+    if model.is_dir() or name == "tensorrt":
+        if name not in ("auto", "tensorrt") or not model.is_dir():
+            raise ConfigError(
+                f"runtime {name!r} does not run {model}: releases, which are folders, run with "
+                "tensorrt, and nothing else does"
+            )
+        from streamseg.runtime.vehicle import VehicleRuntime
+
+        return VehicleRuntime(model)
     weights = model.with_suffix(WEIGHTS_SUFFIX)
     if name == "auto":
         able = weights.exists() and has_cuda_gpu() and all(map(find_spec, ("torch", "triton")))

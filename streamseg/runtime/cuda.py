@@ -65,6 +65,7 @@ class CudaRuntime:
         )
         name = torch.cuda.get_device_name(self.device) if self._on_gpu else "CPU, interpreted"
         self.description = f"torch {torch.__version__}, {name}"
+        self.size = None
 
     def run(self, image: Image) -> NetworkOutput:
         """Run the network on one picture, and wait for it.
@@ -110,6 +111,10 @@ class CudaRuntime:
             slot.host.copy_(slot.grouper.results, non_blocking=True)
             fetched.set()
         return _PendingSegments(slot, started, between, done, fetched)
+
+    def close(self) -> None:
+        """Give back the memory of pictures; the network stays until the runtime is dropped."""
+        self._slots.clear()
 
     def _slot(
         self, shape: tuple[int, ...], grouping: GroupingConfig, height: int, width: int

@@ -6,28 +6,28 @@ one downloads, as in ``runtime/cuda.py``.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
 
 import numpy as np
 
-from streamseg.errors import InputError
-from streamseg.export.engine import load_engine
+from streamseg.export.build import load_release_engine
 from streamseg.export.release import Release, open_release
-from streamseg.frame_plan import NUMPY_TYPES, plan_frame, read_segments
+from streamseg.frame_plan import plan_frame, read_segments
 from streamseg.grouping import GroupingConfig
 from streamseg.kernels.launches import most_programs
 from streamseg.kernels.similarity import squared_radius
 from streamseg.results import Image, NetworkOutput, Segments
 from streamseg.runtime.device import Device, open_device
-from streamseg.runtime.pictures import check_network_picture
 from streamseg.runtime.release_kernels import ReleaseKernels
-from streamseg.runtime.vehicle_slot import NetworkSlot, Slot, read_output
+from streamseg.runtime.vehicle_network import EngineNetwork
+from streamseg.runtime.vehicle_slot import Slot
 
 SLOTS = 2
 """Pictures under way."""
+MOST_SIZES = 3
+"""Sizes of frames whose slots are kept: more than pictures can be under way."""
 
 
 class VehicleRuntime:
@@ -58,7 +58,7 @@ class VehicleRuntime:
         self.device: Device = open_device(device)
         try:
             with self.device.current():
-                self._engine = load_engine(self.release, self.device.facts, tensorrt)
+                self._engine = load_release_engine(self.release, self.device.facts, tensorrt)
                 self._kernels = ReleaseKernels(self.release, self.device)
                 self._upload, self._compute, self._download = (
                     self.device.stream() for _ in range(3)
@@ -66,13 +66,13 @@ class VehicleRuntime:
                 taus = np.asarray(manifest.model.taus, np.float32)
                 self._radius = self.device.constant(squared_radius(taus))
                 self._networks = [
-                    NetworkSlot(self.device, self._engine, manifest) for _ in range(SLOTS)
+                    EngineNetwork(self.device, self._engine, manifest) for _ in range(SLOTS)
                 ]
         except BaseException:
             self.close()
             raise
-        self._slots: deque[Slot] = deque()
-        self._slots_for: tuple[GroupingConfig, int, int] | None = None
+        self._slots: dict[tuple[GroupingConfig, int, int], list[Slot]] = {}
+        self._turn = 0
         self.description = f"TensorRT, {manifest.precision}, {self.device.description}"
 
     def run(self, image: Image) -> NetworkOutput:
@@ -85,22 +85,8 @@ class VehicleRuntime:
             DeviceError: the GPU or TensorRT refuses.
             InputError: wrong shape or dtype.
         """
-        self._check(image)
-        shape, slot = self.release.manifest.shape, self._networks[0]
-        dtype = NUMPY_TYPES[shape.number]
         with self.device.current():
-            np.copyto(slot.staged.array, image)
-            self.device.upload(slot.staged, slot.pixels, self._compute)
-            slot.run(self._compute)
-            buffers = (slot.embeddings, slot.logits)
-            hosts = [self.device.pinned((b.size_bytes // dtype.itemsize,), dtype) for b in buffers]
-            for buffer, host in zip(buffers, hosts, strict=True):
-                self.device.download(buffer, host, self._compute)
-            self._compute.synchronize()
-            embeddings, logits = read_output(*(host.array for host in hosts), shape)
-            for host in hosts:
-                host.release()
-        return NetworkOutput(embeddings, logits)
+            return self._networks[0].run(image)
 
     def submit(
         self, image: Image, grouping: GroupingConfig, *, height: int, width: int
@@ -112,10 +98,9 @@ class VehicleRuntime:
             InputError: wrong shape or dtype.
             ModelError: the release holds no kernel for frames of this size.
         """
-        self._check(image)
         with self.device.current():
             slot = self._slot(grouping, height, width)
-            np.copyto(slot.network.staged.array, image)
+            slot.network.stage(image)
             self.device.upload(slot.network.staged, slot.network.pixels, self._upload)
             slot.arrived.record(self._upload)
             self._compute.wait(slot.arrived)
@@ -125,19 +110,18 @@ class VehicleRuntime:
             slot.fetched.record(self._download)
         return _PendingSegments(self, slot)
 
-    def _check(self, image: Image) -> None:
-        check_network_picture(image)
-        width, height = self.size
-        if image.shape[:2] != (height, width):
-            raise InputError(
-                f"{self.release.folder} was exported for pictures of {width}x{height} only, "
-                f"got {image.shape[1]}x{image.shape[0]}"
-            )
+    @property
+    def memory_bytes(self) -> int:
+        """Device memory of network and grouping, without what the driver takes for itself."""
+        activations = SLOTS * int(self._engine.device_memory_size_v2)
+        networks = sum(network.memory_bytes for network in self._networks)
+        slots = sum(slot.memory_bytes for slots in self._slots.values() for slot in slots)
+        return activations + networks + slots
 
     def _slot(self, grouping: GroupingConfig, height: int, width: int) -> Slot:
-        """The slot whose turn it is; made anew when frames change their size."""
-        wanted = (grouping, height, width)
-        if self._slots_for != wanted:
+        """The slot whose turn it is, for frames of this size."""
+        key = (grouping, height, width)
+        if key not in self._slots:
             plan = plan_frame(
                 self.release.manifest.shape,
                 grouping,
@@ -145,21 +129,21 @@ class VehicleRuntime:
                 width=width,
                 most_programs=most_programs(self.device.facts.multiprocessors),
             )
-            old, self._slots = self._slots, deque()
-            for slot in old:
-                slot.release()
-            self._slots = deque(
+            while len(self._slots) >= MOST_SIZES:
+                for slot in self._slots.pop(next(iter(self._slots))):
+                    slot.release()
+            self._slots[key] = [
                 Slot(self.device, network, self._kernels, plan, self._radius)
                 for network in self._networks
-            )
-            self._slots_for = wanted
-        self._slots.rotate()
-        return self._slots[0]
+            ]
+        self._turn = (self._turn + 1) % SLOTS
+        return self._slots[key][self._turn]
 
     def close(self) -> None:
         """Give everything back to the GPU; closing again does nothing."""
-        # execution contexts and engine hold device memory of TensorRT's own
-        self._slots, self._networks, self._engine = deque(), [], None
+        # first the contexts, then the engine: they hold device memory of TensorRT's own
+        self._slots, self._networks = {}, []
+        self._engine = None
         self.device.close()
 
     def __enter__(self) -> VehicleRuntime:
@@ -184,8 +168,8 @@ class _PendingSegments:
     def fetch(self) -> tuple[Segments, float, float]:
         with self.runtime.device.current():
             self.slot.fetched.synchronize()
-            network_ms = self.slot.started.elapsed_ms(self.slot.between)
-            grouping_ms = self.slot.between.elapsed_ms(self.slot.done)
+            network_ms = self.slot.started.milliseconds_until(self.slot.between)
+            grouping_ms = self.slot.between.milliseconds_until(self.slot.done)
         manifest = self.runtime.release.manifest
         segments = read_segments(self.slot.read(), manifest.model.taus, manifest.shape)
         return segments, network_ms, grouping_ms

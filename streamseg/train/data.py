@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from streamseg.array_frame import frame_of_array
 from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, InstanceDataset, Sample
 from streamseg.results import Image
-from streamseg.segmenter import frame_of_array
 from streamseg.train.augment import Chance, Crop, choose_view, cut
 from streamseg.train.balance import BalancedDraw
 from streamseg.train.config import TrainConfig

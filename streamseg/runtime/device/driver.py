@@ -48,14 +48,16 @@ class Driver:
         """Load it.
 
         Raises:
-            DeviceError: there is no CUDA driver.
+            DeviceError: there is no CUDA driver, or it is too old.
         """
         try:
             self._library = ctypes.CDLL(LIBRARY)
+            for name, types in _ARGUMENTS.items():
+                getattr(self._library, name).argtypes = types
         except OSError as error:
             raise DeviceError(f"no CUDA driver on this machine: {error}") from None
-        for name, types in _ARGUMENTS.items():
-            getattr(self._library, name).argtypes = types
+        except AttributeError as error:
+            raise DeviceError(f"the CUDA driver is too old: {error}") from None
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function of the driver.

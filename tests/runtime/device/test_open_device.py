@@ -43,3 +43,9 @@ def test_a_missing_driver_is_told_in_a_line(
         open_device(kind)
     assert str(caught.value).startswith("no CUDA driver on this machine: libcuda-of-nobody.so.1")
     assert "\n" not in str(caught.value)
+
+
+def test_a_driver_without_graphs_is_told_to_be_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "LIBRARY", None)  # Python itself, which has no function of CUDA
+    with pytest.raises(DeviceError, match=r"the CUDA driver is too old: .*undefined symbol: cu"):
+        driver.Driver()

@@ -1,0 +1,59 @@
+"""A picture and what the network must say of it: how a vehicle knows that its engine is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from streamseg.config import ModelConfig
+from streamseg.errors import InputError, ModelError
+from streamseg.results import Image, NetworkOutput
+
+
+class Golden:
+    """What torch said at float32, kept in half precision: a ``Runtime`` for one picture."""
+
+    def __init__(self, config: ModelConfig, picture: Image, output: NetworkOutput) -> None:
+        """Keep a picture, RGB uint8 [H, W, 3], and the output for it."""
+        self.config = config
+        self.picture = picture
+        self.size = picture.shape[1], picture.shape[0]
+        self.description = "golden outputs"
+        self._output = output
+
+    def run(self, image: Image) -> NetworkOutput:
+        """The output that was kept.
+
+        Raises:
+            InputError: this is another picture.
+        """
+        if not np.array_equal(image, self.picture):
+            raise InputError("golden outputs are known of the golden picture only")
+        return self._output
+
+    def save(self, path: Path) -> None:
+        """Write an .npz file: ``picture``, ``embeddings`` and ``logits``."""
+        np.savez_compressed(
+            path,
+            picture=self.picture,
+            embeddings=self._output.embeddings.astype(np.float16),
+            logits=self._output.logits.astype(np.float16),
+        )
+
+
+def load_golden(path: Path, config: ModelConfig) -> Golden:
+    """Read what ``save`` wrote; never unpickles.
+
+    Raises:
+        ModelError: the file is missing or something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            output = NetworkOutput(
+                arrays["embeddings"].astype(np.float32), arrays["logits"].astype(np.float32)
+            )
+            return Golden(config, arrays["picture"], output)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise ModelError(f"{path} holds no golden outputs: {error}") from None

@@ -1,0 +1,155 @@
+"""Trained weights → a release for vehicles, on a desk without a GPU."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from streamseg.errors import ConfigError, InputError, SinkError
+from streamseg.export.golden import Golden
+from streamseg.export.parity import TOLERANCES, Parity, compare
+from streamseg.export.precision import Precision
+from streamseg.export.quantize import TENSORRT, quantize_onnx
+from streamseg.export.release import (
+    GOLDEN,
+    MANIFEST,
+    TRUNK,
+    Manifest,
+    Release,
+    is_release,
+    open_release,
+    sha256_of,
+    write_manifest,
+)
+from streamseg.export.targets import Target
+from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
+from streamseg.export.to_onnx import export_onnx
+from streamseg.export.torch_reference import TorchReference
+from streamseg.frame_plan import network_shape
+from streamseg.grouping import GroupingConfig
+from streamseg.model.weights import load_safetensors, network_from
+from streamseg.results import Image
+from streamseg.runtime.onnx import OnnxRuntime
+
+PRECISIONS = ("fp16", "fp32", "int8")
+OLD_ASSEMBLER_UP_TO = 90
+"""The newest architecture that the ptxas of CUDA 12.6 knows."""
+
+
+def make_release(
+    weights: Path,
+    folder: Path,
+    targets: dict[str, Target],
+    *,
+    size: tuple[int, int],
+    precision: str,
+    pictures: Sequence[Image],
+    ptxas: Path | None = None,
+    progress: Callable[[str, float], None] = lambda stage, share: None,
+) -> tuple[Release, Parity]:
+    """Export, compile, compare, and write the folder.
+
+    Args:
+        weights: a .safetensors file of a model.
+        folder: of the release; one that is there is replaced.
+        targets: machines to compile for.
+        size: width and height of the network's picture in pixels, multiples of 32.
+        precision: ``fp16``, ``fp32`` or ``int8``.
+        pictures: RGB uint8 of that size, such as the vehicle will see, to compare on and for
+            ``int8`` to calibrate on. The first one becomes the golden picture.
+        ptxas: assembler for all targets; by default that of CUDA 12.6 for machines with an old
+            CUDA, if it is installed, and else Triton's.
+        progress: told the stage and which part of it is done.
+
+    Returns:
+        The release, and how well its network agrees with torch.
+
+    Raises:
+        ConfigError: an unknown precision.
+        InputError: no pictures, or of another size.
+        MissingExtraError: torch, onnx or Triton is not installed.
+        ModelError: the weights are no model, or the export is too far from them.
+        SinkError: the folder holds other things than a release, or cannot be written.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    width, height = size
+    if not pictures or any(picture.shape != (height, width, 3) for picture in pictures):
+        raise InputError(f"a release is compared with torch on pictures of {width}x{height}")
+    tensors, config = load_safetensors(weights)
+    network = network_from(tensors, config)
+    _clear(folder)
+
+    progress("network", 0)
+    trunk = folder / TRUNK
+    if precision == "int8":
+        float_trunk = trunk.with_suffix(".float.onnx")
+        export_onnx(network, float_trunk, size=size, channels_last=True)
+        quantize_onnx(float_trunk, trunk, pictures, scheme=TENSORRT)
+        float_trunk.unlink()
+    else:
+        floats: Precision = "fp16" if precision == "fp16" else "fp32"
+        export_onnx(network, trunk, size=size, precision=floats, channels_last=True)
+    progress("network", 0.5)
+    reference = TorchReference(network)
+    parity = compare(reference, OnnxRuntime(trunk), pictures)
+    parity.check(TOLERANCES[precision])
+    Golden(config, pictures[0], reference.run(pictures[0])).save(folder / GOLDEN)
+    progress("network", 1)
+
+    shape = network_shape(config, size, "fp16" if precision == "fp16" else "fp32")
+    max_instances = GroupingConfig().max_instances
+    launches = release_launches(shape, max_instances)
+    assemblers = {
+        architecture: ptxas or _assembler(target, architecture)
+        for target in targets.values()
+        for architecture in target.architectures
+    }
+    total, done = len(launches) * len(assemblers), 0
+
+    def compiled(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("kernels", done / total)
+
+    progress("kernels", 0)
+    kernels = compile_release(folder, launches, shape.number, assemblers, compiled)
+    files = (TRUNK, GOLDEN, *(kernel.path for kernel in kernels))
+    manifest = Manifest(
+        model=config,
+        size=size,
+        precision=precision,
+        shape=shape,
+        max_instances=max_instances,
+        targets=tuple(targets),
+        kernels=tuple(kernels),
+        sha256={name: sha256_of(folder / name) for name in files},
+        tolerance=asdict(TOLERANCES[precision]),
+    )
+    write_manifest(folder, manifest)
+    return open_release(folder), parity
+
+
+def _clear(folder: Path) -> None:
+    """Make an empty folder; of what is there only a release may go."""
+    try:
+        if folder.exists() and not is_release(folder) and any(folder.iterdir()):
+            raise SinkError(f"{folder} is not empty and no release: choose another --out")
+        if is_release(folder):
+            (folder / MANIFEST).unlink()  # first, so that what is left is no release
+            for name in (TRUNK, GOLDEN):
+                (folder / name).unlink(missing_ok=True)
+            for name in ("kernels", "engine"):
+                shutil.rmtree(folder / name, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except SinkError:
+        raise
+    except OSError as error:
+        raise SinkError(f"{folder} cannot be written: {error}") from None
+
+
+def _assembler(target: Target, architecture: int) -> Path | None:
+    wants_old = target.cuda < (12, 9) and architecture <= OLD_ASSEMBLER_UP_TO
+    return older_assembler() if wants_old else None

@@ -1,0 +1,49 @@
+"""``streamseg build``: make the TensorRT engine of a release, on the machine that will run it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+DESCRIPTION = """\
+Build the TensorRT engine of a release for the GPU of this machine, and compare it with the golden
+outputs. It takes minutes; engines run on the kind of GPU and with the version of TensorRT that
+built them, so this is done once in each kind of vehicle, and again after an update."""
+GIB = 1 << 30
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "build",
+        help="build the engine of a release, in the vehicle",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("release", type=Path, metavar="RELEASE")
+    parser.add_argument(
+        "--workspace",
+        type=float,
+        metavar="GIB",
+        help="most memory for trying out algorithms (1 on Tegra, else TensorRT's own choice)",
+    )
+    parser.add_argument("--force", action="store_true", help="even if there is an engine that fits")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build."""
+    from streamseg.export.build import build_release
+    from streamseg.export.build_progress import build_bars
+
+    workspace = arguments.workspace and int(arguments.workspace * GIB)
+    with build_bars() as progress:
+        line = build_release(
+            arguments.release, workspace_bytes=workspace, force=arguments.force, progress=progress
+        )
+    print(line)
+    return 0

@@ -1,0 +1,131 @@
+"""``streamseg export``: make a release for vehicles, on a desk without a GPU."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamseg.cli.arguments import picture_size, positive
+from streamseg.export.targets import TARGETS, targets_of
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from streamseg.results import Image
+
+DESCRIPTION = """\
+Export a model for vehicles: the network as ONNX, the grouping kernels compiled for their GPUs, and
+a manifest with hashes and golden outputs. No GPU is needed here.
+
+In the vehicle follow `streamseg build RELEASE`, `streamseg check RELEASE` and
+`streamseg run SOURCE --model RELEASE`."""
+TEST_PICTURES = "test-pattern:"
+EVERY = 5
+"""Of the frames of --frames every fifth is taken, so that they differ."""
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "export",
+        help="make a release for vehicles: ONNX, kernels, manifest",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of the release"
+    )
+    parser.add_argument(
+        "--target",
+        nargs="+",
+        required=True,
+        metavar="NAME",
+        help="; ".join(f"{name}: {target.what}" for name, target in TARGETS.items()),
+    )
+    parser.add_argument(
+        "--size",
+        type=picture_size,
+        default=(640, 384),
+        metavar="WxH",
+        help="network input, width x height, multiples of 32 (640x384)",
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help=".safetensors weights of a model; the shipped one by default",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("fp16", "fp32", "int8"),
+        default="fp16",
+        help="what the network computes in (fp16); int8 is calibrated on --frames",
+    )
+    parser.add_argument(
+        "--frames",
+        default=TEST_PICTURES,
+        metavar="SOURCE",
+        help="footage as the vehicle will see it: what the exported network is compared with torch "
+        "on (a test pattern)",
+    )
+    parser.add_argument(
+        "--pictures", type=positive, default=8, metavar="N", help="frames taken of it (8)"
+    )
+    parser.add_argument(
+        "--ptxas", type=Path, metavar="FILE", help="assembler of the CUDA that the vehicle runs"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the release."""
+    from streamseg.cli.progress import stage_progress
+    from streamseg.errors import ConfigError
+    from streamseg.segmenter import SHIPPED_MODEL
+
+    targets = targets_of(arguments.target)
+    if arguments.ptxas and not arguments.ptxas.is_file():
+        raise ConfigError(f"--ptxas {arguments.ptxas} does not exist")
+    if arguments.precision == "int8" and arguments.frames == TEST_PICTURES:
+        raise ConfigError("--precision int8 is calibrated on --frames: give it real footage")
+    pictures = read_pictures(arguments.frames, arguments.pictures, arguments.size)
+
+    from streamseg.export.make_release import make_release
+
+    with stage_progress() as progress:
+        release, parity = make_release(
+            arguments.model or SHIPPED_MODEL.with_suffix(".safetensors"),
+            arguments.out,
+            targets,
+            size=arguments.size,
+            precision=arguments.precision,
+            pictures=pictures,
+            ptxas=arguments.ptxas,
+            progress=progress,
+        )
+    manifest = release.manifest
+    size_mb = sum(release.path(name).stat().st_size for name in manifest.sha256) / 1e6
+    print(f"network   {manifest.precision}, {manifest.size[0]}x{manifest.size[1]}")
+    for name, difference in parity.tensors.items():
+        print(f"{name:10}differ from torch by at most {difference.relative:.2g} of their largest")
+    print(f"classes   the same for {parity.label_agreement:.2%} of the pixels")
+    for architecture in sorted({kernel.architecture for kernel in manifest.kernels}):
+        kernels = release.kernels_for(architecture)
+        print(f"sm_{architecture:<7}{len(kernels)} kernels, CUDA {kernels[0].assembled_by}")
+    print(f"wrote {release.folder}, {size_mb:.1f} MB; next: streamseg check --dry-run", end=" ")
+    print(release.folder)
+    return 0
+
+
+def read_pictures(source: str, count: int, size: tuple[int, int]) -> list[Image]:
+    """Frames of a source at the network's size.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    from streamseg.video.source import open_source
+
+    with open_source(source) as frames:
+        return [frame.render(*size) for frame in islice(frames, 0, EVERY * count, EVERY)]
