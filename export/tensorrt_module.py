@@ -97,12 +97,15 @@ def import_tensorrt() -> TensorRT:
     """The module of this machine.
 
     Raises:
+        DeviceError: TensorRT is installed, but not its libraries.
         MissingExtraError: TensorRT is not installed.
     """
     try:
         return import_module("tensorrt")
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("tensorrt", "vehicle") from error
+    except ImportError as error:
+        raise DeviceError(f"TensorRT does not load: {error}") from error
 
 
 def start(trt: TensorRT, make: Callable[[ILogger], Made]) -> Made:

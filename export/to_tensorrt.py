@@ -141,8 +141,9 @@ def _build(
     watch: BuildWatch,
 ) -> _Built:
     """The build itself. All of TensorRT's objects die here, and give their memory back."""
+    flags = _strongly_typed(trt)
     builder: Builder = start(trt, trt.Builder)
-    network: INetworkDefinition = builder.create_network(_strongly_typed(trt))
+    network: INetworkDefinition = builder.create_network(flags)
     parser = _parsed(trt, network, onnx)
     layers = count_layers(network)
     wrong = options.precision and wrong_precision(layers, options.precision)

@@ -1,4 +1,4 @@
-"""Engines are built by TensorRT for RTX, which has the interface of TensorRT 11 and needs no GPU."""
+"""TensorRT for RTX builds: it has the interface of TensorRT 11 and needs no GPU for that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_model import SMALL
+from small_export import SIZE, Export
 from stub_tensorrt import graphs
 
 from streamseg.errors import InputError, ModelError, SinkError
@@ -22,9 +22,8 @@ from streamseg.export.build_progress import BuildStep
 from streamseg.export.engine_file import load_engine, why_rebuild
 from streamseg.export.engine_inputs import ShapeRange
 from streamseg.export.engine_manifest import EngineOptions, plan_version, read_manifest
-from streamseg.export.to_onnx import export_onnx
+from streamseg.export.engine_precision import PRECISIONS
 from streamseg.export.to_tensorrt import TEGRA_WORKSPACE_BYTES, build_engine
-from streamseg.model.network import Network
 from streamseg.runtime.device import DeviceFacts
 
 trt: Any = pytest.importorskip("tensorrt_rtx")
@@ -144,18 +143,36 @@ def test_sizes_must_fit_the_inputs(
         build_engine(onnx, tmp_path / "engine.plan", ORIN, options, trt=trt)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the export moves bytes before it casts them, which TensorRT refuses"
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"precision": "fp32", "size": SIZE},
+        {"precision": "fp16"},
+        {"precision": "fp16", "size": SIZE, "channels_last": True},
+    ],
+    ids=str,
 )
-def test_an_exported_network_builds_for_free_sides_and_for_one_size(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    onnx = tmp_path / "model.onnx"
-    export_onnx(Network(SMALL), onnx)
-    several = ShapeRange((1, 32, 32, 3), (1, 64, 96, 3), (1, 128, 192, 3))
-    for image in (several, ShapeRange.fixed((1, 64, 96, 3))):
-        options = EngineOptions("fp32", {"image": image})
-        manifest = build_engine(onnx, tmp_path / "engine.plan", ORIN, options, trt=trt)
-        assert set(manifest.layers["CONVOLUTION"]) == {"FLOAT"}
+def test_every_kind_of_export_builds(
+    tmp_path: Path, export: Export, options: dict[str, Any]
+) -> None:
+    free = {"image": ShapeRange((1, 32, 32, 3), (1, 64, 96, 3), (1, 128, 192, 3))}
+    asked = EngineOptions(options.get("precision", "fp32"), {} if "size" in options else free)
+    onnx, engine = export(**options).path, tmp_path / "engine.plan"
+    manifest = build_engine(onnx, engine, ORIN, asked, trt=trt)
+    assert engine.stat().st_size > 100_000
+    assert set(manifest.layers["CONVOLUTION"]) == {PRECISIONS[asked.precision or "fp32"]}
+    width, height = SIZE
+    one_size = {"image": ShapeRange.fixed((1, height, width, 3))}
+    assert manifest.inputs == (one_size if "size" in options else free)
+
+
+def test_an_8_bit_export_builds(tmp_path: Path, int8_file: Path) -> None:
+    options = EngineOptions("int8")
+    manifest = build_engine(int8_file, tmp_path / "engine.plan", ORIN, options, trt=trt)
+    assert manifest.layers["CONVOLUTION"]["INT8"] > 20
+    with pytest.raises(ModelError, match=r"is not fp16: .* int8"):
+        build_engine(int8_file, tmp_path / "engine.plan", ORIN, EngineOptions("fp16"), trt=trt)
 
 
 @pytest.mark.parametrize(

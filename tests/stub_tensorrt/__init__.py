@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 FOLDER = Path(__file__).parent
 VERSIONS = ("10.3.0", "10.7.0", "10.13.0.35", "10.16.1.11", "11.0.0.114", "11.4.0.106")
@@ -21,6 +22,11 @@ TIMEOUT_SECONDS = 20
 
 class Unavailable(Exception):
     """The bindings cannot be had here, and why."""
+
+    @property
+    def of_any_version(self) -> bool:
+        """Whether pip saw none at all."""
+        return "from versions: none" in str(self)
 
 
 def compiler() -> str | None:
@@ -60,23 +66,26 @@ def fetch_bindings(version: str, folder: Path) -> Path:
     unpacked = folder / f"{version}-{sys.implementation.cache_tag}"
     if unpacked.is_dir():
         return unpacked
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries", "0"]
-    command += ["--only-binary=:all:", "--timeout", str(TIMEOUT_SECONDS), "--dest", str(folder)]
-    done = subprocess.run(
-        [*command, f"tensorrt-cu12-bindings=={version}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "ERROR" in line]
-        raise Unavailable(lines[-1] if lines else f"pip: exit status {done.returncode}")
-    (wheel,) = folder.glob(f"tensorrt_cu12_bindings-{version}-*.whl")
-    partial = unpacked.with_suffix(f".{os.getpid()}")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(partial)
-    wheel.unlink()
-    partial.rename(unpacked)
+    with TemporaryDirectory(dir=folder) as temporary:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary=:all:", "--retries", "0", "--timeout", str(TIMEOUT_SECONDS)]
+        done = subprocess.run(
+            [*command, "--dest", temporary, f"tensorrt-cu12-bindings=={version}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+            raise Unavailable("; ".join(lines) or f"pip: exit status {done.returncode}")
+        (wheel,) = Path(temporary).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(wheel.with_suffix(""))
+        try:
+            wheel.with_suffix("").rename(unpacked)
+        except OSError:  # another run of the tests was faster
+            if not unpacked.is_dir():
+                raise
     return unpacked
 
 

@@ -190,11 +190,11 @@ class _Reader:
         name = node.func.id if isinstance(node.func, ast.Name) else None
         if name in SAME_ELEMENTS and arguments and arguments[0] and arguments[0].kind == "many":
             return arguments[0]
-        if name in BUILTINS:
+        if name and (name in BUILTINS or name[0].isupper()):  # or an object of another class
             return None
-        if name in self.functions and (annotation := self.functions[name]):
-            if ast.unparse(annotation) not in self.variables:
-                return self.annotated(annotation)
+        returns = self.functions.get(name or "")
+        if returns and ast.unparse(returns) not in self.variables:
+            return self.annotated(returns)
         return Value("unclear") if any(arguments) else None
 
     def comprehension(self, node: Any, names: Names) -> Known:

@@ -32,7 +32,9 @@ def convolution(
     kind = TensorProto.FLOAT16 if precision == "fp16" else TensorProto.FLOAT
     weights = np.linspace(-1, 1, 4 * 3 * 3 * 3).reshape(4, 3, 3, 3)
     if precision != "int8":
-        constants = {"weights": weights.astype(np.float16 if precision == "fp16" else np.float32)}
+        constants: dict[str, Array] = {
+            "weights": weights.astype(np.float16 if precision == "fp16" else np.float32)
+        }
         nodes = [helper.make_node("Conv", ["image", "weights"], ["features"], pads=[1] * 4)]
     else:
         constants = {
