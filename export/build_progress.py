@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from streamseg.export.tensorrt_module import IProgressMonitor, TensorRT
+from streamseg.train.interrupts import held_back
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -42,14 +43,14 @@ class BuildWatch:
         Args:
             progress: called for every step, by one thread at a time; what it raises cancels.
         """
-        self.error: BaseException | None = None
-        """Why the build was cancelled."""
         self._progress = progress
+        self._error: BaseException | None = None
+        self._interrupted: Callable[[], bool] = lambda: False
         self._phases: dict[str, tuple[tuple[str, ...], int]] = {}
         self._lock = threading.Lock()
 
     def run(self, work: Callable[[], Result]) -> Result:
-        """Call a function that reports here; Ctrl-C cancels it.
+        """Call a function that reports here; Ctrl-C cancels it after the step under way.
 
         It runs in a thread of its own: Python notices Ctrl-C in the main thread only, which would
         be inside TensorRT.
@@ -57,15 +58,13 @@ class BuildWatch:
         Raises:
             BaseException: that of ``progress`` or of Ctrl-C, when the function has returned.
         """
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(work)
-            try:
-                result = future.result()
-            except KeyboardInterrupt as error:
-                self.error = error
-                raise
-        if self.error:
-            raise self.error
+        # held back also because the caller must not go on, and free what TensorRT still uses
+        with held_back(once=False) as self._interrupted, ThreadPoolExecutor(1) as pool:
+            result = pool.submit(work).result()
+        if self._interrupted():
+            raise KeyboardInterrupt
+        if self._error:
+            raise self._error
         return result
 
     def start(self, phase: str, parent: str | None, total: int) -> None:
@@ -79,7 +78,7 @@ class BuildWatch:
         """A step is done; whether to go on."""
         with self._lock:
             self._tell(phase, step + 1)
-        return self.error is None
+            return not self._cancelled()
 
     def finish(self, phase: str) -> None:
         """A phase is over."""
@@ -88,13 +87,16 @@ class BuildWatch:
             self._phases.pop(phase, None)
 
     def _tell(self, phase: str, done: int | None) -> None:
-        if self._progress is None or self.error is not None or phase not in self._phases:
+        if self._progress is None or self._cancelled() or phase not in self._phases:
             return
         phases, total = self._phases[phase]
         try:
             self._progress(BuildStep(phases, total if done is None else done, total))
         except BaseException as error:  # must not pass through TensorRT's own frames
-            self.error = error
+            self._error = error
+
+    def _cancelled(self) -> bool:
+        return self._error is not None or self._interrupted()
 
 
 def progress_monitor(trt: TensorRT, watch: BuildWatch) -> IProgressMonitor:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -79,6 +82,21 @@ def test_errors_of_the_work_come_out_of_it() -> None:
 
     with pytest.raises(OverflowError):
         BuildWatch(None).run(work)
+
+
+def test_ctrl_c_waits_for_the_step_under_way_however_often_it_is_pressed() -> None:
+    watch, goes_on = BuildWatch(None), []
+
+    def work() -> None:
+        watch.start("build", None, 2)
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)  # for the main thread to notice
+        goes_on.append(watch.step("build", 0))
+
+    with pytest.raises(KeyboardInterrupt):
+        watch.run(work)
+    assert goes_on == [False]
 
 
 def test_steps_of_many_threads_are_told_one_at_a_time() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -232,12 +234,17 @@ def test_what_progress_raises_cancels(tmp_path: Path, old_files: dict[str, bytes
 def test_ctrl_c_cancels(tmp_path: Path, old_files: dict[str, bytes]) -> None:
     onnx = graphs.convolution(tmp_path / "model.onnx", "fp32")
 
+    told: list[BuildStep] = []
+
     def press(step: BuildStep) -> None:
+        told.append(step)
         if step.done == 1:
-            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)  # for the main thread to notice
 
     with pytest.raises(KeyboardInterrupt):
         build_engine(onnx, tmp_path / "engine.plan", ORIN, progress=press, trt=trt)
+    assert told[-1].done == 1  # not to the end
     assert files(tmp_path) == old_files
 
 
