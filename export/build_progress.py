@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from streamseg.export.tensorrt_module import IProgressMonitor, TensorRT
-from streamseg.train.interrupts import held_back
+from streamseg.interrupts import held_back
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -103,7 +103,7 @@ def import_tensorrt() -> TensorRT:
     try:
         return import_module("tensorrt")
     except ModuleNotFoundError as error:
-        raise MissingExtraError("tensorrt", "vehicle") from error
+        raise MissingExtraError("tensorrt", "tensorrt") from error
     except ImportError as error:
         raise DeviceError(f"TensorRT does not load: {error}") from error
 

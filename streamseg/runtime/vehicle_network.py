@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from streamseg.errors import DeviceError, InputError
 from streamseg.export.release import Manifest
+from streamseg.export.tensorrt_module import ICudaEngine
 from streamseg.frame_plan import NUMPY_TYPES
 from streamseg.results import Image, NetworkOutput
 from streamseg.runtime.device import Device, Stream
@@ -21,7 +20,7 @@ class EngineNetwork:
     To be used inside ``with device.current():``.
     """
 
-    def __init__(self, device: Device, engine: Any, manifest: Manifest) -> None:
+    def __init__(self, device: Device, engine: ICudaEngine, manifest: Manifest) -> None:
         """Allocate, and tell the engine where.
 
         Raises:

@@ -14,12 +14,12 @@ from torch import Tensor
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
+from streamseg.interrupts import held_back
 from streamseg.model.network import Network
 from streamseg.model.weights import Checkpoint, load_checkpoint, network_from, save_checkpoint
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import BatchStream
 from streamseg.train.device import is_out_of_memory
-from streamseg.train.interrupts import held_back
 from streamseg.train.learner import Learner
 from streamseg.train.loader import load_batches, worker_count
 from streamseg.train.malloc import keep_freed_memory
