@@ -137,7 +137,7 @@ def _difference(
     parity = compare(TorchReference(network), OnnxRuntime(path), noise)
     try:
         # labels say nothing: there is no object in noise
-        parity.check(Tolerance(relative=tolerance, label_agreement=0.0))
+        parity.check(Tolerance(relative=tolerance, sure_agreement=0.0))
     except ModelError as error:
         raise ModelError(f"the exported graph differs from torch: {error}") from error
     return max(difference.relative for difference in parity.tensors.values())

@@ -1,4 +1,4 @@
-"""The network in torch: what every export is held against."""
+"""What an export is compared with: the network itself."""
 
 from __future__ import annotations
 

@@ -51,7 +51,12 @@ class OnnxRuntime:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                str(path),
+                options,
+                providers=["CPUExecutionProvider"],
+                # makes integers of biases that were left in half precision, by scales too small
+                # for it: 8-bit files for TensorRT would give nonsense
+                disabled_optimizers=["WeightBiasQuantization"],
             )
         except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
             raise ModelError(f"{path} is not an ONNX model that can be run: {error}") from error

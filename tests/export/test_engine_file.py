@@ -184,7 +184,7 @@ def test_without_tensorrt_the_extra_is_named(engine: Path, monkeypatch: pytest.M
         lambda: why_rebuild(engine, onnx, ORIN),
         lambda: build_engine(onnx, engine, ORIN),
     ):
-        with pytest.raises(MissingExtraError, match=r"tensorrt is not installed: .*\[vehicle\]"):
+        with pytest.raises(MissingExtraError, match=r"tensorrt is not installed: .*\[tensorrt\]"):
             use()
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, numpy_helper, shape_inference
+from onnx import TensorProto, helper, numpy_helper, shape_inference
 from small_export import SIZE, Export, blobs
+from small_model import SMALL
 
 from streamseg.errors import InputError, ModelError
 from streamseg.export import quantize
 from streamseg.export.lint import lint_onnx
+from streamseg.export.onnx_file import save_model
 from streamseg.export.quantize import FLOAT_LAYERS, TENSORRT, quantize_onnx
 from streamseg.runtime.onnx import OnnxRuntime
 
@@ -117,3 +119,44 @@ def test_the_cpus_scheme_is_none_for_tensorrt(exported: Path, tmp_path: Path) ->
     quantize_onnx(exported, tmp_path / "model.onnx", blobs(2))
     findings = lint_onnx(onnx.load(tmp_path / "model.onnx"))
     assert any("TensorRT takes int8 only" in finding for finding in findings)
+
+
+def test_biases_in_half_precision_stay_what_they_are(tmp_path: Path) -> None:
+    """ONNX Runtime would make integers of them, by a scale that is 0 in half precision."""
+    constants = {
+        "s": np.float16(0.01),  # of pixels, and
+        "ws": np.full(4, 2e-6, np.float16),  # of weights: their product is 2e-8
+        "os": np.float16(0.02),
+        "z": np.int8(0),
+        "wz": np.zeros(4, np.int8),
+        "w": np.full((4, 3, 4, 4), 100, np.int8),
+        "bias": np.array([-2, -1, 1, 2], np.float16),
+        "axis": np.array([1]),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["half"], to=TensorProto.FLOAT16),
+        helper.make_node("Transpose", ["half"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("QuantizeLinear", ["planes", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["dq"]),
+        helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["dw"], axis=0),
+        helper.make_node("Conv", ["dq", "dw", "bias"], ["sum"], strides=[4, 4]),
+        helper.make_node("QuantizeLinear", ["sum", "os", "z"], ["oq"]),
+        helper.make_node("DequantizeLinear", ["oq", "os", "z"], ["embeddings"]),
+        helper.make_node("Unsqueeze", ["embeddings", "axis"], ["logits"]),
+    ]
+    half = TensorProto.FLOAT16
+    graph = helper.make_graph(
+        nodes,
+        "biases",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 32, 32, 3])],
+        [
+            helper.make_tensor_value_info("embeddings", half, [1, 4, 8, 8]),
+            helper.make_tensor_value_info("logits", half, [1, 1, 4, 8, 8]),
+        ],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    save_model(model, SMALL, tmp_path / "model.onnx")
+    output = OnnxRuntime(tmp_path / "model.onnx", threads=1).run(np.ones((32, 32, 3), np.uint8))
+    expected = constants["bias"].astype(np.float32) + 48 * 100 * 2e-6
+    assert np.allclose(output.embeddings[:, 3, 3], expected, rtol=0, atol=0.015)
