@@ -48,6 +48,28 @@ def test_results_can_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -
     assert [json.loads(line)["index"] for line in lines] == [0, 1]
 
 
+def test_results_are_saved_in_every_format_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", PATTERN, "--size", "160x96", "--frames", "2", "--min-score", "0.05"]
+    for save in ("jsonl:o.jsonl", "coco:o.json", "mots-png:pictures"):
+        name, path = save.split(":")
+        arguments += ["--save", f"{name}:{tmp_path / path}"]
+    assert main(arguments) == 0
+    assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2
+    assert isinstance(json.loads((tmp_path / "o.json").read_text()), list)
+    assert len(list((tmp_path / "pictures").iterdir())) == 2
+    assert f"wrote {tmp_path / 'pictures'}" in capsys.readouterr().err
+
+
+def test_an_unknown_format_is_refused_with_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in ("xml:o.xml", "o.json", "coco:"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["run", PATTERN, "--save", wrong])
+        said = capsys.readouterr().err
+        assert repr(wrong) in said and ("coco:PATH" in said or "youtube-vis" in said)
+
+
 def test_a_folder_with_a_broken_picture_is_run_and_the_loss_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +95,7 @@ def test_a_folder_with_a_broken_picture_is_run_and_the_loss_told(
         ([PATTERN, "--out", "no/such/folder/o.mp4"], "folder"),
         ([PATTERN, "--out", "o.gif"], ".mp4"),
         ([PATTERN, "--jsonl", "no/such/folder/o.jsonl"], "folder"),
+        ([PATTERN, "--save", "voc:no/such/folder/out"], "folder"),
     ],
 )
 def test_what_cannot_be_done_ends_in_one_clear_line(

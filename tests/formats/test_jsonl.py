@@ -62,6 +62,7 @@ def test_a_line_says_everything(tmp_path: Path) -> None:
     (line,) = read(tmp_path / "out.jsonl")
     rles = [instance.pop("rle") for instance in line["instances"]]
     assert line == {
+        "version": 1,
         "index": 7,
         "pts_seconds": 123456.789012,
         "width": 53,
@@ -145,7 +146,7 @@ def test_standard_output_stays_open(capsys: pytest.CaptureFixture[str]) -> None:
 def test_unwritable_paths(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"there is no folder .*missing; create it"):
         JsonlWriter(tmp_path / "missing" / "out.jsonl")
-    with pytest.raises(SinkError, match="Is a directory"):
+    with pytest.raises(SinkError, match="it is a folder; name a file in it"):
         JsonlWriter(tmp_path)
 
 
