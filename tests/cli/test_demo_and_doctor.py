@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from streamseg.cli import demo
+from streamseg.cli.doctor import EXTRAS
 from streamseg.cli.main import main
 from streamseg.errors import MissingExtraError
 from streamseg.video import hwaccel
@@ -41,7 +42,7 @@ def test_the_doctor_finds_everything_well_with_a_line_each(
     lines = capsys.readouterr().out.splitlines()
     state_of = {line.split()[1]: line.split()[0] for line in lines}
     needed = ["streamseg", "arrays", "video", "network"]
-    assert list(state_of) == [*needed[:3], "hwaccel", "network", "demo", "train", "export", "gpu"]
+    assert list(state_of) == [*needed[:3], "hwaccel", "network", *EXTRAS]
     assert all(state_of[name] == "ok" for name in needed)
 
 
@@ -53,10 +54,12 @@ def test_the_doctor_tells_of_every_kind_of_device_whether_it_decodes(
     monkeypatch.setattr(hwaccel, "why_unusable", problems.get)
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    assert "ok  hwaccel    cuda: no device opens (why), vaapi: works\n" in said
+    assert "ok  hwaccel          cuda: no device opens (why), vaapi: works\n" in said
     problems["vaapi"] = "no decoder uses it"
     assert main(["doctor"]) == 0  # nobody needs one
-    assert "--  hwaccel    cuda: no device opens (why), vaapi: no dec" in capsys.readouterr().out
+    assert (
+        "--  hwaccel          cuda: no device opens (why), vaapi: no dec" in capsys.readouterr().out
+    )
 
 
 def test_the_doctor_names_the_extra_of_what_is_missing(
@@ -64,7 +67,8 @@ def test_the_doctor_names_the_extra_of_what_is_missing(
 ) -> None:
     from streamseg.cli import doctor
 
+    monkeypatch.setattr(doctor, "EXTRAS", {"train": ("numpy", "torch")})
     monkeypatch.setattr(doctor, "installed", lambda package: package != "torch")
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    assert "--  train      needs torch: pip install 'streamseg[train]'" in said
+    assert "--  train            needs torch: pip install 'streamseg[train]'" in said
