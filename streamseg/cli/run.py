@@ -96,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.segmenter import load
     from streamseg.video.source import open_source
 
+    path = Path(arguments.source).expanduser()
     saves = list(arguments.save)
     if arguments.jsonl:
         saves.append(("jsonl", arguments.jsonl))
@@ -116,14 +117,15 @@ def run(arguments: argparse.Namespace) -> int:
             segmenter,
             source,
             out=arguments.out,
+            sound_of=path if path.is_file() else None,
             saves=saves,
             frames=arguments.frames,
         )
     print("\n".join(summary.lines()), file=sys.stderr)
     print(summary.stage_table(), file=sys.stderr)
-    for path in (arguments.out, *(path for _, path in saves)):
-        if path and path != "-":
-            print(f"wrote {path}", file=sys.stderr)
+    for written in (arguments.out, *(place for _, place in saves)):
+        if written and written != "-":
+            print(f"wrote {written}", file=sys.stderr)
     return 130 if summary.stopped else 0
 
 
@@ -132,6 +134,7 @@ def process(
     source: Source,
     *,
     out: Path | None = None,
+    sound_of: Path | None = None,
     saves: Sequence[tuple[str, str]] = (),
     frames: int | None = None,
 ) -> Summary:
@@ -143,6 +146,7 @@ def process(
         segmenter: finds the instances.
         source: where the frames come from.
         out: annotated video.
+        sound_of: file whose sound goes into it.
         saves: pairs of a format (see ``open_writer``) and the path to write.
         frames: stop after this many.
 
@@ -169,6 +173,7 @@ def process(
                     source.height,
                     time_base=source.time_base,
                     rate=source.average_rate,
+                    sound_of=sound_of,
                 )
             )
         writers = [stack.enter_context(open_writer(name, path)) for name, path in saves]

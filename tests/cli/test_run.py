@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 from pycocotools import mask as coco_mask
 
 from streamseg.cli.main import main
@@ -120,10 +121,12 @@ def test_a_wrong_option_is_refused_by_the_command_line(bad: list[str]) -> None:
         main(["run", PATTERN, *bad])
 
 
-def test_ctrl_c_leaves_readable_files(tmp_path: Path) -> None:
-    out, jsonl = tmp_path / "o.mp4", tmp_path / "o.jsonl"
+def stopped_run(folder: Path, sent: signal.Signals) -> tuple[int, str]:
+    """Run on an endless source, and end it by a signal after forty frames."""
+    jsonl = folder / "o.jsonl"
     command = [sys.executable, "-m", "streamseg.cli.main", "run", "test-pattern:160x96"]
-    command += ["--size", "160x96", "--out", str(out), "--jsonl", str(jsonl)]
+    command += ["--size", "160x96", "--out", str(folder / "o.mp4"), "--jsonl", str(jsonl)]
+    command += ["--save", f"mots-png:{folder / 'pictures'}", "--save", f"coco:{folder / 'o.json'}"]
     process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
@@ -133,19 +136,46 @@ def test_ctrl_c_leaves_readable_files(tmp_path: Path) -> None:
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if jsonl.exists() and jsonl.read_text().count("\n") >= 10:
+        if jsonl.exists() and jsonl.read_text().count("\n") >= 40:
             break
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, said = process.communicate(timeout=20)
-    assert process.returncode == 130
+    return process.returncode, said
+
+
+def read_outputs(folder: Path) -> tuple[int, int]:
+    """Frames of the JSON lines, all whole, and of the video."""
+    text = (folder / "o.jsonl").read_text()
+    assert text.endswith("\n")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["index"] for line in lines] == list(range(len(lines)))
+    with av.open(str(folder / "o.mp4")) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    return len(lines), frames
+
+
+def test_ctrl_c_leaves_readable_files(tmp_path: Path) -> None:
+    code, said = stopped_run(tmp_path, signal.SIGINT)
+    assert code == 130
     assert "stopped after" in said
     assert "Traceback" not in said
-    written = [json.loads(line) for line in jsonl.read_text().splitlines()]
-    with av.open(str(out)) as container:
-        frames = sum(1 for _ in container.decode(video=0))
-    assert len(written) >= 10
-    assert abs(frames - len(written)) <= 1
+    lines, frames = read_outputs(tmp_path)
+    assert lines >= 40 and abs(frames - lines) <= 1
+    assert isinstance(json.loads((tmp_path / "o.json").read_text()), list)
+
+
+def test_a_kill_leaves_whole_lines_and_pictures_and_a_playable_video(tmp_path: Path) -> None:
+    (tmp_path / "o.json").write_text("old")
+    code, _ = stopped_run(tmp_path, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    lines, frames = read_outputs(tmp_path)
+    assert lines >= 40 and lines - 26 <= frames <= lines + 1  # a second is 25 frames
+    assert (tmp_path / "o.json").read_text() == "old"
+    pictures = [path for path in (tmp_path / "pictures").iterdir() if "partial" not in path.name]
+    assert len(pictures) >= lines - 1
+    for picture in pictures:
+        PillowImage.open(picture).load()
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -132,6 +133,21 @@ def test_lines_are_on_disk_before_the_file_is_closed(tmp_path: Path) -> None:
         for index in range(3):
             writer.write(make_result(index))
             assert len(read(tmp_path / "out.jsonl")) == index + 1
+
+
+def test_a_kill_leaves_whole_lines(tmp_path: Path) -> None:
+    code = f"""
+import os, runpy, signal
+from streamseg.formats.jsonl import JsonlWriter
+make_result = runpy.run_path({__file__!r})["make_result"]
+writer = JsonlWriter({str(tmp_path / "out.jsonl")!r})
+for index in range(50):
+    writer.write(make_result(index))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [line["index"] for line in read(tmp_path / "out.jsonl")] == list(range(50))
 
 
 def test_standard_output_stays_open(capsys: pytest.CaptureFixture[str]) -> None:
