@@ -48,8 +48,10 @@ def output(text: str) -> tuple[str, str]:
         raise argparse.ArgumentTypeError(
             f"must be FORMAT:PATH, FORMAT one of {', '.join(FORMATS)}, got {text!r}"
         )
-    if not path:
-        raise argparse.ArgumentTypeError(f"must be {name}:PATH, got {text!r}")
+    if not path or (path == "-" and name != "jsonl"):
+        raise argparse.ArgumentTypeError(
+            f"must be {name}:PATH, got {text!r}; only jsonl goes to the standard output (-)"
+        )
     return name, path
 
 

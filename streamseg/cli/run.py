@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamseg.cli.arguments import output, picture_size, positive, score
 from streamseg.cli.summary import Summary
+from streamseg.errors import ConfigError
 from streamseg.formats.opening import FORMATS
 from streamseg.runtime.choose import RUNTIMES
 from streamseg.video.base import CPU
@@ -100,6 +101,10 @@ def run(arguments: argparse.Namespace) -> int:
     saves = list(arguments.save)
     if arguments.jsonl:
         saves.append(("jsonl", arguments.jsonl))
+    places = [str(arguments.out)] if arguments.out else []
+    places += [place for _, place in saves]
+    if len(set(places)) < len(places):
+        raise ConfigError(f"two outputs have the same place: {', '.join(sorted(places))}")
     with (
         load(
             arguments.model,
@@ -123,9 +128,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print("\n".join(summary.lines()), file=sys.stderr)
     print(summary.stage_table(), file=sys.stderr)
-    for written in (arguments.out, *(place for _, place in saves)):
-        if written and written != "-":
-            print(f"wrote {written}", file=sys.stderr)
+    for place in places:
+        if place != "-":
+            print(f"wrote {place}", file=sys.stderr)
     return 130 if summary.stopped else 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from media import write_sounding_video
 from PIL import Image as PillowImage
 from pycocotools import mask as coco_mask
 
@@ -63,8 +64,16 @@ def test_results_are_saved_in_every_format_asked_for(
     assert f"wrote {tmp_path / 'pictures'}" in capsys.readouterr().err
 
 
+def test_the_annotated_video_has_the_sound_of_its_source(tmp_path: Path) -> None:
+    source, out = write_sounding_video(tmp_path / "in.mp4", "aac"), tmp_path / "o.mkv"
+    assert main(["run", str(source), "--size", "160x96", "--frames", "10", "--out", str(out)]) == 0
+    with av.open(str(out)) as container:
+        sound = list(container.decode(audio=0))
+    assert sum(frame.samples for frame in sound) / 48000 == pytest.approx(0.4, abs=0.025)
+
+
 def test_an_unknown_format_is_refused_with_the_list(capsys: pytest.CaptureFixture[str]) -> None:
-    for wrong in ("xml:o.xml", "o.json", "coco:"):
+    for wrong in ("xml:o.xml", "o.json", "coco:", "coco:-"):
         with pytest.raises(SystemExit, match="2"):
             main(["run", PATTERN, "--save", wrong])
         said = capsys.readouterr().err
@@ -97,6 +106,7 @@ def test_a_folder_with_a_broken_picture_is_run_and_the_loss_told(
         ([PATTERN, "--out", "o.gif"], ".mp4"),
         ([PATTERN, "--jsonl", "no/such/folder/o.jsonl"], "folder"),
         ([PATTERN, "--save", "voc:no/such/folder/out"], "folder"),
+        ([PATTERN, "--save", "coco:o.json", "--save", "youtube-vis:o.json"], "same place"),
     ],
 )
 def test_what_cannot_be_done_ends_in_one_clear_line(

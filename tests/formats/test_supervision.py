@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from streamseg.formats.supervision import to_supervision
 def test_detections_hold_every_instance() -> None:
     sv = pytest.importorskip("supervision")
     result = make_result(3, ["car-7", "person-2"])
-    found = to_supervision(result)
+    found: Any = to_supervision(result)
     assert isinstance(found, sv.Detections)
     assert found.xyxy.tolist() == [[3, 1, 13, 11], [17, 1, 27, 11]]
     assert found.tracker_id.tolist() == [7, 2] and found.class_id.tolist() == [3, 16]
@@ -28,7 +29,7 @@ def test_detections_hold_every_instance() -> None:
 def test_supervision_filters_counts_and_draws_them() -> None:
     sv = pytest.importorskip("supervision")
     result = make_result(0, ["car-7", "person-2"])
-    found = to_supervision(result)
+    found: Any = to_supervision(result)
     assert found[found.data["class_name"] == "person"].tracker_id.tolist() == [2]
     zone = sv.PolygonZone(np.array([[0, 0], [12, 0], [12, 12], [0, 12]]))
     assert zone.trigger(found).tolist() == [True, False]
@@ -39,9 +40,9 @@ def test_supervision_filters_counts_and_draws_them() -> None:
 
 def test_a_frame_without_instances_has_no_detections() -> None:
     sv = pytest.importorskip("supervision")
-    found = to_supervision(make_result(0, []))
+    found: Any = to_supervision(make_result(0, []))
     assert len(found) == 0 and found.mask.shape == (0, 48, 64)
-    merged = sv.Detections.merge([found, to_supervision(make_result(0, ["car-1"]))])
+    merged: Any = sv.Detections.merge([found, to_supervision(make_result(0, ["car-1"]))])
     assert merged.tracker_id.tolist() == [1]
 
 
