@@ -6,6 +6,7 @@ import argparse
 import re
 
 from streamseg.config import SIZE_MULTIPLE
+from streamseg.formats.opening import FORMATS
 
 
 def picture_size(text: str) -> tuple[int, int]:
@@ -34,6 +35,24 @@ def score(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
     return value
+
+
+def output(text: str) -> tuple[str, str]:
+    """``coco:results.json`` → (coco, results.json).
+
+    >>> output("mots-png:out")
+    ('mots-png', 'out')
+    """
+    name, _, path = text.partition(":")
+    if name not in FORMATS:
+        raise argparse.ArgumentTypeError(
+            f"must be FORMAT:PATH, FORMAT one of {', '.join(FORMATS)}, got {text!r}"
+        )
+    if not path or (path == "-" and name != "jsonl"):
+        raise argparse.ArgumentTypeError(
+            f"must be {name}:PATH, got {text!r}; only jsonl goes to the standard output (-)"
+        )
+    return name, path
 
 
 def positive(text: str) -> int:

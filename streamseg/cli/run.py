@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.cli.arguments import picture_size, positive, score
+from streamseg.cli.arguments import output, picture_size, positive, score
 from streamseg.cli.summary import Summary
+from streamseg.errors import ConfigError
+from streamseg.formats.opening import FORMATS
 from streamseg.runtime.choose import RUNTIMES
 from streamseg.video.base import CPU
 
@@ -41,6 +44,15 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--jsonl", metavar="FILE", help="one JSON object a frame, masks as COCO RLE; - for stdout"
+    )
+    parser.add_argument(
+        "--save",
+        type=output,
+        action="append",
+        default=[],
+        metavar="FORMAT:PATH",
+        help="results in a format of other tools, as coco:results.json; give it once for each of "
+        + ", ".join(FORMATS),
     )
     parser.add_argument(
         "--model",
@@ -85,6 +97,14 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.segmenter import load
     from streamseg.video.source import open_source
 
+    path = Path(arguments.source).expanduser()
+    saves = list(arguments.save)
+    if arguments.jsonl:
+        saves.append(("jsonl", arguments.jsonl))
+    places = [str(arguments.out)] if arguments.out else []
+    places += [place for _, place in saves]
+    if len(set(places)) < len(places):
+        raise ConfigError(f"two outputs have the same place: {', '.join(sorted(places))}")
     with (
         load(
             arguments.model,
@@ -102,14 +122,15 @@ def run(arguments: argparse.Namespace) -> int:
             segmenter,
             source,
             out=arguments.out,
-            jsonl=arguments.jsonl,
+            sound_of=path if path.is_file() else None,
+            saves=saves,
             frames=arguments.frames,
         )
     print("\n".join(summary.lines()), file=sys.stderr)
     print(summary.stage_table(), file=sys.stderr)
-    for path in (arguments.out, arguments.jsonl):
-        if path and path != "-":
-            print(f"wrote {path}", file=sys.stderr)
+    for place in places:
+        if place != "-":
+            print(f"wrote {place}", file=sys.stderr)
     return 130 if summary.stopped else 0
 
 
@@ -118,12 +139,21 @@ def process(
     source: Source,
     *,
     out: Path | None = None,
-    jsonl: str | Path | None = None,
+    sound_of: Path | None = None,
+    saves: Sequence[tuple[str, str]] = (),
     frames: int | None = None,
 ) -> Summary:
     """Segment a source under a live progress line, writing what is asked for.
 
     Ctrl-C ends it early and in order: what was written so far is complete and readable.
+
+    Args:
+        segmenter: finds the instances.
+        source: where the frames come from.
+        out: annotated video.
+        sound_of: file whose sound goes into it.
+        saves: pairs of a format (see ``open_writer``) and the path to write.
+        frames: stop after this many.
 
     Raises:
         SourceError: the source cannot be read any further.
@@ -131,7 +161,7 @@ def process(
     """
     from streamseg.cli.progress import frame_progress
     from streamseg.drawing import draw
-    from streamseg.formats.jsonl import JsonlWriter
+    from streamseg.formats.opening import open_writer
     from streamseg.video.sink import VideoSink
 
     expected = source.frame_count
@@ -148,9 +178,10 @@ def process(
                     source.height,
                     time_base=source.time_base,
                     rate=source.average_rate,
+                    sound_of=sound_of,
                 )
             )
-        lines = stack.enter_context(JsonlWriter(jsonl)) if jsonl is not None else None
+        writers = [stack.enter_context(open_writer(name, path)) for name, path in saves]
         show = stack.enter_context(frame_progress(expected))
         results = segmenter.stream(source)
         stack.callback(results.close)
@@ -158,8 +189,8 @@ def process(
             for result in islice(results, frames):
                 if video is not None:
                     video.write(draw(result), result.pts_seconds)
-                if lines is not None:
-                    lines.write(result)
+                for writer in writers:
+                    writer.write(result)
                 summary.add(result)
                 show(summary)
         except KeyboardInterrupt:

@@ -19,16 +19,25 @@ _OTHER_NAMES = {
 }
 
 
-def class_of_name(name: str) -> int | None:
-    """The class, 1..20, that a name means; None if it is none of VOC's.
+def plain_name(name: str) -> str:
+    """One spelling for all names of a class: that of VOC where VOC has the class.
 
     Case, spaces, hyphens and underscores do not matter.
+
+    >>> plain_name("Dining Table"), plain_name("tv"), plain_name("traffic light")
+    ('diningtable', 'tvmonitor', 'trafficlight')
+    """
+    plain = "".join(letter for letter in name.lower() if letter not in " -_")
+    return _OTHER_NAMES.get(plain, plain)
+
+
+def class_of_name(name: str) -> int | None:
+    """The class, 1..20, that a name means (see ``plain_name``); None if it is none of VOC's.
 
     >>> class_of_name("Dining Table"), class_of_name("tv"), class_of_name("zebra")
     (11, 20, None)
     """
-    plain = "".join(letter for letter in name.lower() if letter not in " -_")
-    plain = _OTHER_NAMES.get(plain, plain)
+    plain = plain_name(name)
     return VOC_CLASSES.index(plain) + 1 if plain in VOC_CLASSES else None
 
 

@@ -1,1 +1,1 @@
-"""Writers of results, one file for each format."""
+"""Writers of results, one file for each format; ``opening.open_writer`` finds them by name."""

@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from streamseg.errors import InputError, SinkError
 from streamseg.results import Image
 from streamseg.video.ffmpeg_errors import writing
+from streamseg.video.sound import open_sound
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,13 @@ _MP4_OPTIONS = {
     "movflags": "frag_keyframe+delay_moov+default_base_moof",
     "avoid_negative_ts": "make_non_negative",
     "flush_packets": "1",
+    "max_interleave_delta": "500000",  # us that a picture waits for sound which has ended
 }
-_MKV_OPTIONS = {"cluster_time_limit": "1000", "flush_packets": "1"}  # ms
+_MKV_OPTIONS = {
+    "cluster_time_limit": "1000",  # ms
+    "flush_packets": "1",
+    "max_interleave_delta": "500000",
+}
 _OPTIONS_BY_SUFFIX = {".mp4": _MP4_OPTIONS, ".mov": _MP4_OPTIONS, ".mkv": _MKV_OPTIONS}
 
 # The first that this build of FFmpeg has. zerolatency: no frame waits in the encoder, where a
@@ -63,6 +69,7 @@ class VideoSink:
         *,
         time_base: Fraction,
         rate: Fraction | None,
+        sound_of: Path | None = None,
     ) -> None:
         """Create the file, replacing one that is there.
 
@@ -75,9 +82,11 @@ class VideoSink:
             time_base: unit of the timestamps in seconds, best that of the source.
             rate: nominal frames per second, which gives the last frame its duration; 25 when
                 None.
+            sound_of: a file whose sound goes along, as it is, from time 0 to the end of the last
+                picture. What this container cannot hold is left out with a line in the log.
 
         Raises:
-            SinkError: unknown suffix, or the file cannot be created.
+            SinkError: unknown suffix, the file cannot be created, or it is ``sound_of`` itself.
             InputError: width, height, time base or rate is not above 0.
         """
         self.path = Path(path)
@@ -87,6 +96,8 @@ class VideoSink:
             raise SinkError(f"cannot write {self.path}: the name must end in one of {known}")
         if not self.path.parent.is_dir():
             raise SinkError(f"cannot write {self.path}: there is no folder {self.path.parent}")
+        if sound_of and self.path.exists() and self.path.samefile(sound_of):
+            raise SinkError(f"cannot write {self.path}: it is the source itself; name another")
         if rate is None:
             rate = Fraction(25)
         if min(width, height) < 1 or time_base <= 0 or rate <= 0:
@@ -98,13 +109,37 @@ class VideoSink:
         self._reformatter = VideoReformatter()
         self._latest_pts: int | None = None
         self._latest_key_pts = 0
+        self._sound = open_sound(sound_of) if sound_of else None
+        try:
+            self._open(options, time_base, rate)
+        except (SinkError, ValueError):
+            if self._sound is None:
+                raise
+            logger.warning(
+                "%s: the sound is left out: %s files cannot hold %s",
+                self.path,
+                self.path.suffix,
+                self._sound.codec,
+            )
+            self._sound.close()
+            self._sound = None
+            self._open(options, time_base, rate)
+
+    def _open(self, options: dict[str, str], time_base: Fraction, rate: Fraction) -> None:
+        """Create the file and write its header."""
         with writing(self.path):
             container = av.open(str(self.path.absolute()), "w", container_options=options)
+            try:
+                self._stream = _add_stream(container, self._width, self._height, time_base, rate)
+                self._time_base = self._stream.codec_context.time_base
+                self._nominal_duration = max(1, round(1 / rate / self._time_base))
+                if self._sound:
+                    self._sound.add_to(container)
+                container.start_encoding()  # creates the file
+            except BaseException:
+                container.close()
+                raise
             self._container: OutputContainer | None = container
-            self._stream = _add_stream(container, width, height, time_base, rate)
-            self._time_base = self._stream.codec_context.time_base
-            self._nominal_duration = max(1, round(1 / rate / self._time_base))
-            container.start_encoding()  # creates the file
 
     def write(self, image: Image, pts_seconds: float) -> None:
         """Append a picture.
@@ -139,6 +174,7 @@ class VideoSink:
             frame.pict_type = PictureType.I
             self._latest_key_pts = frame.pts
         self._latest_pts = frame.pts
+        self._write_sound(frame.pts)
         self._mux(self._container, frame)
 
     def close(self) -> None:
@@ -152,8 +188,11 @@ class VideoSink:
             return
         try:
             if self._latest_pts is not None:
+                self._write_sound(self._latest_pts + self._nominal_duration)
                 self._mux(container, None)
         finally:
+            if self._sound:
+                self._sound.close()
             with writing(self.path):
                 container.close()
 
@@ -189,6 +228,11 @@ class VideoSink:
 
     def _is_key_due(self, pts: int) -> bool:
         return float((pts - self._latest_key_pts) * self._time_base) >= _KEY_FRAME_SECONDS
+
+    def _write_sound(self, until_pts: int) -> None:
+        if self._sound:
+            with writing(self.path):
+                self._sound.write_until(float(until_pts * self._time_base))
 
     def _mux(self, container: OutputContainer, frame: VideoFrame | None) -> None:
         with writing(self.path):

@@ -8,6 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from media import write_sounding_video
+from PIL import Image as PillowImage
 from pycocotools import mask as coco_mask
 
 from streamseg.cli.main import main
@@ -48,6 +50,36 @@ def test_results_can_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -
     assert [json.loads(line)["index"] for line in lines] == [0, 1]
 
 
+def test_results_are_saved_in_every_format_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", PATTERN, "--size", "160x96", "--frames", "2", "--min-score", "0.05"]
+    for save in ("jsonl:o.jsonl", "coco:o.json", "mots-png:pictures"):
+        name, path = save.split(":")
+        arguments += ["--save", f"{name}:{tmp_path / path}"]
+    assert main(arguments) == 0
+    assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2
+    assert isinstance(json.loads((tmp_path / "o.json").read_text()), list)
+    assert len(list((tmp_path / "pictures").iterdir())) == 2
+    assert f"wrote {tmp_path / 'pictures'}" in capsys.readouterr().err
+
+
+def test_the_annotated_video_has_the_sound_of_its_source(tmp_path: Path) -> None:
+    source, out = write_sounding_video(tmp_path / "in.mp4", "aac"), tmp_path / "o.mkv"
+    assert main(["run", str(source), "--size", "160x96", "--frames", "10", "--out", str(out)]) == 0
+    with av.open(str(out)) as container:
+        sound = list(container.decode(audio=0))
+    assert sum(frame.samples for frame in sound) / 48000 == pytest.approx(0.4, abs=0.025)
+
+
+def test_an_unknown_format_is_refused_with_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in ("xml:o.xml", "o.json", "coco:", "coco:-"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["run", PATTERN, "--save", wrong])
+        said = capsys.readouterr().err
+        assert repr(wrong) in said and ("coco:PATH" in said or "youtube-vis" in said)
+
+
 def test_a_folder_with_a_broken_picture_is_run_and_the_loss_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +105,8 @@ def test_a_folder_with_a_broken_picture_is_run_and_the_loss_told(
         ([PATTERN, "--out", "no/such/folder/o.mp4"], "folder"),
         ([PATTERN, "--out", "o.gif"], ".mp4"),
         ([PATTERN, "--jsonl", "no/such/folder/o.jsonl"], "folder"),
+        ([PATTERN, "--save", "voc:no/such/folder/out"], "folder"),
+        ([PATTERN, "--save", "coco:o.json", "--save", "youtube-vis:o.json"], "same place"),
     ],
 )
 def test_what_cannot_be_done_ends_in_one_clear_line(
@@ -97,10 +131,12 @@ def test_a_wrong_option_is_refused_by_the_command_line(bad: list[str]) -> None:
         main(["run", PATTERN, *bad])
 
 
-def test_ctrl_c_leaves_readable_files(tmp_path: Path) -> None:
-    out, jsonl = tmp_path / "o.mp4", tmp_path / "o.jsonl"
+def stopped_run(folder: Path, sent: signal.Signals) -> tuple[int, str]:
+    """Run on an endless source, and end it by a signal after forty frames."""
+    jsonl = folder / "o.jsonl"
     command = [sys.executable, "-m", "streamseg.cli.main", "run", "test-pattern:160x96"]
-    command += ["--size", "160x96", "--out", str(out), "--jsonl", str(jsonl)]
+    command += ["--size", "160x96", "--out", str(folder / "o.mp4"), "--jsonl", str(jsonl)]
+    command += ["--save", f"mots-png:{folder / 'pictures'}", "--save", f"coco:{folder / 'o.json'}"]
     process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
@@ -110,19 +146,46 @@ def test_ctrl_c_leaves_readable_files(tmp_path: Path) -> None:
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if jsonl.exists() and jsonl.read_text().count("\n") >= 10:
+        if jsonl.exists() and jsonl.read_text().count("\n") >= 40:
             break
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, said = process.communicate(timeout=20)
-    assert process.returncode == 130
+    return process.returncode, said
+
+
+def read_outputs(folder: Path) -> tuple[int, int]:
+    """Frames of the JSON lines, all whole, and of the video."""
+    text = (folder / "o.jsonl").read_text()
+    assert text.endswith("\n")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["index"] for line in lines] == list(range(len(lines)))
+    with av.open(str(folder / "o.mp4")) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    return len(lines), frames
+
+
+def test_ctrl_c_leaves_readable_files(tmp_path: Path) -> None:
+    code, said = stopped_run(tmp_path, signal.SIGINT)
+    assert code == 130
     assert "stopped after" in said
     assert "Traceback" not in said
-    written = [json.loads(line) for line in jsonl.read_text().splitlines()]
-    with av.open(str(out)) as container:
-        frames = sum(1 for _ in container.decode(video=0))
-    assert len(written) >= 10
-    assert abs(frames - len(written)) <= 1
+    lines, frames = read_outputs(tmp_path)
+    assert lines >= 40 and abs(frames - lines) <= 1
+    assert isinstance(json.loads((tmp_path / "o.json").read_text()), list)
+
+
+def test_a_kill_leaves_whole_lines_and_pictures_and_a_playable_video(tmp_path: Path) -> None:
+    (tmp_path / "o.json").write_text("old")
+    code, _ = stopped_run(tmp_path, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    lines, frames = read_outputs(tmp_path)
+    assert lines >= 40 and lines - 26 <= frames <= lines + 1  # a second is 25 frames
+    assert (tmp_path / "o.json").read_text() == "old"
+    pictures = [path for path in (tmp_path / "pictures").iterdir() if "partial" not in path.name]
+    assert len(pictures) >= lines - 1
+    for picture in pictures:
+        PillowImage.open(picture).load()
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,7 @@ def test_a_line_says_everything(tmp_path: Path) -> None:
     (line,) = read(tmp_path / "out.jsonl")
     rles = [instance.pop("rle") for instance in line["instances"]]
     assert line == {
+        "version": 1,
         "index": 7,
         "pts_seconds": 123456.789012,
         "width": 53,
@@ -133,6 +135,21 @@ def test_lines_are_on_disk_before_the_file_is_closed(tmp_path: Path) -> None:
             assert len(read(tmp_path / "out.jsonl")) == index + 1
 
 
+def test_a_kill_leaves_whole_lines(tmp_path: Path) -> None:
+    code = f"""
+import os, runpy, signal
+from streamseg.formats.jsonl import JsonlWriter
+make_result = runpy.run_path({__file__!r})["make_result"]
+writer = JsonlWriter({str(tmp_path / "out.jsonl")!r})
+for index in range(50):
+    writer.write(make_result(index))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [line["index"] for line in read(tmp_path / "out.jsonl")] == list(range(50))
+
+
 def test_standard_output_stays_open(capsys: pytest.CaptureFixture[str]) -> None:
     with JsonlWriter("-") as writer:
         writer.write(make_result(4))
@@ -145,7 +162,7 @@ def test_standard_output_stays_open(capsys: pytest.CaptureFixture[str]) -> None:
 def test_unwritable_paths(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"there is no folder .*missing; create it"):
         JsonlWriter(tmp_path / "missing" / "out.jsonl")
-    with pytest.raises(SinkError, match="Is a directory"):
+    with pytest.raises(SinkError, match="it is a folder; name a file in it"):
         JsonlWriter(tmp_path)
 
 

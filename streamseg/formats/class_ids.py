@@ -1,0 +1,54 @@
+"""The class ids of a format, by the names that it gives its classes."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+
+from streamseg.datasets.class_names import plain_name
+from streamseg.results import FrameResult, Instance
+
+logger = logging.getLogger(__name__)
+
+
+class ClassIds:
+    """Finds the id of a class, and counts the instances that a format has no place for.
+
+    Names are compared without case, spaces, hyphens and underscores; ``airplane`` is
+    ``aeroplane``.
+    """
+
+    def __init__(self, format_name: str, id_of_name: Mapping[str, int]) -> None:
+        """Take the table of a format.
+
+        Args:
+            format_name: for messages.
+            id_of_name: the id of each class that the format knows.
+        """
+        self._format_name = format_name
+        self._id_of_name = {plain_name(name): id_ for name, id_ in id_of_name.items()}
+        self.left_out: Counter[str] = Counter()
+        """Instances left out so far, by the reason: their class, or that there is no room."""
+
+    def known(self, result: FrameResult) -> list[tuple[Instance, int]]:
+        """The instances whose class the format knows, each with its id; others are counted."""
+        found = []
+        for instance in result.instances:
+            id_ = self._id_of_name.get(plain_name(instance.class_name))
+            if id_ is None:
+                self.left_out[f"of class {instance.class_name}, which the format lacks"] += 1
+            else:
+                found.append((instance, id_))
+        return found
+
+    def leave_out(self, reason: str) -> None:
+        """Count one more instance that has no place in the format."""
+        self.left_out[reason] += 1
+
+    def report(self) -> None:
+        """Say in one line what was left out, if anything was; then start counting anew."""
+        if self.left_out:
+            reasons = "; ".join(f"{n} {reason}" for reason, n in self.left_out.most_common())
+            logger.warning("%s: masks left out: %s", self._format_name, reasons)
+            self.left_out.clear()

@@ -1,0 +1,79 @@
+"""COCO's results for instance segmentation: a JSON list, one entry for each instance.
+
+Defined at https://cocodataset.org/#format-results; read by ``COCO.loadRes`` of pycocotools.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamseg import rle
+from streamseg.formats.class_ids import ClassIds
+from streamseg.formats.json_list import JsonList
+from streamseg.formats.writer import ResultWriter
+from streamseg.results import FrameResult
+
+# 1 to 90 with the ten gaps of the paper's 91 categories.
+_NAMES = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", None, "stop sign", "parking meter", "bench", "bird", "cat",
+    "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", None, "backpack",
+    "umbrella", None, None, "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard",
+    "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", None, "wine glass", "cup", "fork", "knife", "spoon", "bowl",
+    "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut",
+    "cake", "chair", "couch", "potted plant", "bed", None, "dining table", None, None, "toilet",
+    None, "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven",
+    "toaster", "sink", "refrigerator", None, "book", "clock", "vase", "scissors", "teddy bear",
+    "hair drier", "toothbrush",
+)  # fmt: skip
+CATEGORIES = {name: id_ for id_, name in enumerate(_NAMES, 1) if name}
+"""The id of each of COCO's 80 categories."""
+
+
+class CocoWriter(ResultWriter):
+    """Writes ``image_id``, ``category_id``, ``segmentation`` (RLE) and ``score``.
+
+    ``image_id`` is the frame's index. There is no ``bbox``: pycocotools would take its area for
+    that of the mask. Instances of classes that COCO lacks are left out, counted and told at the
+    end. The file appears on ``close``; memory does not grow.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Open the file.
+
+        Args:
+            path: file to create or overwrite.
+
+        Raises:
+            SinkError: the file cannot be created.
+        """
+        self._entries = JsonList(Path(path))
+        self._ids = ClassIds("COCO", CATEGORIES)
+
+    def write(self, result: FrameResult) -> None:
+        """Append the instances of one frame.
+
+        Raises:
+            SinkError: they cannot be written.
+        """
+        known = self._ids.known(result)
+        masks = rle.encode(result.label_map, [instance.label for instance, _ in known])
+        for (instance, category_id), mask in zip(known, masks, strict=True):
+            self._entries.append(
+                {
+                    "image_id": result.index,
+                    "category_id": category_id,
+                    "segmentation": mask,
+                    "score": round(float(instance.score), 4),
+                }
+            )
+
+    def close(self) -> None:
+        """Complete the file, and say what was left out.
+
+        Raises:
+            SinkError: the file cannot be completed.
+        """
+        self._entries.close()
+        self._ids.report()

@@ -1,0 +1,59 @@
+"""A JSON list on disk that grows entry by entry and appears when it is complete."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from streamseg.formats.writer import check_folder_of, saving
+from streamseg.whole_file import replaced
+
+
+class JsonList:
+    """Writes ``[entry, entry, ...]``, one entry a line, beside the file that it becomes.
+
+    Memory does not grow with the list. A kill leaves the file as it was before.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open it at once, so that a wrong path is known before any work is done.
+
+        Raises:
+            SinkError: the file cannot be created.
+        """
+        check_folder_of(path)
+        self._path = path
+        self._stack = ExitStack()
+        self._is_empty = True
+        self._is_open = True
+        with saving(path), ExitStack() as stack:
+            partial = stack.enter_context(replaced(path))
+            self._file = stack.enter_context(open(partial, "w", encoding="ascii", newline="\n"))
+            self._file.write("[")
+            self._stack = stack.pop_all()
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Write an entry.
+
+        Raises:
+            SinkError: it cannot be written.
+            ValueError: it holds a number that JSON does not know; nothing is written.
+        """
+        text = json.dumps(entry, separators=(",", ":"), allow_nan=False)
+        with saving(self._path):
+            self._file.write(("\n" if self._is_empty else ",\n") + text)
+        self._is_empty = False
+
+    def close(self) -> None:
+        """End the list and put it in its place; doing so twice is harmless.
+
+        Raises:
+            SinkError: the last of it cannot be written; the place is left as it was.
+        """
+        if not self._is_open:
+            return
+        self._is_open = False
+        with saving(self._path), self._stack:
+            self._file.write("\n]\n")

@@ -1,0 +1,73 @@
+"""A folder with one PNG for each frame, and the label map painted in a format's own values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from streamseg.errors import SinkError
+from streamseg.formats.writer import saving
+from streamseg.results import FrameResult
+from streamseg.whole_file import replaced
+
+Value = TypeVar("Value", bound=np.generic)
+
+
+class PngFolder:
+    """Writes ``000000.png``, ``000001.png``, ... by the index of the frame, each whole."""
+
+    def __init__(self, folder: Path) -> None:
+        """Create the folder.
+
+        Args:
+            folder: need not exist, but the one that it lies in must.
+
+        Raises:
+            SinkError: it cannot be created, or holds pictures that would be mixed with new ones.
+        """
+        if not folder.parent.is_dir():
+            raise SinkError(f"cannot write {folder}: there is no folder {folder.parent}; create it")
+        if folder.exists() and not folder.is_dir():
+            raise SinkError(f"cannot write {folder}: it is a file, and a folder is needed")
+        with saving(folder):
+            folder.mkdir(exist_ok=True)
+            if any(folder.glob("*.png")):
+                raise SinkError(
+                    f"cannot write {folder}: it holds PNG files already, which would be mixed with "
+                    "new ones; name another folder or empty it"
+                )
+        self._folder = folder
+
+    def save(self, index: int, picture: Pillow.Image) -> None:
+        """Write the picture of one frame.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        path = self._folder / f"{index:06d}.png"
+        with saving(path), replaced(path) as partial:
+            picture.save(partial, format="PNG")
+
+
+def painted(
+    result: FrameResult, value_of_label: Iterable[tuple[int, int]], outside: Value
+) -> NDArray[Value]:
+    """The label map in other values.
+
+    Args:
+        result: of the frame.
+        value_of_label: pairs of a label and the value for its pixels.
+        outside: value for all other pixels; its dtype is that of the picture.
+
+    Returns:
+        [H, W].
+    """
+    table = np.full(len(result.instances) + 1, outside, outside.dtype)
+    for label, value in value_of_label:
+        table[label] = value
+    return table[result.label_map]

@@ -1,0 +1,100 @@
+"""Results in Rerun: the picture, its masks and boxes, to look at frame by frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamseg.drawing import name_colour
+from streamseg.errors import MissingExtraError
+from streamseg.formats.writer import ResultWriter, check_folder_of, saving
+from streamseg.results import FrameResult
+
+if TYPE_CHECKING:
+    from rerun import RecordingStream
+
+_JPEG_QUALITY = 85
+
+
+def log_to_rerun(
+    result: FrameResult, *, entity: str = "video", recording: RecordingStream | None = None
+) -> None:
+    """Log one frame: the picture (as JPEG), a segmentation image and boxes with names.
+
+    The timelines are ``frame``, the index, and ``video_time``, the media's own time. Names and
+    colours are those of the annotated video.
+
+    Args:
+        result: what to log.
+        entity: path of the picture; masks and boxes lie below it.
+        recording: where to; the current one, that of ``rerun.init``, when None.
+
+    Raises:
+        MissingExtraError: Rerun's SDK is not installed.
+    """
+    rr = _rerun()
+    rr.set_time("frame", sequence=result.index, recording=recording)
+    rr.set_time("video_time", duration=result.pts_seconds, recording=recording)
+    labels = [instance.label for instance in result.instances]
+    colours = [name_colour(instance.name) for instance in result.instances]
+    names = [
+        (label, instance.name, colour)
+        for label, instance, colour in zip(labels, result.instances, colours, strict=True)
+    ]
+    rr.log(entity, rr.AnnotationContext(names), recording=recording)
+    picture = rr.Image(result.image).compress(jpeg_quality=_JPEG_QUALITY)
+    rr.log(entity, picture, recording=recording)
+    masks = rr.SegmentationImage(result.label_map)
+    rr.log(f"{entity}/masks", masks, recording=recording)
+    boxes = np.array([instance.box for instance in result.instances], np.float32).reshape(-1, 4)
+    scores = [f"{instance.name} {instance.score:.0%}" for instance in result.instances]
+    drawn = rr.Boxes2D(
+        array=boxes,
+        array_format=rr.Box2DFormat.XYXY,
+        labels=scores,
+        class_ids=np.array(labels, np.uint16),
+    )
+    rr.log(f"{entity}/boxes", drawn, recording=recording)
+
+
+class RerunWriter(ResultWriter):
+    """Writes a recording, ``.rrd``, for ``rerun FILE``; each frame as by ``log_to_rerun``."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Create the file.
+
+        Args:
+            path: file to create or overwrite.
+
+        Raises:
+            MissingExtraError: Rerun's SDK is not installed.
+            SinkError: the file cannot be created.
+        """
+        rr = _rerun()
+        self._path = Path(path)
+        check_folder_of(self._path)
+        with saving(self._path):
+            self._path.touch()
+        self._recording: RecordingStream | None = rr.RecordingStream("streamseg")
+        self._recording.save(self._path)
+
+    def write(self, result: FrameResult) -> None:
+        """Log one frame."""
+        log_to_rerun(result, recording=self._recording)
+
+    def close(self) -> None:
+        """Write what is still on its way."""
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            recording.flush()
+            recording.disconnect()
+
+
+def _rerun() -> Any:
+    try:
+        import rerun
+    except ImportError as error:
+        raise MissingExtraError("rerun-sdk", "rerun") from error
+    return rerun

@@ -1,0 +1,88 @@
+"""PASCAL VOC's segmentations: two PNGs with a palette for each frame.
+
+Defined by the VOC2012 development kit (devkit_doc, "Image Segmentation"; the palette is that of
+VOCcode/VOClabelcolormap.m): ``SegmentationObject/`` numbers the objects of a picture from 1,
+``SegmentationClass/`` holds their classes 1 to 20; 0 is background and 255 void.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from streamseg.classes import VOC_CLASSES
+from streamseg.errors import SinkError
+from streamseg.formats.class_ids import ClassIds
+from streamseg.formats.png_folder import PngFolder, painted
+from streamseg.formats.writer import ResultWriter, saving
+from streamseg.results import FrameResult
+
+MOST_OBJECTS = 254
+"""As many as a byte holds besides background and void."""
+
+
+class VocWriter(ResultWriter):
+    """Writes ``SegmentationObject/000000.png`` and ``SegmentationClass/000000.png`` and so on.
+
+    Objects are numbered anew in each frame, the surest first: tracks are lost. Instances of
+    classes that VOC lacks, and those beyond the surest 254 of a frame, are left out, counted and
+    told at the end. No pixel is void.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Create the folder and the two in it.
+
+        Args:
+            folder: need not exist; the two in it must not hold pictures already.
+
+        Raises:
+            SinkError: a folder cannot be used.
+        """
+        root = Path(folder)
+        if not root.parent.is_dir():
+            raise SinkError(f"cannot write {root}: there is no folder {root.parent}; create it")
+        with saving(root):
+            root.mkdir(exist_ok=True)
+        self._objects = PngFolder(root / "SegmentationObject")
+        self._classes = PngFolder(root / "SegmentationClass")
+        self._ids = ClassIds("VOC", {name: id_ for id_, name in enumerate(VOC_CLASSES, 1)})
+        self._palette = _palette().tobytes()
+
+    def write(self, result: FrameResult) -> None:
+        """Write the two pictures of one frame.
+
+        Raises:
+            SinkError: they cannot be written.
+        """
+        known = self._ids.known(result)
+        for _ in known[MOST_OBJECTS:]:
+            self._ids.leave_out(f"beyond {MOST_OBJECTS} in one frame")
+        known = known[:MOST_OBJECTS]
+        objects = ((instance.label, number) for number, (instance, _) in enumerate(known, 1))
+        classes = ((instance.label, class_id) for instance, class_id in known)
+        for pictures, values in ((self._objects, objects), (self._classes, classes)):
+            picture = Pillow.fromarray(painted(result, values, np.uint8(0)))
+            picture.putpalette(self._palette)
+            pictures.save(result.index, picture)
+
+    def close(self) -> None:
+        """Say what was left out."""
+        self._ids.report()
+
+
+def _palette() -> NDArray[np.uint8]:
+    """VOC's 256 colours, uint8 [256, 3].
+
+    The bits of a value, three at a time from the lowest, are the bits of red, green and blue from
+    the highest.
+    """
+    colours = np.zeros((256, 3), np.uint8)
+    values = np.arange(256)
+    for step in range(8):
+        for channel in range(3):
+            bit = (values >> (3 * step + channel)) & 1
+            colours[:, channel] |= (bit << (7 - step)).astype(np.uint8)
+    return colours
