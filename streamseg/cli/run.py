@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from streamseg.cli.arguments import picture_size, positive, score
 from streamseg.cli.summary import Summary
 from streamseg.runtime.choose import RUNTIMES
-from streamseg.video.base import CPU
+from streamseg.video.options import CPU, SourceOptions
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
             min_score=arguments.min_score,
             runtime=arguments.runtime,
         ) as segmenter,
-        open_source(arguments.source, hwaccel=arguments.hwaccel) as source,
+        open_source(arguments.source, SourceOptions(hwaccel=arguments.hwaccel)) as source,
     ):
         device = "" if source.hwaccel == CPU else f" decoded on {source.hwaccel}"
         print(f"{source.description}{device}, {segmenter.runtime.description}", file=sys.stderr)
