@@ -10,6 +10,8 @@ from pathlib import Path
 from streamseg.errors import ConfigError, InputError, SinkError
 from streamseg.export.golden import Golden
 from streamseg.export.parity import TOLERANCES, Parity, compare
+from streamseg.export.precision import Precision
+from streamseg.export.quantize import TENSORRT, quantize_onnx
 from streamseg.export.release import (
     GOLDEN,
     MANIFEST,
@@ -24,7 +26,6 @@ from streamseg.export.release import (
 from streamseg.export.targets import Target
 from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
 from streamseg.export.to_onnx import export_onnx
-from streamseg.export.to_onnx_int8 import quantize_for_tensorrt
 from streamseg.export.torch_reference import TorchReference
 from streamseg.frame_plan import network_shape
 from streamseg.grouping import GroupingConfig
@@ -84,9 +85,13 @@ def make_release(
     progress("network", 0)
     trunk = folder / TRUNK
     if precision == "int8":
-        quantize_for_tensorrt(network, trunk, pictures, size=size)
+        float_trunk = trunk.with_suffix(".float.onnx")
+        export_onnx(network, float_trunk, size=size, channels_last=True)
+        quantize_onnx(float_trunk, trunk, pictures, scheme=TENSORRT)
+        float_trunk.unlink()
     else:
-        export_onnx(network, trunk, size=size, precision=precision, channels_last=True)
+        floats: Precision = "fp16" if precision == "fp16" else "fp32"
+        export_onnx(network, trunk, size=size, precision=floats, channels_last=True)
     progress("network", 0.5)
     reference = TorchReference(network)
     parity = compare(reference, OnnxRuntime(trunk), pictures)

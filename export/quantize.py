@@ -1,20 +1,22 @@
-"""Float ONNX file → 8-bit ONNX file for the CPU: a third of the size, and faster.
+"""Float ONNX file → 8-bit ONNX file, for ONNX Runtime on a CPU or for TensorRT.
 
 Static quantization after training: convolutions compute in integers, with the ranges of their
-inputs measured on calibration pictures. The few layers that suffer most stay in float.
+inputs measured on calibration pictures. The few layers that suffer most stay as they are.
 """
 
 from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streamseg.errors import InputError, MissingExtraError, ModelError
+from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
@@ -34,24 +36,60 @@ TOLERANCE = 0.25
 """Largest root mean square difference to the float file, relative to the output's own spread."""
 
 
-def quantize_onnx(source: Path, target: Path, pictures: Sequence[Image]) -> float:
+@dataclass(frozen=True)
+class Scheme:
+    """How numbers become integers: what the one who computes with them asks for."""
+
+    activation_type: str
+    """Name of ONNX Runtime's ``QuantType``."""
+    reduce_range: bool
+    """Weights keep 7 bits."""
+    options: Mapping[str, object]
+    """Of ONNX Runtime's quantizer."""
+    is_for_tensorrt: bool
+
+
+CPU = Scheme("QUInt8", reduce_range=True, options={}, is_for_tensorrt=False)
+"""A third of the size of the float file, and faster. On CPUs without VNNI, sums of two products of
+8-bit numbers overflow 16 bits, hence the 7."""
+TENSORRT = Scheme(
+    "QInt8",
+    reduce_range=False,
+    options={
+        "ActivationSymmetric": True,
+        "WeightSymmetric": True,
+        # its parser refuses integers for a bias
+        "QuantizeBias": False,
+        "AddQDQPairToWeight": True,
+        # convolution, activation and the next quantization become one kernel
+        "OpTypesToExcludeOutputQuantization": ["Conv"],
+    },
+    is_for_tensorrt=True,
+)
+"""Zero points are 0; whatever is not quantized keeps the precision of the source."""
+
+
+def quantize_onnx(
+    source: Path, target: Path, pictures: Sequence[Image], *, scheme: Scheme = CPU
+) -> float:
     """Write an 8-bit version of an exported model, and compare the two.
 
-    Weights keep 7 bits, one scale a channel: on CPUs without VNNI, sums of two products of
-    8-bit numbers overflow 16 bits. Activations have 8 bits.
+    Weights have one scale a channel, activations one a tensor.
 
     Args:
-        source: a file that ``export_onnx`` wrote.
+        source: a file that ``export_onnx`` wrote: fp32 for ``CPU``, best fp16 for ``TENSORRT``.
         target: of the new file; an old one is replaced only by a file that passed the check.
         pictures: to calibrate and compare on, RGB uint8 [H, W, 3], H and W multiples of 32, such
             as the network will meet; some dozens.
+        scheme: ``CPU`` or ``TENSORRT``.
 
     Returns:
         Root mean square difference of the outputs, relative to their spread, the larger of both.
 
     Raises:
-        InputError: no pictures.
-        ModelError: ``source`` is no model of ours, or the two files disagree.
+        InputError: no pictures, or of a size that the source does not take.
+        ModelError: ``source`` is no model of ours, the two files disagree, or TensorRT would
+            refuse the new one.
         MissingExtraError: onnx is not installed.
     """
     try:
@@ -62,8 +100,9 @@ def quantize_onnx(source: Path, target: Path, pictures: Sequence[Image]) -> floa
         raise MissingExtraError("onnx", "export") from error
     if not pictures:
         raise InputError("quantization needs pictures to measure activations on, got none")
-
     reference = OnnxRuntime(source)
+    for picture in pictures:
+        reference.check(picture)
 
     class Pictures(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -75,21 +114,29 @@ def quantize_onnx(source: Path, target: Path, pictures: Sequence[Image]) -> floa
     with tempfile.TemporaryDirectory() as folder:
         prepared, quantized = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
         with only_errors(logging.getLogger()):  # the quantizer advises through the root logger
-            quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+            if scheme.is_for_tensorrt:
+                # the preparation would cast around whatever a CPU cannot compute in half precision
+                prepared = source
+            else:
+                quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
             quantization.quantize_static(
                 str(prepared),
                 str(quantized),
                 Pictures(),
                 quant_format=quantization.QuantFormat.QDQ,
                 per_channel=True,
-                reduce_range=True,
-                activation_type=quantization.QuantType.QUInt8,
+                reduce_range=scheme.reduce_range,
+                activation_type=quantization.QuantType[scheme.activation_type],
                 weight_type=quantization.QuantType.QInt8,
                 op_types_to_quantize=["Conv"],
                 nodes_to_exclude=_float_convolutions(onnx.load(prepared).graph),
+                extra_options=dict(scheme.options),
             )
         model = onnx.load(quantized)
-    _drop_clips(model.graph)
+    if scheme.is_for_tensorrt:
+        refuse_unfit(model)
+    else:
+        _drop_clips(model.graph)
     with replaced(target) as partial:
         save_model(model, reference.config, partial)
         difference = _spread_difference(reference, OnnxRuntime(partial), pictures)

@@ -1,8 +1,8 @@
 """Torch network → ONNX file, refused when the two do not agree.
 
 The graph takes the picture as it comes out of a decoder, uint8 RGB [1, H, W, 3], so that no
-user of the file can normalise it wrongly. Height and width stay free, in multiples of 32. The
-model's configuration travels in the file's metadata.
+user of the file can normalise it wrongly. Height and width are free, in multiples of 32, unless
+a size is asked for. The model's configuration travels in the file's metadata.
 """
 
 from __future__ import annotations
@@ -16,45 +16,73 @@ import torch
 from torch import Tensor, nn
 
 from streamseg.config import SIZE_MULTIPLE
-from streamseg.errors import MissingExtraError, ModelError
+from streamseg.errors import InputError, MissingExtraError, ModelError
+from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
+from streamseg.export.parity import TOLERANCES, Tolerance, compare
+from streamseg.export.precision import Precision, planned
+from streamseg.export.torch_reference import TorchReference
 from streamseg.model.network import Network
-from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.results import Image
+from streamseg.runtime.onnx import CHANNELS_LAST, EMBEDDINGS, LOGITS, OnnxRuntime
 from streamseg.whole_file import replaced
 
-OPSET = 18
-"""The lowest that torch still writes and the highest that older TensorRT parsers read."""
-TOLERANCE = 1e-3
-"""Largest difference to torch that is accepted, relative to the output's largest value."""
+OPSET = 20
+"""The highest that the parser of TensorRT 10.3 reads."""
 LARGEST_SIDE = 4096
 
 
 class DecoderPicture(nn.Module):
     """The network behind the preprocessing that every caller would need."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, channels_last: bool = False) -> None:
         """Wrap a trained network."""
         super().__init__()
         self.network = network
+        self.channels_last = channels_last
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB uint8 [1, H, W, 3] → embeddings [1, D, h, w], logits [1, T, C+1, h, w]."""
-        embeddings, logits = self.network(image.permute(0, 3, 1, 2).float())
+        """RGB uint8 [1, H, W, 3] → embeddings [1, D, h, w], logits [1, T, C+1, h, w].
+
+        With ``channels_last`` embeddings are [1, h, w, D].
+        """
+        # converted first: all that TensorRT does with bytes is to convert them
+        embeddings, logits = self.network(image.float().permute(0, 3, 1, 2))
+        if self.channels_last:
+            embeddings = embeddings.permute(0, 2, 3, 1)
         return embeddings, logits
 
 
-def export_onnx(network: Network, path: Path) -> float:
+def export_onnx(
+    network: Network,
+    path: Path,
+    *,
+    size: tuple[int, int] | None = None,
+    precision: Precision = "fp32",
+    channels_last: bool = False,
+) -> float:
     """Write ``network`` to ``path`` and compare the file with it.
 
+    Batch norms are folded into the convolutions. The outputs, of the precision that was asked
+    for, are ``embeddings`` [1, D, H/4, W/4] and ``logits`` [1, T, C+1, H/4, W/4]. A file with a
+    size or in half precision is meant for TensorRT too, and must hold nothing that TensorRT 10.3
+    would not take (see ``streamseg.export.lint``).
+
     Args:
-        network: trained; its mode is set to evaluation.
+        network: trained; it is left as it is.
         path: of the new file; an old one is replaced only by a file that passed the check.
+        size: width and height in pixels, multiples of 32, of the only pictures that the file
+            takes; pictures of any such size if None.
+        precision: ``fp16`` as ``streamseg.export.precision`` plans it.
+        channels_last: instead of ``embeddings`` the file gives ``embeddings_channels_last``
+            [1, H/4, W/4, D], the order in which our kernels read them.
 
     Returns:
         Largest difference to torch, relative to the largest value of the output.
 
     Raises:
-        ModelError: the exported graph does not agree with the network.
+        InputError: ``size`` is no multiple of 32, or larger than 4096.
+        ModelError: the exported graph does not agree with the network, or TensorRT would refuse it.
         MissingExtraError: onnx or onnxscript is not installed.
     """
     try:
@@ -62,24 +90,28 @@ def export_onnx(network: Network, path: Path) -> float:
         import onnxscript  # noqa: F401  (torch.onnx needs it and says so less clearly)
     except ImportError as error:
         raise MissingExtraError("onnx and onnxscript", "export") from error
+    width, height = size or (6 * SIZE_MULTIPLE, 4 * SIZE_MULTIPLE)
+    if any(side % SIZE_MULTIPLE or not 0 < side <= LARGEST_SIDE for side in (width, height)):
+        raise InputError(
+            f"size must be multiples of {SIZE_MULTIPLE} up to {LARGEST_SIDE}, got {width}x{height}"
+        )
 
-    network.eval()
+    cells = LARGEST_SIDE // SIZE_MULTIPLE
     sides = {
-        1: SIZE_MULTIPLE * torch.export.Dim("rows", min=1, max=LARGEST_SIDE // SIZE_MULTIPLE),
-        2: SIZE_MULTIPLE * torch.export.Dim("columns", min=1, max=LARGEST_SIDE // SIZE_MULTIPLE),
+        1: SIZE_MULTIPLE * torch.export.Dim("rows", min=1, max=cells),
+        2: SIZE_MULTIPLE * torch.export.Dim("columns", min=1, max=cells),
     }
-    example = torch.zeros(1, 4 * SIZE_MULTIPLE, 6 * SIZE_MULTIPLE, 3, dtype=torch.uint8)
     with replaced(path) as partial:
         with only_errors(logging.getLogger("torch.onnx")), warnings.catch_warnings():
             # of torch's own making: deprecations inside its exporter
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                DecoderPicture(network),
-                (example,),
+                DecoderPicture(planned(network, precision), channels_last=channels_last),
+                (torch.zeros(1, height, width, 3, dtype=torch.uint8),),
                 partial,
                 input_names=["image"],
-                output_names=["embeddings", "logits"],
-                dynamic_shapes={"image": sides},
+                output_names=[CHANNELS_LAST if channels_last else EMBEDDINGS, LOGITS],
+                dynamic_shapes=None if size else {"image": sides},
                 opset_version=OPSET,
                 external_data=False,
                 dynamo=True,
@@ -89,30 +121,23 @@ def export_onnx(network: Network, path: Path) -> float:
         for node in model.graph.node:
             del node.metadata_props[:]  # stack traces, with the paths of this machine
         save_model(model, network.config, partial)
-        difference = largest_difference(network, partial)
-        if not difference <= TOLERANCE:
-            raise ModelError(
-                f"the exported graph differs from torch by {difference:.2g} of its largest value; "
-                f"{TOLERANCE:.0e} is allowed"
-            )
-    return difference
+        if size or precision == "fp16":
+            refuse_unfit(model)
+        # of sizes other than that of the export, where the file takes them
+        sizes = [size] if size else [(160, 96), (96, 160)]
+        return _difference(network, partial, sizes, TOLERANCES[precision].relative)
 
 
-def largest_difference(network: Network, path: Path) -> float:
-    """Run torch and ONNX Runtime on noise of two sizes, neither that of the export.
-
-    Returns:
-        Largest difference, relative to the largest value of the output.
-    """
-    runtime = OnnxRuntime(path)
+def _difference(
+    network: Network, path: Path, sizes: list[tuple[int, int]], tolerance: float
+) -> float:
+    """Compare torch and ONNX Runtime on noise; see ``export_onnx``."""
     rng = np.random.default_rng(0)
-    differences = []
-    for height, width in ((96, 160), (160, 96)):
-        image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        output = runtime.run(image)
-        with torch.inference_mode():
-            embeddings, logits = DecoderPicture(network)(torch.from_numpy(image)[None])
-        for ours, theirs in ((output.embeddings, embeddings), (output.logits, logits)):
-            reference = theirs[0].numpy()
-            differences.append(np.abs(ours - reference).max() / np.abs(reference).max())
-    return float(np.max(differences))  # unlike max(), not blind to NaN
+    noise: list[Image] = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for w, h in sizes]
+    parity = compare(TorchReference(network), OnnxRuntime(path), noise)
+    try:
+        # labels say nothing: there is no object in noise
+        parity.check(Tolerance(relative=tolerance, label_agreement=0.0))
+    except ModelError as error:
+        raise ModelError(f"the exported graph differs from torch: {error}") from error
+    return max(difference.relative for difference in parity.tensors.values())

@@ -22,7 +22,7 @@ from streamseg.kernels import launches
 from streamseg.kernels.launches import POINTERS, Launch
 from streamseg.results import Segments
 
-NUMPY_TYPES: Final = {
+NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "fp16": np.dtype(np.float16),
     "fp32": np.dtype(np.float32),
     "i64": np.dtype(np.int64),

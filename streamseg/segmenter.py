@@ -83,8 +83,9 @@ class Segmenter:
         self.grouping = grouping or GroupingConfig()
 
     def close(self) -> None:
-        """Give back what the network holds; nothing may be segmented afterwards."""
-        self.runtime.close()
+        """Give back what is held on a device; nothing may be segmented afterwards."""
+        if isinstance(self.runtime, GroupingRuntime):
+            self.runtime.close()
 
     def __enter__(self) -> Segmenter:
         """The segmenter; ``with`` closes it."""

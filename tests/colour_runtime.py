@@ -15,6 +15,8 @@ from streamseg.results import Image, NetworkOutput
 class ColourRuntime:
     """Follows ``streamseg.runtime.base.Runtime``."""
 
+    size = None
+
     def __init__(self) -> None:
         self.config = ModelConfig(embedding_dim=3, class_names=("car", "person"))
         self.description = "colours"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import fake_cuda
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,8 +17,10 @@ from streamseg.datasets import VocLayout
 
 if TYPE_CHECKING:
     import torch
+    from small_export import Export
 
     from streamseg.export.release import Release
+    from streamseg.model.network import Network
 
 MakeVoc: TypeAlias = Callable[..., VocLayout]
 
@@ -49,6 +54,14 @@ def poisoned_memory() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="session")
+def fake_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a CUDA driver without a GPU, for ``fake_cuda.run``."""
+    if sys.platform != "linux" or not fake_cuda.compiler():
+        pytest.skip("the fake driver needs Linux and a C compiler")
+    return fake_cuda.build(tmp_path_factory.mktemp("driver"))
 
 
 @pytest.fixture(scope="session")
@@ -104,3 +117,43 @@ def colour_of_class() -> dict[int, tuple[int, int, int]]:
 @pytest.fixture(scope="session")
 def voc(make_voc: MakeVoc) -> VocLayout:
     return make_voc([[1, 2], [2, 3, 1], [3]])
+
+
+@pytest.fixture(scope="session")
+def small_network() -> Network:
+    """Not to be changed."""
+    from small_export import settled_network
+
+    return settled_network()
+
+
+@pytest.fixture(scope="session")
+def export(small_network: Network, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Each kind of file is made once: it takes seconds."""
+    from small_export import Exported
+
+    from streamseg.export.to_onnx import export_onnx
+
+    made: dict[str, Exported] = {}
+
+    def exported(**options: Any) -> Exported:
+        kind = repr(sorted(options.items()))
+        if kind not in made:
+            path = tmp_path_factory.mktemp("export") / "model.onnx"
+            made[kind] = Exported(path, export_onnx(small_network, path, **options))
+        return made[kind]
+
+    return exported
+
+
+@pytest.fixture(scope="session")
+def int8_file(export: Export, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """8-bit for TensorRT, made of the half-precision file for one size; not to be changed."""
+    from small_export import SIZE, blobs
+
+    from streamseg.export.quantize import TENSORRT, quantize_onnx
+
+    path = tmp_path_factory.mktemp("int8") / "model.onnx"
+    source = export(precision="fp16", size=SIZE, channels_last=True).path
+    quantize_onnx(source, path, blobs(12), scheme=TENSORRT)
+    return path

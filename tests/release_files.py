@@ -21,10 +21,16 @@ from streamseg.export.release import (
 from streamseg.frame_plan import network_shape
 from streamseg.results import NetworkOutput
 
-CONFIG = ModelConfig(class_names=("car", "person"), embedding_dim=16)
+CONFIG = ModelConfig(
+    trunk="test_efficientnet",
+    embedding_dim=16,
+    neck_channels=8,
+    head_channels=8,
+    class_names=("car", "person"),
+)
 SIZE = (64, 32)
 SHAPE = network_shape(CONFIG, SIZE, "fp16")
-MAX_INSTANCES = 8
+MAX_INSTANCES = 64
 TOLERANCE = {"relative": 0.02, "label_agreement": 0.995}
 
 

@@ -37,11 +37,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build."""
-    from streamseg.cli.progress import stage_progress
     from streamseg.export.build import build_release
+    from streamseg.export.build_progress import build_bars
 
     workspace = arguments.workspace and int(arguments.workspace * GIB)
-    with stage_progress() as progress:
+    with build_bars() as progress:
         line = build_release(
             arguments.release, workspace_bytes=workspace, force=arguments.force, progress=progress
         )

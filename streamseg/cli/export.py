@@ -107,13 +107,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
     manifest = release.manifest
     size_mb = sum(release.path(name).stat().st_size for name in manifest.sha256) / 1e6
-    print(f"network   {manifest.precision}, {manifest.size[0]}x{manifest.size[1]}")
+    print(f"network     {manifest.precision}, {manifest.size[0]}x{manifest.size[1]}")
     for name, difference in parity.tensors.items():
-        print(f"{name:10}differ from torch by at most {difference.relative:.2g} of their largest")
-    print(f"classes   the same for {parity.label_agreement:.2%} of the pixels")
+        print(f"{name:12}differ from torch by at most {difference.relative:.2g} of their largest")
+    print(f"classes     the same for {parity.label_agreement:.2%} of the pixels")
     for architecture in sorted({kernel.architecture for kernel in manifest.kernels}):
         kernels = release.kernels_for(architecture)
-        print(f"sm_{architecture:<7}{len(kernels)} kernels, CUDA {kernels[0].assembled_by}")
+        print(f"sm_{architecture:<9}{len(kernels)} kernels, CUDA {kernels[0].assembled_by}")
     print(f"wrote {release.folder}, {size_mb:.1f} MB; next: streamseg check --dry-run", end=" ")
     print(release.folder)
     return 0

@@ -181,13 +181,14 @@ class Network(nn.Module):
         """Distance from the map's centre, x then y, [1, 2, h, w].
 
         Its scale is fixed in pixels, not in picture widths, so that two alike objects lie as
-        far apart in a large picture as in a small one.
+        far apart in a large picture as in a small one. Computed in float32, and only the result
+        in the features' type, which need not tell one row of a large map from the next.
         """
         height, width = features.shape[2:]
         step = self.config.stride / self.config.coordinate_scale_px
-        rows = torch.arange(height, dtype=features.dtype, device=features.device)
-        columns = torch.arange(width, dtype=features.dtype, device=features.device)
+        rows = torch.arange(height, dtype=torch.float32, device=features.device)
+        columns = torch.arange(width, dtype=torch.float32, device=features.device)
         y = (rows - (height - 1) / 2).mul(step).view(1, 1, height, 1)
         x = (columns - (width - 1) / 2).mul(step).view(1, 1, 1, width)
         shape = (1, 1, height, width)
-        return torch.cat((x.expand(shape), y.expand(shape)), dim=1)
+        return torch.cat((x.expand(shape), y.expand(shape)), dim=1).to(features.dtype)

@@ -16,8 +16,11 @@ class Runtime(Protocol):
     config: ModelConfig
     description: str
     """What runs where, for people: ``ONNX Runtime 1.20 on 2 CPU threads``."""
-    size: tuple[int, int] | None
-    """Width and height in pixels of the only pictures that it takes; None if it takes any."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels of the only pictures that it takes; None if it takes any."""
+        ...
 
     def run(self, image: Image) -> NetworkOutput:
         """Run the network on one picture.
@@ -28,10 +31,6 @@ class Runtime(Protocol):
         Returns:
             Embeddings [D, H/4, W/4] and logits [T, C+1, H/4, W/4], float32.
         """
-        ...
-
-    def close(self) -> None:
-        """Give back what it holds; closing again does nothing."""
         ...
 
 
@@ -73,4 +72,8 @@ class GroupingRuntime(Runtime, Protocol):
             height: of the frame that the picture was made of, in pixels.
             width: of it.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds on the device; closing again does nothing."""
         ...

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from streamseg.config import ModelConfig
 from streamseg.cores import usable_cores
-from streamseg.errors import ConfigError, ModelError
+from streamseg.errors import ConfigError, InputError, ModelError
 from streamseg.results import Image, NetworkOutput
 from streamseg.runtime.pictures import check_network_picture
 
 METADATA_KEY = "streamseg"
 """Name of the ONNX metadata entry that holds the model's configuration as JSON."""
+EMBEDDINGS, LOGITS = "embeddings", "logits"
+"""Names of the outputs, [1, D, h, w] and [1, T, C+1, h, w]."""
+CHANNELS_LAST = "embeddings_channels_last"
+"""Name of embeddings [1, h, w, D], so that nobody takes one for the other."""
 
 
 class OnnxRuntime:
@@ -56,9 +62,30 @@ class OnnxRuntime:
             self.config = ModelConfig.from_json(metadata[METADATA_KEY])
         except ConfigError as error:
             raise ModelError(f"{path}: {error}; it needs another version of streamseg") from error
+        shape = self._session.get_inputs()[0].shape
+        self.size: tuple[int, int] | None = None
+        """Width and height in pixels of the only pictures that the file takes."""
+        if all(isinstance(side, int) for side in shape[1:3]):
+            self.size = shape[2], shape[1]
+        names = [output.name for output in self._session.get_outputs()]
+        self._outputs = [CHANNELS_LAST if CHANNELS_LAST in names else EMBEDDINGS, LOGITS]
         self.description = (
             f"ONNX Runtime {onnxruntime.__version__}, CPU, {options.intra_op_num_threads} threads"
         )
+
+    def check(self, image: Image) -> None:
+        """Refuse a picture that ``run`` would not take.
+
+        Raises:
+            InputError: wrong shape or dtype, or a size that the file was not exported for.
+        """
+        check_network_picture(image)
+        height, width = image.shape[:2]
+        if self.size and self.size != (width, height):
+            raise InputError(
+                f"the model was exported for pictures of {self.size[0]}x{self.size[1]} only, "
+                f"got {width}x{height}"
+            )
 
     def run(self, image: Image) -> NetworkOutput:
         """Run the network on one picture.
@@ -67,11 +94,17 @@ class OnnxRuntime:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.
 
         Returns:
-            Embeddings [D, H/4, W/4] and logits [T, C+1, H/4, W/4], float32.
+            Embeddings [D, H/4, W/4] and logits [T, C+1, H/4, W/4], float32 whatever the file's
+            precision.
 
         Raises:
-            InputError: wrong shape or dtype.
+            InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
-        check_network_picture(image)
-        embeddings, logits = self._session.run(["embeddings", "logits"], {"image": image[None]})
-        return NetworkOutput(embeddings=embeddings[0], logits=logits[0])
+        self.check(image)
+        embeddings, logits = self._session.run(self._outputs, {"image": image[None]})
+        if self._outputs[0] == CHANNELS_LAST:
+            embeddings = embeddings.transpose(0, 3, 1, 2)
+        return NetworkOutput(
+            embeddings=np.ascontiguousarray(embeddings[0], np.float32),
+            logits=np.ascontiguousarray(logits[0], np.float32),
+        )

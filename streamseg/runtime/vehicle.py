@@ -12,18 +12,17 @@ from types import ModuleType, TracebackType
 
 import numpy as np
 
-from streamseg.errors import InputError
-from streamseg.export.engine import load_engine
+from streamseg.export.build import load_release_engine
 from streamseg.export.release import Release, open_release
-from streamseg.frame_plan import NUMPY_TYPES, plan_frame, read_segments
+from streamseg.frame_plan import plan_frame, read_segments
 from streamseg.grouping import GroupingConfig
 from streamseg.kernels.launches import most_programs
 from streamseg.kernels.similarity import squared_radius
 from streamseg.results import Image, NetworkOutput, Segments
 from streamseg.runtime.device import Device, open_device
-from streamseg.runtime.pictures import check_network_picture
 from streamseg.runtime.release_kernels import ReleaseKernels
-from streamseg.runtime.vehicle_slot import NetworkSlot, Slot, read_output
+from streamseg.runtime.vehicle_network import EngineNetwork
+from streamseg.runtime.vehicle_slot import Slot
 
 SLOTS = 2
 """Pictures under way."""
@@ -59,7 +58,7 @@ class VehicleRuntime:
         self.device: Device = open_device(device)
         try:
             with self.device.current():
-                self._engine = load_engine(self.release, self.device.facts, tensorrt)
+                self._engine = load_release_engine(self.release, self.device.facts, tensorrt)
                 self._kernels = ReleaseKernels(self.release, self.device)
                 self._upload, self._compute, self._download = (
                     self.device.stream() for _ in range(3)
@@ -67,7 +66,7 @@ class VehicleRuntime:
                 taus = np.asarray(manifest.model.taus, np.float32)
                 self._radius = self.device.constant(squared_radius(taus))
                 self._networks = [
-                    NetworkSlot(self.device, self._engine, manifest) for _ in range(SLOTS)
+                    EngineNetwork(self.device, self._engine, manifest) for _ in range(SLOTS)
                 ]
         except BaseException:
             self.close()
@@ -86,22 +85,8 @@ class VehicleRuntime:
             DeviceError: the GPU or TensorRT refuses.
             InputError: wrong shape or dtype.
         """
-        self._check(image)
-        shape, slot = self.release.manifest.shape, self._networks[0]
-        dtype = NUMPY_TYPES[shape.number]
         with self.device.current():
-            np.copyto(slot.staged.array, image)
-            self.device.upload(slot.staged, slot.pixels, self._compute)
-            slot.run(self._compute)
-            buffers = (slot.embeddings, slot.logits)
-            hosts = [self.device.pinned((b.size_bytes // dtype.itemsize,), dtype) for b in buffers]
-            for buffer, host in zip(buffers, hosts, strict=True):
-                self.device.download(buffer, host, self._compute)
-            self._compute.synchronize()
-            embeddings, logits = read_output(*(host.array for host in hosts), shape)
-            for host in hosts:
-                host.release()
-        return NetworkOutput(embeddings, logits)
+            return self._networks[0].run(image)
 
     def submit(
         self, image: Image, grouping: GroupingConfig, *, height: int, width: int
@@ -113,10 +98,9 @@ class VehicleRuntime:
             InputError: wrong shape or dtype.
             ModelError: the release holds no kernel for frames of this size.
         """
-        self._check(image)
         with self.device.current():
             slot = self._slot(grouping, height, width)
-            np.copyto(slot.network.staged.array, image)
+            slot.network.stage(image)
             self.device.upload(slot.network.staged, slot.network.pixels, self._upload)
             slot.arrived.record(self._upload)
             self._compute.wait(slot.arrived)
@@ -130,17 +114,9 @@ class VehicleRuntime:
     def memory_bytes(self) -> int:
         """Device memory of network and grouping, without what the driver takes for itself."""
         activations = SLOTS * int(self._engine.device_memory_size_v2)
-        slots = [slot for slots in self._slots.values() for slot in slots]
-        return activations + sum(part.memory_bytes for part in (*self._networks, *slots))
-
-    def _check(self, image: Image) -> None:
-        check_network_picture(image)
-        width, height = self.size
-        if image.shape[:2] != (height, width):
-            raise InputError(
-                f"{self.release.folder} was exported for pictures of {width}x{height} only, "
-                f"got {image.shape[1]}x{image.shape[0]}"
-            )
+        networks = sum(network.memory_bytes for network in self._networks)
+        slots = sum(slot.memory_bytes for slots in self._slots.values() for slot in slots)
+        return activations + networks + slots
 
     def _slot(self, grouping: GroupingConfig, height: int, width: int) -> Slot:
         """The slot whose turn it is, for frames of this size."""

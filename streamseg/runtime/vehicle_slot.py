@@ -8,52 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.errors import DeviceError
-from streamseg.export.release import Manifest
-from streamseg.frame_plan import NUMPY_TYPES, FramePlan, MapShape
-from streamseg.runtime.device import Device, DeviceBuffer, Graph, PinnedArray, Stream
-from streamseg.runtime.onnx import CHANNELS_LAST, LOGITS
+from streamseg.frame_plan import NUMPY_TYPES, FramePlan
+from streamseg.runtime.device import Device, DeviceBuffer, Graph, Stream
 from streamseg.runtime.release_kernels import ReleaseKernels
-
-
-class NetworkSlot:
-    """The network of one picture: an execution context of the engine with memory of its own.
-
-    To be used inside ``with device.current():``.
-    """
-
-    def __init__(self, device: Device, engine: Any, manifest: Manifest) -> None:
-        """Allocate, and tell the engine where.
-
-        Raises:
-            DeviceError: no memory left, or the engine takes other arrays than the manifest says.
-        """
-        width, height = manifest.size
-        shape = manifest.shape
-        self.staged: PinnedArray = device.pinned((height, width, 3), np.dtype(np.uint8))
-        self.pixels = device.allocate(self.staged.array.nbytes)
-        item = NUMPY_TYPES[shape.number].itemsize
-        self.embeddings = device.allocate(shape.pixels * shape.dims * item)
-        self.logits = device.allocate(shape.pixels * shape.thresholds * shape.channels * item)
-        self.memory_bytes = sum(
-            buffer.size_bytes for buffer in (self.pixels, self.embeddings, self.logits)
-        )
-        self._context = engine.create_execution_context()
-        if self._context is None:
-            raise DeviceError("TensorRT made no execution context: out of device memory?")
-        arrays = {"image": self.pixels, CHANNELS_LAST: self.embeddings, LOGITS: self.logits}
-        for name, buffer in arrays.items():
-            if not self._context.set_tensor_address(name, buffer.pointer):
-                raise DeviceError(f"the engine has no tensor {name}")
-
-    def run(self, stream: Stream) -> None:
-        """Start the network on ``pixels``.
-
-        Raises:
-            DeviceError: TensorRT refuses.
-        """
-        if not self._context.execute_async_v3(stream.handle):
-            raise DeviceError("TensorRT could not start the network; see its log")
+from streamseg.runtime.vehicle_network import EngineNetwork
 
 
 class Slot:
@@ -66,7 +24,7 @@ class Slot:
     def __init__(
         self,
         device: Device,
-        network: NetworkSlot,
+        network: EngineNetwork,
         kernels: ReleaseKernels,
         plan: FramePlan,
         squared_radius: DeviceBuffer,
@@ -107,7 +65,7 @@ class Slot:
         """
         if self._used and not self._graphs:
             self._graphs = (
-                self._device.capture(stream, lambda: self.network.run(stream)),
+                self._device.capture(stream, lambda: self.network.start(stream)),
                 self._device.capture(stream, lambda: self._group(stream)),
             )
         self._used = True
@@ -117,7 +75,7 @@ class Slot:
             self.between.record(stream)
             self._graphs[1].launch(stream)
         else:
-            self.network.run(stream)
+            self.network.start(stream)
             self.between.record(stream)
             self._group(stream)
         self.done.record(stream)
@@ -142,24 +100,3 @@ class Slot:
         self._device.zero(self._cleared, stream)
         for launch in self._launches:
             launch.start(stream)
-
-
-def read_output(
-    embeddings: NDArray[Any], logits: NDArray[Any], shape: MapShape
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The network's outputs as everyone else knows them.
-
-    Args:
-        embeddings: [h * w * D].
-        logits: [T * (C+1) * h * w].
-        shape: of the output.
-
-    Returns:
-        Embeddings [D, h, w] and logits [T, C+1, h, w], float32.
-    """
-    rows = embeddings.reshape(shape.height, shape.width, shape.dims)
-    planes = logits.reshape(shape.thresholds, shape.channels, shape.height, shape.width)
-    return (
-        np.ascontiguousarray(rows.transpose(2, 0, 1), np.float32),
-        np.ascontiguousarray(planes, np.float32),
-    )

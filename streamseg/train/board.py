@@ -95,6 +95,8 @@ class _TorchRuntime:
 
     description = "torch"
 
+    size = None
+
     def __init__(self, network: Network) -> None:
         self.network = network
         self.config = network.config

@@ -5,43 +5,19 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
-from small_model import SMALL
-from torch import nn
+from onnx import TensorProto, numpy_helper, shape_inference
+from small_export import SIZE, Export, blobs
 
 from streamseg.errors import InputError, ModelError
 from streamseg.export import quantize
-from streamseg.export.quantize import FLOAT_LAYERS, quantize_onnx
-from streamseg.export.to_onnx import export_onnx
-from streamseg.model.network import Network
-from streamseg.results import Image
+from streamseg.export.lint import lint_onnx
+from streamseg.export.quantize import FLOAT_LAYERS, TENSORRT, quantize_onnx
 from streamseg.runtime.onnx import OnnxRuntime
 
 
-def blobs(count: int) -> list[Image]:
-    """Pictures with structure at many scales: noise, enlarged."""
-    rng = np.random.default_rng(0)
-    return [
-        np.kron(rng.integers(0, 256, (8, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)
-        for _ in range(count)
-    ]
-
-
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The float file of a network with random weights but real running statistics."""
-    torch.manual_seed(0)
-    network = Network(SMALL)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # the mean over all batches
-    pixels = torch.from_numpy(np.stack(blobs(8))).permute(0, 3, 1, 2).float()
-    with torch.no_grad():
-        for _ in range(3):
-            network(pixels)
-    path = tmp_path_factory.mktemp("export") / "model.onnx"
-    export_onnx(network, path)
-    return path
+def exported(export: Export) -> Path:
+    return export().path
 
 
 def test_the_8_bit_model_agrees_with_the_float_model(exported: Path, tmp_path: Path) -> None:
@@ -84,3 +60,60 @@ def test_a_poor_copy_is_refused_and_leaves_the_old_file(
 def test_pictures_are_needed(exported: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs pictures"):
         quantize_onnx(exported, tmp_path / "model.onnx", [])
+
+
+def test_for_tensorrt_all_is_symmetric_and_the_rest_is_half(int8_file: Path) -> None:
+    model = shape_inference.infer_shapes(onnx.load(int8_file))
+    assert lint_onnx(model) == []
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 20)]
+    assert model.ir_version == 10
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    producer = {output: node for node in graph.node for output in node.output}
+    quantizers = [n for n in graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    for node in quantizers:
+        scale, zero = constants[node.input[1]], constants[node.input[2]]
+        assert zero.data_type == TensorProto.INT8 and not numpy_helper.to_array(zero).any()
+        assert scale.data_type == TensorProto.FLOAT16
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    integer = 0
+    for node in convolutions:
+        weights, bias = producer.get(node.input[1]), node.input[2:]
+        assert all(constants[name].data_type == TensorProto.FLOAT16 for name in bias)
+        if weights is None:
+            continue
+        assert producer[node.input[0]].op_type == weights.op_type == "DequantizeLinear"
+        scales = numpy_helper.to_array(constants[weights.input[1]])
+        shape = numpy_helper.to_array(constants[producer[weights.input[0]].input[0]]).shape
+        assert scales.shape == shape[:1]  # one a channel
+        integer += 1
+    assert integer == len(convolutions) - FLOAT_LAYERS - 2  # the outputs of both heads
+    # an activation stays between a convolution and the next quantization, to be one kernel
+    assert any(producer[n.input[0]].op_type == "Relu" for n in quantizers if n.input[0] in producer)
+    casts = [node for node in graph.node if node.op_type == "Cast"]
+    assert len(casts) <= 3
+
+
+def test_for_tensorrt_the_8_bit_model_agrees_too(export: Export, int8_file: Path) -> None:
+    source = export(precision="fp16", size=SIZE, channels_last=True).path
+    exact, coarse = OnnxRuntime(source, threads=1), OnnxRuntime(int8_file, threads=1)
+    assert coarse.config == exact.config and coarse.size == SIZE
+    for picture in blobs(3):
+        truth, found = exact.run(picture).embeddings, coarse.run(picture).embeddings
+        error = np.sqrt(np.square(found - truth).mean())
+        assert 0 < error <= quantize.TOLERANCE * truth.std()
+
+
+def test_pictures_of_another_size_than_the_files_are_refused(
+    export: Export, tmp_path: Path
+) -> None:
+    source = export(precision="fp16", size=SIZE, channels_last=True).path
+    wrong = [np.ascontiguousarray(picture[:32]) for picture in blobs(1)]
+    with pytest.raises(InputError, match="exported for pictures of 96x64 only, got 96x32"):
+        quantize_onnx(source, tmp_path / "model.onnx", wrong, scheme=TENSORRT)
+
+
+def test_the_cpus_scheme_is_none_for_tensorrt(exported: Path, tmp_path: Path) -> None:
+    quantize_onnx(exported, tmp_path / "model.onnx", blobs(2))
+    findings = lint_onnx(onnx.load(tmp_path / "model.onnx"))
+    assert any("TensorRT takes int8 only" in finding for finding in findings)

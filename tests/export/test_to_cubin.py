@@ -40,7 +40,7 @@ def test_every_launch_of_every_frame_has_its_kernel(
 
 
 def test_more_instances_than_were_compiled_for_have_no_kernel(compiled_release: Release) -> None:
-    config = GroupingConfig(max_instances=8 * MAX_INSTANCES)
+    config = GroupingConfig(max_instances=2 * MAX_INSTANCES)
     plan = plan_frame(SHAPE, config, height=32, width=64, most_programs=most_programs(8))
     kernels = compiled_release.kernels_for(87)
     unserved = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import sys
 from collections import Counter
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -22,15 +21,8 @@ def is_installed(kind: str) -> bool:
     return all(map(find_spec, PACKAGES[kind]))
 
 
-@pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if sys.platform != "linux" or not fake_cuda.compiler():
-        pytest.skip("the fake driver needs Linux and a C compiler")
-    return fake_cuda.build(tmp_path_factory.mktemp("driver"))
-
-
 @pytest.fixture(params=PACKAGES)
-def play(request: pytest.FixtureRequest, driver: Path, tmp_path: Path) -> Play:
+def play(request: pytest.FixtureRequest, fake_driver: Path, tmp_path: Path) -> Play:
     """Play a scenario; whatever it does, all that was lent is given back and no stack grows."""
     kind = request.param
     if not is_installed(kind):
@@ -38,7 +30,7 @@ def play(request: pytest.FixtureRequest, driver: Path, tmp_path: Path) -> Play:
 
     def play(name: str, **settings: str) -> Run:
         log = tmp_path / "calls.jsonl"
-        done = fake_cuda.run(driver, log, str(SCENARIOS), name, kind, **settings)
+        done = fake_cuda.run(fake_driver, log, str(SCENARIOS), name, kind, **settings)
         retained, released = (
             len(done.named(f"cuDevicePrimaryCtx{what}")) for what in ("Retain", "Release")
         )
@@ -74,11 +66,11 @@ def test_facts_of_another_gpu_and_driver_differ(play: Play) -> None:
     assert facts["is"].endswith(", CUDA 13.2, FakeOrin")
 
 
-def test_pycuda_comes_first_where_both_packages_are(driver: Path, tmp_path: Path) -> None:
+def test_pycuda_comes_first_where_both_packages_are(fake_driver: Path, tmp_path: Path) -> None:
     installed = [kind for kind in PACKAGES if is_installed(kind)]
     if not installed:
         pytest.skip("neither pycuda nor cuda-bindings is installed")
-    done = fake_cuda.run(driver, tmp_path / "log", str(SCENARIOS), "facts", "auto")
+    done = fake_cuda.run(fake_driver, tmp_path / "log", str(SCENARIOS), "facts", "auto")
     assert done.output["is"].startswith(installed[0])
 
 
@@ -225,7 +217,7 @@ def test_misuse_is_refused_in_plain_words(play: Play) -> None:
     }
 
 
-def test_the_fake_driver_itself_finds_mistakes(driver: Path, tmp_path: Path) -> None:
+def test_the_fake_driver_itself_finds_mistakes(fake_driver: Path, tmp_path: Path) -> None:
     """Or the tests above would show nothing."""
     code = """
 import ctypes, json
@@ -242,7 +234,7 @@ codes.append(cuda.cuMemAlloc_v2(ctypes.byref(pointer), 8))
 codes.append(cuda.cuTexRefCreate(None))
 print(json.dumps(codes))
 """
-    done = fake_cuda.run(driver, tmp_path / "log", "-c", code)
+    done = fake_cuda.run(fake_driver, tmp_path / "log", "-c", code)
     assert done.output == [201, 201, 0, 0, 1, 0, 0, 1, 0, 801]
     last: Call = done.calls[-1]
     assert (last["call"], last["alive"]) == ("exit", 1)

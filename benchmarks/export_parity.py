@@ -1,0 +1,130 @@
+"""What a model loses in half precision and in 8 bits for TensorRT, before any GPU is involved.
+
+    python benchmarks/export_parity.py --data VOC2012
+
+Exports the weights, runs the files on ONNX Runtime and compares them with the network in torch at
+float32: the share of pixels that keep their class, and the change of mAP^r. The 8-bit file is
+calibrated on pictures of the training split. Needs the extras ``train`` and ``export``; the last
+line of the output is one JSON document.
+
+On few pictures mAP^r moves in jumps: take the whole split (``--pictures 0``) to judge by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+
+from streamseg import __version__
+from streamseg.config import ModelConfig
+from streamseg.datasets import InstanceDataset, open_dataset
+from streamseg.export.parity import (
+    TOLERANCES,
+    AccuracyChange,
+    compare,
+    score,
+)
+from streamseg.export.quantize import TENSORRT, quantize_onnx
+from streamseg.export.to_onnx import export_onnx
+from streamseg.export.torch_reference import TorchReference
+from streamseg.model.weights import load_safetensors, network_from
+from streamseg.results import Image
+from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.segmenter import SHIPPED_MODEL, frame_of_array
+
+LEAST_AGREEMENT = {"fp16": 0.995, "int8": TOLERANCES["int8"].label_agreement}
+MOST_LOST_POINTS = {"fp16": 0.5, "int8": 1.5}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="accuracy of exported files")
+    parser.add_argument("--data", type=Path, required=True, help="folder in VOC's layout")
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--pictures", type=int, default=100, help="of the split; 0: all")
+    parser.add_argument("--calibration", type=int, default=64, help="pictures of --data's train")
+    parser.add_argument("--weights", type=Path, default=SHIPPED_MODEL.with_suffix(".safetensors"))
+    parser.add_argument("--threads", type=int)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+
+    network = network_from(*load_safetensors(arguments.weights))
+    reference = TorchReference(network)
+    data = open_dataset(arguments.data, arguments.split)
+    ids = evenly(data, arguments.pictures or len(data))
+    pictures = seen_by_network(data, ids, network.config)
+    train = open_dataset(arguments.data, "train")
+    calibration = seen_by_network(train, evenly(train, arguments.calibration), network.config)
+    truth = score(reference, data, ids)
+    print(f"torch float32: mAP^r {100 * truth.map_r[truth.thresholds.index(0.5)]:.2f}", flush=True)
+
+    rows: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        half, integer = Path(folder, "fp16.onnx"), Path(folder, "int8.onnx")
+        export_onnx(network, half, precision="fp16")
+        quantize_onnx(half, integer, calibration, scheme=TENSORRT)
+        for name, path in (("fp16", half), ("int8", integer)):
+            started = time.perf_counter()
+            runtime = OnnxRuntime(path, threads=arguments.threads)
+            parity = compare(reference, runtime, pictures)
+            change = AccuracyChange(truth, score(runtime, data, ids))
+            rows[name] = {
+                "label_agreement": parity.label_agreement,
+                "embeddings_relative": parity.embeddings.relative,
+                "logits_relative": parity.logits.relative,
+                "map_r_points": change.points,
+                "map_vol_points": change.volume_points,
+                "bytes": path.stat().st_size,
+                "seconds": time.perf_counter() - started,
+            }
+            met = (
+                parity.label_agreement >= LEAST_AGREEMENT[name]
+                and change.points >= -MOST_LOST_POINTS[name]
+            )
+            print(
+                f"{name}: {parity.label_agreement:.2%} of the pixels keep their class "
+                f"(bar {LEAST_AGREEMENT[name]:.1%}), mAP^r {change.points:+.2f} points "
+                f"(bar -{MOST_LOST_POINTS[name]}), AP^r_vol {change.volume_points:+.2f}: "
+                f"{'met' if met else 'MISSED'}",
+                flush=True,
+            )
+    print(
+        json.dumps(
+            {
+                "streamseg_version": __version__,
+                "torch": torch.__version__,
+                "onnxruntime": onnxruntime.__version__,
+                "machine": platform.machine(),
+                "weights": arguments.weights.name,
+                "pictures": len(ids),
+                "calibration_pictures": len(calibration),
+                "files": rows,
+            }
+        )
+    )
+
+
+def evenly(data: InstanceDataset, count: int) -> list[str]:
+    """At most so many ids, spread over the whole split."""
+    places = np.unique(np.linspace(0, len(data) - 1, count).astype(int))
+    return [data.ids[place] for place in places]
+
+
+def seen_by_network(data: InstanceDataset, ids: list[str], config: ModelConfig) -> list[Image]:
+    """The pictures at the sizes that the network is run at."""
+    frames = [frame_of_array(data.load(image_id).image) for image_id in ids]
+    return [frame.render(*config.input_size(frame.width, frame.height)) for frame in frames]
+
+
+if __name__ == "__main__":
+    main()

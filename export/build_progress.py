@@ -1,0 +1,146 @@
+"""How far a build is, and how to stop it.
+
+TensorRT takes minutes in a vehicle. It reports phases, which contain phases, each of some steps;
+after every step it asks whether to go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from streamseg.export.tensorrt_module import IProgressMonitor, TensorRT
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+Result = TypeVar("Result")
+DEEPEST_BAR: Final = 3
+"""Phases below flicker by."""
+
+
+@dataclass(frozen=True)
+class BuildStep:
+    """A phase has begun (0 steps are done), done a step, or come to its end (all are)."""
+
+    phases: tuple[str, ...]
+    """TensorRT's names, the outermost phase first."""
+    done: int
+    total: int
+
+
+class BuildWatch:
+    """Passes steps on, until someone cancels. May be used by several threads."""
+
+    def __init__(self, progress: Callable[[BuildStep], None] | None) -> None:
+        """Start with no phase.
+
+        Args:
+            progress: called for every step, by one thread at a time; what it raises cancels.
+        """
+        self.error: BaseException | None = None
+        """Why the build was cancelled."""
+        self._progress = progress
+        self._phases: dict[str, tuple[tuple[str, ...], int]] = {}
+        self._lock = threading.Lock()
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Call a function that reports here; Ctrl-C cancels it.
+
+        It runs in a thread of its own: Python notices Ctrl-C in the main thread only, which would
+        be inside TensorRT.
+
+        Raises:
+            BaseException: that of ``progress`` or of Ctrl-C, when the function has returned.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            try:
+                result = future.result()
+            except KeyboardInterrupt as error:
+                self.error = error
+                raise
+        if self.error:
+            raise self.error
+        return result
+
+    def start(self, phase: str, parent: str | None, total: int) -> None:
+        """A phase begins."""
+        with self._lock:
+            above, _ = self._phases.get(parent or "", ((), 0))
+            self._phases[phase] = (*above, phase), total
+            self._tell(phase, 0)
+
+    def step(self, phase: str, step: int) -> bool:
+        """A step is done; whether to go on."""
+        with self._lock:
+            self._tell(phase, step + 1)
+        return self.error is None
+
+    def finish(self, phase: str) -> None:
+        """A phase is over."""
+        with self._lock:
+            self._tell(phase, None)
+            self._phases.pop(phase, None)
+
+    def _tell(self, phase: str, done: int | None) -> None:
+        if self._progress is None or self.error is not None or phase not in self._phases:
+            return
+        phases, total = self._phases[phase]
+        try:
+            self._progress(BuildStep(phases, total if done is None else done, total))
+        except BaseException as error:  # must not pass through TensorRT's own frames
+            self.error = error
+
+
+def progress_monitor(trt: TensorRT, watch: BuildWatch) -> IProgressMonitor:
+    """What TensorRT wants to be given, reporting to ``watch``."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            watch.start(phase_name, parent_phase, num_steps)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            return watch.step(phase_name, step)
+
+        def phase_finish(self, phase_name: str) -> None:
+            watch.finish(phase_name)
+
+    return Monitor()
+
+
+@contextmanager
+def build_bars() -> Iterator[Callable[[BuildStep], None]]:
+    """Show the phases of a build on stderr, a bar each, inner ones indented.
+
+    Yields:
+        The ``progress`` for ``build_engine``.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, refresh_per_second=5, transient=True) as bars:
+        tasks: dict[tuple[str, ...], TaskID] = {}
+
+        def show(step: BuildStep) -> None:
+            depth = len(step.phases)
+            if depth > DEEPEST_BAR:
+                return
+            if step.phases not in tasks:
+                indented = "  " * (depth - 1) + step.phases[-1]
+                tasks[step.phases] = bars.add_task(indented, total=step.total)
+            bars.update(tasks[step.phases], completed=step.done)
+            if step.done == step.total and depth > 1:
+                bars.remove_task(tasks.pop(step.phases))
+
+        yield show

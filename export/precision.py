@@ -1,0 +1,124 @@
+"""The network as it is exported: batch norms folded, and each part in the precision planned for it.
+
+Half precision is laid down here, in the module, and not left to a converter or a builder: strongly
+typed TensorRT networks compute in the types that the graph says, and torch itself can show what
+the plan costs. In half precision are the convolutions of trunk, neck and heads, and the outputs.
+In float32 stay
+
+* the pixels until they are normalised,
+* the coordinates until a head reads them, and
+* every norm that could not be folded: sums of squares leave the range of half precision.
+
+Softmax and distances between embeddings are no part of the graph.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from streamseg.config import SIZE_MULTIPLE
+from streamseg.model.network import Network
+
+Precision: TypeAlias = Literal["fp32", "fp16"]
+
+NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm, nn.LayerNorm)
+
+
+def planned(network: Network, precision: Precision) -> Network:
+    """A copy of the network to export, in evaluation mode, the caller's left as it is.
+
+    Args:
+        network: trained.
+        precision: of the copy; the plan of ``fp16`` is told above.
+    """
+    copy = deepcopy(network).eval().requires_grad_(False)
+    fold_batch_norms(copy)
+    if precision == "fp16":
+        _halve(copy)
+    return copy
+
+
+def fold_batch_norms(network: nn.Module) -> None:
+    """Move every batch norm that follows a convolution into its weights, in place.
+
+    Which follows which is seen in one run, since the order in which modules are defined need not
+    be that of the computation. A convolution that others read as well would give wrong results;
+    no known trunk has one, and the comparison after an export would tell.
+
+    Args:
+        network: in evaluation mode; takes pixels [1, 3, 64, 64].
+    """
+    made_by: dict[int, nn.Conv2d] = {}
+    outputs: list[Tensor] = []  # kept, so that no two have one id
+    seen: set[tuple[nn.Conv2d | None, nn.BatchNorm2d]] = set()
+
+    def after_convolution(module: nn.Conv2d, inputs: tuple[Tensor], output: Tensor) -> None:
+        made_by[id(output)] = module
+        outputs.append(output)
+
+    def before_norm(module: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        seen.add((made_by.get(id(inputs[0])), module))
+
+    hooks = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            hooks.append(module.register_forward_hook(after_convolution))
+        elif isinstance(module, nn.BatchNorm2d):
+            hooks.append(module.register_forward_pre_hook(before_norm))
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 2 * SIZE_MULTIPLE, 2 * SIZE_MULTIPLE))
+    for hook in hooks:
+        hook.remove()
+
+    convolutions, norms = [conv for conv, _ in seen], [norm for _, norm in seen]
+    name_of = {module: name for name, module in network.named_modules()}
+    for conv, norm in seen:
+        if conv and convolutions.count(conv) == norms.count(norm) == 1:
+            network.set_submodule(name_of[conv], fuse_conv_bn_eval(conv, norm))
+            network.set_submodule(name_of[norm], _rest(norm))
+
+
+def _rest(norm: nn.BatchNorm2d) -> nn.Module:
+    """What a batch norm does besides: those of timm end in an activation."""
+    activation = getattr(norm, "act", None)
+    return activation if isinstance(activation, nn.Module) else nn.Identity()
+
+
+def _halve(network: Network) -> None:
+    network.trunk = nn.Sequential(_To(torch.float16), network.trunk)
+    for name, module in list(network.named_modules()):
+        if isinstance(module, NORMS):
+            network.set_submodule(name, _InFloat(module))
+    network.half()
+    for module in network.modules():
+        if isinstance(module, _InFloat):
+            module.float()
+    network.mean, network.std = network.mean.float(), network.std.float()
+
+
+class _To(nn.Module):
+    """A change of type."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values.to(self.dtype)
+
+
+class _InFloat(nn.Module):
+    """A module that computes in float32 whatever is around it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, values: Tensor) -> Tensor:
+        result: Tensor = self.module(values.float())
+        return result.to(values.dtype)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from streamseg.export.precision import fold_batch_norms, planned
+from streamseg.model.network import Network
+
+
+def settled(channels: int) -> nn.BatchNorm2d:
+    """A norm that does something."""
+    norm = nn.BatchNorm2d(channels)
+    assert norm.running_mean is not None and norm.running_var is not None
+    norm.running_mean.uniform_(-1, 1)
+    norm.running_var.uniform_(0.5, 2)
+    return norm
+
+
+def norms(network: nn.Module) -> int:
+    return sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+def test_a_plan_leaves_the_callers_network_alone(small_network: Network) -> None:
+    before = {name: tensor.clone() for name, tensor in small_network.state_dict().items()}
+    assert small_network.training
+    planned(small_network, "fp16")
+    assert small_network.training and norms(small_network) > 10
+    after = small_network.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    assert all(parameter.requires_grad for parameter in small_network.parameters())
+
+
+def test_no_batch_norm_is_left_and_the_results_stay(small_network: Network) -> None:
+    pixels = 255 * torch.rand(1, 3, 64, 96)
+    folded = planned(small_network, "fp32")
+    assert norms(folded) == 0
+    with torch.no_grad():
+        exact = deepcopy(small_network).eval()(pixels)
+        for ours, theirs in zip(folded(pixels), exact, strict=True):
+            assert torch.allclose(ours, theirs, rtol=0, atol=1e-5 * float(theirs.abs().max()))
+
+
+def test_convolutions_and_outputs_are_half_and_coordinates_are_computed_in_float(
+    small_network: Network,
+) -> None:
+    halved = planned(small_network, "fp16")
+    convolutions = [module for module in halved.modules() if isinstance(module, nn.Conv2d)]
+    assert {conv.weight.dtype for conv in convolutions} == {torch.float16}
+    assert halved.mean.dtype == halved.std.dtype == torch.float32
+    with torch.no_grad():
+        embeddings, logits = halved(255 * torch.rand(1, 3, 64, 96))
+    assert embeddings.dtype == logits.dtype == torch.float16
+    # in half precision row 2049 would be row 2048
+    tall = torch.zeros(1, 1, 4096, 1)
+    exact = halved.coordinates(tall)
+    assert torch.equal(halved.coordinates(tall.half()), exact.half())
+    assert (exact[0, 1, :, 0].diff() > 0).all()
+
+
+class TwoReaders(nn.Module):
+    """One convolution read through two norms; one norm of an input; one pair in a row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm_of_input = settled(3)
+        self.one, self.other = settled(4), settled(4)  # defined before the convolution
+        self.shared = nn.Conv2d(3, 4, 1)
+        self.alone, self.after = nn.Conv2d(3, 4, 1), settled(4)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        pixels = self.norm_of_input(pixels)
+        shared = self.shared(pixels)
+        result: Tensor = self.one(shared) + self.other(shared) + self.after(self.alone(pixels))
+        return result
+
+
+def test_a_norm_that_cannot_be_folded_stays() -> None:
+    torch.manual_seed(0)
+    network = TwoReaders().eval().requires_grad_(False)
+    pixels = torch.rand(1, 3, 64, 64)
+    expected = network(pixels)
+    fold_batch_norms(network)
+    assert norms(network) == 3 and isinstance(network.after, nn.Identity)
+    assert torch.allclose(network(pixels), expected, atol=1e-5)
+
+
+def test_norms_that_stay_compute_in_float(small_network: Network) -> None:
+    other = planned(small_network, "fp32")
+    other.neck = nn.Sequential(other.neck, nn.GroupNorm(2, small_network.config.head_channels))
+    halved = planned(other, "fp16")
+    (norm,) = [module for module in halved.modules() if isinstance(module, nn.GroupNorm)]
+    seen: list[torch.dtype] = []
+    norm.register_forward_hook(
+        lambda _, inputs, output: seen.extend((inputs[0].dtype, output.dtype))
+    )
+    with torch.no_grad():
+        embeddings, _ = halved(255 * torch.rand(1, 3, 64, 96))
+    assert seen == [torch.float32, torch.float32] and norm.weight.dtype == torch.float32
+    assert embeddings.dtype == torch.float16
