@@ -67,6 +67,8 @@ class Announcer:
             logger.warning("%s: lost: %s", self.source, reason)
         elif state == "live" and self._was_lost:
             logger.warning("%s: live again", self.source)
+        elif error is not None:
+            logger.warning("%s: ended: %s", self.source, reason)
         if state in ("lost", "live"):
             self._was_lost = state == "lost"
         if self._on_event is not None:

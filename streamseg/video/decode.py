@@ -122,7 +122,9 @@ class VideoSource(Source):
                 self.decode_ms, spent_seconds = 1e3 * spent_seconds, 0.0
                 yield decoded, arrivals.of(decoded.pts, started)
 
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    def _packets(
+        self, container: InputContainer, stream: VideoStream
+    ) -> Iterator[Packet[VideoStream]]:
         """Yield packets; of a live stream, pass over the damaged ones."""
         packets = container.demux(stream)
         in_a_row = 0

@@ -65,7 +65,7 @@ def writing(path: Path) -> Iterator[None]:
 def _reason(error: av.error.FFmpegError | OSError) -> str:
     for kind, hint in _HINTS:
         if isinstance(error, kind):
-            return f"{without_secrets(error.strerror)}; {hint}"
+            return f"{error.strerror}; {hint}"
     return without_secrets(error.strerror or str(error))
 
 

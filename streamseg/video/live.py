@@ -127,10 +127,7 @@ def _reconnect(
     *,
     failed: int,
 ) -> Source:
-    """Try until it works.
-
-    Args:
-        failed: tries before, that led to nothing that lasted.
+    """Try until it works; ``failed`` tries before led to nothing that lasted.
 
     Raises:
         SourceError: no try is left, or the stream is being stopped.

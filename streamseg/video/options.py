@@ -62,5 +62,5 @@ class SourceOptions:
     def delay_seconds(self, attempt: int) -> float:
         """The wait before a try to reconnect, counted from 1."""
         doublings = min(attempt - 1, 60)
-        longest = min(self.first_delay_seconds * 2**doublings, self.longest_delay_seconds)
+        longest = min(self.first_delay_seconds * 2.0**doublings, self.longest_delay_seconds)
         return longest * random.uniform(0.5, 1.0)

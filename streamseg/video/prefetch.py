@@ -59,8 +59,6 @@ class Fetched(NamedTuple):
     """Frames that were thrown away just before this one, to stay up to date."""
     decode_ms: float
     """Time to decode it, in ms, without waiting for the camera or the network."""
-    skipped: int
-    """Unreadable images or damaged packets that the source passed over so far."""
 
 
 class Prefetch(Iterator[Fetched]):
@@ -74,7 +72,7 @@ class Prefetch(Iterator[Fetched]):
         self,
         source: Source | OpenLater,
         depth: int,
-        policy: Policy = Policy(),  # noqa: B008 - it is frozen
+        policy: Policy = Policy(),
         changed: Condition | None = None,
         announce: Announcer | None = None,
     ) -> None:
@@ -114,6 +112,11 @@ class Prefetch(Iterator[Fetched]):
     def is_ready(self) -> bool:
         """Whether ``__next__`` would not wait; to be asked while holding ``changed``."""
         return self._buffer.is_ready()
+
+    @property
+    def skipped(self) -> int:
+        """Unreadable images or damaged packets that the source passed over so far."""
+        return self._buffer.skipped
 
     def __enter__(self) -> Prefetch:
         """Return itself."""
@@ -174,16 +177,21 @@ def _fill(
         with source if isinstance(source, Source) else source(stopping) as opened:
             buffer.begin(is_live=opened.is_live)
             for frame in opened:
-                if not buffer.put(frame, opened.decode_ms, opened.skipped):
+                buffer.skipped = opened.skipped
+                if not buffer.put(frame, opened.decode_ms):
                     break
+            buffer.skipped = opened.skipped
     except BaseException as error:  # whatever it is belongs to the consumer
         failure = error
     finally:
         if buffer.is_stopped:
             failure = None
-        if announce is not None:
-            error = failure if isinstance(failure, StreamsegError) else None
-            announce("ended", str(failure or ""), error=error)
+        try:
+            if announce is not None:
+                ours = failure if isinstance(failure, StreamsegError) else None
+                announce("ended", str(failure or ""), error=ours)
+        except BaseException as problem:  # of the user's callback
+            failure = failure or problem
         buffer.end(failure)
 
 
@@ -191,6 +199,7 @@ class _Buffer:
     """The frames between the two threads, a bounded number of them."""
 
     def __init__(self, depth: int, policy: Policy, changed: Condition) -> None:
+        self.skipped = 0
         self._capacity = depth
         self._policy = policy
         self._drops = policy.drops
@@ -209,7 +218,7 @@ class _Buffer:
         if self._drops:
             self._capacity = 1
 
-    def put(self, frame: Frame, decode_ms: float, skipped: int) -> bool:
+    def put(self, frame: Frame, decode_ms: float) -> bool:
         """Add a frame, waiting or dropping when full; False when no more are wanted."""
         with self._changed:
             if self._until_next:
@@ -221,7 +230,7 @@ class _Buffer:
             self._changed.wait_for(lambda: len(self._waiting) < self._capacity or self.is_stopped)
             if self.is_stopped:
                 return False
-            self._waiting.append(Fetched(frame, self._passed_over, decode_ms, skipped))
+            self._waiting.append(Fetched(frame, self._passed_over, decode_ms))
             self._passed_over = 0
             self._until_next = self._policy.every - 1
             self._changed.notify_all()

@@ -15,8 +15,8 @@ from media import corners, quadrants, write_video
 from streamseg.cli.main import main
 from streamseg.errors import SourceError
 from streamseg.video import decode, hwaccel
-from streamseg.video.pictures import Orientation, PictureConverter
 from streamseg.video.options import SourceOptions
+from streamseg.video.pictures import Orientation, PictureConverter
 from streamseg.video.source import open_source
 
 Devices = Callable[..., None]
