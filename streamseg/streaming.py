@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Condition, Event
+from threading import Condition, Event, Thread
 from types import TracebackType
 from typing import Protocol, TypeAlias
 
@@ -55,6 +56,9 @@ class Stream(Iterator[FrameResult]):
     The sources are closed when the stream ends, is closed, dropped, or left as a context manager.
     One thread iterates; all other methods may be called from any.
     """
+
+    opened: Source | None = None
+    """The source, where there is only one; its facts may be read, its frames are taken."""
 
     def __init__(
         self,
@@ -195,9 +199,11 @@ class Stream(Iterator[FrameResult]):
         if isinstance(source, Source):
             frames = source
         elif is_opened_now:
-            frames = open_source(source, self._options, announce=announce)
+            frames = _open_now(source, self._options, announce)
         else:
             frames = partial(_open_later, source, self._options, announce)
+        if self._is_single and isinstance(frames, Source):
+            self.opened = frames
         prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
         with self._changed:
             self._added += 1
@@ -265,6 +271,31 @@ class _Lane:
     tracker: Tracker
     to_skip: int = 0
     passed_over: int = 0
+
+
+def _open_now(
+    source: str | os.PathLike[str] | int, options: SourceOptions | None, announce: Announcer
+) -> Source:
+    """Open in a thread: FFmpeg's waiting for a network could not be ended by Ctrl-C here."""
+    opened: Future[Source] = Future()
+    stopping = Event()
+
+    def work() -> None:
+        try:
+            found = open_source(source, options, announce=announce, stopping=stopping)
+        except BaseException as error:  # whatever it is belongs to the caller
+            opened.set_exception(error)
+            return
+        opened.set_result(found)
+        if stopping.is_set():
+            found.close()
+
+    Thread(target=work, name="streamseg-open", daemon=True).start()
+    try:
+        return opened.result()
+    except KeyboardInterrupt:
+        stopping.set()
+        raise
 
 
 def _open_later(

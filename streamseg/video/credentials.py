@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from threading import Lock
 from urllib.parse import quote, unquote
@@ -75,7 +76,8 @@ class _Secrets:
         with self._lock:
             password = user_info.partition(":")[2]
             for text in (user_info, unquote(user_info), password, unquote(password)):
-                for spelling in (text, quote(text)):
+                as_header = b64encode(text.encode()).decode()  # "Authorization: Basic ..."
+                for spelling in (text, quote(text), as_header):
                     if len(spelling) > 2 and spelling not in self._texts:
                         self._texts.append(spelling)
             self._texts.sort(key=len, reverse=True)

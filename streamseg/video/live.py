@@ -132,7 +132,7 @@ def _reconnect(
     Raises:
         SourceError: no try is left, or the stream is being stopped.
     """
-    problem = "the connection does not last" if failed else "no reconnection is wanted"
+    problem = ""
     while options.retries is None or failed < options.retries:
         failed += 1
         if stopping.wait(options.delay_seconds(failed)):
@@ -142,4 +142,5 @@ def _reconnect(
             return open_once()
         except SourceError as error:
             problem = str(error)
-    raise SourceError(f"{announce.source} is given up after {failed} tries to reconnect: {problem}")
+    why = f": {problem}" if problem else ""
+    raise SourceError(f"{announce.source} is given up after {failed} tries to reconnect{why}")

@@ -94,7 +94,7 @@ class VideoSink:
                 f"width, height, time base and rate must be above 0, got {width}x{height}, "
                 f"{time_base} s and {rate} fps"
             )
-        self._width, self._height = width, height
+        self.width, self.height = width, height
         self._reformatter = VideoReformatter()
         self._latest_pts: int | None = None
         self._latest_key_pts = 0
@@ -120,7 +120,7 @@ class VideoSink:
         """
         if self._container is None:
             raise SinkError(f"cannot write {self.path}: it is closed already")
-        expected = (self._height, self._width, 3)
+        expected = (self.height, self.width, 3)
         if image.shape != expected or image.dtype != np.uint8:
             raise InputError(
                 f"{self.path} takes uint8 images of shape {expected}, "
