@@ -17,8 +17,11 @@ from streamseg.errors import (
     StreamsegError,
     TrainingError,
 )
+from streamseg.events import StreamEvent
 from streamseg.results import Frame, FrameResult, Instance, Proposals
 from streamseg.segmenter import Segmenter, load, stream
+from streamseg.streaming import Stream
+from streamseg.video.options import SourceOptions
 
 __all__ = [
     "ConfigError",
@@ -34,6 +37,9 @@ __all__ = [
     "Segmenter",
     "SinkError",
     "SourceError",
+    "SourceOptions",
+    "Stream",
+    "StreamEvent",
     "StreamsegError",
     "TrainingError",
     "load",

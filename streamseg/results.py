@@ -7,6 +7,7 @@ H×W frame, K proposals, M instances. Boxes are x0, y0, x1, y1 in pixels, half o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,8 @@ class Frame:
     """Width of the upright picture in pixels."""
     render: Callable[[int, int], Image] = field(repr=False)
     """``render(width, height)``: the upright picture as RGB uint8 [height, width, 3]."""
+    captured_at: float = field(default_factory=time.monotonic, repr=False)
+    """When it reached this machine, not yet decoded, in seconds on ``time.monotonic``'s clock."""
 
     @cached_property
     def image(self) -> Image:
@@ -155,6 +158,12 @@ class FrameResult:
     """Frames of the source that were skipped just before this one."""
     timings_ms: Mapping[str, float]
     """Latency of each stage: decode, preprocess, network, grouping, tracking."""
+    latency_ms: float = 0.0
+    """From the frame's arrival on this machine to this result, with all waiting in between."""
+    source: str = ""
+    """What the frame is from, passwords masked; empty for a picture in memory."""
+    source_index: int = 0
+    """Place of the source among those of the stream, from 0."""
 
     @property
     def index(self) -> int:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from streamseg.array_frame import frame_of_array
+from streamseg.asynchronous import results_in_thread
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
+from streamseg.events import OnEvent
 from streamseg.grouping import PAPER_ALPHA, GroupingConfig, find_segments, propose
 from streamseg.instances import named_instances
 from streamseg.results import (
@@ -27,14 +28,11 @@ from streamseg.results import (
 )
 from streamseg.runtime.base import Done, GroupingRuntime, Pending, Runtime
 from streamseg.runtime.choose import open_runtime
+from streamseg.streaming import Chain, Finish, SourceLike, Stream
 from streamseg.tracking import Tracker
-from streamseg.video.base import Source
-from streamseg.video.prefetch import Prefetch, prefetch
-from streamseg.video.source import open_source
+from streamseg.video.options import SourceOptions
 
 SHIPPED_MODEL = Path(__file__).parent / "weights" / "lite.onnx"
-
-SourceLike: TypeAlias = str | os.PathLike[str] | int | Source
 
 
 class Segmenter:
@@ -118,34 +116,58 @@ class Segmenter:
         grouped, output = self._grouped(frame_of_array(image))
         return self._finish(grouped, self._new_tracker()), output
 
-    def stream(self, source: SourceLike) -> Generator[FrameResult, None, None]:
-        """Segment a video frame by frame; memory does not grow with its length.
-
-        Decoding runs ahead in a thread. The source is opened here and now, and closed when the
-        generator ends, is closed or is dropped.
+    def stream(
+        self,
+        sources: SourceLike | Iterable[SourceLike],
+        *,
+        policy: str | None = None,
+        options: SourceOptions | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Stream:
+        """Segment a video, or several at once, frame by frame.
 
         Args:
-            source: video or image file, folder or glob of images, camera number or
-                ``/dev/videoN``, URL, ``test-pattern:``, or an opened ``Source``.
+            sources: video or image file, folder or glob of images, camera number or
+                ``/dev/videoN``, URL, ``test-pattern:``, or an opened ``Source``; or a list of
+                these. A single one is opened here and now; several ones in their own threads,
+                where cameras and network streams that do not answer are waited for.
+            policy: ``latest`` hands on the newest frame and counts those that it drops (default
+                of live sources), ``all`` makes the source wait (default of others), ``every=N``
+                leaves out all but each N-th.
+            options: how sources are opened and reconnected.
+            on_event: called in a source's thread with every change of its state.
 
         Raises:
-            SourceError: the source cannot be opened, or (later) not read.
+            SourceError: a single source cannot be opened, or (later) not read.
+            InputError: what is given is no source.
+            ConfigError: there is no such policy.
         """
-        opened = source if isinstance(source, Source) else open_source(source)
-        return self._results(prefetch(opened))
-
-    def _results(self, fetched: Prefetch) -> Generator[FrameResult, None, None]:
-        tracker = self._new_tracker()
-        begun: deque[_Begun] = deque()
         # a device works on one frame while the next one is made ready here
         ahead = 1 if isinstance(self.runtime, GroupingRuntime) else 0
-        with fetched:
-            for frame, dropped, decode_ms in fetched:
-                begun.append(self._begin(frame, dropped=dropped, decode_ms=decode_ms))
-                if len(begun) > ahead:
-                    yield self._finish(begun.popleft(), tracker)
-            while begun:
-                yield self._finish(begun.popleft(), tracker)
+
+        def begin(frame: Frame, dropped: int, decode_ms: float) -> Finish:
+            return partial(self._finish, self._begin(frame, dropped=dropped, decode_ms=decode_ms))
+
+        chain = Chain(begin, self._new_tracker, ahead)
+        return Stream(chain, sources, policy=policy, options=options, on_event=on_event)
+
+    def astream(
+        self,
+        sources: SourceLike | Iterable[SourceLike],
+        *,
+        policy: str | None = None,
+        options: SourceOptions | None = None,
+        on_event: OnEvent | None = None,
+    ) -> AsyncGenerator[FrameResult, None]:
+        """``stream`` for asyncio: ``async for result in segmenter.astream(source)``.
+
+        The work is done in one other thread. Leaving the loop through ``aclose``, or cancelling
+        the task, closes the sources. Arguments and errors are those of ``stream``; all errors
+        come with the first result.
+        """
+        return results_in_thread(
+            partial(self.stream, sources, policy=policy, options=options, on_event=on_event)
+        )
 
     def _new_tracker(self) -> Tracker:
         return Tracker(self.config.class_names)
@@ -247,6 +269,7 @@ class Segmenter:
                 "grouping": grouping_ms,
                 "tracking": tracking_ms,
             },
+            latency_ms=1e3 * (time.monotonic() - begun.frame.captured_at),
         )
 
 
@@ -293,6 +316,12 @@ def load(
     return Segmenter(opened, size=size, max_pixels=max_pixels, grouping=grouping)
 
 
-def stream(source: SourceLike) -> Generator[FrameResult, None, None]:
-    """Segment a video with the shipped model: ``load().stream(source)``."""
-    return load().stream(source)
+def stream(
+    sources: SourceLike | Iterable[SourceLike],
+    *,
+    policy: str | None = None,
+    options: SourceOptions | None = None,
+    on_event: OnEvent | None = None,
+) -> Stream:
+    """Segment with the shipped model: ``load().stream(...)``, where the arguments are explained."""
+    return load().stream(sources, policy=policy, options=options, on_event=on_event)

@@ -31,7 +31,7 @@ CONFIG = ModelConfig(
 SIZE = (64, 32)
 SHAPE = network_shape(CONFIG, SIZE, "fp16")
 MAX_INSTANCES = 64
-TOLERANCE = {"relative": 0.02, "label_agreement": 0.995}
+TOLERANCE = {"relative": 0.02, "sure_agreement": 0.995}
 
 
 def golden() -> Golden:

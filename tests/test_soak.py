@@ -38,8 +38,8 @@ class Leaky(ColourRuntime):
         self.stop = threading.Event()
 
     def run(self, image: Image) -> NetworkOutput:
-        self.kept.append(np.ones(50_000, np.float32))
-        if len(self.kept) % 100 == 0:
+        self.kept.append(np.ones(500_000, np.float32))
+        if len(self.kept) % 25 == 0:
             threading.Thread(target=self.stop.wait).start()
         return super().run(image)
 
@@ -47,7 +47,7 @@ class Leaky(ColourRuntime):
 def test_what_grows_is_noticed() -> None:
     runtime = Leaky()
     try:
-        report = SoakReport(tuple(soak(Segmenter(runtime, size=(64, 64)), SOURCE, 400)))
+        report = SoakReport(tuple(soak(Segmenter(runtime, size=(64, 64)), SOURCE, 100)))
     finally:
         runtime.stop.set()
     memory, threads = report.complaints()[:2]

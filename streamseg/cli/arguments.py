@@ -15,15 +15,20 @@ def picture_size(text: str) -> tuple[int, int]:
     >>> picture_size("640x384")
     (640, 384)
     """
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"must look like 640x384, got {text!r}")
-    width, height = int(found[1]), int(found[2])
-    if not width or not height or width % SIZE_MULTIPLE or height % SIZE_MULTIPLE:
+    width, height = any_size(text)
+    if width % SIZE_MULTIPLE or height % SIZE_MULTIPLE:
         raise argparse.ArgumentTypeError(
             f"both sides must be multiples of {SIZE_MULTIPLE}, got {text}"
         )
     return width, height
+
+
+def any_size(text: str) -> tuple[int, int]:
+    """``1280x720`` → (1280, 720)."""
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"must look like 640x384, got {text!r}")
+    return int(found[1]), int(found[2])
 
 
 def score(text: str) -> float:
@@ -60,3 +65,21 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
     return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}")
+    return int(text)
+
+
+def above_zero(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
+    return value

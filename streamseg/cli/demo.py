@@ -32,13 +32,16 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo."""
+    from streamseg.cli.outputs import Outputs
     from streamseg.cli.run import process
+    from streamseg.cli.summary import Summary
     from streamseg.segmenter import load
-    from streamseg.video.source import open_source
 
     video, sheet = arguments.folder / VIDEO, arguments.folder / SHEET
-    with open_source(footage()) as source:
-        summary = process(load(), source, out=video)
+    summary = Summary()
+    outputs = Outputs([str(footage())], out=video, saves=())
+    with load() as segmenter, segmenter.stream(footage()) as results:
+        process(results, summary, outputs)
     write_contact_sheet(video, sheet, summary.frames)
     print("\n".join(summary.lines()))
     print(f"watch {video}, look at {sheet}")

@@ -17,31 +17,32 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def frame_progress(expected: int | None) -> Iterator[Callable[[Summary], None]]:
-    """Show frames done, frames a second, latency and instances on stderr.
+def frame_progress(expected: int | None, summary: Summary) -> Iterator[Callable[[], None]]:
+    """Show frames done, frames a second, latency, instances and lost sources on stderr.
 
     Args:
         expected: number of frames; None where it is not known, as with cameras.
+        summary: what is shown, anew several times a second.
 
     Yields:
         A function to call after every frame.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task
     from rich.progress import TimeRemainingColumn as TimeLeft
+    from rich.text import Text
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"), TimeLeft())
+    class State(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(summary.status())
+
+    columns = (BarColumn(), MofNCompleteColumn(), State(), TimeLeft())
     console = Console(stderr=True)
     with Progress(*columns, console=console, refresh_per_second=5, transient=True) as progress:
-        task = progress.add_task("", total=expected, state="")
+        task = progress.add_task("", total=expected)
 
-        def show(summary: Summary) -> None:
-            progress.update(
-                task,
-                completed=summary.frames,
-                state=f"{summary.fps():.1f} fps, {summary.latency_ms():.0f} ms, "
-                f"{summary.latest_instances} instances",
-            )
+        def show() -> None:
+            progress.update(task, completed=summary.frames)
 
         yield show
 

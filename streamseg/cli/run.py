@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.cli.arguments import output, picture_size, positive, score
+from streamseg.cli.arguments import (
+    above_zero,
+    any_size,
+    output,
+    picture_size,
+    positive,
+    score,
+    whole,
+)
+from streamseg.cli.outputs import Outputs
 from streamseg.cli.summary import Summary
-from streamseg.errors import ConfigError
 from streamseg.formats.opening import FORMATS
 from streamseg.runtime.choose import RUNTIMES
-from streamseg.video.base import CPU
+from streamseg.video.options import CPU, SourceOptions
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from streamseg.segmenter import Segmenter
-    from streamseg.video.base import Source
+    from streamseg.streaming import Stream
 
 DESCRIPTION = """\
 Segment a video: find every object in every frame, with its mask, class and a name that stays.
 
 SOURCE is a video file, a picture, a folder or quoted glob of pictures, a camera (0, 1, ... or
-/dev/video0), a URL (rtsp://, http://, ...) or test-pattern: for a synthetic camera."""
+/dev/video0), a URL (rtsp://, http://, ...) or test-pattern: for a synthetic camera. Of several
+sources frames are taken in turn, and the names of output files are numbered."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,7 +45,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", metavar="SOURCE")
+    parser.add_argument("source", metavar="SOURCE", nargs="+")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="annotated video: .mp4, .mkv or .mov"
     )
@@ -89,22 +96,55 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "build of FFmpeg has, as cuda or vaapi; streamseg doctor lists them",
     )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
+    _add_live_options(parser.add_argument_group("cameras and network streams"))
     parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Segment the source."""
-    from streamseg.segmenter import load
-    from streamseg.video.source import open_source
+def _add_live_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--policy",
+        metavar="P",
+        help="when frames come faster than they are done: latest (the default for cameras) drops "
+        "and counts the older ones, all (for files) makes the source wait, every=N leaves out all "
+        "but each N-th",
+    )
+    group.add_argument(
+        "--realtime", action="store_true", help="play a file at its own pace, like a camera"
+    )
+    group.add_argument("--transport", choices=("tcp", "udp"), help="of RTSP (tcp, then udp)")
+    group.add_argument(
+        "--timeout",
+        type=above_zero,
+        default=10.0,
+        metavar="SECONDS",
+        help="longest wait for a connection or packet (10)",
+    )
+    group.add_argument(
+        "--retries", type=whole, metavar="N", help="tries to reconnect after a loss (for ever)"
+    )
+    group.add_argument("--camera-size", type=any_size, metavar="WxH", help="as 1280x720")
+    group.add_argument("--camera-rate", type=above_zero, metavar="FPS", help="as 30")
+    group.add_argument("--camera-format", metavar="NAME", help="as mjpeg or yuyv422")
 
-    path = Path(arguments.source).expanduser()
-    saves = list(arguments.save)
-    if arguments.jsonl:
-        saves.append(("jsonl", arguments.jsonl))
-    places = [str(arguments.out)] if arguments.out else []
-    places += [place for _, place in saves]
-    if len(set(places)) < len(places):
-        raise ConfigError(f"two outputs have the same place: {', '.join(sorted(places))}")
+
+def run(arguments: argparse.Namespace) -> int:
+    """Segment the sources."""
+    from streamseg.segmenter import load
+
+    options = SourceOptions(
+        timeout_seconds=arguments.timeout,
+        hwaccel=arguments.hwaccel,
+        transport=arguments.transport,
+        realtime=arguments.realtime,
+        size=arguments.camera_size,
+        rate=arguments.camera_rate,
+        pixel_format=arguments.camera_format,
+        retries=arguments.retries,
+    )
+    sources = arguments.source
+    saves = [*arguments.save, *([("jsonl", arguments.jsonl)] if arguments.jsonl else [])]
+    outputs = Outputs(sources, out=arguments.out, saves=saves)
+    summary = Summary()
     with (
         load(
             arguments.model,
@@ -114,86 +154,57 @@ def run(arguments: argparse.Namespace) -> int:
             min_score=arguments.min_score,
             runtime=arguments.runtime,
         ) as segmenter,
-        open_source(arguments.source, hwaccel=arguments.hwaccel) as source,
+        segmenter.stream(
+            sources[0] if len(sources) == 1 else sources,
+            policy=arguments.policy,
+            options=options,
+            on_event=summary.note,
+        ) as results,
     ):
-        device = "" if source.hwaccel == CPU else f" decoded on {source.hwaccel}"
-        print(f"{source.description}{device}, {segmenter.runtime.description}", file=sys.stderr)
-        summary = process(
-            segmenter,
-            source,
-            out=arguments.out,
-            sound_of=path if path.is_file() else None,
-            saves=saves,
-            frames=arguments.frames,
-        )
+        what = f"{len(sources)} sources"
+        if (source := results.opened) is not None:
+            device = "" if source.hwaccel == CPU else f" decoded on {source.hwaccel}"
+            what = f"{source.description}{device}"
+        print(f"{what}, {segmenter.runtime.description}", file=sys.stderr)
+        process(results, summary, outputs, frames=arguments.frames)
     print("\n".join(summary.lines()), file=sys.stderr)
     print(summary.stage_table(), file=sys.stderr)
-    for place in places:
-        if place != "-":
-            print(f"wrote {place}", file=sys.stderr)
-    return 130 if summary.stopped else 0
+    for place in outputs.places():
+        print(f"wrote {place}", file=sys.stderr)
+    return 130 if summary.stopped else int(bool(summary.failed))
 
 
 def process(
-    segmenter: Segmenter,
-    source: Source,
-    *,
-    out: Path | None = None,
-    sound_of: Path | None = None,
-    saves: Sequence[tuple[str, str]] = (),
-    frames: int | None = None,
-) -> Summary:
-    """Segment a source under a live progress line, writing what is asked for.
+    results: Stream, summary: Summary, outputs: Outputs, *, frames: int | None = None
+) -> None:
+    """Segment under a live progress line, writing what is asked for.
 
-    Ctrl-C ends it early and in order: what was written so far is complete and readable.
-
-    Args:
-        segmenter: finds the instances.
-        source: where the frames come from.
-        out: annotated video.
-        sound_of: file whose sound goes into it.
-        saves: pairs of a format (see ``open_writer``) and the path to write.
-        frames: stop after this many.
+    Ctrl-C ends it early and in order: what was written so far is complete and readable. A second
+    one, while files and cameras are being closed, kills the process.
 
     Raises:
-        SourceError: the source cannot be read any further.
+        SourceError: the only source cannot be read any further.
         SinkError: an output cannot be written.
     """
     from streamseg.cli.progress import frame_progress
-    from streamseg.drawing import draw
-    from streamseg.formats.opening import open_writer
-    from streamseg.video.sink import VideoSink
 
-    expected = source.frame_count
+    expected = results.opened.frame_count if results.opened else None
     if frames is not None:
         expected = min(frames, expected or frames)
-    summary = Summary()
-    with ExitStack() as stack:
-        video = None
-        if out is not None:
-            video = stack.enter_context(
-                VideoSink(
-                    out,
-                    source.width,
-                    source.height,
-                    time_base=source.time_base,
-                    rate=source.average_rate,
-                    sound_of=sound_of,
-                )
-            )
-        writers = [stack.enter_context(open_writer(name, path)) for name, path in saves]
-        show = stack.enter_context(frame_progress(expected))
-        results = segmenter.stream(source)
-        stack.callback(results.close)
-        try:
-            for result in islice(results, frames):
-                if video is not None:
-                    video.write(draw(result), result.pts_seconds)
-                for writer in writers:
-                    writer.write(result)
-                summary.add(result)
-                show(summary)
-        except KeyboardInterrupt:
-            summary.stopped = True
-    summary.skipped = source.skipped
-    return summary
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        with outputs, frame_progress(expected, summary) as show, results:
+            if results.opened is not None:
+                outputs.open_for(results.opened)
+            try:
+                for result in islice(results, frames):
+                    outputs.write(result)
+                    summary.add(result)
+                    show()
+            except KeyboardInterrupt:
+                summary.stopped = True
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            summary.skipped = results.skipped
+    finally:
+        if summary.stopped:
+            signal.signal(signal.SIGINT, on_interrupt)

@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 
+from streamseg.events import State, StreamEvent
 from streamseg.results import FrameResult
 
 LATEST = 1000
@@ -24,7 +25,11 @@ class Summary:
         self.stopped = False
         self.latest_instances = 0
         self.frames_of_name: Counter[str] = Counter()
+        self.failed: dict[int, str] = {}
+        """Why sources ended that did so with an error, by their index."""
+        self._states: dict[int, tuple[str, State, int]] = {}
         self._timings: dict[str, list[float]] = {}
+        self._latencies_ms: list[float] = []
         self._started = time.perf_counter()
         self._seconds = 0.0
 
@@ -34,11 +39,30 @@ class Summary:
         self.dropped += result.dropped
         self.latest_instances = len(result.instances)
         self.frames_of_name.update(instance.name for instance in result.instances)
+        self._latencies_ms.append(result.latency_ms)
+        del self._latencies_ms[:-LATEST]
         for stage, spent_ms in result.timings_ms.items():
             latest = self._timings.setdefault(stage, [])
             latest.append(spent_ms)
             del latest[:-LATEST]
         self._seconds = time.perf_counter() - self._started
+
+    def note(self, event: StreamEvent) -> None:
+        """Remember what state a source is in; may be called from any thread."""
+        self._states[event.source_index] = (event.source, event.state, event.attempt)
+        if event.error is not None:
+            self.failed[event.source_index] = event.reason
+
+    def status(self) -> str:
+        """Speed, latency and instances, and the sources that give no pictures just now."""
+        parts = []
+        if self.frames:
+            parts.append(f"{self.fps():.1f} fps, {self.latency_ms():.0f} ms")
+            parts.append(f"{self.latest_instances} instances")
+        for source, state, attempt in list(self._states.values()):
+            if state != "live":
+                parts.append(f"{source} {state}" + (f" (try {attempt})" if attempt else ""))
+        return ", ".join(parts)
 
     def fps(self) -> float:
         """Frames a second of wall-clock time, drawing and writing included."""
@@ -49,16 +73,23 @@ class Summary:
         return sum(spent[-1] for spent in self._timings.values())
 
     def lines(self) -> list[str]:
-        """Three lines for people: how much, what, how fast."""
+        """A few lines for people: how much, what, how fast, and which sources failed."""
         state = "stopped after" if self.stopped else "segmented"
         extra = f", {self.dropped} dropped" if self.dropped else ""
         extra += f", {self.skipped} unreadable" if self.skipped else ""
-        return [
+        lines = [
             f"{state} {self.frames} frames in {self._seconds:.1f} s{extra}",
             f"found {self._found()}",
             f"{self.fps():.1f} frames/s in all; the network and all around it "
             f"{1000 / max(self._median_total(), 1e-9):.1f} frames/s",
         ]
+        if self._latencies_ms:
+            median, high, highest = np.percentile(self._latencies_ms, (50, 95, 99))
+            lines.append(
+                f"from a frame's arrival to its result: median {median:.0f} ms, "
+                f"p95 {high:.0f} ms, p99 {highest:.0f} ms"
+            )
+        return lines + [f"failed: {reason}" for reason in self.failed.values()]
 
     def _found(self) -> str:
         """``car ×12, person ×2; in most frames: car-1 (221), ...``."""

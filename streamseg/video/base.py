@@ -6,16 +6,15 @@ import inspect
 import logging
 from collections.abc import Generator, Iterator
 from fractions import Fraction
+from threading import Event
 from types import TracebackType
 from typing import NoReturn
 
 from streamseg.errors import SourceError
 from streamseg.results import Frame
+from streamseg.video.options import CPU
 
 logger = logging.getLogger(__name__)
-
-CPU, AUTO = "none", "auto"
-"""What decodes: no device; a device if one can. The other names are those of FFmpeg."""
 
 
 class Source(Iterator[Frame]):
@@ -49,6 +48,8 @@ class Source(Iterator[Frame]):
     """Kind of device that decodes, as ``cuda``; ``none`` is the CPU."""
     skipped: int
     """Unreadable images or damaged packets passed over so far."""
+    stopping: Event
+    """Set it, from any thread, to end a wait between two frames; ``close`` sets it."""
     decode_ms: float
     """Time to decode the latest frame in ms, without waiting for the camera or the network."""
 
@@ -62,6 +63,7 @@ class Source(Iterator[Frame]):
         frame_count: int | None,
         duration_seconds: float | None,
         is_live: bool = False,
+        stopping: Event | None = None,
     ) -> None:
         """Read the first frame and take the facts.
 
@@ -74,6 +76,7 @@ class Source(Iterator[Frame]):
             frame_count: in frames.
             duration_seconds: in seconds.
             is_live: whether to keep up with a camera.
+            stopping: the event that ends its waits, if somebody holds it already.
 
         Raises:
             SourceError: not one frame can be read.
@@ -86,6 +89,7 @@ class Source(Iterator[Frame]):
         self.is_live = is_live
         self.hwaccel = CPU
         self.skipped = 0
+        self.stopping = stopping or Event()
         self.decode_ms = 0.0
         self._frames = frames
         self._latest_problem = ""
@@ -122,6 +126,7 @@ class Source(Iterator[Frame]):
 
     def close(self) -> None:
         """Release the file or camera; doing so twice is harmless."""
+        self.stopping.set()
         self._first = None
         if inspect.getgeneratorstate(self._frames) != inspect.GEN_RUNNING:
             self._frames.close()  # else a prefetching thread is in it, and closes it later

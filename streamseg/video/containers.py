@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -12,14 +11,20 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
 from streamseg.errors import SourceError
-from streamseg.video.base import CPU
+from streamseg.video.credentials import keep_secret, masked
 from streamseg.video.decode import VideoSource
 from streamseg.video.ffmpeg_errors import reading
 from streamseg.video.hwaccel import kinds_to_try, open_decoding_on
+from streamseg.video.options import CPU, SourceOptions
 
-_LIVE_SCHEMES = {"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt"}
+LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt"})
+"""Protocols of cameras: what comes through them has no end."""
+
+# The rate is asked of the stream's description; measuring it would hold a second of pictures back.
+_LIVE_OPTIONS = {"fpsprobesize": "0"}
 # RTSP over UDP loses packets, which smears the picture; cameras that know only UDP still work.
-_RTSP_OPTIONS = {"rtsp_flags": "prefer_tcp"}
+_ANY_TRANSPORT = {"rtsp_flags": "prefer_tcp"}
+_DEFAULTS = SourceOptions()
 
 
 def open_file(path: Path, *, hwaccel: str = CPU) -> VideoSource:
@@ -48,48 +53,56 @@ def open_file(path: Path, *, hwaccel: str = CPU) -> VideoSource:
     return VideoSource(container, description, is_live=False)
 
 
-def open_url(url: str, *, timeout_seconds: float, hwaccel: str = CPU) -> VideoSource:
-    """Open a network stream.
+def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
+    """Open a network stream, once.
 
     It is live when its protocol is one for cameras, or when it states no duration.
 
     Args:
         url: with scheme, as in ``rtsp://user:password@host/path``.
-        timeout_seconds: longest wait for the connection, for the stream's description, and for
-            each packet.
-        hwaccel: what may decode.
+        options: time-out, transport, and what may decode.
 
     Raises:
         SourceError: no connection, no answer in time, or no video in what comes; or the device
             is missing.
     """
     scheme = url.partition("://")[0].lower()
-    description = re.sub(r"(?<=//)[^/@]*@", "***@", url)
-    kinds = kinds_to_try(hwaccel)
+    description = masked(url)
+    keep_secret(url)
+    seconds = options.timeout_seconds
+    ffmpeg_options = dict(_LIVE_OPTIONS) if scheme in LIVE_SCHEMES else {}
+    # FFmpeg asks PyAV whether the time is up at every read, which waits for Python's lock each
+    # time: with the many small packets of RTSP a busy program would fall behind its camera.
+    by_ffmpeg = scheme.startswith("rtsp")
+    if by_ffmpeg:
+        ffmpeg_options["timeout"] = str(round(1e6 * seconds))
+        transport = options.transport
+        ffmpeg_options |= {"rtsp_transport": transport} if transport else _ANY_TRANSPORT
+    kinds = kinds_to_try(options.hwaccel)
     with reading(description):
         container = open_decoding_on(
             kinds,
             lambda device: av.open(
                 url,
-                options=_RTSP_OPTIONS if scheme.startswith("rtsp") else {},
-                timeout=(timeout_seconds, timeout_seconds),
+                options=ffmpeg_options,
+                timeout=(seconds, None if by_ffmpeg else seconds),
                 hwaccel=device,
             ),
         )
-    is_live = scheme in _LIVE_SCHEMES or not container.duration
-    return VideoSource(container, description, is_live=is_live)
+    is_live = scheme in LIVE_SCHEMES or not container.duration
+    return VideoSource(container, description, is_live=is_live, timeout_seconds=seconds)
 
 
-def open_camera(device: str, *, hwaccel: str = CPU) -> VideoSource:
-    """Open a camera of this machine through Video4Linux.
+def open_camera(device: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
+    """Open a camera of this machine through Video4Linux, once.
 
     Args:
         device: as ``/dev/video0``.
-        hwaccel: what may decode.
+        options: size, rate and pixel format, and what may decode.
 
     Raises:
-        SourceError: there is no such camera, it is in use, or this is not Linux; or the device
-            to decode on is missing.
+        SourceError: there is no such camera, it is in use, it does not have that size, rate or
+            pixel format, or this is not Linux; or the device to decode on is missing.
     """
     description = f"camera {device}"
     if sys.platform != "linux":
@@ -97,16 +110,31 @@ def open_camera(device: str, *, hwaccel: str = CPU) -> VideoSource:
     if not Path(device).exists():
         found = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*"))) or "none"
         raise SourceError(f"no such camera: {device} (cameras found: {found})")
-    kinds = kinds_to_try(hwaccel)
+    wanted = _camera_options(options)
+    kinds = kinds_to_try(options.hwaccel)
 
     def open_container(accelerator: HWAccel | None) -> InputContainer:
-        mjpeg = {"input_format": "mjpeg"}
+        if options.pixel_format is not None:
+            return av.open(device, format="v4l2", options=wanted, hwaccel=accelerator)
+        # Over USB, uncompressed HD pictures come at 2 to 10 fps; most cameras offer MJPEG.
+        mjpeg = {**wanted, "input_format": "mjpeg"}
         try:
-            # Over USB, uncompressed HD pictures come at 2 to 10 fps; most cameras offer MJPEG.
             return av.open(device, format="v4l2", options=mjpeg, hwaccel=accelerator)
         except av.error.FFmpegError:
-            return av.open(device, format="v4l2", hwaccel=accelerator)
+            return av.open(device, format="v4l2", options=wanted, hwaccel=accelerator)
 
     with reading(description):
         container = open_decoding_on(kinds, open_container)
     return VideoSource(container, description, is_live=True)
+
+
+def _camera_options(options: SourceOptions) -> dict[str, str]:
+    """Size, rate and pixel format as FFmpeg's v4l2 takes them."""
+    wanted = {}
+    if options.size is not None:
+        wanted["video_size"] = "{}x{}".format(*options.size)
+    if options.rate is not None:
+        wanted["framerate"] = f"{options.rate:g}"
+    if options.pixel_format is not None:
+        wanted["input_format"] = options.pixel_format
+    return wanted

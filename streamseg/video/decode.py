@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import partial
 
 import av.error
-from av import VideoFrame
+from av import Packet, VideoFrame
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 # For media that state neither timestamps nor a rate.
 _FALLBACK_RATE = Fraction(25)
+# Of a live stream; one with more of them is opened anew.
+_MOST_DAMAGED_IN_A_ROW = 100
+# More than reordering and frame threads ever hold back.
+_MOST_PACKETS_IN_DECODER = 64
 
 
 class VideoSource(Source):
@@ -35,7 +39,14 @@ class VideoSource(Source):
     pixel as a rule) and converted when somebody calls ``Frame.render``.
     """
 
-    def __init__(self, container: InputContainer, description: str, *, is_live: bool) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        description: str,
+        *,
+        is_live: bool,
+        timeout_seconds: float | None = None,
+    ) -> None:
         """Take over an opened container and decode its first frame.
 
         Args:
@@ -43,6 +54,8 @@ class VideoSource(Source):
             description: what it is, for messages.
             is_live: whether it is a camera: decode for low delay, count time from the first
                 frame.
+            timeout_seconds: a wait that is as long for one packet means that the stream is
+                silent; the container itself has to end waits that are longer.
 
         Raises:
             SourceError: there is no video stream, or nothing in it can be decoded.
@@ -55,6 +68,7 @@ class VideoSource(Source):
         # Threads that work on several frames at once decode faster, but hold back as many frames.
         stream.thread_type = "SLICE" if is_live else "AUTO"
         duration_seconds = _duration_seconds(container, stream)
+        self._timeout_seconds = timeout_seconds
         super().__init__(
             self._read(container, stream),
             description,
@@ -73,7 +87,7 @@ class VideoSource(Source):
         end_seconds = 0.0
         rotation: int | None = None
         with container:
-            for index, decoded in enumerate(self._decoded(container, stream)):
+            for index, (decoded, captured_at) in enumerate(self._decoded(container, stream)):
                 duration_seconds = float(decoded.duration * self.time_base) or nominal_seconds
                 pts_seconds = clock.seconds(decoded.pts, duration_seconds)
                 end_seconds = pts_seconds + duration_seconds
@@ -81,33 +95,63 @@ class VideoSource(Source):
                     rotation, orientation = decoded.rotation, Orientation.of(decoded)
                 width, height = orientation.size(decoded.width, decoded.height)
                 render = partial(converter.render, decoded, orientation)
-                yield Frame(index, pts_seconds, height, width, render)
+                yield Frame(index, pts_seconds, height, width, render, captured_at)
             self._warn_of_early_end(end_seconds, nominal_seconds)
 
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        """Yield decoded frames; raise SourceError where the container cannot be read on."""
+    def _decoded(
+        self, container: InputContainer, stream: VideoStream
+    ) -> Iterator[tuple[VideoFrame, float]]:
+        """Yield decoded frames and when they came; SourceError where no more can be read."""
         # Uncompressed pictures of a camera lie in the driver's memory, which closing unmaps.
         is_borrowed = self.is_live and stream.codec_context.name == "rawvideo"
-        packets = container.demux(stream)
+        arrivals = _Arrivals()
         spent_seconds = 0.0
-        while True:
-            with reading(self.description):
-                packet = next(packets, None)
-            if packet is None:
-                return
-            started = time.perf_counter()
+        for packet in self._packets(container, stream):
+            started = time.monotonic()
+            arrivals.note(packet.pts, started)
             try:
                 frames = packet.decode()
             except av.error.FFmpegError as error:
                 self._skip(f"a packet {_place(packet.pts, self.time_base)}", str(error.strerror))
                 continue
             finally:
-                spent_seconds += time.perf_counter() - started
+                spent_seconds += time.monotonic() - started
             for decoded in frames:
                 if is_borrowed:
                     decoded.make_writable()  # copies, as the packet holds the same memory
                 self.decode_ms, spent_seconds = 1e3 * spent_seconds, 0.0
-                yield decoded
+                yield decoded, arrivals.of(decoded.pts, started)
+
+    def _packets(
+        self, container: InputContainer, stream: VideoStream
+    ) -> Iterator[Packet[VideoStream]]:
+        """Yield packets; of a live stream, pass over the damaged ones."""
+        packets = container.demux(stream)
+        in_a_row = 0
+        while True:
+            asked = time.monotonic()
+            try:
+                with reading(self.description):
+                    packet = next(packets, None)
+            except SourceError as error:
+                is_invalid = isinstance(error.__cause__, av.error.InvalidDataError)
+                if not (self.is_live and is_invalid) or in_a_row == _MOST_DAMAGED_IN_A_ROW:
+                    raise
+                in_a_row += 1
+                self._skip("a packet", "invalid data")
+                packets = container.demux(stream)
+                continue
+            if packet is None:
+                return
+            waited_seconds = time.monotonic() - asked
+            if self._timeout_seconds and waited_seconds >= self._timeout_seconds:
+                # FFmpeg's parsers hold a packet back, and hand it out when the time is up
+                raise SourceError(f"{self.description} sent nothing for {waited_seconds:.1f} s")
+            in_a_row = 0
+            if self.is_live and packet.is_corrupt:
+                self._skip(f"a packet {_place(packet.pts, self.time_base)}", "it is damaged")
+                continue
+            yield packet
 
     def _warn_of_early_end(self, end_seconds: float, nominal_seconds: float) -> None:
         if self.skipped > 1:
@@ -121,6 +165,24 @@ class VideoSource(Source):
                 end_seconds,
                 self.duration_seconds,
             )
+
+
+class _Arrivals:
+    """When the packets came that the decoder still works on: frames leave it in another order."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}
+
+    def note(self, pts: int | None, seconds: float) -> None:
+        """Remember one packet."""
+        if pts is not None:
+            self._seconds[pts] = seconds
+            if len(self._seconds) > _MOST_PACKETS_IN_DECODER:
+                del self._seconds[next(iter(self._seconds))]
+
+    def of(self, pts: int | None, otherwise: float) -> float:
+        """The time of the packet that a frame was in, or ``otherwise``."""
+        return otherwise if pts is None else self._seconds.pop(pts, otherwise)
 
 
 def _video_stream(container: InputContainer) -> VideoStream | None:

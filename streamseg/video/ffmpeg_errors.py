@@ -13,6 +13,7 @@ from pathlib import Path
 import av.error
 
 from streamseg.errors import SinkError, SourceError
+from streamseg.video.credentials import without_secrets
 
 _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (av.error.HTTPUnauthorizedError, "give user and password as scheme://user:password@host"),
@@ -65,7 +66,7 @@ def _reason(error: av.error.FFmpegError | OSError) -> str:
     for kind, hint in _HINTS:
         if isinstance(error, kind):
             return f"{error.strerror}; {hint}"
-    return error.strerror or str(error)
+    return without_secrets(error.strerror or str(error))
 
 
 def _why_invalid(path: Path | None) -> str:

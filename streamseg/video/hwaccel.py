@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamseg.errors import SourceError
-from streamseg.video.base import AUTO, CPU
+from streamseg.video.options import AUTO, CPU
 
 # What PyAV decodes the usual videos with: a device that none of them uses would stand idle.
 _DECODERS = ("h264", "hevc", "vp9", "av1", "vp8", "mpeg4", "mpeg2video", "mjpeg", "vc1")

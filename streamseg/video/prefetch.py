@@ -1,21 +1,54 @@
-"""Decode ahead in a thread, in bounded memory."""
+"""Decode ahead in a thread, in bounded memory, and decide which frames are worth their time."""
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections import deque
-from collections.abc import Iterator
-from threading import Condition, Thread
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Condition, Event, Thread
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from streamseg.errors import InputError
+from streamseg.errors import ConfigError, InputError, StreamsegError
+from streamseg.events import Announcer
 from streamseg.results import Frame
 from streamseg.video.base import Source
 
 # How long close() waits for a thread that sits in a network read; that one ends by itself when
 # the source's own timeout strikes.
 _JOIN_SECONDS = 1.0
+
+OpenLater: TypeAlias = Callable[[Event], Source]
+"""Opens a source in the thread that will read it; the event ends its waits."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Which frames are handed on when they come faster than they are used."""
+
+    drops: bool | None = None
+    """True: the newest one; False: all of them, the source waits; None: the newest one of a live
+    source, all of any other."""
+    every: int = 1
+    """Of those, every N-th, beginning with the first."""
+
+    @classmethod
+    def of(cls, text: str | None) -> Policy:
+        """Read ``latest``, ``all`` or ``every=N``; None is the default.
+
+        Raises:
+            ConfigError: it reads otherwise.
+        """
+        if text is None:
+            return cls()
+        if text in ("latest", "all"):
+            return cls(drops=text == "latest")
+        number = re.fullmatch(r"every=([1-9]\d*)", text)
+        if not number:
+            raise ConfigError(f"a policy is latest, all or every=N, as every=3, got {text!r}")
+        return cls(every=int(number[1]))
 
 
 class Fetched(NamedTuple):
@@ -35,15 +68,34 @@ class Prefetch(Iterator[Fetched]):
     then closes the source.
     """
 
-    def __init__(self, source: Source, depth: int) -> None:
-        """Start decoding, see ``prefetch``."""
-        self._buffer = _Buffer(1 if source.is_live else depth, is_live=source.is_live)
+    def __init__(
+        self,
+        source: Source | OpenLater,
+        depth: int,
+        policy: Policy = Policy(),
+        changed: Condition | None = None,
+        announce: Announcer | None = None,
+    ) -> None:
+        """Start decoding, see ``prefetch``.
+
+        Args:
+            source: or what opens it in the thread.
+            depth: see ``prefetch``.
+            policy: see ``prefetch``.
+            changed: notified whenever ``is_ready`` may have changed; to share among several.
+            announce: told when the source has ended.
+        """
+        self._buffer = _Buffer(depth, policy, changed or Condition())
+        stopping = source.stopping if isinstance(source, Source) else Event()
         # The thread knows the buffer only, so that a forgotten Prefetch can be collected.
         self._thread = Thread(
-            target=_fill, args=(source, self._buffer), name="streamseg-decode", daemon=True
+            target=_fill,
+            args=(source, self._buffer, stopping, announce),
+            name="streamseg-decode",
+            daemon=True,
         )
         self._thread.start()
-        self._stop_when_forgotten = weakref.finalize(self, self._buffer.stop)
+        self.stop = weakref.finalize(self, _stop, self._buffer, stopping)
 
     def __next__(self) -> Fetched:
         """Wait for the next frame.
@@ -56,6 +108,15 @@ class Prefetch(Iterator[Fetched]):
         if fetched is None:
             raise StopIteration
         return fetched
+
+    def is_ready(self) -> bool:
+        """Whether ``__next__`` would not wait; to be asked while holding ``changed``."""
+        return self._buffer.is_ready()
+
+    @property
+    def skipped(self) -> int:
+        """Unreadable images or damaged packets that the source passed over so far."""
+        return self._buffer.skipped
 
     def __enter__(self) -> Prefetch:
         """Return itself."""
@@ -76,70 +137,108 @@ class Prefetch(Iterator[Fetched]):
         Returns as soon as the frame in work is decoded. Where the thread waits for a camera that
         sends nothing, it returns after a second, and the thread ends when the read times out.
         """
-        self._stop_when_forgotten()
+        self.stop()
         self._thread.join(_JOIN_SECONDS)
 
 
-def prefetch(source: Source, *, depth: int = 4) -> Prefetch:
+def prefetch(source: Source, *, depth: int = 4, policy: str | None = None) -> Prefetch:
     """Decode ahead of the consumer in a thread.
-
-    Files wait for the consumer and lose nothing. Live sources do not wait: only the newest frame
-    is kept, and the number of those that it replaced is reported with it.
 
     Args:
         source: opened; it belongs to the thread from here on, which closes it at the end.
-        depth: frames of a file that wait decoded at most, besides the one in work.
+        depth: frames that wait decoded at most, besides the one in work.
+        policy: ``all``: the source waits for the consumer and nothing is lost. ``latest``: only
+            the newest frame is kept, and the number of those that it replaced is reported with
+            it. ``every=N``: each N-th frame. By default live sources give the latest, others all.
 
     Returns:
         An iterator of ``Fetched``; close it, best by using it as a context manager.
 
     Raises:
         InputError: ``depth`` is below 1.
+        ConfigError: there is no such policy.
     """
     if depth < 1:
         raise InputError(f"depth is at least 1 frame, got {depth}")
-    return Prefetch(source, depth)
+    return Prefetch(source, depth, Policy.of(policy))
 
 
-def _fill(source: Source, buffer: _Buffer) -> None:
+def _stop(buffer: _Buffer, stopping: Event) -> None:
+    stopping.set()
+    buffer.stop()
+
+
+def _fill(
+    source: Source | OpenLater, buffer: _Buffer, stopping: Event, announce: Announcer | None
+) -> None:
     """Body of the thread."""
     failure: BaseException | None = None
     try:
-        with source:
-            for frame in source:
-                if not buffer.put(frame, source.decode_ms):
-                    return
+        with source if isinstance(source, Source) else source(stopping) as opened:
+            buffer.begin(is_live=opened.is_live)
+            for frame in opened:
+                buffer.skipped = opened.skipped
+                if not buffer.put(frame, opened.decode_ms):
+                    break
+            buffer.skipped = opened.skipped
     except BaseException as error:  # whatever it is belongs to the consumer
         failure = error
     finally:
+        if buffer.is_stopped:
+            failure = None
+        try:
+            if announce is not None:
+                ours = failure if isinstance(failure, StreamsegError) else None
+                announce("ended", str(failure or ""), error=ours)
+        except BaseException as problem:  # of the user's callback
+            failure = failure or problem
         buffer.end(failure)
 
 
 class _Buffer:
-    """The frames between the two threads, at most ``capacity`` of them."""
+    """The frames between the two threads, a bounded number of them."""
 
-    def __init__(self, capacity: int, *, is_live: bool) -> None:
-        self._capacity = capacity
-        self._is_live = is_live
-        self._changed = Condition()
-        self._waiting: deque[tuple[Frame, float]] = deque()
-        self._dropped = 0
-        self._is_stopped = False
+    def __init__(self, depth: int, policy: Policy, changed: Condition) -> None:
+        self.skipped = 0
+        self._capacity = depth
+        self._policy = policy
+        self._drops = policy.drops
+        self._changed = changed
+        self._waiting: deque[Fetched] = deque()
+        self._passed_over = 0
+        self._until_next = 0
+        self.is_stopped = False
         self._is_ended = False
         self._failure: BaseException | None = None
+
+    def begin(self, *, is_live: bool) -> None:
+        """Say what the policy's default depends on, before the first frame."""
+        if self._drops is None:
+            self._drops = is_live
+        if self._drops:
+            self._capacity = 1
 
     def put(self, frame: Frame, decode_ms: float) -> bool:
         """Add a frame, waiting or dropping when full; False when no more are wanted."""
         with self._changed:
-            if self._is_live and len(self._waiting) == self._capacity:
-                self._waiting.popleft()
-                self._dropped += 1
-            self._changed.wait_for(lambda: len(self._waiting) < self._capacity or self._is_stopped)
-            if self._is_stopped:
+            if self._until_next:
+                self._until_next -= 1
+                self._passed_over += 1
+                return not self.is_stopped
+            if self._drops and self._waiting:
+                self._passed_over += 1 + self._waiting.popleft().dropped
+            self._changed.wait_for(lambda: len(self._waiting) < self._capacity or self.is_stopped)
+            if self.is_stopped:
                 return False
-            self._waiting.append((frame, decode_ms))
+            self._waiting.append(Fetched(frame, self._passed_over, decode_ms))
+            self._passed_over = 0
+            self._until_next = self._policy.every - 1
             self._changed.notify_all()
             return True
+
+    def is_ready(self) -> bool:
+        """Whether ``get`` would not wait."""
+        return bool(self._waiting) or self._is_ended or self.is_stopped
 
     def get(self) -> Fetched | None:
         """Wait for a frame; None at the end.
@@ -148,12 +247,11 @@ class _Buffer:
             BaseException: what ended the thread, once, after its last frame.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_ended or self._is_stopped)
+            self._changed.wait_for(self.is_ready)
             if self._waiting:
-                frame, decode_ms = self._waiting.popleft()
-                dropped, self._dropped = self._dropped, 0
+                fetched = self._waiting.popleft()
                 self._changed.notify_all()
-                return Fetched(frame, dropped, decode_ms)
+                return fetched
             failure, self._failure = self._failure, None
             if failure is not None:
                 raise failure
@@ -169,7 +267,7 @@ class _Buffer:
     def stop(self) -> None:
         """Forget the frames and take no more."""
         with self._changed:
-            self._is_stopped = True
+            self.is_stopped = True
             self._waiting.clear()
             self._failure = None
             self._changed.notify_all()

@@ -105,7 +105,7 @@ class VideoSink:
                 f"width, height, time base and rate must be above 0, got {width}x{height}, "
                 f"{time_base} s and {rate} fps"
             )
-        self._width, self._height = width, height
+        self.width, self.height = width, height
         self._reformatter = VideoReformatter()
         self._latest_pts: int | None = None
         self._latest_key_pts = 0
@@ -130,7 +130,7 @@ class VideoSink:
         with writing(self.path):
             container = av.open(str(self.path.absolute()), "w", container_options=options)
             try:
-                self._stream = _add_stream(container, self._width, self._height, time_base, rate)
+                self._stream = _add_stream(container, self.width, self.height, time_base, rate)
                 self._time_base = self._stream.codec_context.time_base
                 self._nominal_duration = max(1, round(1 / rate / self._time_base))
                 if self._sound:
@@ -155,7 +155,7 @@ class VideoSink:
         """
         if self._container is None:
             raise SinkError(f"cannot write {self.path}: it is closed already")
-        expected = (self._height, self._width, 3)
+        expected = (self.height, self.width, 3)
         if image.shape != expected or image.dtype != np.uint8:
             raise InputError(
                 f"{self.path} takes uint8 images of shape {expected}, "

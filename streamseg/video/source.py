@@ -7,10 +7,16 @@ import logging
 import os
 import re
 from pathlib import Path
+from threading import Event
+from typing import NamedTuple
 
 from streamseg.errors import InputError, SourceError
+from streamseg.events import Announcer
 from streamseg.video import images, test_pattern
-from streamseg.video.base import AUTO, CPU, Source
+from streamseg.video.base import Source
+from streamseg.video.credentials import masked
+from streamseg.video.live import OpenOnce, open_live
+from streamseg.video.options import AUTO, CPU, SourceOptions
 
 logger = logging.getLogger(__name__)
 
@@ -18,8 +24,20 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
 _CAMERA_DEVICE = re.compile(r"/dev/video\d+")
 
 
+def name_of(source: str | os.PathLike[str] | int) -> str:
+    """What a source is called in messages, before it is opened; passwords are masked."""
+    if isinstance(source, int):
+        return f"camera /dev/video{source}"
+    return masked(os.fspath(source)) if isinstance(source, str | os.PathLike) else str(source)
+
+
 def open_source(
-    source: str | os.PathLike[str] | int, *, timeout_seconds: float = 10.0, hwaccel: str = CPU
+    source: str | os.PathLike[str] | int,
+    options: SourceOptions | None = None,
+    *,
+    announce: Announcer | None = None,
+    stopping: Event | None = None,
+    patient: bool = False,
 ) -> Source:
     """Open a source of frames and read its first one; what is wrong with it shows here.
 
@@ -34,16 +52,19 @@ def open_source(
     - a string with ``*``, ``?`` or ``[``: the images that match, like a folder
 
     Timestamps are the media's own, in seconds, rising strictly (see ``PresentationClock``); live
-    sources count from their first frame. Pictures are upright. Importing this module does not
-    load PyAV; opening a video does.
+    sources count from their first frame. Pictures are upright. Cameras and network streams that
+    are lost are connected anew (see ``LiveSource``). Importing this module does not load PyAV;
+    opening a video does.
 
     Args:
         source: as above.
-        timeout_seconds: for network streams, the longest wait for a connection or packet.
-        hwaccel: what decodes: ``none`` is the CPU; a kind of device, as FFmpeg calls it (``cuda``,
-            ``vaapi`` ...), is obeyed; ``auto`` takes a device that can, else the CPU with a
-            warning in the log. ``Source.hwaccel`` tells which it became. Frames come back to main
-            memory either way.
+        options: how; the defaults if None. With ``hwaccel="auto"`` the CPU decodes where no
+            device does, with a warning in the log. ``Source.hwaccel`` tells which it became.
+            Frames come back to main memory either way.
+        announce: is told what happens to the source.
+        stopping: ends all waiting when it is set.
+        patient: a camera or network stream that does not answer now is waited for, as after a
+            loss, and is no error.
 
     Raises:
         InputError: ``source`` is of another type or empty, a camera index is negative, or a
@@ -51,7 +72,38 @@ def open_source(
         SourceError: there is no such thing, nothing in it can be read, or the device named does
             not decode it.
     """
-    opened = _open(source, timeout_seconds, hwaccel)
+    options = options or SourceOptions()
+    announce = announce or Announcer(name_of(source))
+    announce("connecting")
+    opened = _open(source, _Opening(options, announce, stopping or Event(), patient))
+    if options.realtime and not opened.is_live:
+        from streamseg.video.pacing import RealtimeSource
+
+        opened = RealtimeSource(opened, stopping)
+    announce("live")
+    return opened
+
+
+class _Opening(NamedTuple):
+    """What goes with every way of opening."""
+
+    options: SourceOptions
+    announce: Announcer
+    stopping: Event
+    patient: bool
+
+    def live(self, open_once: OpenOnce) -> Source:
+        return open_live(
+            lambda: _on_device(open_once(), self.options.hwaccel),
+            self.options,
+            self.announce,
+            self.stopping,
+            patient=self.patient,
+        )
+
+
+def _on_device(opened: Source, hwaccel: str) -> Source:
+    """The source, if what was asked for decodes it."""
     if hwaccel == CPU or opened.hwaccel == hwaccel:
         return opened
     if hwaccel != AUTO:
@@ -68,7 +120,7 @@ def open_source(
     return opened
 
 
-def _open(source: str | os.PathLike[str] | int, timeout_seconds: float, hwaccel: str) -> Source:
+def _open(source: str | os.PathLike[str] | int, opening: _Opening) -> Source:
     if isinstance(source, bool) or not isinstance(source, str | int | os.PathLike):
         raise InputError(
             f"a source is a path, a URL or a camera's index, got {type(source).__name__}"
@@ -76,33 +128,37 @@ def _open(source: str | os.PathLike[str] | int, timeout_seconds: float, hwaccel:
     if isinstance(source, int):
         if source < 0:
             raise InputError(f"a camera's index is 0 or more, got {source}")
-        return _open_camera(f"/dev/video{source}", hwaccel)
+        return _open_camera(f"/dev/video{source}", opening)
     if isinstance(source, str):
-        return _open_text(source, timeout_seconds, hwaccel)
-    return _open_path(Path(source), hwaccel)
+        return _open_text(source, opening)
+    return _open_path(Path(source), opening)
 
 
-def _open_text(text: str, timeout_seconds: float, hwaccel: str) -> Source:
+def _open_text(text: str, opening: _Opening) -> Source:
     if not text:
         raise InputError("the source is an empty string: give a path, a URL or a camera's index")
     if text.startswith(test_pattern.PREFIX):
-        return test_pattern.PatternSource(text)
+        return _on_device(test_pattern.PatternSource(text), opening.options.hwaccel)
     if _CAMERA_DEVICE.fullmatch(text):
-        return _open_camera(text, hwaccel)
+        return _open_camera(text, opening)
     if _URL.fullmatch(text):
         from streamseg.video import containers
 
-        return containers.open_url(text, timeout_seconds=timeout_seconds, hwaccel=hwaccel)
+        return opening.live(lambda: containers.open_url(text, opening.options))
     path = Path(text).expanduser()
     if not path.exists():
         if text.isdecimal():
-            return _open_camera(f"/dev/video{int(text)}", hwaccel)
+            return _open_camera(f"/dev/video{int(text)}", opening)
         if glob.has_magic(text):
-            return images.open_pattern(str(path))
-    return _open_path(path, hwaccel)
+            return _on_device(images.open_pattern(str(path)), opening.options.hwaccel)
+    return _open_path(path, opening)
 
 
-def _open_path(path: Path, hwaccel: str) -> Source:
+def _open_path(path: Path, opening: _Opening) -> Source:
+    return _on_device(_open_file(path, opening.options.hwaccel), opening.options.hwaccel)
+
+
+def _open_file(path: Path, hwaccel: str) -> Source:
     if not path.exists():
         raise SourceError(f"no such file or folder: {path} (looked in {Path.cwd()})")
     if path.is_dir():
@@ -114,7 +170,7 @@ def _open_path(path: Path, hwaccel: str) -> Source:
     return containers.open_file(path, hwaccel=hwaccel)
 
 
-def _open_camera(device: str, hwaccel: str) -> Source:
+def _open_camera(device: str, opening: _Opening) -> Source:
     from streamseg.video import containers
 
-    return containers.open_camera(device, hwaccel=hwaccel)
+    return opening.live(lambda: containers.open_camera(device, opening.options))

@@ -84,6 +84,7 @@ def test_errors_of_the_work_come_out_of_it() -> None:
         BuildWatch(None).run(work)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_waits_for_the_step_under_way_however_often_it_is_pressed() -> None:
     watch, goes_on = BuildWatch(None), []
 

@@ -231,6 +231,7 @@ def test_what_progress_raises_cancels(tmp_path: Path, old_files: dict[str, bytes
     assert files(tmp_path) == old_files
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_cancels(tmp_path: Path, old_files: dict[str, bytes]) -> None:
     onnx = graphs.convolution(tmp_path / "model.onnx", "fp32")
 

@@ -91,4 +91,4 @@ def test_a_missing_gpu_or_model_is_named(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not exist"):
         CudaRuntime(tmp_path / "none.safetensors", device="cpu")
     with pytest.raises(ConfigError, match="runtime must be one of auto, onnx, cuda"):
-        open_runtime(weights, "tensorrt")
+        open_runtime(weights, "abacus")

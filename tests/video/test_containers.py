@@ -19,6 +19,7 @@ from pytest import approx
 
 from streamseg.errors import SourceError
 from streamseg.video.containers import open_camera
+from streamseg.video.options import SourceOptions
 from streamseg.video.source import open_source
 
 
@@ -77,7 +78,7 @@ def test_a_server_that_says_nothing_is_given_up(scheme: str) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         url = f"{scheme}://user:secret@127.0.0.1:{silent.getsockname()[1]}/live"
         with pytest.raises(SourceError, match=r"cannot read \w+://\*\*\*@127") as caught:
-            open_source(url, timeout_seconds=0.3)
+            open_source(url, SourceOptions(timeout_seconds=0.3))
     assert "no answer in time" in str(caught.value)
     assert "secret" not in f"{caught.value} {caught.value.__cause__}"
 
@@ -104,11 +105,11 @@ def test_an_uncompressed_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     write_video(
         tmp_path / "raw.nut", (90, 90.04), codec="rawvideo", time_base=Fraction(1, 1000)
     ).rename(device)
-    asked: list[dict[str, str] | None] = []
+    asked: list[dict[str, str]] = []
     really_open = av.open
 
     def open_without_mjpeg(
-        file: str, *, format: str, options: dict[str, str] | None = None, hwaccel: None
+        file: str, *, format: str, options: dict[str, str], hwaccel: None
     ) -> av.container.InputContainer:
         assert format == "v4l2"
         asked.append(options)
@@ -120,6 +121,6 @@ def test_an_uncompressed_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with open_camera(str(device)) as source:
         assert source.is_live
         frames = list(source)
-    assert asked == [{"input_format": "mjpeg"}, None]
+    assert asked == [{"input_format": "mjpeg"}, {}]
     assert [frame.pts_seconds for frame in frames] == approx([0, 0.04])
     assert corners(frames[0].image) == "RGBK"

@@ -15,6 +15,7 @@ from media import corners, quadrants, write_video
 from streamseg.cli.main import main
 from streamseg.errors import SourceError
 from streamseg.video import decode, hwaccel
+from streamseg.video.options import SourceOptions
 from streamseg.video.pictures import Orientation, PictureConverter
 from streamseg.video.source import open_source
 
@@ -53,7 +54,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 def test_a_kind_that_ffmpeg_does_not_have_is_refused_with_those_it_has(video: Path) -> None:
     with pytest.raises(SourceError, match=r"'warp-drive'.*does not have it; kinds that") as caught:
-        open_source(video, hwaccel="warp-drive")
+        open_source(video, SourceOptions(hwaccel="warp-drive"))
     assert all(kind in str(caught.value) for kind in hwaccel.kinds_of_build())
     assert "\n" not in str(caught.value)
 
@@ -64,7 +65,7 @@ def test_every_kind_that_does_not_work_here_says_why_in_one_line(video: Path) ->
         if why is None:
             continue
         with pytest.raises(SourceError) as caught:
-            open_source(video, hwaccel=kind)
+            open_source(video, SourceOptions(hwaccel=kind))
         assert str(caught.value).startswith(f"cannot decode on '{kind}': {why}; kinds that")
 
 
@@ -72,7 +73,7 @@ def test_auto_without_a_device_decodes_the_same_on_the_cpu_and_says_so(
     video: Path, devices: Devices, caplog: pytest.LogCaptureFixture
 ) -> None:
     devices(cuda="no device opens", vaapi="no device opens")
-    automatic = open_source(video, hwaccel="auto")
+    automatic = open_source(video, SourceOptions(hwaccel="auto"))
     (warning,) = caplog.messages
     assert warning.startswith(f"{video}: decoding on the CPU, as no device takes it")
     assert automatic.hwaccel == "none"
@@ -105,9 +106,9 @@ def test_a_device_that_leaves_the_video_to_the_cpu_is_no_device(
 ) -> None:
     devices(cuda=None)
     with pytest.raises(SourceError, match=r"cuda does not decode .*a\.mp4"):
-        open_source(video, hwaccel="cuda")
+        open_source(video, SourceOptions(hwaccel="cuda"))
     assert not caplog.messages
-    assert len(list(open_source(video, hwaccel="auto"))) == 25
+    assert len(list(open_source(video, SourceOptions(hwaccel="auto")))) == 25
     assert any(asked)
     assert "decoding on the CPU" in caplog.text
 
@@ -124,7 +125,7 @@ def test_a_device_that_decodes_is_asked_for_and_told(
     monkeypatch.setattr(hwaccel, "_formats", lambda codec: {"cuda": "cuda"})
     monkeypatch.setattr(decode, "kind_in_use", lambda stream: "cuda")
     for wanted in ("cuda", "auto"):
-        source = open_source(video, hwaccel=wanted)
+        source = open_source(video, SourceOptions(hwaccel=wanted))
         assert source.hwaccel == "cuda"
         assert corners(next(source).image) == "RGBK"
     assert asked == [True, True]
@@ -139,8 +140,8 @@ def test_what_has_nothing_to_decode_is_no_work_for_a_device(
 ) -> None:
     devices(cuda=None)
     with pytest.raises(SourceError, match="cuda does not decode test-pattern:, which is no video"):
-        open_source("test-pattern:", hwaccel="cuda")
-    assert open_source("test-pattern:", hwaccel="auto").hwaccel == "none"
+        open_source("test-pattern:", SourceOptions(hwaccel="cuda"))
+    assert open_source("test-pattern:", SourceOptions(hwaccel="auto")).hwaccel == "none"
     assert len(caplog.messages) == 1
 
 
@@ -160,7 +161,7 @@ def test_pictures_in_the_formats_of_devices_look_the_same(pixel_format: str) -> 
 def test_a_gpu_decodes_what_the_cpu_does(tmp_path: Path) -> None:
     path = write_video(tmp_path / "large.mp4", pictures=[quadrants(640, 360)])
     try:
-        source = open_source(path, hwaccel="cuda")
+        source = open_source(path, SourceOptions(hwaccel="cuda"))
     except SourceError as error:
         pytest.skip(str(error))  # drivers in containers often come without the decoder
     for frame, expected in zip(source, open_source(path), strict=True):

@@ -11,7 +11,9 @@ from media import quadrants, write_video
 
 from streamseg.errors import InputError, SourceError
 from streamseg.video import containers
+from streamseg.video.base import Source
 from streamseg.video.images import ImageSource
+from streamseg.video.options import SourceOptions
 from streamseg.video.source import open_source
 from streamseg.video.test_pattern import PatternSource
 
@@ -40,20 +42,28 @@ def test_each_kind_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("source", [3, "3", "/dev/video3"])
 def test_cameras_by_index_and_device(source: str | int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(
-        containers, "open_camera", lambda *args, **kwargs: asked.append((args, kwargs))
-    )
-    open_source(source)
-    assert asked == [(("/dev/video3",), {"hwaccel": "none"})]
+
+    def open_camera(*given: Any) -> Source:
+        asked.append(given)
+        return PatternSource("test-pattern:")
+
+    monkeypatch.setattr(containers, "open_camera", open_camera)
+    options = SourceOptions(size=(1280, 720), rate=30)
+    open_source(source, options)
+    assert asked == [("/dev/video3", options)]
 
 
-def test_urls_come_with_their_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_urls_come_with_their_options(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(
-        containers, "open_url", lambda *args, **kwargs: asked.append((args, kwargs))
-    )
-    open_source("rtsp://camera/1", timeout_seconds=3)
-    assert asked == [(("rtsp://camera/1",), {"timeout_seconds": 3, "hwaccel": "none"})]
+
+    def open_url(*given: Any) -> Source:
+        asked.append(given)
+        return PatternSource("test-pattern:")
+
+    monkeypatch.setattr(containers, "open_url", open_url)
+    options = SourceOptions(timeout_seconds=3)
+    open_source("rtsp://camera/1", options)
+    assert asked == [("rtsp://camera/1", options)]
 
 
 @pytest.mark.parametrize("source", [True, 1.5, None, b"clip.mp4", ["a.mp4"]])
