@@ -85,10 +85,10 @@ def make_release(
     progress("network", 0)
     trunk = folder / TRUNK
     if precision == "int8":
-        float_trunk = trunk.with_suffix(".float.onnx")
-        export_onnx(network, float_trunk, size=size, channels_last=True)
-        quantize_onnx(float_trunk, trunk, pictures, scheme=TENSORRT)
-        float_trunk.unlink()
+        half_trunk = trunk.with_suffix(".half.onnx")
+        export_onnx(network, half_trunk, size=size, precision="fp16", channels_last=True)
+        quantize_onnx(half_trunk, trunk, pictures, scheme=TENSORRT)
+        half_trunk.unlink()
     else:
         floats: Precision = "fp16" if precision == "fp16" else "fp32"
         export_onnx(network, trunk, size=size, precision=floats, channels_last=True)
@@ -99,7 +99,7 @@ def make_release(
     Golden(config, pictures[0], reference.run(pictures[0])).save(folder / GOLDEN)
     progress("network", 1)
 
-    shape = network_shape(config, size, "fp16" if precision == "fp16" else "fp32")
+    shape = network_shape(config, size, "fp32" if precision == "fp32" else "fp16")
     max_instances = GroupingConfig().max_instances
     launches = release_launches(shape, max_instances)
     assemblers = {

@@ -30,6 +30,7 @@ EXTRAS = {
     "gpu": ("torch", "triton", "timm", "safetensors"),
     "vehicle": ("pycuda",),
     "vehicle-bindings": ("cuda-bindings",),
+    "openvino": ("openvino",),
     "soak": ("psutil",),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}

@@ -10,7 +10,7 @@ from typing import Final
 from streamseg.errors import ConfigError
 from streamseg.runtime.base import Runtime
 
-RUNTIMES: Final = ("auto", "onnx", "cuda", "tensorrt")
+RUNTIMES: Final = ("auto", "onnx", "openvino", "cuda", "tensorrt")
 WEIGHTS_SUFFIX: Final = ".safetensors"
 
 
@@ -20,8 +20,9 @@ def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None)
     Args:
         model: an ONNX file, or the .safetensors weights of a model; what the other kind of
             runtime needs lies beside it under the same name. Or the folder of a release.
-        name: ``onnx``, ``cuda`` or ``tensorrt``, which is obeyed; ``auto`` takes ``tensorrt`` for
-            a release, and ``cuda`` where there are a GPU, torch, Triton, and weights.
+        name: one of ``RUNTIMES``, which is obeyed; ``auto`` takes ``tensorrt`` for a release,
+            ``cuda`` where there are a GPU, torch, Triton and weights, ``openvino`` where it is
+            installed and the CPU computes in bfloat16, and else ``onnx``.
         threads: of the CPU for the network; all cores if None.
 
     Raises:
@@ -43,16 +44,29 @@ def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None)
     weights = model.with_suffix(WEIGHTS_SUFFIX)
     if name == "auto":
         able = weights.exists() and has_cuda_gpu() and all(map(find_spec, ("torch", "triton")))
-        name = "cuda" if able else "onnx"
+        name = "cuda" if able else "openvino" if openvino_is_faster() else "onnx"
     if name == "cuda":
         from streamseg.runtime.cuda import CudaRuntime
 
         return CudaRuntime(weights)
-    from streamseg.runtime.onnx import OnnxRuntime
-
     if model.suffix == WEIGHTS_SUFFIX:
         model = model.with_suffix(".onnx")
+    if name == "openvino":
+        from streamseg.runtime.openvino import OpenVinoRuntime
+
+        return OpenVinoRuntime(model, threads=threads)
+    from streamseg.runtime.onnx import OnnxRuntime
+
     return OnnxRuntime(model, threads=threads)
+
+
+def openvino_is_faster() -> bool:
+    """On CPUs that compute in bfloat16; on others ONNX Runtime was measured to be faster."""
+    if not find_spec("openvino"):
+        return False
+    from streamseg.runtime.openvino import precisions
+
+    return "bf16" in precisions()
 
 
 def has_cuda_gpu() -> bool:

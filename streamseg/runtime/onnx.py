@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamseg.config import ModelConfig
 from streamseg.cores import usable_cores
-from streamseg.errors import ConfigError, InputError, ModelError
+from streamseg.errors import ConfigError, ModelError
 from streamseg.results import Image, NetworkOutput
 from streamseg.runtime.pictures import check_network_picture
 
@@ -61,12 +63,7 @@ class OnnxRuntime:
         except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
             raise ModelError(f"{path} is not an ONNX model that can be run: {error}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
-        if METADATA_KEY not in metadata:
-            raise ModelError(f"{path} was not exported by streamseg: it holds no configuration")
-        try:
-            self.config = ModelConfig.from_json(metadata[METADATA_KEY])
-        except ConfigError as error:
-            raise ModelError(f"{path}: {error}; it needs another version of streamseg") from error
+        self.config = configuration(metadata.get(METADATA_KEY), path)
         shape = self._session.get_inputs()[0].shape
         self.size: tuple[int, int] | None = None
         """Width and height in pixels of the only pictures that the file takes."""
@@ -77,20 +74,6 @@ class OnnxRuntime:
         self.description = (
             f"ONNX Runtime {onnxruntime.__version__}, CPU, {options.intra_op_num_threads} threads"
         )
-
-    def check(self, image: Image) -> None:
-        """Refuse a picture that ``run`` would not take.
-
-        Raises:
-            InputError: wrong shape or dtype, or a size that the file was not exported for.
-        """
-        check_network_picture(image)
-        height, width = image.shape[:2]
-        if self.size and self.size != (width, height):
-            raise InputError(
-                f"the model was exported for pictures of {self.size[0]}x{self.size[1]} only, "
-                f"got {width}x{height}"
-            )
 
     def run(self, image: Image) -> NetworkOutput:
         """Run the network on one picture.
@@ -105,11 +88,42 @@ class OnnxRuntime:
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
-        self.check(image)
+        check_network_picture(image, self.size)
         embeddings, logits = self._session.run(self._outputs, {"image": image[None]})
-        if self._outputs[0] == CHANNELS_LAST:
-            embeddings = embeddings.transpose(0, 3, 1, 2)
-        return NetworkOutput(
-            embeddings=np.ascontiguousarray(embeddings[0], np.float32),
-            logits=np.ascontiguousarray(logits[0], np.float32),
-        )
+        return network_output(embeddings, logits, self._outputs[0])
+
+
+def configuration(metadata: str | None, path: Path) -> ModelConfig:
+    """Read what a file says of itself.
+
+    Args:
+        metadata: the file's entry ``METADATA_KEY``, None if it has none.
+        path: of the file, for messages.
+
+    Raises:
+        ModelError: streamseg did not export it, or another version of it did.
+    """
+    if metadata is None:
+        raise ModelError(f"{path} was not exported by streamseg: it holds no configuration")
+    try:
+        return ModelConfig.from_json(metadata)
+    except ConfigError as error:
+        raise ModelError(f"{path}: {error}; it needs another version of streamseg") from error
+
+
+def network_output(
+    embeddings: NDArray[np.floating[Any]], logits: NDArray[np.floating[Any]], name: str
+) -> NetworkOutput:
+    """What a file put out, as everyone else knows it.
+
+    Args:
+        embeddings: [1, D, h, w], or [1, h, w, D] under the name ``CHANNELS_LAST``.
+        logits: [1, T, C+1, h, w].
+        name: of the embeddings.
+    """
+    if name == CHANNELS_LAST:
+        embeddings = embeddings.transpose(0, 3, 1, 2)
+    return NetworkOutput(
+        embeddings=np.ascontiguousarray(embeddings[0], np.float32),
+        logits=np.ascontiguousarray(logits[0], np.float32),
+    )

@@ -9,11 +9,15 @@ from streamseg.errors import InputError
 from streamseg.results import Image
 
 
-def check_network_picture(image: Image) -> None:
-    """Refuse a picture that no network takes.
+def check_network_picture(image: Image, size: tuple[int, int] | None = None) -> None:
+    """Refuse a picture that a network does not take.
+
+    Args:
+        image: to be RGB uint8 [H, W, 3], both sides multiples of 32.
+        size: width and height in pixels of the only pictures that it takes; None takes any.
 
     Raises:
-        InputError: not RGB uint8 [H, W, 3], or a side that is no multiple of 32.
+        InputError: it is something else.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(
@@ -24,4 +28,8 @@ def check_network_picture(image: Image) -> None:
         raise InputError(
             f"network input must be a multiple of {SIZE_MULTIPLE} on both sides, "
             f"got {width}x{height}"
+        )
+    if size and size != (width, height):
+        raise InputError(
+            f"the model was exported for pictures of {size[0]}x{size[1]} only, got {width}x{height}"
         )

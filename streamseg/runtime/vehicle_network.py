@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamseg.errors import DeviceError, InputError
+from streamseg.errors import DeviceError
 from streamseg.export.release import Manifest
 from streamseg.export.tensorrt_module import ICudaEngine
 from streamseg.frame_plan import NUMPY_TYPES
@@ -53,13 +53,7 @@ class EngineNetwork:
         Raises:
             InputError: not RGB uint8 [H, W, 3] of the size that was exported.
         """
-        check_network_picture(image)
-        width, height = self.size
-        if image.shape[:2] != (height, width):
-            raise InputError(
-                f"the release was exported for pictures of {width}x{height} only, "
-                f"got {image.shape[1]}x{image.shape[0]}"
-            )
+        check_network_picture(image, self.size)
         np.copyto(self.staged.array, image)
 
     def start(self, stream: Stream) -> None:

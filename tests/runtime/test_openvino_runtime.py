@@ -1,0 +1,84 @@
+"""OpenVINO says what ONNX Runtime says, and is taken where it is faster."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_export import Export
+
+from streamseg.errors import ConfigError, InputError, MissingExtraError, ModelError
+from streamseg.export.parity import TOLERANCES, compare
+from streamseg.results import Image
+from streamseg.runtime import choose
+from streamseg.runtime.choose import open_runtime
+from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.segmenter import SHIPPED_MODEL
+
+pytest.importorskip("openvino")
+
+from streamseg.runtime.openvino import OpenVinoRuntime, precisions  # noqa: E402
+
+
+def pictures(*sizes: tuple[int, int]) -> list[Image]:
+    """Coarse patterns, which make objects."""
+    rng = np.random.default_rng(0)
+    return [
+        rng.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
+        .repeat(16, 0)
+        .repeat(16, 1)
+        for width, height in sizes
+    ]
+
+
+def test_the_shipped_model_says_the_same_at_every_size() -> None:
+    reference, found = OnnxRuntime(SHIPPED_MODEL), OpenVinoRuntime(SHIPPED_MODEL)
+    assert found.config == reference.config
+    parity = compare(reference, found, pictures((160, 96), (96, 160), (224, 224)))
+    # 8-bit layers round by themselves, in either runtime
+    parity.check(TOLERANCES["int8"])
+
+
+@pytest.mark.parametrize(
+    "kind", [{}, {"size": (96, 64)}, {"precision": "fp16", "size": (96, 64), "channels_last": True}]
+)
+def test_every_export_runs_in_float(kind: dict[str, Any], export: Export) -> None:
+    path = export(**kind).path
+    found = OpenVinoRuntime(path, precision="f32")
+    assert found.size == kind.get("size")
+    parity = compare(OnnxRuntime(path), found, pictures((96, 64)))
+    parity.check(TOLERANCES[kind.get("precision", "fp32")])
+    if found.size:
+        with pytest.raises(InputError, match="pictures of 96x64 only, got 64x96"):
+            found.run(pictures((64, 96))[0])
+
+
+def test_it_is_taken_where_the_cpu_computes_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "has_cuda_gpu", lambda: False)
+    for able, runtime in ((("bf16", "f32"), OpenVinoRuntime), (("f32",), OnnxRuntime)):
+        monkeypatch.setattr("streamseg.runtime.openvino.precisions", lambda able=able: able)
+        if able[0] in precisions():
+            assert isinstance(open_runtime(SHIPPED_MODEL), runtime)
+    assert isinstance(open_runtime(SHIPPED_MODEL, "onnx"), OnnxRuntime)
+    monkeypatch.setattr(choose, "find_spec", lambda name: None)
+    assert isinstance(open_runtime(SHIPPED_MODEL), OnnxRuntime)
+
+
+def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="does not exist"):
+        OpenVinoRuntime(tmp_path / "none.onnx")
+    (tmp_path / "text.onnx").write_text("some text")
+    with pytest.raises(ModelError, match="is not an ONNX model that can be run"):
+        OpenVinoRuntime(tmp_path / "text.onnx")
+    with pytest.raises(ConfigError, match="precision must be .* on this CPU, got 'fp4'"):
+        OpenVinoRuntime(SHIPPED_MODEL, precision="fp4")
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "streamseg.runtime.openvino")
+    with pytest.raises(MissingExtraError, match=r"streamseg\[openvino\]"):
+        open_runtime(SHIPPED_MODEL, "openvino")
