@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -120,7 +120,9 @@ def number_in(image: Image) -> int:
 class HttpCamera:
     """Serves ``/live.mjpg``, pictures of rising number without end, and the files of a folder."""
 
-    def __init__(self, fps: float = 30, files: dict[str, Callable[[], bytes]] | None = None) -> None:
+    def __init__(
+        self, fps: float = 30, files: dict[str, Callable[[], bytes]] | None = None
+    ) -> None:
         self.fps = fps
         self.files = files or {}
         self.port = free_port()
@@ -175,10 +177,8 @@ class HttpCamera:
         server.server_close()
         connections, self._connections = self._connections, []
         for connection in connections:
-            try:
+            with suppress(OSError):  # it is closed already
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it is closed already
         wait_until(lambda: self.viewers == 0)
 
     def _send_pictures(self, handler: BaseHTTPRequestHandler) -> None:
