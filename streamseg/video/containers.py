@@ -45,7 +45,8 @@ def open_file(path: Path, *, hwaccel: str = CPU) -> VideoSource:
     # An absolute path cannot be taken for a protocol, as "front:left.mp4" would be.
     with reading(description, path):
         container = open_decoding_on(
-            kinds, lambda device: av.open(str(path.absolute()), hwaccel=device)
+            kinds,
+            lambda device: av.open(str(path.absolute()), hwaccel=device, metadata_errors="replace"),
         )
     if container.format.name == "tty":
         container.close()
@@ -87,6 +88,7 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
                 options=ffmpeg_options,
                 timeout=(seconds, None if by_ffmpeg else seconds),
                 hwaccel=device,
+                metadata_errors="replace",
             ),
         )
     is_live = scheme in LIVE_SCHEMES or not container.duration

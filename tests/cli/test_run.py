@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from camera_servers import http_camera, wait_until
 from media import write_sounding_video
 from PIL import Image as PillowImage
 from pycocotools import mask as coco_mask
@@ -186,6 +187,57 @@ def test_a_kill_leaves_whole_lines_and_pictures_and_a_playable_video(tmp_path: P
     assert len(pictures) >= lines - 1
     for picture in pictures:
         PillowImage.open(picture).load()
+
+
+def test_several_sources_are_told_apart_in_numbered_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, jsonl = tmp_path / "o.mp4", tmp_path / "o.jsonl"
+    arguments = ["run", PATTERN, "nowhere.mp4", "test-pattern:64x64?frames=3", "--size", "64x64"]
+    assert main([*arguments, "--out", str(out), "--jsonl", str(jsonl)]) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "o-0.jsonl",
+        "o-0.mp4",
+        "o-2.jsonl",
+        "o-2.mp4",
+    ]
+    assert (tmp_path / "o-0.jsonl").read_text().count("\n") == 6
+    with av.open(str(tmp_path / "o-2.mp4")) as container:
+        assert len(list(container.decode(video=0))) == 3
+    said = capsys.readouterr().err
+    assert "segmented 9 frames" in said
+    assert "failed: no such file or folder: nowhere.mp4" in said
+    assert "arrival to its result: median" in said
+
+
+def test_several_sources_do_not_share_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", PATTERN, PATTERN, "--jsonl", "-"]) == 1
+    assert "takes the results of one source only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_ctrl_c_ends_a_wait_for_a_camera(dies: bool) -> None:
+    with http_camera() as camera:
+        camera.stalled = not dies
+        command = [sys.executable, "-m", "streamseg.cli.main", "run", camera.url]
+        process = subprocess.Popen(
+            [*command, "--size", "160x96", "--timeout", "60"],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        wait_until(lambda: camera.viewers, 60)
+        time.sleep(0.5)
+        if dies:
+            camera.kill()
+            time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        interrupted = time.monotonic()
+        _, said = process.communicate(timeout=20)
+        camera.stalled = False
+    assert time.monotonic() - interrupted < 5
+    assert process.returncode == 130
+    assert "stopped" in said and "Traceback" not in said
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from streamseg.segmenter import SHIPPED_MODEL
 
 pytest.importorskip("openvino")
 
-from streamseg.runtime.openvino import OpenVinoRuntime, precisions  # noqa: E402
+from streamseg.runtime.openvino import OpenVinoRuntime, precisions
 
 
 def pictures(*sizes: tuple[int, int]) -> list[Image]:
@@ -73,7 +73,7 @@ def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("some text")
     with pytest.raises(ModelError, match="is not an ONNX model that can be run"):
         OpenVinoRuntime(tmp_path / "text.onnx")
-    with pytest.raises(ConfigError, match="precision must be .* on this CPU, got 'fp4'"):
+    with pytest.raises(ConfigError, match=r"precision must be .* on this CPU, got 'fp4'"):
         OpenVinoRuntime(SHIPPED_MODEL, precision="fp4")
 
 

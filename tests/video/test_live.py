@@ -218,8 +218,7 @@ class Playlist:
 
     def __init__(self, folder: Path) -> None:
         times = [index / 25 for index in range(75)]
-        options = {"hls_time": "1", "hls_list_size": "0"}
-        write_video(folder / "live.m3u8", times, **options)
+        write_video(folder / "live.m3u8", times, hls_time="1", hls_list_size="0")
         self.segments = sorted(folder.glob("*.ts"))
         self.shown = 1
         self.files = {path.name: path.read_bytes for path in self.segments}

@@ -1,0 +1,111 @@
+"""How old results are when the network is too slow for the camera.
+
+    python benchmarks/live_latency.py --seconds 60 --fps 30 --slowness 5
+
+An HTTP server in a process of its own sends numbered MJPEG pictures, and notes on the machine's
+monotonic clock when; a runtime that only sleeps takes SLOWNESS frame periods for each. The age of
+a result is measured from the sending of its picture, by the number in it: it does not rely on
+what streamseg says of itself, which is printed beside it. The last line is one JSON document.
+
+The bar: the last ten seconds' ages stay within 2 periods of the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from camera_servers import http_camera, number_in
+from colour_runtime import ColourRuntime
+
+from streamseg import __version__
+from streamseg.results import Image, NetworkOutput
+from streamseg.segmenter import Segmenter
+
+LAST_SECONDS = 10
+
+
+class SleepingRuntime(ColourRuntime):
+    """A network that takes a fixed time."""
+
+    def __init__(self, seconds: float) -> None:
+        """Know how long."""
+        super().__init__()
+        self.seconds = seconds
+
+    def run(self, image: Image) -> NetworkOutput:
+        """Sleep for what is left of the time after the real work."""
+        started = time.monotonic()
+        output = super().run(image)
+        time.sleep(max(0.0, self.seconds - (time.monotonic() - started)))
+        return output
+
+
+def serve(pipe: Connection, fps: float) -> None:
+    """Be a camera until told to stop; then tell when each picture was sent."""
+    with http_camera(fps) as camera:
+        pipe.send(camera.url)
+        pipe.recv()
+    pipe.send(camera.sent_at)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="age of results behind a live source")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--fps", type=float, default=30)
+    parser.add_argument("--slowness", type=float, default=5, help="frame periods per picture")
+    arguments = parser.parse_args()
+    network_seconds = arguments.slowness / arguments.fps
+
+    pipe, theirs = get_context("spawn").Pipe()
+    camera = get_context("spawn").Process(target=serve, args=(theirs, arguments.fps), daemon=True)
+    camera.start()
+    segmenter = Segmenter(SleepingRuntime(network_seconds), size=(160, 96))
+    segmenter(np.zeros((96, 160, 3), np.uint8))  # what is loaded with the first picture
+    seen: list[tuple[int, float, float]] = []
+    dropped = 0
+    started = time.monotonic()
+    with segmenter.stream(pipe.recv()) as stream:
+        for result in stream:
+            now = time.monotonic()
+            seen.append((number_in(result.image), now, result.latency_ms))
+            dropped += result.dropped
+            if now - started > arguments.seconds:
+                break
+    pipe.send("stop")
+    sent_at: dict[int, float] = pipe.recv()
+    camera.join()
+
+    ages_ms = np.array([1e3 * (now - sent_at[number]) for number, now, _ in seen])
+    late = np.array([now - started > arguments.seconds - LAST_SECONDS for _, now, _ in seen])
+    bar_ms = 2e3 * network_seconds
+    report = {
+        "streamseg": __version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "seconds": arguments.seconds,
+        "camera_fps": arguments.fps,
+        "network_ms": round(1e3 * network_seconds, 1),
+        "results": len(seen),
+        "dropped": dropped,
+        "age_ms_p50_p95_p99_max": np.percentile(ages_ms, (50, 95, 99, 100)).round(1).tolist(),
+        "age_ms_of_last_10_s_p50_max": np.percentile(ages_ms[late], (50, 100)).round(1).tolist(),
+        "latency_ms_as_told_p50": round(float(np.median([told for *_, told in seen])), 1),
+        "bar_ms": round(bar_ms, 1),
+        "within_bar": bool(ages_ms[late].max() <= bar_ms),
+    }
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
