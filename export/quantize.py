@@ -20,6 +20,7 @@ from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.runtime.pictures import check_network_picture
 from streamseg.whole_file import replaced
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def quantize_onnx(
         raise InputError("quantization needs pictures to measure activations on, got none")
     reference = OnnxRuntime(source)
     for picture in pictures:
-        reference.check(picture)
+        check_network_picture(picture, reference.size)
 
     class Pictures(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:

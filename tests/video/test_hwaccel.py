@@ -44,7 +44,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     openings: list[bool] = []
     really_open = av.open
 
-    def open_without_device(file: str, *, hwaccel: HWAccel | None) -> av.container.InputContainer:
+    def open_without_device(
+        file: str, *, hwaccel: HWAccel | None, **options: str
+    ) -> av.container.InputContainer:
         openings.append(hwaccel is not None)
         return really_open(file)
 
@@ -131,7 +133,7 @@ def test_a_device_that_decodes_is_asked_for_and_told(
     assert asked == [True, True]
     arguments = ["run", str(video), "--frames", "1", "--size", "64x32", "--hwaccel", "auto"]
     assert main(arguments) == 0
-    assert f"{video} decoded on cuda, ONNX" in capsys.readouterr().err
+    assert f"{video} decoded on cuda, " in capsys.readouterr().err
     assert not caplog.messages
 
 
