@@ -12,6 +12,8 @@ from streamseg.results import FrameResult
 
 LATEST = 1000
 """Frames over which latencies are summed up: memory stays flat on a camera."""
+MOST_NAMES = 10_000
+"""Names that are counted; beyond, those in the fewest frames are forgotten."""
 
 
 class Summary:
@@ -25,6 +27,7 @@ class Summary:
         self.stopped = False
         self.latest_instances = 0
         self.frames_of_name: Counter[str] = Counter()
+        self.names_of_class: Counter[str] = Counter()
         self.failed: dict[int, str] = {}
         """Why sources ended that did so with an error, by their index."""
         self._states: dict[int, tuple[str, State, int]] = {}
@@ -38,7 +41,11 @@ class Summary:
         self.frames += 1
         self.dropped += result.dropped
         self.latest_instances = len(result.instances)
-        self.frames_of_name.update(instance.name for instance in result.instances)
+        for instance in result.instances:
+            self.names_of_class[instance.class_name] += instance.name not in self.frames_of_name
+            self.frames_of_name[instance.name] += 1
+        if len(self.frames_of_name) > MOST_NAMES:
+            self.frames_of_name = Counter(dict(self.frames_of_name.most_common(MOST_NAMES // 2)))
         self._latencies_ms.append(result.latency_ms)
         del self._latencies_ms[:-LATEST]
         for stage, spent_ms in result.timings_ms.items():
@@ -95,8 +102,7 @@ class Summary:
         """``car ×12, person ×2; in most frames: car-1 (221), ...``."""
         if not self.frames_of_name:
             return "no objects"
-        classes = Counter(name.rpartition("-")[0] for name in self.frames_of_name)
-        counts = [f"{name} ×{count}" for name, count in classes.most_common()]
+        counts = [f"{name} ×{count}" for name, count in self.names_of_class.most_common()]
         longest = [f"{name} ({count})" for name, count in self.frames_of_name.most_common(3)]
         return f"{', '.join(counts)}; in most frames: {', '.join(longest)}"
 

@@ -72,11 +72,7 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
     keep_secret(url)
     seconds = options.timeout_seconds
     ffmpeg_options = dict(_LIVE_OPTIONS) if scheme in LIVE_SCHEMES else {}
-    # FFmpeg asks PyAV whether the time is up at every read, which waits for Python's lock each
-    # time: with the many small packets of RTSP a busy program would fall behind its camera.
-    by_ffmpeg = scheme.startswith("rtsp")
-    if by_ffmpeg:
-        ffmpeg_options["timeout"] = str(round(1e6 * seconds))
+    if scheme.startswith("rtsp"):
         transport = options.transport
         ffmpeg_options |= {"rtsp_transport": transport} if transport else _ANY_TRANSPORT
     kinds = kinds_to_try(options.hwaccel)
@@ -86,7 +82,7 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
             lambda device: av.open(
                 url,
                 options=ffmpeg_options,
-                timeout=(seconds, None if by_ffmpeg else seconds),
+                timeout=(seconds, seconds),
                 hwaccel=device,
                 metadata_errors="replace",
             ),

@@ -82,6 +82,7 @@ def _why_invalid(path: Path | None) -> str:
 
 def _is_mp4_without_index(path: Path) -> bool:
     """Walk over the boxes of an mp4 or mov: each starts with its size and a name."""
+    file_size = path.stat().st_size
     with path.open("rb") as file:
         names = []
         position = 0
@@ -93,5 +94,7 @@ def _is_mp4_without_index(path: Path) -> bool:
             if size < 8:  # 0 means up to the end of the file
                 break
             position += size
+            if position >= file_size:  # wrong sizes lead farther than any file can reach
+                break
             file.seek(position)
     return names[:1] == [b"ftyp"] and b"moov" not in names

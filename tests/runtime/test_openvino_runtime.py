@@ -20,7 +20,7 @@ from streamseg.segmenter import SHIPPED_MODEL
 
 pytest.importorskip("openvino")
 
-from streamseg.runtime.openvino import OpenVinoRuntime, precisions
+from streamseg.runtime.openvino import OpenVinoRuntime
 
 
 def pictures(*sizes: tuple[int, int]) -> list[Image]:
@@ -56,15 +56,12 @@ def test_every_export_runs_in_float(kind: dict[str, Any], export: Export) -> Non
             found.run(pictures((64, 96))[0])
 
 
-def test_it_is_taken_where_the_cpu_computes_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_taken_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choose, "has_cuda_gpu", lambda: False)
-    for able, runtime in ((("bf16", "f32"), OpenVinoRuntime), (("f32",), OnnxRuntime)):
-        monkeypatch.setattr("streamseg.runtime.openvino.precisions", lambda able=able: able)
-        if able[0] in precisions():
-            assert isinstance(open_runtime(SHIPPED_MODEL), runtime)
-    assert isinstance(open_runtime(SHIPPED_MODEL, "onnx"), OnnxRuntime)
-    monkeypatch.setattr(choose, "find_spec", lambda name: None)
-    assert isinstance(open_runtime(SHIPPED_MODEL), OnnxRuntime)
+    for faster, runtime in ((True, OpenVinoRuntime), (False, OnnxRuntime)):
+        monkeypatch.setattr(choose, "openvino_is_faster", lambda faster=faster: faster)
+        assert isinstance(open_runtime(SHIPPED_MODEL), runtime)
+        assert isinstance(open_runtime(SHIPPED_MODEL, "onnx"), OnnxRuntime)
 
 
 def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 import time
 import traceback
+from contextlib import closing
 from itertools import islice, pairwise
 from pathlib import Path
 
 import av
 import pytest
 from camera_servers import free_port, http_camera, number_in, rtsp_camera, wait_until
-from media import write_video
+from media import noise, write_video
 
 from streamseg.errors import SourceError
 from streamseg.events import Announcer, StreamEvent
@@ -252,3 +254,27 @@ def test_waits_grow_to_a_limit_and_are_never_the_same() -> None:
     for attempt, longest in ((1, 0.1), (2, 0.2), (5, 1.6), (6, 2), (1000, 2)):
         delays = [options.delay_seconds(attempt) for _ in range(50)]
         assert longest / 2 <= min(delays) < max(delays) <= longest
+
+
+def test_a_transport_stream_over_udp_that_falls_silent(tmp_path: Path) -> None:
+    times = [index / 25 for index in range(50)]
+    data = write_video(tmp_path / "a.ts", times, codec="mpeg4", pictures=[noise()]).read_bytes()
+    port, silent = free_port(), threading.Event()
+    size = 7 * 188
+
+    def send() -> None:
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+            while not silent.is_set():
+                for at in range(0, len(data), size):
+                    sender.sendto(data[at : at + size], ("127.0.0.1", port))
+                    time.sleep(2 * size / len(data))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    options = SourceOptions(timeout_seconds=0.7, retries=0)
+    with open_source(f"udp://127.0.0.1:{port}", options) as source:
+        assert len(list(islice(source, 30))) == 30
+        silent.set()
+        with pytest.raises(SourceError, match="given up"):
+            list(source)
+    thread.join()

@@ -1,0 +1,108 @@
+"""Time networks on the CPU, in turns: ours and others', in each runtime that is installed.
+
+    python benchmarks/network_speed.py --yolo yolo11n-seg.onnx --float model.onnx
+
+The ratios are what counts: all meet the same machine. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from streamseg.cli.arguments import picture_size, positive
+from streamseg.segmenter import SHIPPED_MODEL
+
+WARM_UP_ROUNDS = 3
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--size", type=picture_size, default=(640, 384), metavar="WxH")
+    parser.add_argument("--threads", type=positive, default=2)
+    parser.add_argument("--rounds", type=positive, default=30)
+    parser.add_argument("--float", type=Path, help="the model in float, as train writes it")
+    parser.add_argument("--yolo", type=Path, help="YOLO11n-seg, exported to ONNX at this size")
+    arguments = parser.parse_args()
+    width, height = arguments.size
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+    planes = rng.random((1, 3, height, width), dtype=np.float32)
+    files = {"shipped": (SHIPPED_MODEL, picture)}
+    if arguments.float:
+        files["float"] = arguments.float, picture
+    if arguments.yolo:
+        files["yolo"] = arguments.yolo, planes
+
+    calls: dict[str, Callable[[], object]] = {}
+    for name, (path, pixels) in files.items():
+        calls[f"{name}, ONNX Runtime"] = in_onnxruntime(path, pixels, arguments.threads)
+        for precision in openvino_precisions():
+            call = in_openvino(path, pixels, arguments.threads, precision)
+            calls[f"{name}, OpenVINO {precision}"] = call
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(WARM_UP_ROUNDS + arguments.rounds):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            if number >= WARM_UP_ROUNDS:
+                times[name].append(1e3 * (time.perf_counter() - started))
+
+    first = float(np.median(times["shipped, ONNX Runtime"]))
+    rows = {}
+    print(f"{platform.machine()}, {arguments.threads} threads, {width}x{height}")
+    for name, spent in times.items():
+        low, median, high = np.percentile(spent, [20, 50, 80]).tolist()
+        rows[name] = {"p20_ms": low, "median_ms": median, "p80_ms": high, "ratio": median / first}
+        print(f"{name:28}{median:8.1f} ms ({low:.1f}..{high:.1f}){median / first:8.2f}")
+    print(json.dumps({"size": arguments.size, "threads": arguments.threads, "networks": rows}))
+
+
+def in_onnxruntime(path: Path, pixels: np.ndarray[Any, Any], threads: int) -> Callable[[], object]:
+    """A call that runs a file in ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda: session.run(None, {name: pixels})
+
+
+def openvino_precisions() -> tuple[str, ...]:
+    """What OpenVINO can compute in here; nothing where it is not installed."""
+    try:
+        from streamseg.runtime.openvino import precisions
+    except ImportError:
+        return ()
+    return precisions()
+
+
+def in_openvino(
+    path: Path, pixels: np.ndarray[Any, Any], threads: int, precision: str
+) -> Callable[[], object]:
+    """A call that runs a file in OpenVINO, compiled for this size."""
+    from openvino import Core
+
+    core = Core()
+    model = core.read_model(path)
+    model.reshape(list(pixels.shape))
+    options = {
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": precision,
+        "ENABLE_CPU_PINNING": False,
+    }
+    request = core.compile_model(model, "CPU", options).create_infer_request()
+    return lambda: request.infer({0: pixels}, share_inputs=True, share_outputs=True)
+
+
+if __name__ == "__main__":
+    main()
