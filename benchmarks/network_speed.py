@@ -12,6 +12,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,14 @@ def main() -> None:
     picture = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
     planes = rng.random((1, 3, height, width), dtype=np.float32)
     files = {"shipped": (SHIPPED_MODEL, picture)}
+    calls: dict[str, Callable[[], object]] = {}
+    if find_spec("torch"):
+        calls["the same in float, torch"] = in_torch(picture, arguments.threads)
     if arguments.float:
         files["float"] = arguments.float, picture
     if arguments.yolo:
         files["yolo"] = arguments.yolo, planes
 
-    calls: dict[str, Callable[[], object]] = {}
     for name, (path, pixels) in files.items():
         calls[f"{name}, ONNX Runtime"] = in_onnxruntime(path, pixels, arguments.threads)
         for precision in openvino_precisions():
@@ -65,6 +68,24 @@ def main() -> None:
         rows[name] = {"p20_ms": low, "median_ms": median, "p80_ms": high, "ratio": median / first}
         print(f"{name:28}{median:8.1f} ms ({low:.1f}..{high:.1f}){median / first:8.2f}")
     print(json.dumps({"size": arguments.size, "threads": arguments.threads, "networks": rows}))
+
+
+def in_torch(pixels: np.ndarray[Any, Any], threads: int) -> Callable[[], object]:
+    """A call that runs the shipped weights in torch."""
+    import torch
+
+    from streamseg.model.weights import load_safetensors, network_from
+
+    torch.set_num_threads(threads)
+    network = network_from(*load_safetensors(SHIPPED_MODEL.with_suffix(".safetensors"))).eval()
+    network.to(memory_format=torch.channels_last)
+    planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+
+    def run() -> object:
+        with torch.inference_mode():
+            return network(planes)
+
+    return run
 
 
 def in_onnxruntime(path: Path, pixels: np.ndarray[Any, Any], threads: int) -> Callable[[], object]:
