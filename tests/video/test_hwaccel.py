@@ -44,7 +44,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     openings: list[bool] = []
     really_open = av.open
 
-    def open_without_device(file: str, *, hwaccel: HWAccel | None) -> av.container.InputContainer:
+    def open_without_device(
+        file: str, *, hwaccel: HWAccel | None, metadata_errors: str
+    ) -> av.container.InputContainer:
         openings.append(hwaccel is not None)
         return really_open(file)
 
