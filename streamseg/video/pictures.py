@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
+import av.error
 import numpy as np
 from av import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from streamseg.errors import InputError
 from streamseg.results import Image
+from streamseg.video.ffmpeg_errors import reading
 
 if TYPE_CHECKING:
     from av.buffer import Buffer
 
 _COLORSPACE_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_COLOUR_UNSPECIFIED = 2  # AVCOL_PRI_UNSPECIFIED, AVCOL_TRC_UNSPECIFIED
 _HD_HEIGHT = 720
 # the network's, the full one, a preview: nobody shows a picture at more sizes for long
 _SIZES_IN_USE = 4
@@ -35,7 +38,7 @@ class Orientation:
         """Read the display matrix that comes with a frame; angles are rounded to 90 degrees."""
         # side_data and its frame refer to each other, so both stay in memory until the garbage
         # collector comes round: ask a tiny copy, and leave the picture out of it.
-        tiny = VideoReformatter().reformat(decoded, 2, 2, "gray8")
+        tiny = _reformatted(VideoReformatter(), decoded, 2, 2, "gray8")
         matrix = cast("Buffer | None", tiny.side_data.get("DISPLAYMATRIX"))
         if matrix is None:
             return cls()
@@ -84,21 +87,14 @@ class PictureConverter:
 
         Raises:
             InputError: the size is below one pixel.
+            SourceError: the frame cannot be converted.
         """
         if width < 1 or height < 1:
             raise InputError(f"a picture is at least 1x1 pixels, got {width}x{height}")
         stored_width, stored_height = orientation.size(width, height)
         with self._lock:
-            # Bilinear is a triangle filter as wide as the step between samples, so it does not
-            # alias when scaling down; it comes closest to Pillow's, which images go through.
-            rgb = self._reformatter(stored_width, stored_height).reformat(
-                decoded,
-                stored_width,
-                stored_height,
-                "rgb24",
-                src_colorspace=_source_colorspace(decoded),
-                interpolation=Interpolation.BILINEAR,
-            )
+            reformatter = self._reformatter(stored_width, stored_height)
+            rgb = _reformatted(reformatter, decoded, stored_width, stored_height, "rgb24")
         array: Image = orientation.upright(rgb.to_ndarray())  # type: ignore[arg-type]
         # A frame that needs no conversion comes back itself: the decoder still uses its memory.
         return array.copy() if rgb is decoded else np.ascontiguousarray(array)
@@ -109,6 +105,32 @@ class PictureConverter:
         if size not in self._reformatters and len(self._reformatters) == _SIZES_IN_USE:
             self._reformatters.clear()
         return self._reformatters.setdefault(size, VideoReformatter())
+
+
+def _reformatted(
+    reformatter: VideoReformatter, decoded: VideoFrame, width: int, height: int, pixel_format: str
+) -> VideoFrame:
+    """Scale and convert; what the frame says of its colours is dropped where it cannot be."""
+
+    def reformat() -> VideoFrame:
+        # Bilinear is a triangle filter as wide as the step between samples, so it does not
+        # alias when scaling down; it comes closest to Pillow's, which images go through.
+        return reformatter.reformat(
+            decoded,
+            width,
+            height,
+            pixel_format,
+            src_colorspace=_source_colorspace(decoded),
+            interpolation=Interpolation.BILINEAR,
+        )
+
+    try:
+        return reformat()
+    except av.error.FFmpegError:
+        decoded.colorspace = _COLORSPACE_UNSPECIFIED
+        decoded.color_primaries = decoded.color_trc = _COLOUR_UNSPECIFIED
+    with reading("a frame"):
+        return reformat()
 
 
 def _source_colorspace(decoded: VideoFrame) -> Colorspace | None:

@@ -90,5 +90,5 @@ def test_a_missing_gpu_or_model_is_named(weights: Path, tmp_path: Path) -> None:
             open_runtime(weights, "cuda")
     with pytest.raises(ModelError, match="does not exist"):
         CudaRuntime(tmp_path / "none.safetensors", device="cpu")
-    with pytest.raises(ConfigError, match="runtime must be one of auto, onnx, cuda"):
+    with pytest.raises(ConfigError, match="runtime must be one of auto, onnx, openvino"):
         open_runtime(weights, "abacus")

@@ -257,3 +257,19 @@ def test_a_name_with_a_colon_is_no_protocol(
     write_video(tmp_path / "front:left.mp4")
     monkeypatch.chdir(tmp_path)
     assert open_source("front:left.mp4").frame_count == 25
+
+
+def test_colours_that_nobody_knows_are_taken_for_the_usual_ones() -> None:
+    decoded = av.VideoFrame.from_ndarray(quadrants(), format="rgb24").reformat(format="yuv420p")
+    decoded.colorspace = 65
+    assert Orientation.of(decoded) == Orientation()
+    picture = PictureConverter().render(decoded, Orientation(), 64, 48)
+    assert corners(picture) == "RGBK"
+
+
+def test_an_mp4_whose_boxes_reach_beyond_all_files_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "far.mp4"
+    sizes = (1 << 63) - 1, 1 << 63
+    path.write_bytes(b"".join(b"\0\0\0\1ftyp" + size.to_bytes(8, "big") for size in sizes))
+    with pytest.raises(SourceError, match=r"far\.mp4"):
+        open_source(path)
