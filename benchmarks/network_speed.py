@@ -19,6 +19,7 @@ import numpy as np
 import onnxruntime
 
 from streamseg.cli.arguments import picture_size, positive
+from streamseg.results import Image
 from streamseg.segmenter import SHIPPED_MODEL
 
 WARM_UP_ROUNDS = 3
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--threads", type=positive, default=2)
     parser.add_argument("--rounds", type=positive, default=30)
     parser.add_argument("--float", type=Path, help="the model in float, as train writes it")
+    parser.add_argument("--torch", type=Path, help="the same as .safetensors, to run in torch")
     parser.add_argument("--yolo", type=Path, help="YOLO11n-seg, exported to ONNX at this size")
     arguments = parser.parse_args()
     width, height = arguments.size
@@ -44,6 +46,8 @@ def main() -> None:
         files["yolo"] = arguments.yolo, planes
 
     calls: dict[str, Callable[[], object]] = {}
+    if arguments.torch:
+        calls["float, torch"] = in_torch(arguments.torch, picture[0], arguments.threads)
     for name, (path, pixels) in files.items():
         calls[f"{name}, ONNX Runtime"] = in_onnxruntime(path, pixels, arguments.threads)
         for precision in openvino_precisions():
@@ -65,6 +69,18 @@ def main() -> None:
         rows[name] = {"p20_ms": low, "median_ms": median, "p80_ms": high, "ratio": median / first}
         print(f"{name:28}{median:8.1f} ms ({low:.1f}..{high:.1f}){median / first:8.2f}")
     print(json.dumps({"size": arguments.size, "threads": arguments.threads, "networks": rows}))
+
+
+def in_torch(path: Path, picture: Image, threads: int) -> Callable[[], object]:
+    """A call that runs weights in torch."""
+    import torch
+
+    from streamseg.export.torch_reference import TorchReference
+    from streamseg.model.weights import load_safetensors, network_from
+
+    torch.set_num_threads(threads)
+    runtime = TorchReference(network_from(*load_safetensors(path)))
+    return lambda: runtime.run(picture)
 
 
 def in_onnxruntime(path: Path, pixels: np.ndarray[Any, Any], threads: int) -> Callable[[], object]:
