@@ -2,10 +2,11 @@
 
     python benchmarks/end_to_end.py clip.mp4 --yolo yolo11n-seg.onnx
 
-Both run on ONNX Runtime with all CPU cores at the same input size, in turns, in one process.
-For YOLO that is Ultralytics' own ``predict(stream=True)``. Nothing is drawn or written. The
-package ``ultralytics`` (AGPL-3.0) is no dependency of streamseg: install it in an environment of
-its own, and export the model there at the size given by ``--size`` (height first):
+Both run with all CPU cores at the same input size, in turns, in one process: YOLO on ONNX Runtime,
+streamseg on what ``--runtime`` says. For YOLO that is Ultralytics' own ``predict(stream=True)``.
+Nothing is drawn or written. The package ``ultralytics`` (AGPL-3.0) is no dependency of streamseg:
+install it in an environment of its own, and export the model there at the size given by ``--size``
+(height first):
 
     yolo export model=yolo11n-seg.yaml format=onnx imgsz=384,640
 
@@ -29,6 +30,8 @@ import onnxruntime
 from streamseg import Segmenter, __version__, load
 from streamseg.cli.arguments import picture_size
 from streamseg.cli.summary import Summary
+from streamseg.runtime.base import Runtime
+from streamseg.runtime.choose import RUNTIMES
 from streamseg.segmenter import SHIPPED_MODEL
 
 
@@ -39,23 +42,25 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="of streamseg")
     parser.add_argument("--yolo", type=Path, help="ONNX file of a YOLO segmentation model")
     parser.add_argument("--size", type=picture_size, default=(640, 384), metavar="WxH")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="onnx", help="of streamseg (onnx)")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
 
-    segmenter = load(arguments.model, size=arguments.size)
+    segmenter = load(arguments.model, size=arguments.size, runtime=arguments.runtime)
     stages = Summary()
     streams: dict[str, Callable[[], float]] = {
         "streamseg": lambda: streamseg_fps(segmenter, arguments.clip, stages)
     }
-    networks = {"streamseg": network_call(arguments.model, arguments.size)}
+    networks = {"streamseg": runtime_call(segmenter.runtime, arguments.size)}
     if arguments.yolo:
         streams["yolo"] = yolo_stream(arguments.yolo, arguments.clip, arguments.size)
-        networks["yolo"] = network_call(arguments.yolo, arguments.size)
+        networks["yolo"] = onnx_call(arguments.yolo, arguments.size)
 
     network_ms = measure(networks, rounds=10 * arguments.rounds, unit=1e3)
     fps = measure(streams, rounds=arguments.rounds, unit=None)
     report = {
         "streamseg_version": __version__,
+        "runtime": segmenter.runtime.description,
         "onnxruntime": onnxruntime.__version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "model": arguments.model.name,
@@ -133,8 +138,20 @@ def yolo_stream(model: Path, clip: Path, size: tuple[int, int]) -> Callable[[], 
     return fps
 
 
-def network_call(model: Path, size: tuple[int, int]) -> Callable[[], float]:
-    """One run of a network alone, on noise."""
+def runtime_call(runtime: Runtime, size: tuple[int, int]) -> Callable[[], float]:
+    """One run of our network alone, on noise."""
+    width, height = size
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+    def call() -> float:
+        runtime.run(picture)
+        return 0.0
+
+    return call
+
+
+def onnx_call(model: Path, size: tuple[int, int]) -> Callable[[], float]:
+    """One run of another network in ONNX Runtime, on noise."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
     # threads of the network that waits must not spin beside the one that is measured
@@ -142,14 +159,10 @@ def network_call(model: Path, size: tuple[int, int]) -> Callable[[], float]:
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     (image,) = session.get_inputs()
     width, height = size
-    rng = np.random.default_rng(0)
-    if image.type == "tensor(uint8)":
-        picture = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
-    else:
-        picture = rng.random((1, 3, height, width), dtype=np.float32)
+    planes = np.random.default_rng(0).random((1, 3, height, width), dtype=np.float32)
 
     def call() -> float:
-        session.run(None, {image.name: picture})
+        session.run(None, {image.name: planes})
         return 0.0
 
     return call

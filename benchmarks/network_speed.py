@@ -12,7 +12,6 @@ import json
 import platform
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 import onnxruntime
 
 from streamseg.cli.arguments import picture_size, positive
+from streamseg.results import Image
 from streamseg.segmenter import SHIPPED_MODEL
 
 WARM_UP_ROUNDS = 3
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--threads", type=positive, default=2)
     parser.add_argument("--rounds", type=positive, default=30)
     parser.add_argument("--float", type=Path, help="the model in float, as train writes it")
+    parser.add_argument("--torch", type=Path, help="the same as .safetensors, to run in torch")
     parser.add_argument("--yolo", type=Path, help="YOLO11n-seg, exported to ONNX at this size")
     arguments = parser.parse_args()
     width, height = arguments.size
@@ -39,14 +40,14 @@ def main() -> None:
     picture = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
     planes = rng.random((1, 3, height, width), dtype=np.float32)
     files = {"shipped": (SHIPPED_MODEL, picture)}
-    calls: dict[str, Callable[[], object]] = {}
-    if find_spec("torch"):
-        calls["the same in float, torch"] = in_torch(picture, arguments.threads)
     if arguments.float:
         files["float"] = arguments.float, picture
     if arguments.yolo:
         files["yolo"] = arguments.yolo, planes
 
+    calls: dict[str, Callable[[], object]] = {}
+    if arguments.torch:
+        calls["float, torch"] = in_torch(arguments.torch, picture[0], arguments.threads)
     for name, (path, pixels) in files.items():
         calls[f"{name}, ONNX Runtime"] = in_onnxruntime(path, pixels, arguments.threads)
         for precision in openvino_precisions():
@@ -70,22 +71,16 @@ def main() -> None:
     print(json.dumps({"size": arguments.size, "threads": arguments.threads, "networks": rows}))
 
 
-def in_torch(pixels: np.ndarray[Any, Any], threads: int) -> Callable[[], object]:
-    """A call that runs the shipped weights in torch."""
+def in_torch(path: Path, picture: Image, threads: int) -> Callable[[], object]:
+    """A call that runs weights in torch."""
     import torch
 
+    from streamseg.export.torch_reference import TorchReference
     from streamseg.model.weights import load_safetensors, network_from
 
     torch.set_num_threads(threads)
-    network = network_from(*load_safetensors(SHIPPED_MODEL.with_suffix(".safetensors"))).eval()
-    network.to(memory_format=torch.channels_last)
-    planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-
-    def run() -> object:
-        with torch.inference_mode():
-            return network(planes)
-
-    return run
+    runtime = TorchReference(network_from(*load_safetensors(path)))
+    return lambda: runtime.run(picture)
 
 
 def in_onnxruntime(path: Path, pixels: np.ndarray[Any, Any], threads: int) -> Callable[[], object]:

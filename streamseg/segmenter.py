@@ -302,9 +302,9 @@ def load(
         max_pixels: most pixels of the network's input; see ``Segmenter``.
         threads: for the network; all CPU cores if None.
         min_score: instances less likely than this are left out.
-        runtime: ``onnx`` on the CPU, ``cuda`` (extra ``gpu``) on an NVIDIA GPU, ``tensorrt``
-            (extra ``vehicle``) for a release, or ``auto``: that for a release, else the GPU where
-            there is one and the extra is installed.
+        runtime: ``onnx`` or ``openvino`` (extra ``openvino``) on the CPU, ``cuda`` (extra ``gpu``)
+            on an NVIDIA GPU, ``tensorrt`` (extra ``vehicle``) for a release, or ``auto``: that for
+            a release, else the fastest of those that are installed and can run.
 
     Raises:
         ModelError: the file is missing or no model of ours.

@@ -3,7 +3,8 @@ import sys
 
 BLOCK = """
 import builtins, sys
-blocked = {"torch", "torchvision", "timm", "triton", "cv2", "tensorrt", "pycuda", "skvideo"}
+blocked = {"torch", "torchvision", "timm", "triton", "cv2", "tensorrt", "pycuda", "skvideo",
+           "openvino"}
 real = builtins.__import__
 def guarded(name, *rest, **named):
     if name.split(".")[0] in blocked:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,9 @@ from streamseg.errors import StreamsegError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from streamseg.results import Image
+    from streamseg.runtime.base import Runtime
 
 EXTRAS = {
     "demo": ("scikit-video",),
@@ -34,6 +39,8 @@ EXTRAS = {
     "soak": ("psutil",),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}
+STREET = "test-pattern:576x320@1?frames=5"
+"""What runtimes are compared on: objects move, so that no two frames are alike."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,6 +69,8 @@ def checks() -> Iterator[tuple[bool, str, str]]:
     yield check_video()
     yield check_hwaccel()
     yield check_network()
+    if find_spec("openvino"):
+        yield check_parity()
     for extra, packages in EXTRAS.items():
         missing = [package for package in packages if not installed(package)]
         if missing:
@@ -109,6 +118,43 @@ def check_network() -> tuple[bool, str, str]:
         f"{segmenter.runtime.description}; {config.trunk}, {len(config.class_names)} classes; "
         f"a 160x96 picture took {latency:.0f} ms",
     )
+
+
+def check_parity() -> tuple[bool, str, str]:
+    """Hold OpenVINO to ONNX Runtime with the shipped model, which is 8-bit."""
+    from streamseg.export.parity import Tolerance, compare
+    from streamseg.runtime.choose import open_runtime
+    from streamseg.segmenter import SHIPPED_MODEL
+    from streamseg.video.source import open_source
+
+    try:
+        with open_source(STREET) as street:
+            pictures = [frame.image for frame in street]
+        reference, candidate = (open_runtime(SHIPPED_MODEL, name) for name in ("onnx", "openvino"))
+        parity = compare(reference, candidate, pictures)
+        # both round their integers by themselves: on the largest of some 10^7 numbers that shows
+        parity.check(Tolerance(relative=0.5, sure_agreement=0.95))
+    except (StreamsegError, ImportError) as error:
+        return False, "parity", f"OpenVINO against ONNX Runtime: {error}"
+    usual_ms, ms = medians_ms((reference, candidate), pictures)
+    return (
+        True,
+        "parity",
+        f"{candidate.description}: {parity.sure_agreement:.1%} of the pixels keep the class that "
+        f"ONNX Runtime gives; a picture takes {ms:.0f} ms, there {usual_ms:.0f}",
+    )
+
+
+def medians_ms(runtimes: Sequence[Runtime], pictures: Sequence[Image]) -> list[float]:
+    """Time of a picture in each runtime, in turns, so that all meet the same neighbours."""
+    spent = np.zeros((len(runtimes), len(pictures)))
+    for column, picture in enumerate(pictures):
+        for row, runtime in enumerate(runtimes):
+            started = time.perf_counter()
+            runtime.run(picture)
+            spent[row, column] = 1e3 * (time.perf_counter() - started)
+    medians: list[float] = np.median(spent, axis=1).tolist()
+    return medians
 
 
 def installed(package: str) -> bool:

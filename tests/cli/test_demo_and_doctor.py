@@ -1,13 +1,16 @@
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image as PillowImage
 
 from streamseg.cli import demo
 from streamseg.cli.doctor import EXTRAS
 from streamseg.cli.main import main
 from streamseg.errors import MissingExtraError
+from streamseg.results import Image, NetworkOutput
 from streamseg.video import hwaccel
 
 
@@ -19,7 +22,7 @@ def test_the_demo_leaves_a_playable_video_and_a_contact_sheet(
         given, made = footage.streams.video[0], video.streams.video[0]
         assert (made.width, made.height) == (given.width, given.height)
         assert sum(1 for _ in video.decode(made)) == sum(1 for _ in footage.decode(given))
-    with Image.open(tmp_path / "demo.png") as sheet:
+    with PillowImage.open(tmp_path / "demo.png") as sheet:
         assert sheet.width > 600
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("segmented 250 frames")
@@ -42,8 +45,26 @@ def test_the_doctor_finds_everything_well_with_a_line_each(
     lines = capsys.readouterr().out.splitlines()
     state_of = {line.split()[1]: line.split()[0] for line in lines}
     needed = ["streamseg", "arrays", "video", "network"]
-    assert list(state_of) == [*needed[:3], "hwaccel", "network", *EXTRAS]
+    if find_spec("openvino"):
+        needed.append("parity")
+    assert list(state_of) == [*needed[:3], "hwaccel", *needed[3:], *EXTRAS]
     assert all(state_of[name] == "ok" for name in needed)
+
+
+def test_the_doctor_minds_when_openvino_says_something_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openvino")
+    from streamseg.runtime.openvino import OpenVinoRuntime
+
+    right = OpenVinoRuntime.run
+
+    def mirrored(runtime: OpenVinoRuntime, image: Image) -> NetworkOutput:
+        return right(runtime, np.ascontiguousarray(image[:, ::-1]))
+
+    monkeypatch.setattr(OpenVinoRuntime, "run", mirrored)
+    assert main(["doctor"]) == 1
+    assert "--  parity           OpenVINO against ONNX Runtime: " in capsys.readouterr().out
 
 
 def test_the_doctor_tells_of_every_kind_of_device_whether_it_decodes(

@@ -64,6 +64,32 @@ def test_it_is_taken_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None
         assert isinstance(open_runtime(SHIPPED_MODEL, "onnx"), OnnxRuntime)
 
 
+@pytest.mark.parametrize(
+    ("flags", "faster"),
+    [("fma amx_bf16 amx_tile", True), ("fma avx512_bf16", False), (None, False)],
+)
+def test_it_is_faster_on_cpus_that_multiply_matrices(
+    flags: str | None, faster: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "cpuinfo"
+    if flags:
+        file.write_text(f"processor: 0\nflags: {flags}\n")
+    monkeypatch.setattr(choose, "CPU_FLAGS", file)
+    assert choose.openvino_is_faster() is faster
+
+
+def test_it_is_left_alone_where_it_is_installed_and_does_not_load(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text("flags: amx_bf16")
+    monkeypatch.setattr(choose, "CPU_FLAGS", file)
+    monkeypatch.setattr(choose, "find_spec", lambda name: name == "openvino")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "streamseg.runtime.openvino")
+    assert not choose.openvino_is_faster()
+
+
 def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not exist"):
         OpenVinoRuntime(tmp_path / "none.onnx")
