@@ -42,7 +42,8 @@ class Summary:
         self.dropped += result.dropped
         self.latest_instances = len(result.instances)
         for instance in result.instances:
-            self.names_of_class[instance.class_name] += instance.name not in self.frames_of_name
+            if instance.name not in self.frames_of_name:
+                self.names_of_class[instance.name.rpartition("-")[0]] += 1
             self.frames_of_name[instance.name] += 1
         if len(self.frames_of_name) > MOST_NAMES:
             self.frames_of_name = Counter(dict(self.frames_of_name.most_common(MOST_NAMES // 2)))

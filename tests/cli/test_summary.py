@@ -1,0 +1,38 @@
+"""What a run saw, in bounded memory."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streamseg.cli import summary
+from streamseg.cli.summary import Summary
+
+
+def result(*names: str) -> Any:
+    instances = [SimpleNamespace(name=name, class_name="cat") for name in names]
+    return SimpleNamespace(
+        dropped=0, instances=instances, latency_ms=1.0, timings_ms={"network": 1}
+    )
+
+
+def test_names_are_counted_by_the_class_in_the_name() -> None:
+    seen = Summary()
+    for names in (["car-1", "person-1"], ["car-1", "car-2"], ["car-1"]):
+        seen.add(result(*names))
+    assert (
+        seen.lines()[1]
+        == "found car ×2, person ×1; in most frames: car-1 (3), person-1 (1), car-2 (1)"
+    )
+
+
+def test_a_week_of_names_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "MOST_NAMES", 10)
+    seen = Summary()
+    for number in range(1000):
+        seen.add(result("car-0", f"car-{number}"))
+    assert len(seen.frames_of_name) <= 10
+    assert seen.names_of_class == {"car": 1000}
+    assert seen.frames_of_name.most_common(1) == [("car-0", 1001)]
