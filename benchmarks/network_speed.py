@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -46,13 +47,13 @@ def main() -> None:
         files["yolo"] = arguments.yolo, planes
 
     calls: dict[str, Callable[[], object]] = {}
-    if arguments.torch:
-        calls["float, torch"] = in_torch(arguments.torch, picture[0], arguments.threads)
     for name, (path, pixels) in files.items():
         calls[f"{name}, ONNX Runtime"] = in_onnxruntime(path, pixels, arguments.threads)
         for precision in openvino_precisions():
             call = in_openvino(path, pixels, arguments.threads, precision)
             calls[f"{name}, OpenVINO {precision}"] = call
+    if arguments.torch:
+        calls["float, torch"] = in_torch(arguments.torch, picture[0], arguments.threads)
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(WARM_UP_ROUNDS + arguments.rounds):
         for name, call in calls.items():
@@ -73,6 +74,8 @@ def main() -> None:
 
 def in_torch(path: Path, picture: Image, threads: int) -> Callable[[], object]:
     """A call that runs weights in torch."""
+    # its threads must not spin beside the network that is measured next
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
     from streamseg.export.torch_reference import TorchReference
