@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from streamseg.config import ModelConfig
@@ -17,7 +15,8 @@ from streamseg.errors import MissingExtraError
 from streamseg.kernels import decode_scores
 from streamseg.model.network import Network
 from streamseg.model.weights import network_from
-from streamseg.results import Image, NetworkOutput
+from streamseg.results import Image
+from streamseg.runtime.torch_cpu import TorchRuntime
 from streamseg.segmenter import Segmenter
 from streamseg.train.metrics import StepMetrics
 
@@ -83,26 +82,8 @@ def result_sheet(network: Network, image: Image) -> Image:
     Returns:
         RGB uint8.
     """
-    result, output = Segmenter(_TorchRuntime(network)).examine(image)
+    result, output = Segmenter(TorchRuntime(network)).examine(image)
     seediness = decode_scores(output.logits).seediness
     return contact_sheet(
         [draw(result), embedding_colours(output.embeddings), heat(seediness)], columns=3
     )
-
-
-class _TorchRuntime:
-    """A network in training as a ``Runtime``."""
-
-    description = "torch"
-
-    size = None
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.config = network.config
-
-    @torch.inference_mode()
-    def run(self, image: Image) -> NetworkOutput:
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
-        embeddings, logits = self.network(pixels)
-        return NetworkOutput(embeddings[0].numpy(), logits[0].numpy())

@@ -1,0 +1,27 @@
+"""A network in torch on the CPU, as it is in memory: for training, and to hold exports against."""
+
+from __future__ import annotations
+
+import torch
+
+from streamseg.model.network import Network
+from streamseg.results import Image, NetworkOutput
+
+
+class TorchRuntime:
+    """A ``Runtime`` that needs no file."""
+
+    size = None
+
+    def __init__(self, network: Network) -> None:
+        """Use a network in evaluation mode; it is not copied."""
+        self.config = network.config
+        self.description = f"torch {torch.__version__}, CPU"
+        self._network = network
+
+    def run(self, image: Image) -> NetworkOutput:
+        """Run the network on one picture, RGB uint8 [H, W, 3]."""
+        pixels = torch.tensor(image).permute(2, 0, 1)[None].float()
+        with torch.inference_mode():
+            embeddings, logits = self._network(pixels)
+        return NetworkOutput(embeddings=embeddings[0].numpy(), logits=logits[0].numpy())
