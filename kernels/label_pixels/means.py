@@ -29,15 +29,17 @@ def mean_embeddings(
     map_y, frame_y = _first_lines(map_height, label_map.shape[0])
     map_x, frame_x = _first_lines(map_width, label_map.shape[1])
     label = np.zeros((map_height, map_width), np.uint16)
-    label[map_y[:, None], map_x] = label_map[frame_y[:, None], frame_x]
+    label[map_y[:, None], map_x] = label_map.take(frame_y, axis=0).take(frame_x, axis=1)
 
-    pixels = embeddings.reshape(len(embeddings), -1)
+    # map pixels by label, so that each label's are one run, summed at once
     labelled = np.flatnonzero(label)
-    own = label.flat[labelled] == np.arange(1, len(seed_index) + 1)[:, None]
-    members = own.sum(axis=1, dtype=np.float32)[:, None]
-    sums = own.astype(np.float32) @ pixels.take(labelled, axis=1).T
+    labelled = labelled[np.argsort(label.flat[labelled], kind="stable")]
+    found, start, members = np.unique(label.flat[labelled], return_index=True, return_counts=True)
+    pixels = embeddings.reshape(len(embeddings), -1)
     means: NDArray[np.float32] = pixels.take(seed_index, axis=1).T.copy()
-    np.divide(sums, members, out=means, where=members > 0)
+    if len(found):
+        sums = np.add.reduceat(pixels.take(labelled, axis=1), start, axis=1)
+        means[found.astype(np.intp) - 1] = (sums / members).T
     return means
 
 
