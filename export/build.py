@@ -9,15 +9,14 @@ from typing import Final
 from streamseg.errors import SinkError
 from streamseg.export.build_progress import BuildStep
 from streamseg.export.check import check_golden
-from streamseg.export.engine_file import load_engine, why_rebuild
-from streamseg.export.engine_manifest import EngineOptions, read_manifest
-from streamseg.export.release import TRUNK, Release, open_release, sha256_of
+from streamseg.export.engine_file import ENGINE, why_rebuild
+from streamseg.export.engine_manifest import EngineOptions
+from streamseg.export.release import TRUNK, open_release
 from streamseg.export.tensorrt_module import ICudaEngine, TensorRT
 from streamseg.export.to_tensorrt import build_engine
-from streamseg.runtime.device import DeviceFacts, open_device
+from streamseg.runtime.device import open_device
 from streamseg.runtime.vehicle_network import EngineNetwork
 
-ENGINE: Final = "engine/trunk.plan"
 TIMING_CACHE: Final = "engine/timing.cache"
 
 
@@ -82,19 +81,3 @@ def build_release(
         f"built {engine}, {size_mb:.1f} MB, in {manifest.build_seconds:.0f} s with TensorRT "
         f"{manifest.tensorrt} for {manifest.device.name}; its golden outputs are right"
     )
-
-
-def load_release_engine(
-    release: Release, device: DeviceFacts, trt: TensorRT | None = None
-) -> ICudaEngine:
-    """Load the engine that ``build_release`` built.
-
-    Raises:
-        DeviceError: TensorRT finds no GPU.
-        MissingExtraError: TensorRT is not installed.
-        ModelError: there is none, or it is not for this machine and release.
-    """
-    engine = release.path(ENGINE)
-    onnx_sha256 = sha256_of(release.path(TRUNK))
-    manifest = read_manifest(engine)
-    return load_engine(engine, manifest, device, trt, onnx_sha256=onnx_sha256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Final
 
 from streamseg.errors import ModelError
 from streamseg.export.engine_manifest import (
@@ -14,7 +15,7 @@ from streamseg.export.engine_manifest import (
     plan_version,
     read_manifest,
 )
-from streamseg.export.release import sha256_of
+from streamseg.export.release import TRUNK, Release, sha256_of
 from streamseg.export.tensorrt_module import (
     ICudaEngine,
     Runtime,
@@ -24,6 +25,9 @@ from streamseg.export.tensorrt_module import (
     start,
 )
 from streamseg.runtime.device import DeviceFacts
+
+ENGINE: Final = "engine/trunk.plan"
+"""Where the engine of a release lies in it."""
 
 
 def why_rebuild(
@@ -113,6 +117,21 @@ def load_engine(
             f"{device.name} sm_{device.architecture} ({errors}): {ADVICE}"
         )
     return engine
+
+
+def load_release_engine(
+    release: Release, device: DeviceFacts, trt: TensorRT | None = None
+) -> ICudaEngine:
+    """Load the engine that was built for a release.
+
+    Raises:
+        DeviceError: TensorRT finds no GPU.
+        MissingExtraError: TensorRT is not installed.
+        ModelError: there is none, or it is not for this machine and release.
+    """
+    engine = release.path(ENGINE)
+    onnx_sha256 = release.manifest.sha256[TRUNK]  # compared with the file when it was opened
+    return load_engine(engine, read_manifest(engine), device, trt, onnx_sha256=onnx_sha256)
 
 
 def _read(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.export.build import ENGINE
+from streamseg.export.engine_file import ENGINE
 from streamseg.export.engine_manifest import EngineManifest, EngineOptions, manifest_path
 from streamseg.export.golden import load_golden
 from streamseg.export.release import GOLDEN, TRUNK, Release, open_release, sha256_of

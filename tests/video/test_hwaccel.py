@@ -132,8 +132,9 @@ def test_a_device_that_decodes_is_asked_for_and_told(
         assert corners(next(source).image) == "RGBK"
     assert asked == [True, True]
     arguments = ["run", str(video), "--frames", "1", "--size", "64x32", "--hwaccel", "auto"]
+    arguments += ["--runtime", "onnx"]
     assert main(arguments) == 0
-    assert f"{video} decoded on cuda, " in capsys.readouterr().err
+    assert f"{video} decoded on cuda, ONNX" in capsys.readouterr().err
     assert not caplog.messages
 
 
