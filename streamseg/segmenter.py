@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 from streamseg.array_frame import frame_of_array
 from streamseg.asynchronous import results_in_thread
+from streamseg.closing import Closing
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
 from streamseg.events import OnEvent
@@ -35,7 +36,7 @@ from streamseg.video.options import SourceOptions
 SHIPPED_MODEL = Path(__file__).parent / "weights" / "lite.onnx"
 
 
-class Segmenter:
+class Segmenter(Closing):
     """Segments pictures and videos with one loaded model.
 
     Each call and each stream has a tracker of its own: names of two streams never mix. One
@@ -84,14 +85,6 @@ class Segmenter:
         """Give back what is held on a device; nothing may be segmented afterwards."""
         if isinstance(self.runtime, GroupingRuntime):
             self.runtime.close()
-
-    def __enter__(self) -> Segmenter:
-        """The segmenter; ``with`` closes it."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
 
     def __call__(self, image: Image) -> FrameResult:
         """Segment one picture.

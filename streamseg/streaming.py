@@ -9,9 +9,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Condition, Event, Thread
-from types import TracebackType
 from typing import Protocol, TypeAlias
 
+from streamseg.closing import Closing
 from streamseg.errors import InputError, StreamsegError
 from streamseg.events import Announcer, OnEvent
 from streamseg.results import Frame, FrameResult
@@ -46,7 +46,7 @@ class Chain:
     """Frames that may be begun before the first of them is finished."""
 
 
-class Stream(Iterator[FrameResult]):
+class Stream(Closing, Iterator[FrameResult]):
     """The results of one or several sources, frame by frame; memory does not grow.
 
     Each source is read in a thread of its own, in bounded memory. With several sources frames
@@ -177,19 +177,6 @@ class Stream(Iterator[FrameResult]):
         """Unreadable images or damaged packets of all sources that were passed over so far."""
         with self._changed:
             return self._skipped_before + sum(lane.frames.skipped for lane in self._lanes)
-
-    def __enter__(self) -> Stream:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _start(self, source: SourceLike, *, is_opened_now: bool) -> int:
         index = self._added

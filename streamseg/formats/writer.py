@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import logging
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol
 
+from streamseg.closing import Completing
 from streamseg.errors import SinkError
 from streamseg.results import FrameResult
 
-logger = logging.getLogger(__name__)
 
-
-class ResultWriter(Protocol):
+class ResultWriter(Completing):
     """Takes results one by one and writes them to one place; a context manager.
 
     What was written is complete and readable after ``close``, also after an exception or Ctrl-C.
     """
 
+    @abstractmethod
     def write(self, result: FrameResult) -> None:
         """Append one frame.
 
@@ -28,30 +26,13 @@ class ResultWriter(Protocol):
             SinkError: it cannot be written, as when the disk is full.
         """
 
+    @abstractmethod
     def close(self) -> None:
         """Complete what was written; doing so twice is harmless.
 
         Raises:
             SinkError: the last of it cannot be written.
         """
-
-    def __enter__(self) -> ResultWriter:
-        """Return the writer itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Complete the output; an error in doing so does not hide the one that led here."""
-        try:
-            self.close()
-        except SinkError as failure:
-            if error is None:
-                raise
-            logger.error("%s", failure)
 
 
 @contextmanager

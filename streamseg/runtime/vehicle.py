@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 
 import numpy as np
 
-from streamseg.export.build import load_release_engine
+from streamseg.closing import Closing
+from streamseg.export.engine_file import load_release_engine
 from streamseg.export.release import Release, open_release
 from streamseg.frame_plan import plan_frame, read_segments
 from streamseg.grouping import GroupingConfig
@@ -30,7 +31,7 @@ MOST_SIZES = 3
 """Sizes of frames whose slots are kept: more than pictures can be under way."""
 
 
-class VehicleRuntime:
+class VehicleRuntime(Closing):
     """A release on the GPU of this machine, with the engine that was built here."""
 
     def __init__(
@@ -145,19 +146,6 @@ class VehicleRuntime:
         self._slots, self._networks = {}, []
         self._engine = None
         self.device.close()
-
-    def __enter__(self) -> VehicleRuntime:
-        """Does nothing."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from threading import Event
-from types import TracebackType
 from typing import NoReturn
 
+from streamseg.closing import Closing
 from streamseg.errors import SourceError
 from streamseg.results import Frame
 from streamseg.video.options import CPU
@@ -17,7 +17,7 @@ from streamseg.video.options import CPU
 logger = logging.getLogger(__name__)
 
 
-class Source(Iterator[Frame]):
+class Source(Closing, Iterator[Frame]):
     """An opened video, camera or set of images; iterate it, once, for its frames.
 
     The first frame is read while opening: a source that exists has shown one readable picture.
@@ -110,19 +110,6 @@ class Source(Iterator[Frame]):
             first, self._first = self._first, None
             return first
         return next(self._frames)
-
-    def __enter__(self) -> Source:
-        """Return the source itself."""
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the source, whatever happened."""
-        self.close()
 
     def close(self) -> None:
         """Release the file or camera; doing so twice is harmless."""

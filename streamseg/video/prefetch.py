@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Condition, Event, Thread
-from types import TracebackType
 from typing import NamedTuple, TypeAlias
 
+from streamseg.closing import Closing
 from streamseg.errors import ConfigError, InputError, StreamsegError
 from streamseg.events import Announcer
 from streamseg.results import Frame
@@ -61,7 +61,7 @@ class Fetched(NamedTuple):
     """Time to decode it, in ms, without waiting for the camera or the network."""
 
 
-class Prefetch(Iterator[Fetched]):
+class Prefetch(Closing, Iterator[Fetched]):
     """Frames of a source, decoded ahead; ``prefetch`` makes it and says more.
 
     Close it, use it as a context manager or let it go out of scope to stop the thread, which
@@ -117,19 +117,6 @@ class Prefetch(Iterator[Fetched]):
     def skipped(self) -> int:
         """Unreadable images or damaged packets that the source passed over so far."""
         return self._buffer.skipped
-
-    def __enter__(self) -> Prefetch:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop the thread, whatever happened."""
-        self.close()
 
     def close(self) -> None:
         """Stop the thread and release the source; doing so twice is harmless.

@@ -7,7 +7,6 @@ import math
 import os
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import cast
 
 import av
@@ -18,6 +17,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from streamseg.closing import Completing
 from streamseg.errors import InputError, SinkError
 from streamseg.results import Image
 from streamseg.video.ffmpeg_errors import writing
@@ -54,7 +54,7 @@ _MPEG4_MAX_DENOMINATOR = 65535
 _BT709 = 1
 
 
-class VideoSink:
+class VideoSink(Completing):
     """A video file being written; a context manager that completes the file on the way out.
 
     The file is complete after ``close``, also after an exception or Ctrl-C. When the process is
@@ -195,24 +195,6 @@ class VideoSink:
                 self._sound.close()
             with writing(self.path):
                 container.close()
-
-    def __enter__(self) -> VideoSink:
-        """Return the sink itself."""
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Complete the file; an error in doing so does not hide the one that led here."""
-        try:
-            self.close()
-        except SinkError as error:
-            if exc is None:
-                raise
-            logger.error("%s", error)
 
     def _next_pts(self, pts_seconds: float) -> int:
         if not math.isfinite(pts_seconds):
