@@ -23,6 +23,9 @@ from streamseg.results import Image
 
 FRAMES_PER_SECOND: Final = 25
 _MIN_SIDE_PX = 32
+# Less of an object than this part of the frame counts as not seen: it is the least that
+# ``streamseg.grouping.GroupingConfig`` reports by default.
+_MIN_SEEN = 2e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +108,8 @@ class Scenes:
                 left, right = np.clip(edges, 0, self.width).tolist()
                 image[:, left:right] = pillar[view][:, left:right]
                 track_map[:, left:right] = 0
+            seen = np.bincount(track_map.ravel()) >= max(1, _MIN_SEEN * track_map.size)
+            track_map[~seen[track_map]] = 0
             yield SceneFrame(index / FRAMES_PER_SECOND, image, track_map, classes)
 
 

@@ -1,0 +1,213 @@
+"""How well each segment of a frame continues each track.
+
+Three cues, each between 0 and 1, are added up:
+
+- mask: the track's last mask, moved as its object is expected to have moved, over the segment:
+  IoU, or the part of the smaller one that lies in the other, which counts for less. The second is
+  for what comes out from behind another object or from outside the frame, at first a sliver.
+- box: overlap with the track's box, moved likewise; both are widened by a margin that grows with
+  doubt, so that a small fast object still meets itself.
+- embedding: the method's own similarity 2 / (1 + exp(d²)) of the mean embeddings.
+
+A segment of another class than the track's needs more of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.tracking.motion import Floats, Motion
+
+Labels = NDArray[np.int64]
+
+# The least sum of the three cues with which a segment may continue a track; it is more for another
+# class than the track's, which is then taken for a flicker of the classifier.
+_MIN_AFFINITY = 0.65
+_MIN_AFFINITY_OTHER_CLASS = 1.5
+# Unless the mask cue of a track that the frame before showed is this high, neither box nor embedding may fall below that: looks alone never
+# carry a name across the picture, nor does a place that something else has taken.
+_SAME_PLACE = 0.5
+_MIN_CUE = 0.1
+# What it is worth that the smaller mask lies all within the other.
+_CONTAINED = 0.7
+# Share of a segment's box that must lie where a hidden object may come up, and how like it must
+# look.
+_MIN_WITHIN_REACH = 0.7
+_MIN_LIKENESS = 0.1
+# Of the votes for the track's class, how many its new class must have had.
+_MIN_CLASS_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Cues:
+    """What tells objects apart; all of it, but to measure what each cue is worth."""
+
+    embedding: bool = True
+    motion: bool = True
+    same_class: bool = True
+    reidentification: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The segments of a frame as association needs them."""
+
+    labels: Labels
+    """[h, w], the label map on the sampling grid."""
+    area: Labels
+    """[M], samples of each segment; 0 for one that fell through the grid."""
+    boxes: Floats
+    """[M, 2, 2] in parts of the frame."""
+    embeddings: Floats
+    """[M, D]"""
+    class_id: Labels
+    """[M]"""
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """The pixels of a track when it was last seen."""
+
+    mask: NDArray[np.bool_]
+    """The box of them alone, on the sampling grid."""
+    origin: tuple[int, int]
+    """y, x of its corner on the grid."""
+    grid: tuple[int, int]
+    """The grid's height and width."""
+
+    @classmethod
+    def of(cls, view: View, k: int) -> Remembered:
+        """Segment k of a view."""
+        height, width = view.labels.shape
+        scale = np.array([width, height])
+        x0, y0 = np.maximum(np.floor(view.boxes[k, 0] * scale).astype(int) - 1, 0).tolist()
+        x1, y1 = (np.ceil(view.boxes[k, 1] * scale).astype(int) + 1).tolist()
+        return cls(view.labels[y0:y1, x0:x1] == k + 1, (y0, x0), (height, width))
+
+    def samples_by_label(self, labels: Labels, shift: Floats, count: int) -> Labels:
+        """How many of its samples, moved by a shift, lie on each label 0..count-1.
+
+        What comes to lie outside the frame is not counted.
+        """
+        if labels.shape != self.grid:
+            return np.zeros(count, np.int64)
+        height, width = self.grid
+        y = self.origin[0] + round(float(shift[1]) * height)
+        x = self.origin[1] + round(float(shift[0]) * width)
+        mask = self.mask[max(-y, 0) : max(height - y, 0), max(-x, 0) : max(width - x, 0)]
+        under = labels[max(y, 0) :, max(x, 0) :][: mask.shape[0], : mask.shape[1]]
+        return np.bincount(under[mask], minlength=count)
+
+
+def affinity(
+    motions: Sequence[Motion],
+    masks: Sequence[Remembered],
+    embeddings: Floats,
+    votes: Floats,
+    missing: NDArray[np.bool_],
+    view: View,
+    cues: Cues,
+) -> Floats:
+    """Sum of the cues for T tracks times M segments, 0 where they cannot be the same.
+
+    Args:
+        motions: of the tracks.
+        masks: of the tracks.
+        embeddings: [T, D] of the tracks.
+        votes: [T, C+1], what the tracks have been taken for.
+        missing: [T], tracks that the frame before did not show.
+        view: the segments.
+        cues: which of them count.
+    """
+    mask = _mask_cue(motions, masks, view)
+    box = _box_overlap(
+        np.stack([motion.predicted_box() for motion in motions]),
+        view.boxes,
+        np.array([motion.margin() for motion in motions]),
+    )
+    # without embeddings place stands in, so that thresholds keep their meaning
+    place = np.maximum(mask, box)
+    likeness = similarity(embeddings, view.embeddings) if cues.embedding else place
+    total = mask + box + likeness
+    strangeness = 1 - _class_share(votes, view) if cues.same_class else 0.0
+    needed = _MIN_AFFINITY + (_MIN_AFFINITY_OTHER_CLASS - _MIN_AFFINITY) * strangeness
+    same_place = (mask >= _SAME_PLACE) & ~missing[:, None]
+    possible = same_place | (np.minimum(box, likeness) >= _MIN_CUE)
+    return np.where(possible & (total >= needed), total, 0.0)
+
+
+def return_affinity(
+    motions: Sequence[Motion], embeddings: Floats, votes: Floats, view: View, cues: Cues
+) -> Floats:
+    """How likely segments are tracks that were hidden, [T, M]; 0 where they cannot be.
+
+    Place says little after some time: what comes up must look like the hidden object, be of its
+    class and lie within its reach.
+
+    Args:
+        motions: of the tracks.
+        embeddings: [T, D] of the tracks.
+        votes: [T, C+1], what the tracks have been taken for.
+        view: the segments.
+        cues: which of them count.
+    """
+    reach = np.stack([motion.reach() for motion in motions])
+    low = np.maximum(reach[:, None, 0], view.boxes[None, :, 0])
+    high = np.minimum(reach[:, None, 1], view.boxes[None, :, 1])
+    own = (view.boxes[:, 1] - view.boxes[:, 0]).prod(axis=-1)
+    within = np.maximum(high - low, 0).prod(axis=-1) / np.maximum(own, 1e-12)
+    likeness = similarity(embeddings, view.embeddings) if cues.embedding else np.ones_like(within)
+    possible = (within >= _MIN_WITHIN_REACH) & (likeness >= _MIN_LIKENESS)
+    share = _class_share(votes, view) if cues.same_class else np.ones_like(within)
+    possible &= share >= _MIN_CLASS_SHARE
+    return np.where(possible, within + likeness + share, 0.0)
+
+
+def similarity(a: Floats, b: Floats) -> Floats:
+    """The method's similarity [T, M] of embeddings a [T, D] and b [M, D]."""
+    squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
+    # Clipped far beyond any distance that counts, so that exp does not overflow.
+    alike: Floats = 2 / (1 + np.exp(np.clip(squared, 0, 50)))
+    return alike
+
+
+def _class_share(votes: Floats, view: View) -> Floats:
+    """How common each segment's class is with each track, by its most common one: [T, M], 0..1."""
+    share: Floats = votes[:, view.class_id] / votes.max(axis=1)[:, None]
+    return share
+
+
+def _mask_cue(motions: Sequence[Motion], masks: Sequence[Remembered], view: View) -> Floats:
+    """IoU [T, M] after motion compensation, or what being contained is worth."""
+    count = len(view.area) + 1
+    joint = np.stack(
+        [
+            mask.samples_by_label(view.labels, motion.predicted_shift(), count)
+            for motion, mask in zip(motions, masks, strict=True)
+        ]
+    )
+    both = joint[:, 1:]
+    area = joint.sum(axis=1)[:, None]
+    iou = both / np.maximum(area + view.area - both, 1)
+    contained = both / np.maximum(np.minimum(area, view.area), 1)
+    cue: Floats = np.maximum(iou, _CONTAINED * contained)
+    return cue
+
+
+def _box_overlap(a: Floats, b: Floats, margin: Floats) -> Floats:
+    """Overlap [T, M] of boxes a [T, 2, 2] and b [M, 2, 2], both widened by a's margins [T].
+
+    Margins are parts of each box's own size, on each side. The overlap is the shared area over the
+    geometric mean of both areas: 0 apart, 1 equal, and milder than IoU with what is half hidden.
+    """
+    pair = np.stack(np.broadcast_arrays(a[:, None], b))  # [2, T, M, 2, 2]
+    low, high = pair[..., 0, :], pair[..., 1, :]
+    widening = margin[:, None, None] * (high - low)
+    low, high = low - widening, high + widening
+    shared = np.maximum(high.min(axis=0) - low.max(axis=0), 0).prod(axis=-1)
+    overlap: Floats = shared / np.sqrt((high - low).prod(axis=-1).prod(axis=0))
+    return overlap
