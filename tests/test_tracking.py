@@ -139,9 +139,9 @@ def test_moving_object_is_found_again_after_three_frames() -> None:
 
 
 def test_name_ends_after_the_longest_gap() -> None:
-    frames = [[Thing(20, 80)], *[[]] * 26, [Thing(20, 80)]]
+    frames = [[Thing(20, 80)], *[[]] * 51, [Thing(20, 80)]]
     assert follow(Tracker(CLASSES), frames)[-1] == {0: "car-2"}
-    assert follow(Tracker(CLASSES, max_gap_seconds=2), frames)[-1] == {0: "car-1"}
+    assert follow(Tracker(CLASSES, max_gap_seconds=3), frames)[-1] == {0: "car-1"}
 
 
 def test_one_frame_in_two_seconds_is_enough_for_names() -> None:
@@ -205,7 +205,7 @@ def test_object_that_falls_in_two_for_two_frames_keeps_its_name() -> None:
 
 
 def test_names_are_not_given_twice() -> None:
-    frames = [[Thing(20, 80)], *[[]] * 30, [Thing(20, 80)], *[[]] * 30, [Thing(20, 80)]]
+    frames = [[Thing(20, 80)], *[[]] * 60, [Thing(20, 80)], *[[]] * 60, [Thing(20, 80)]]
     followed = follow(Tracker(CLASSES), frames)
     assert [names[0] for names in followed if names] == ["car-1", "car-2", "car-3"]
 

@@ -24,14 +24,17 @@ from streamseg.tracking.motion import Floats, Motion
 
 Labels = NDArray[np.int64]
 
+# Weight of the mask cue; that of the others is 1.
+_MASK_WEIGHT = 1.5
 # The least sum of the three cues with which a segment may continue a track; it is more for another
 # class than the track's, which is then taken for a flicker of the classifier.
 _MIN_AFFINITY = 0.65
 _MIN_AFFINITY_OTHER_CLASS = 1.5
-# Unless the mask cue of a track that the frame before showed is this high, neither box nor embedding may fall below that: looks alone never
-# carry a name across the picture, nor does a place that something else has taken.
-_SAME_PLACE = 0.5
-_MIN_CUE = 0.1
+# Unless the mask cue of a track that the frame before showed is this high, neither box nor
+# embedding may fall below that: looks alone never carry a name across the picture, nor does a
+# place that something else has taken.
+_SAME_PLACE = 0.4
+_MIN_CUE = 0.03
 # What it is worth that the smaller mask lies all within the other.
 _CONTAINED = 0.7
 # Share of a segment's box that must lie where a hidden object may come up, and how like it must
@@ -132,7 +135,7 @@ def affinity(
     # without embeddings place stands in, so that thresholds keep their meaning
     place = np.maximum(mask, box)
     likeness = similarity(embeddings, view.embeddings) if cues.embedding else place
-    total = mask + box + likeness
+    total = _MASK_WEIGHT * mask + box + likeness
     strangeness = 1 - _class_share(votes, view) if cues.same_class else 0.0
     needed = _MIN_AFFINITY + (_MIN_AFFINITY_OTHER_CLASS - _MIN_AFFINITY) * strangeness
     same_place = (mask >= _SAME_PLACE) & ~missing[:, None]

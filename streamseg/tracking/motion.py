@@ -15,13 +15,13 @@ Floats = NDArray[np.float64]
 
 # Margin of a box on each side, as a part of the box's size: the least, what each second since the
 # last sight adds, and the most. It is the most until two sights have given a velocity.
-_MIN_MARGIN = 0.5
+_MIN_MARGIN = 0.8
 _MARGIN_PER_SECOND = 1.0
 _MAX_MARGIN = 1.0
 # Velocity is averaged over about this time, size over a longer one: while objects touch, two may be
 # one segment for a while, or one two.
-_MEMORY_SECONDS = 0.3
-_SIZE_MEMORY_SECONDS = 1.0
+_MEMORY_SECONDS = 0.5
+_SIZE_MEMORY_SECONDS = 2.0
 # What is hidden is looked for this far around its box, as a part of the frame: at first, and what
 # each second adds.
 _REACH = 0.03
