@@ -22,7 +22,8 @@ DESCRIPTION = """\
 Scores of masks over the classes of PASCAL VOC: mAP^r (Hariharan et al. 2014), recall of
 proposals, COCO's AP and kinds of mistakes. By default the disjoint instances that `streamseg run`
 would give are scored, down to a score of 0.05. With --proposals, and in every sweep, it is the
-overlapping proposals of the paper's own setting.
+overlapping proposals of the paper's own setting. With --scenes it is tracking: HOTA, IDF1 and
+sMOTSA on clips that are made of the pictures' objects.
 
 Pictures that the model was trained on, as listed in the .json beside its file, are left out.
 If DIR holds a GROUND_TRUTH.txt that tells where the masks come from, the report quotes it."""
@@ -75,6 +76,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "embedding_dim, which is that of each --model",
     )
     parser.add_argument(
+        "--scenes",
+        type=positive,
+        metavar="N",
+        help="score names over time instead, on N clips made of the pictures' objects",
+    )
+    parser.add_argument(
         "--include-training-images",
         action="store_true",
         help="do not leave out what the model was trained on",
@@ -87,6 +94,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score every picture of the split; Ctrl-C scores those that were done."""
+    if arguments.scenes:
+        from streamseg.cli.scenes import run_scenes
+
+        return run_scenes(arguments)
     from streamseg.datasets import open_dataset
     from streamseg.evaluate.page import make_folder
     from streamseg.evaluate.provenance import Provenance, describe_ground_truth, held_out

@@ -206,9 +206,7 @@ def _hota(
     return matched.sum(axis=(1, 2)), (matched * accuracy).sum(axis=(1, 2))
 
 
-def _identity_hits(
-    frames: Sequence[FrameOverlap], truth_count: Floats, found_count: Floats
-) -> int:
+def _identity_hits(frames: Sequence[FrameOverlap], truth_count: Floats, found_count: Floats) -> int:
     together = np.zeros((len(truth_count), len(found_count)))
     for frame in frames:
         together[np.ix_(frame.truth, frame.found)] += frame.iou >= _THRESHOLD

@@ -57,7 +57,7 @@ def test_scores_are_those_of_trackeval() -> None:
     metrics = pytest.importorskip("trackeval.metrics", exc_type=ImportError)
     clips = {str(seed): random_clip(seed) for seed in range(30)}
     quiet = {"PRINT_CONFIG": False}
-    expected = {}
+    expected: dict[str, dict[str, Any]] = {}
     for metric in (metrics.HOTA(), metrics.Identity(quiet), metrics.CLEAR(quiet)):
         by_clip = {
             name: metric.eval_sequence(trackeval_data(frames)) for name, frames in clips.items()
@@ -107,7 +107,8 @@ def test_a_missed_mask_is_no_change_of_identity() -> None:
 
 
 def test_a_clip_without_any_mask_scores_nothing() -> None:
-    nothing = score_tracking([FrameOverlap(*np.zeros((2, 0), np.int64), np.zeros((0, 0)))])
+    nobody = np.zeros(0, np.int64)
+    nothing = score_tracking([FrameOverlap(nobody, nobody, np.zeros((0, 0)))])
     assert (nothing.hota, nothing.idf1, nothing.smotsa) == (0, 0, 0)
     assert (clip({1: 7}) + nothing).to_json() == {
         "hota": 1.0,

@@ -1,0 +1,150 @@
+"""What tracking is worth, and each of its cues: made scenes, true masks and the model's own.
+
+    python benchmarks/tracking.py --data VOC2012 --clips 20 --out tracking.json
+
+All trackers follow the same segments. Three kinds of them: the model's own; the true masks, each
+with the model's embedding averaged under it; the true masks, each with a vector of its object's
+own and noise, as a network would give it that tells all objects apart. ByteTrack comes from the
+package ``trackers`` (extra ``dev``). Prints Markdown tables, the last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg import __version__
+from streamseg.classes import VOC_CLASSES
+from streamseg.datasets import open_dataset
+from streamseg.evaluate.followers import Follow, compared_trackers, our_tracker
+from streamseg.evaluate.provenance import held_out
+from streamseg.evaluate.scenes import SceneFrame, Scenes
+from streamseg.evaluate.tracking_study import (
+    COLUMNS,
+    TrackingStudy,
+    segments_of,
+    table_rows,
+    true_segments,
+)
+from streamseg.results import NetworkOutput, Segments
+from streamseg.segmenter import SHIPPED_MODEL, load
+from streamseg.tracking import Cues
+
+CUES = ("embedding", "motion", "same_class", "reidentification")
+# Vectors of two objects are about 5 apart in squared distance: hardly alike for the method.
+LOOK_SCALE, LOOK_NOISE = 0.4, 0.1
+OURS = "streamseg"
+
+
+def main() -> None:
+    """Make the clips, segment them once, and let every tracker follow."""
+    parser = argparse.ArgumentParser(description="what tracking and its cues are worth")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--clips", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    data = open_dataset(arguments.data, arguments.split)
+    ids, note = held_out(data.ids, [arguments.model], include_training_images=True)
+    print(f"pictures: {len(ids)}; {note}")
+    scenes = Scenes(dataset=data, ids=ids, seed=arguments.seed)
+    segmenter = load(arguments.model)
+    durations_ms: list[float] = []
+
+    def timed() -> Follow:
+        follow = our_tracker(VOC_CLASSES)
+
+        def follow_timed(segments: Segments, pts_seconds: float) -> list[int]:
+            started = time.perf_counter()
+            tracks = follow(segments, pts_seconds)
+            durations_ms.append(1e3 * (time.perf_counter() - started))
+            return tracks
+
+        return follow_timed
+
+    rivals = {name: make for name, make in compared_trackers(VOC_CLASSES).items() if name != OURS}
+    makers: dict[str, Callable[[], Follow]] = {OURS: timed}
+    for cue in CUES:
+        makers[f"without {cue}"] = without(cue)
+    makers |= rivals
+    studies = {
+        "the model's own masks": TrackingStudy(makers),
+        "true masks, the model's embedding under them": TrackingStudy(makers),
+        "true masks, noise vectors": TrackingStudy(makers),
+    }
+    for number in range(arguments.clips):
+        rng = np.random.default_rng(number)
+        looks: NDArray[np.float64] | None = None
+        for study in studies.values():
+            study.begin_clip()
+        for frame in scenes.clip(number):
+            if looks is None:
+                looks = rng.normal(0, LOOK_SCALE, (len(frame.class_of_track), 16))
+            result, output = segmenter.examine(frame.image)
+            noisy = looks + rng.normal(0, LOOK_NOISE, looks.shape)
+            for study, segments in zip(
+                studies.values(),
+                (
+                    segments_of(result),
+                    true_segments(frame, mean_embeddings(frame, output)),
+                    true_segments(frame, noisy.astype(np.float32)),
+                ),
+                strict=True,
+            ):
+                study.look(frame, segments)
+        for study in studies.values():
+            study.end_clip()
+        print(f"clip {number + 1} of {arguments.clips}", flush=True)
+
+    values: dict[str, Any] = {
+        "streamseg": __version__,
+        "python": platform.python_version(),
+        "clips": arguments.clips,
+        "seed": arguments.seed,
+        "split": arguments.split,
+        "tracking_ms_median": statistics.median(durations_ms),
+    }
+    for title, study in studies.items():
+        scores = study.scores()
+        print(f"\n{title}\n\n| | {' | '.join(COLUMNS)} |\n|---|{'---|' * len(COLUMNS)}")
+        for row in table_rows(scores):
+            print(f"| {' | '.join(row)} |")
+        values[title] = {name: score.to_json() for name, score in scores.items()}
+    print()
+    text = json.dumps(values)
+    print(text)
+    if arguments.out:
+        arguments.out.write_text(text + "\n")
+
+
+def without(cue: str) -> Callable[[], Follow]:
+    """Our tracker with all cues but one."""
+    return lambda: our_tracker(VOC_CLASSES, Cues(**{cue: False}))
+
+
+def mean_embeddings(frame: SceneFrame, output: NetworkOutput) -> NDArray[np.float32]:
+    """The model's embedding of each track, averaged over its pixels; 0 where it has none, [M, D]."""
+    dims, height, width = output.embeddings.shape
+    rows = ((np.arange(height) + 0.5) * frame.track_map.shape[0] / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * frame.track_map.shape[1] / width).astype(int)
+    tracks = frame.track_map[np.ix_(rows, columns)].ravel()
+    pixels = output.embeddings.reshape(dims, -1)
+    means = np.zeros((len(frame.class_of_track), dims), np.float32)
+    for track in np.unique(tracks[tracks > 0]).tolist():
+        means[track - 1] = pixels[:, tracks == track].mean(axis=1)
+    return means
+
+
+if __name__ == "__main__":
+    main()
