@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     data = open_dataset(arguments.data, arguments.split)
-    ids, note = held_out(data.ids, [arguments.model], include_training_images=True)
+    ids, note = held_out(data.ids, [arguments.model], include_training_images=False)
     print(f"pictures: {len(ids)}; {note}")
     scenes = Scenes(dataset=data, ids=ids, seed=arguments.seed)
     segmenter = load(arguments.model)
@@ -134,7 +134,7 @@ def without(cue: str) -> Callable[[], Follow]:
 
 
 def mean_embeddings(frame: SceneFrame, output: NetworkOutput) -> NDArray[np.float32]:
-    """The model's embedding of each track, averaged over its pixels; 0 where it has none, [M, D]."""
+    """The model's embedding of each track, averaged over its pixels; else 0; [M, D]."""
     dims, height, width = output.embeddings.shape
     rows = ((np.arange(height) + 0.5) * frame.track_map.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * frame.track_map.shape[1] / width).astype(int)

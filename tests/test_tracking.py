@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamseg.errors import ConfigError, InputError
 from streamseg.results import Segments
-from streamseg.tracking import Tracker, TrackName
+from streamseg.tracking import Cues, Tracker, TrackName
 
 CLASSES = ("car", "person", "bus")
 CAR, PERSON, BUS = 1, 2, 3
@@ -187,6 +187,49 @@ def test_velocity_is_in_seconds_of_the_media() -> None:
 def test_new_object_beside_an_old_one_takes_no_name() -> None:
     frames = [[Thing(100, 80)], [Thing(104, 80)], [Thing(108, 80), Thing(70, 80, look=1)]]
     assert follow(Tracker(CLASSES), frames)[-1] == {0: "car-1", 1: "car-2"}
+
+
+def behind_a_pillar(t: int, pause: int, look: int = 0) -> list[Thing]:
+    """Goes behind x = 120 to 200 at 5 px a frame, stays there, comes out; only what is seen."""
+    x = -20 + 5 * t if t < 30 else 130 if t < 30 + pause else 130 + 5 * (t - 30 - pause)
+    low, high = (x, min(x + 40, 120)) if x < 120 else (max(x, 200), x + 40)
+    return [Thing(low, 80, high - low, look=look if x >= 120 else 0)] if high > low else []
+
+
+def test_object_that_stops_while_hidden_gets_its_name_back() -> None:
+    frames = [behind_a_pillar(t, pause=35) for t in range(80)]
+    assert sum(not frame for frame in frames) > 35
+    names = {name for frame in follow(Tracker(CLASSES), frames) for name in frame.values()}
+    assert names == {"car-1"}
+
+
+def test_another_object_that_comes_out_of_hiding_gets_a_name_of_its_own() -> None:
+    frames = [behind_a_pillar(t, pause=35, look=1) for t in range(80)]
+    assert follow(Tracker(CLASSES), frames)[-1] == {0: "car-2"}
+
+
+def test_hidden_object_that_stopped_is_lost_without_reidentification() -> None:
+    frames = [behind_a_pillar(t, pause=35) for t in range(80)]
+    tracker = Tracker(CLASSES, cues=Cues(reidentification=False))
+    assert follow(tracker, frames)[-1] == {0: "car-2"}
+
+
+def test_looks_tell_apart_what_changed_places() -> None:
+    """While nobody looked."""
+
+    def second_frame(cues: Cues, before: list[Thing], after: list[Thing]) -> dict[int, str]:
+        return follow(Tracker(CLASSES, cues=cues), [before, before, [], after])[-1]
+
+    here, there = Thing(100, 80), Thing(125, 80, look=1)
+    swapped = [replace(here, look=1), replace(there, look=0)]
+    assert second_frame(Cues(), [here, there], swapped) == {0: "car-2", 1: "car-1"}
+    no_looks = Cues(embedding=False)
+    assert second_frame(no_looks, [here, there], swapped) == {0: "car-1", 1: "car-2"}
+
+
+def test_sliver_at_the_border_keeps_the_name_of_what_leaves() -> None:
+    frames = [[Thing(20 - 3 * t, 80, look=t // 19)] for t in range(20)]
+    assert all(names == {0: "car-1"} for names in follow(Tracker(CLASSES), frames))
 
 
 def test_object_that_merges_with_another_for_two_frames_gets_its_name_back() -> None:

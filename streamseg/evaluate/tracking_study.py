@@ -73,7 +73,7 @@ def table_rows(scores: Mapping[str, TrackingScores]) -> list[list[str]]:
 def segments_of(result: FrameResult) -> Segments:
     """The instances of a single picture as they were before they had names."""
     instances = result.instances
-    dims = len(instances[0].embedding) if instances else 0
+    embeddings = [i.embedding for i in instances]
     return Segments(
         label_map=result.label_map,
         class_id=np.array([i.class_id for i in instances], np.int64),
@@ -82,7 +82,7 @@ def segments_of(result: FrameResult) -> Segments:
         area_px=np.array([i.area_px for i in instances], np.int64),
         seed_yx=np.array([i.seed_yx for i in instances], np.int64).reshape(-1, 2),
         tau=np.array([i.tau for i in instances], np.float32),
-        embedding=np.array([i.embedding for i in instances], np.float32).reshape(-1, dims),
+        embedding=np.array(embeddings, np.float32).reshape(len(instances), -1 if instances else 0),
     )
 
 

@@ -37,6 +37,8 @@ _SAME_PLACE = 0.4
 _MIN_CUE = 0.03
 # What it is worth that the smaller mask lies all within the other.
 _CONTAINED = 0.7
+# The least margin of a box, as a part of the frame.
+_LEAST_MARGIN = 0.04
 # Share of a segment's box that must lie where a hidden object may come up, and how like it must
 # look.
 _MIN_WITHIN_REACH = 0.7
@@ -204,12 +206,13 @@ def _mask_cue(motions: Sequence[Motion], masks: Sequence[Remembered], view: View
 def _box_overlap(a: Floats, b: Floats, margin: Floats) -> Floats:
     """Overlap [T, M] of boxes a [T, 2, 2] and b [M, 2, 2], both widened by a's margins [T].
 
-    Margins are parts of each box's own size, on each side. The overlap is the shared area over the
-    geometric mean of both areas: 0 apart, 1 equal, and milder than IoU with what is half hidden.
+    Margins are parts of each box's own size, on each side, but have a least size, for the box of a
+    sliver says little of where its object is. The overlap is the shared area over the geometric
+    mean of both areas: 0 apart, 1 equal, and milder than IoU with what is half hidden.
     """
     pair = np.stack(np.broadcast_arrays(a[:, None], b))  # [2, T, M, 2, 2]
     low, high = pair[..., 0, :], pair[..., 1, :]
-    widening = margin[:, None, None] * (high - low)
+    widening = np.maximum(margin[:, None, None] * (high - low), _LEAST_MARGIN)
     low, high = low - widening, high + widening
     shared = np.maximum(high.min(axis=0) - low.max(axis=0), 0).prod(axis=-1)
     overlap: Floats = shared / np.sqrt((high - low).prod(axis=-1).prod(axis=0))

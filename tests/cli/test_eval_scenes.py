@@ -1,0 +1,119 @@
+"""``streamseg eval --scenes`` with a network that tells classes by colour."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from colour_runtime import ColourRuntime
+from PIL import Image
+
+import streamseg.evaluate.scenes
+import streamseg.segmenter
+from streamseg.cli.main import main
+from streamseg.results import NetworkOutput
+from streamseg.segmenter import Segmenter
+
+
+class StoppableRuntime(ColourRuntime):
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = 0
+        self.stop_at = -1
+
+    def run(self, image: Any) -> NetworkOutput:
+        self.runs += 1
+        if self.runs == self.stop_at:
+            raise KeyboardInterrupt
+        return super().run(image)
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> StoppableRuntime:
+    runtime = StoppableRuntime()
+    monkeypatch.setattr(
+        streamseg.segmenter, "load", lambda *_, **__: Segmenter(runtime, size=(160, 96))
+    )
+
+    class ShortScenes(streamseg.evaluate.scenes.Scenes):
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "frames", 5)
+
+    monkeypatch.setattr(streamseg.evaluate.scenes, "Scenes", ShortScenes)
+    return runtime
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> Path:
+    """A red and a blue block on grey."""
+    root = tmp_path / "voc"
+    picture = np.full((96, 160, 3), 128, np.uint8)
+    objects = np.zeros((96, 160), np.uint8)
+    for value, (colour, left) in enumerate([((240, 20, 20), 4), ((20, 20, 240), 40)], start=1):
+        block = np.s_[16:64, left : left + 30]
+        picture[block], objects[block] = colour, value
+    for folder, array in (
+        ("JPEGImages/one.jpg", picture),
+        ("SegmentationObject/one.png", objects),
+        ("SegmentationClass/one.png", objects),
+    ):
+        (root / folder).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(root / folder)
+    (root / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (root / "ImageSets/Segmentation/val.txt").write_text("one\n")
+    return root
+
+
+def evaluate(voc: Path, *options: str) -> int:
+    model = str(voc.parent / "model.onnx")
+    return main(["eval", "--data", str(voc), "--model", model, "--scenes", "2", *options])
+
+
+def test_names_are_scored_beside_those_of_plain_overlap(
+    voc: Path, runtime: StoppableRuntime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = voc.parent / "out"
+    assert evaluate(voc, "--out", str(out)) == 0
+    assert runtime.runs == 10
+    printed = capsys.readouterr().out
+    assert "sMOTSA" in printed
+    assert "clips: 2 of 5 frames, 320x240\n" in printed
+    values = json.loads((out / "tracking.json").read_text())
+    assert values["scores"]["streamseg"]["hota"] >= values["scores"]["mask overlap alone"]["hota"]
+    assert values["scores"]["streamseg"]["hota"] > 0.1
+    assert "mask overlap alone" in (out / "tracking.html").read_text()
+
+
+def test_ctrl_c_scores_the_clips_that_were_done(
+    voc: Path, runtime: StoppableRuntime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime.stop_at = 8
+    assert evaluate(voc) == 130
+    assert "clips: 1 of 5 frames, 320x240, STOPPED EARLY" in capsys.readouterr().out
+    runtime.runs, runtime.stop_at = 0, 3
+    assert evaluate(voc) == 130
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--proposals", "5"], "--proposals is not for --scenes"),
+        (["--sweep", "seeds=5"], "--sweep is not for --scenes"),
+        (["--min-area", "5"], "--min-area is not for --scenes"),
+        (["--model", "a.onnx", "b.onnx"], "--scenes scores one --model"),
+    ],
+)
+def test_options_for_pictures_are_refused(
+    voc: Path,
+    runtime: StoppableRuntime,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    message: str,
+) -> None:
+    assert evaluate(voc, *options) == 1
+    assert message in capsys.readouterr().err
+    assert runtime.runs == 0
