@@ -20,8 +20,9 @@ Follow = Callable[[Segments, float], list[int]]
 """Takes the segments of the next frame and its time in seconds; returns the track of each segment,
 -1 for one that is left out."""
 
-# The others look for a lost object as long as our own tracker does.
-_MAX_GAP_SECONDS: Final = 2.0
+# How long the others look for a lost object: on scenes for tuning it suited both better than the
+# 2 seconds of our own tracker.
+_MAX_GAP_SECONDS: Final = 1.0
 
 
 def compared_trackers(class_names: Sequence[str]) -> dict[str, Callable[[], Follow]]:
