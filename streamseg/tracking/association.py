@@ -9,7 +9,7 @@ Three cues, each between 0 and 1, are added up:
   doubt, so that a small fast object still meets itself.
 - embedding: the method's own similarity 2 / (1 + exp(d²)) of the mean embeddings.
 
-A segment of another class than the track's needs more of them.
+A segment of a class that the track was seldom taken for needs more of them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Labels = NDArray[np.int64]
 
 # Weight of the mask cue; that of the others is 1.
 _MASK_WEIGHT = 1.5
-# The least sum of the three cues with which a segment may continue a track; it is more for another
-# class than the track's, which is then taken for a flicker of the classifier.
+# The least sum of the three cues with which a segment may continue a track, if of its class, and if
+# of one that the track was never taken for; that is then a flicker of the classifier.
 _MIN_AFFINITY = 0.65
 _MIN_AFFINITY_OTHER_CLASS = 1.5
 # Unless the mask cue of a track that the frame before showed is this high, neither box nor
