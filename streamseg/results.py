@@ -36,6 +36,11 @@ class Frame:
     """``render(width, height)``: the upright picture as RGB uint8 [height, width, 3]."""
     captured_at: float = field(default_factory=time.monotonic, repr=False)
     """When it reached this machine, not yet decoded, in seconds on ``time.monotonic``'s clock."""
+    picture_name: str | None = field(default=None, repr=False)
+    """Name of the picture's file without suffix; None where two of the source share a name, and
+    for video."""
+    picture_number: int | None = field(default=None, repr=False)
+    """``picture_name`` as a number; None unless all of the source are different numbers."""
 
     @cached_property
     def image(self) -> Image:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from streamseg.datasets.class_names import plain_name
+from streamseg.formats.writer import OneSource
 from streamseg.results import FrameResult, Instance
 
 logger = logging.getLogger(__name__)
@@ -27,12 +28,18 @@ class ClassIds:
             id_of_name: the id of each class that the format knows.
         """
         self._format_name = format_name
+        self._source = OneSource()
         self._id_of_name = {plain_name(name): id_ for name, id_ in id_of_name.items()}
         self.left_out: Counter[str] = Counter()
         """Instances left out so far, by the reason: their class, or that there is no room."""
 
     def known(self, result: FrameResult) -> list[tuple[Instance, int]]:
-        """The instances whose class the format knows, each with its id; others are counted."""
+        """The instances whose class the format knows, each with its id; others are counted.
+
+        Raises:
+            SinkError: the result is of another source than those before.
+        """
+        self._source.check(result)
         found = []
         for instance in result.instances:
             id_ = self._id_of_name.get(plain_name(instance.class_name))

@@ -34,9 +34,11 @@ CATEGORIES = {name: id_ for id_, name in enumerate(_NAMES, 1) if name}
 class CocoWriter(ResultWriter):
     """Writes ``image_id``, ``category_id``, ``segmentation`` (RLE) and ``score``.
 
-    ``image_id`` is the frame's index. There is no ``bbox``: pycocotools would take its area for
-    that of the mask. Instances of classes that COCO lacks are left out, counted and told at the
-    end. The file appears on ``close``; memory does not grow.
+    ``image_id`` is the number that the picture's file is named by, where all files of the source
+    are named by different numbers, as ``000000000139.jpg``; else the frame's index. There is no
+    ``bbox``: pycocotools would take its area for that of the mask. Instances of classes that COCO
+    lacks are left out, counted and told at the end. The file appears on ``close``; memory does
+    not grow.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -59,10 +61,12 @@ class CocoWriter(ResultWriter):
         """
         known = self._ids.known(result)
         masks = rle.encode(result.label_map, [instance.label for instance, _ in known])
+        number = result.frame.picture_number
+        image_id = result.index if number is None else number
         for (instance, category_id), mask in zip(known, masks, strict=True):
             self._entries.append(
                 {
-                    "image_id": result.index,
+                    "image_id": image_id,
                     "category_id": category_id,
                     "segmentation": mask,
                     "score": round(float(instance.score), 4),

@@ -76,6 +76,8 @@ def _frame(result: FrameResult) -> dict[str, Any]:
         "width": width,
         "height": height,
         "dropped": result.dropped,
+        "source": result.source,
+        "source_index": result.source_index,
         "instances": [
             _instance(instance, mask)
             for instance, mask in zip(result.instances, masks, strict=True)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as Pillow
 
 from streamseg import rle
 from streamseg.formats.class_ids import ClassIds
-from streamseg.formats.png_folder import PngFolder, painted
+from streamseg.formats.png import encoded
+from streamseg.formats.png_folder import PngFolder, numbered, painted
 from streamseg.formats.track_numbers import TrackNumbers
 from streamseg.formats.writer import ResultWriter, check_folder_of, saving
 from streamseg.results import FrameResult, Instance
@@ -122,7 +122,7 @@ class MotsPngWriter(ResultWriter):
         """
         known = self._object_ids.known(result)
         ids = painted(result, ((instance.label, id_) for instance, id_ in known), np.uint16(0))
-        self._pictures.save(result.index, Pillow.fromarray(ids))
+        self._pictures.save(numbered(result), encoded(ids))
 
     def close(self) -> None:
         """Say what was left out."""

@@ -87,6 +87,8 @@ class ParquetWriter(ResultWriter):
                     "seed_y": y,
                     "tau": float(instance.tau),
                     "rle_counts": mask["counts"],
+                    "source": result.source,
+                    "source_index": result.source_index,
                 }
             )
         if len(self._rows) >= _ROWS_PER_GROUP:
@@ -113,10 +115,21 @@ class ParquetWriter(ResultWriter):
 def _schema(arrow: Any) -> pyarrow.Schema:
     kinds = {
         arrow.int64(): ("index", "track_id", "area_px"),
-        arrow.int32(): ("height", "width", "class_id", "x0", "y0", "x1", "y1", "seed_x", "seed_y"),
+        arrow.int32(): (
+            "height",
+            "width",
+            "class_id",
+            "x0",
+            "y0",
+            "x1",
+            "y1",
+            "seed_x",
+            "seed_y",
+            "source_index",
+        ),
         arrow.float64(): ("pts_seconds",),
         arrow.float32(): ("score", "tau"),
-        arrow.dictionary(arrow.int32(), arrow.string()): ("name", "class"),
+        arrow.dictionary(arrow.int32(), arrow.string()): ("name", "class", "source"),
         arrow.string(): ("rle_counts",),
     }
     kind_of = {name: kind for kind, names in kinds.items() for name in names}
@@ -128,5 +141,6 @@ def _schema(arrow: Any) -> pyarrow.Schema:
 
 _COLUMNS = (
     "index", "pts_seconds", "height", "width", "name", "track_id", "class", "class_id", "score",
-    "x0", "y0", "x1", "y1", "area_px", "seed_x", "seed_y", "tau", "rle_counts",
+    "x0", "y0", "x1", "y1", "area_px", "seed_x", "seed_y", "tau", "rle_counts", "source",
+    "source_index",
 )  # fmt: skip

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from streamseg.errors import SinkError
 from streamseg.formats.writer import saving
@@ -19,7 +18,7 @@ Value = TypeVar("Value", bound=np.generic)
 
 
 class PngFolder:
-    """Writes ``000000.png``, ``000001.png``, ... by the index of the frame, each whole."""
+    """Writes PNG files, each whole."""
 
     def __init__(self, folder: Path) -> None:
         """Create the folder.
@@ -43,15 +42,24 @@ class PngFolder:
                 )
         self._folder = folder
 
-    def save(self, index: int, picture: Pillow.Image) -> None:
+    def save(self, name: str, png: bytes) -> None:
         """Write the picture of one frame.
+
+        Args:
+            name: of the file, without suffix.
+            png: its content.
 
         Raises:
             SinkError: it cannot be written.
         """
-        path = self._folder / f"{index:06d}.png"
+        path = self._folder / f"{name}.png"
         with saving(path), replaced(path) as partial:
-            picture.save(partial, format="PNG")
+            partial.write_bytes(png)
+
+
+def numbered(result: FrameResult) -> str:
+    """The name of a frame's file by its index: ``000000``, ``000001``, ..."""
+    return f"{result.index:06d}"
 
 
 def painted(
@@ -70,4 +78,4 @@ def painted(
     table = np.full(len(result.instances) + 1, outside, outside.dtype)
     for label, value in value_of_label:
         table[label] = value
-    return table[result.label_map]
+    return table.take(result.label_map)

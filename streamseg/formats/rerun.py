@@ -9,7 +9,7 @@ import numpy as np
 
 from streamseg.drawing import name_colour
 from streamseg.errors import MissingExtraError
-from streamseg.formats.writer import ResultWriter, check_folder_of, saving
+from streamseg.formats.writer import OneSource, ResultWriter, check_folder_of, saving
 from streamseg.results import FrameResult
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class RerunWriter(ResultWriter):
         """
         rr = _rerun()
         self._path = Path(path)
+        self._source = OneSource()
         check_folder_of(self._path)
         with saving(self._path):
             self._path.touch()
@@ -81,7 +82,12 @@ class RerunWriter(ResultWriter):
         self._recording.save(self._path)
 
     def write(self, result: FrameResult) -> None:
-        """Log one frame."""
+        """Log one frame.
+
+        Raises:
+            SinkError: it is of another source than those before.
+        """
+        self._source.check(result)
         log_to_rerun(result, recording=self._recording)
 
     def close(self) -> None:

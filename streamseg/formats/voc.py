@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from streamseg.classes import VOC_CLASSES
 from streamseg.errors import SinkError
 from streamseg.formats.class_ids import ClassIds
-from streamseg.formats.png_folder import PngFolder, painted
+from streamseg.formats.png import encoded
+from streamseg.formats.png_folder import PngFolder, numbered, painted
 from streamseg.formats.writer import ResultWriter, saving
 from streamseg.results import FrameResult
 
@@ -26,6 +26,9 @@ MOST_OBJECTS = 254
 
 class VocWriter(ResultWriter):
     """Writes ``SegmentationObject/000000.png`` and ``SegmentationClass/000000.png`` and so on.
+
+    Where the frames are pictures with names of their own, the files have those names: the result
+    of ``2007_000032.jpg`` is called ``2007_000032.png``, as VOC's tools expect.
 
     Objects are numbered anew in each frame, the surest first: tracks are lost. Instances of
     classes that VOC lacks, and those beyond the surest 254 of a frame, are left out, counted and
@@ -49,7 +52,7 @@ class VocWriter(ResultWriter):
         self._objects = PngFolder(root / "SegmentationObject")
         self._classes = PngFolder(root / "SegmentationClass")
         self._ids = ClassIds("VOC", {name: id_ for id_, name in enumerate(VOC_CLASSES, 1)})
-        self._palette = _palette().tobytes()
+        self._palette = _palette()
 
     def write(self, result: FrameResult) -> None:
         """Write the two pictures of one frame.
@@ -61,12 +64,12 @@ class VocWriter(ResultWriter):
         for _ in known[MOST_OBJECTS:]:
             self._ids.leave_out(f"beyond {MOST_OBJECTS} in one frame")
         known = known[:MOST_OBJECTS]
+        name = result.frame.picture_name or numbered(result)
         objects = ((instance.label, number) for number, (instance, _) in enumerate(known, 1))
         classes = ((instance.label, class_id) for instance, class_id in known)
         for pictures, values in ((self._objects, objects), (self._classes, classes)):
-            picture = Pillow.fromarray(painted(result, values, np.uint8(0)))
-            picture.putpalette(self._palette)
-            pictures.save(result.index, picture)
+            picture = painted(result, values, np.uint8(0))
+            pictures.save(name, encoded(picture, self._palette))
 
     def close(self) -> None:
         """Say what was left out."""

@@ -35,6 +35,29 @@ class ResultWriter(Completing):
         """
 
 
+class OneSource:
+    """Keeps frames of a second source out of a format that has no place to tell them apart."""
+
+    def __init__(self) -> None:
+        """Begin; the first result decides."""
+        self._index: int | None = None
+
+    def check(self, result: FrameResult) -> None:
+        """Look at a result before it is written.
+
+        Raises:
+            SinkError: it is of another source than the first.
+        """
+        if self._index is None:
+            self._index = result.source_index
+        if result.source_index != self._index:
+            raise SinkError(
+                f"this format does not tell sources apart: it holds source {self._index}, and got "
+                f"a frame of source {result.source_index}; open a writer for each source, or "
+                "write jsonl or parquet"
+            )
+
+
 @contextmanager
 def saving(path: str | Path) -> Iterator[None]:
     """Turn errors of the system into ours.

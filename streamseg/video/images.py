@@ -65,6 +65,8 @@ class ImageSource(Source):
         )
 
     def _read(self, paths: Sequence[Path]) -> Generator[Frame, None, None]:
+        names = _names(paths)
+        numbers = _numbers(names)
         for index, path in enumerate(paths):
             started = time.perf_counter()
             try:
@@ -74,7 +76,15 @@ class ImageSource(Source):
                 continue
             self.decode_ms = 1e3 * (time.perf_counter() - started)
             render = partial(_render, upright)
-            yield Frame(index, float(index / _RATE), upright.height, upright.width, render)
+            yield Frame(
+                index,
+                float(index / _RATE),
+                upright.height,
+                upright.width,
+                render,
+                picture_name=names[index],
+                picture_number=numbers[index],
+            )
 
 
 def open_image(path: Path) -> ImageSource:
@@ -119,6 +129,20 @@ def _natural_key(path: Path) -> list[tuple[int, str]]:
     """Split into runs of digits and of other characters, digits compared as numbers."""
     parts = re.split(r"(\d+)", str(path))
     return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+
+
+def _names(paths: Sequence[Path]) -> list[str | None]:
+    """Names without suffixes; all None where two are the same, which could not be told apart."""
+    names = [path.stem for path in paths]
+    return list(names) if len(set(names)) == len(names) else [None] * len(names)
+
+
+def _numbers(names: Sequence[str | None]) -> list[int | None]:
+    """Names as numbers; all None unless every one is a number of its own."""
+    numbers = {int(name) for name in names if name and name.isascii() and name.isdecimal()}
+    if len(numbers) < len(names):
+        return [None] * len(names)
+    return [int(name) for name in names if name]
 
 
 def _load(path: Path) -> PIL.Image.Image:

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scene_results import HEIGHT, WIDTH, make_result
 
 from streamseg.errors import SinkError
 from streamseg.formats.coco import CATEGORIES, CocoWriter
+from streamseg.video.source import open_source
 
 SCENES = (("car-1", "person-2"), ("person-2",), (), ("aeroplane-3", "tvmonitor-4", "pottedplant-5"))
 
@@ -56,6 +59,25 @@ def test_pycocotools_finds_every_object_with_its_class(tmp_path: Path) -> None:
     judge.accumulate()
     judge.summarize()
     assert judge.stats[0] == pytest.approx(1)
+
+
+def test_images_named_by_numbers_have_the_ids_of_their_annotation_file(tmp_path: Path) -> None:
+    pictures = tmp_path / "val2017"
+    pictures.mkdir()
+    for number in (139, 285, 632):
+        Image.new("RGB", (WIDTH, HEIGHT)).save(pictures / f"{number:012d}.jpg")
+    truth = COCO()
+    truth.dataset = {
+        "images": [{"id": number} for number in (632, 285, 139)],
+        "categories": [{"id": CATEGORIES["dog"], "name": "dog"}],
+        "annotations": [],
+    }
+    truth.createIndex()
+    with open_source(pictures) as source, CocoWriter(tmp_path / "results.json") as writer:
+        for frame in source:
+            writer.write(replace(make_result(frame.index, ["dog-1"]), frame=frame))
+    results = truth.loadRes(str(tmp_path / "results.json"))
+    assert sorted(entry["image_id"] for entry in results.anns.values()) == [139, 285, 632]
 
 
 def test_category_ids_are_those_of_coco() -> None:

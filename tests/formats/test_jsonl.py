@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def test_a_line_says_everything(tmp_path: Path) -> None:
         "width": 53,
         "height": 37,
         "dropped": 2,
+        "source": "",
+        "source_index": 0,
         "instances": [
             {
                 "name": "car-1",
@@ -98,6 +101,15 @@ def test_a_line_says_everything(tmp_path: Path) -> None:
         assert (coco_mask.decode(rle) == instance.mask).all()
         assert coco_mask.area(rle) == instance.area_px
         assert rle == instance.rle()
+
+
+def test_lines_of_several_sources_say_which_they_are_of(tmp_path: Path) -> None:
+    places = [("a.mp4", 0), ("rtsp://***@camera/live", 1), ("a.mp4", 0)]
+    with JsonlWriter(tmp_path / "out.jsonl") as writer:
+        for source, source_index in places:
+            writer.write(replace(make_result(), source=source, source_index=source_index))
+    lines = read(tmp_path / "out.jsonl")
+    assert [(line["source"], line["source_index"]) for line in lines] == places
 
 
 def test_one_line_for_each_frame_with_or_without_instances(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ def test_a_row_says_everything_about_an_instance(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
     with ParquetWriter(path) as writer:
         for index, names in enumerate((["car-1", "dog-2"], [], ["dog-2"])):
-            writer.write(make_result(index, names))
+            result = make_result(index, names)
+            writer.write(replace(result, source="b.mp4", source_index=1))
     table = parquet.read_table(path)
     rows = table.to_pylist()
     assert [(row["index"], row["name"], row["track_id"]) for row in rows] == [
@@ -30,7 +32,8 @@ def test_a_row_says_everything_about_an_instance(tmp_path: Path) -> None:
     assert rows[1] == {
         "index": 0, "pts_seconds": 0.0, "height": 48, "width": 64, "name": "dog-2", "track_id": 2,
         "class": "dog", "class_id": 4, "score": pytest.approx(0.89), "x0": 14, "y0": 1, "x1": 24,
-        "y1": 11, "area_px": 100, "seed_x": 19, "seed_y": 6, "tau": 0.75,
+        "y1": 11, "area_px": 100, "seed_x": 19, "seed_y": 6, "tau": 0.75, "source": "b.mp4",
+        "source_index": 1,
     }  # fmt: skip
     assert json.loads(table.schema.metadata[b"streamseg"]) == {"version": 1}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,16 @@ def test_objects_are_numbered_and_classes_named_in_pictures_of_their_own(tmp_pat
     assert [classes[mask].tolist() for mask in masks] == [[k] * 100 for k in (7, 0, 15, 20)]
     assert objects.astype(bool).sum() == 300
     assert not np.array(Image.open(root / "SegmentationObject" / "000000.png")).any()
+
+
+def test_files_have_the_names_of_the_pictures(tmp_path: Path) -> None:
+    with VocWriter(tmp_path / "out") as writer:
+        for index, name in enumerate(("2007_000032", "2007_000039")):
+            result = make_result(index, NAMES)
+            writer.write(replace(result, frame=replace(result.frame, picture_name=name)))
+    for folder in ("SegmentationObject", "SegmentationClass"):
+        names = sorted(path.name for path in (tmp_path / "out" / folder).iterdir())
+        assert names == ["2007_000032.png", "2007_000039.png"]
 
 
 def test_the_palette_is_vocs(tmp_path: Path) -> None:

@@ -122,3 +122,22 @@ def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(SourceError, match=r"no picture can be decoded .*broken\.png"):
         open_source(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "names", "numbers"),
+    [
+        (["000139.png", "000285.png"], ["000139", "000285"], [139, 285]),
+        (["a.png", "7.png"], ["7", "a"], [None, None]),
+        (["7.png", "007.png"], ["007", "7"], [None, None]),
+        (["7.png", "7.jpg"], [None, None], [None, None]),
+    ],
+)
+def test_frames_know_the_names_and_numbers_that_tell_them_apart(
+    tmp_path: Path, files: list[str], names: list[str | None], numbers: list[int | None]
+) -> None:
+    for name in files:
+        save(tmp_path / name)
+    frames = list(open_source(tmp_path))
+    assert sorted(str(frame.picture_name) for frame in frames) == [str(name) for name in names]
+    assert [frame.picture_number for frame in frames] == numbers
