@@ -37,7 +37,7 @@ def encoded(
     chunks = [(b"IHDR", header)]
     if palette is not None:
         chunks.append((b"PLTE", palette.tobytes()))
-    chunks += [(b"IDAT", zlib.compress(rows, _FASTEST)), (b"IEND", b"")]
+    chunks += [(b"IDAT", zlib.compress(rows.data, _FASTEST)), (b"IEND", b"")]
     return _SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 

@@ -16,11 +16,11 @@ from streamseg.formats.png import encoded
     [((), np.uint8, "L"), ((), np.uint16, "I;16"), ((3,), np.uint8, "RGB")],
 )
 def test_pillow_reads_every_value_back(
-    height: int, width: int, channels: tuple[int, ...], kind: type, mode: str
+    height: int, width: int, channels: tuple[int, ...], kind: type[np.uint8], mode: str
 ) -> None:
     top = np.iinfo(kind).max
     shape = (height, width, *channels)
-    picture = np.random.default_rng(0).integers(0, top, shape, kind, endpoint=True)
+    picture = np.random.default_rng(0).integers(0, top, shape, endpoint=True).astype(kind)
     read = Image.open(BytesIO(encoded(picture)))
     read.load()
     assert read.mode == mode
