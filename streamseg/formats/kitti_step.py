@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image as Pillow
 
 from streamseg.formats.class_ids import ClassIds
-from streamseg.formats.png import encoded
 from streamseg.formats.png_folder import PngFolder, numbered, painted
 from streamseg.formats.track_numbers import TrackNumbers
 from streamseg.formats.writer import ResultWriter
@@ -70,7 +70,7 @@ class KittiStepWriter(ResultWriter):
         number_map = painted(result, numbers, np.uint16(0))
         high, low = (number_map >> 8).astype(np.uint8), (number_map & 255).astype(np.uint8)
         picture = np.stack([class_map, high, low], axis=-1)
-        self._pictures.save(numbered(result), encoded(picture))
+        self._pictures.save(numbered(result), Pillow.fromarray(picture))
 
     def close(self) -> None:
         """Say what was left out."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image as Pillow
 
 from streamseg import rle
 from streamseg.formats.class_ids import ClassIds
-from streamseg.formats.png import encoded
 from streamseg.formats.png_folder import PngFolder, numbered, painted
 from streamseg.formats.track_numbers import TrackNumbers
 from streamseg.formats.writer import ResultWriter, check_folder_of, saving
@@ -122,7 +122,7 @@ class MotsPngWriter(ResultWriter):
         """
         known = self._object_ids.known(result)
         ids = painted(result, ((instance.label, id_) for instance, id_ in known), np.uint16(0))
-        self._pictures.save(numbered(result), encoded(ids))
+        self._pictures.save(numbered(result), Pillow.fromarray(ids))
 
     def close(self) -> None:
         """Say what was left out."""

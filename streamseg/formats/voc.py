@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from streamseg.classes import VOC_CLASSES
 from streamseg.errors import SinkError
 from streamseg.formats.class_ids import ClassIds
-from streamseg.formats.png import encoded
 from streamseg.formats.png_folder import PngFolder, numbered, painted
 from streamseg.formats.writer import ResultWriter, saving
 from streamseg.results import FrameResult
@@ -52,7 +52,7 @@ class VocWriter(ResultWriter):
         self._objects = PngFolder(root / "SegmentationObject")
         self._classes = PngFolder(root / "SegmentationClass")
         self._ids = ClassIds("VOC", {name: id_ for id_, name in enumerate(VOC_CLASSES, 1)})
-        self._palette = _palette()
+        self._palette = _palette().tobytes()
 
     def write(self, result: FrameResult) -> None:
         """Write the two pictures of one frame.
@@ -68,8 +68,9 @@ class VocWriter(ResultWriter):
         objects = ((instance.label, number) for number, (instance, _) in enumerate(known, 1))
         classes = ((instance.label, class_id) for instance, class_id in known)
         for pictures, values in ((self._objects, objects), (self._classes, classes)):
-            picture = painted(result, values, np.uint8(0))
-            pictures.save(name, encoded(picture, self._palette))
+            picture = Pillow.fromarray(painted(result, values, np.uint8(0)))
+            picture.putpalette(self._palette)
+            pictures.save(name, picture)
 
     def close(self) -> None:
         """Say what was left out."""

@@ -1,4 +1,4 @@
-"""Keep user names and passwords of addresses out of messages, errors and logs."""
+"""Keep user names, passwords and tokens of addresses out of messages, errors and logs."""
 
 from __future__ import annotations
 
@@ -12,35 +12,44 @@ from urllib.parse import quote, unquote
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(.*)", re.DOTALL)
 _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
+_QUERY_SECRET = re.compile(
+    r"([?&][^=&#]*(?:user|pass|pwd|token|key|secret|auth|sig|credential)[^=&#]*=)([^&#]*)",
+    re.IGNORECASE,
+)
 _MASK = "***"
 _FFMPEG_LOGGERS = "libav"
 
 
 def masked(address: str) -> str:
-    """Hide what stands before the host.
+    """Hide what stands before the host, and parameters whose name says that they are secret.
 
-    >>> masked("rtsp://user:password@host:554/live")
-    'rtsp://***@host:554/live'
+    >>> masked("rtsp://user:password@host:554/live?camera=2&token=abc")
+    'rtsp://***@host:554/live?camera=2&token=***'
 
     A password that holds ``@`` or, against the rules, ``/`` is hidden whole.
     """
     found = _URL.fullmatch(address)
     if not found:
         return address
-    secret = _user_info(found[2])
-    return address if secret is None else f"{found[1]}{_MASK}@{found[2][len(secret) + 1 :]}"
+    scheme, rest = found.groups()
+    secret = _user_info(rest)
+    if secret is not None:
+        rest = f"{_MASK}@{rest[len(secret) + 1 :]}"
+    return scheme + _QUERY_SECRET.sub(rf"\g<1>{_MASK}", rest)
 
 
 def keep_secret(address: str) -> None:
-    """Mask the user name and password of an address in FFmpeg's own messages, too.
+    """Mask the secrets of an address in FFmpeg's own messages, too.
 
     FFmpeg takes them from the address only, and writes addresses to its log, which PyAV hands on
     to Python's when the application asks for it (``av.logging.set_level``).
     """
     found = _URL.fullmatch(address)
-    secret = _user_info(found[2]) if found else None
-    if secret:
-        _secrets.add(secret)
+    if not found:
+        return
+    for secret in (_user_info(found[2]), *(value for _, value in _QUERY_SECRET.findall(found[2]))):
+        if secret:
+            _secrets.add(secret)
 
 
 def without_secrets(text: str) -> str:
