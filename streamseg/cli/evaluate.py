@@ -144,7 +144,8 @@ def plan(arguments: argparse.Namespace, models: Sequence[Path]) -> Study[Any]:
         ConfigError: options that contradict each other.
         ModelError: a model cannot be loaded.
     """
-    from streamseg.cli.studies import LEAST_SCORE, OneSetting, ValueSweep
+    from streamseg.cli.studies import OneSetting, ValueSweep
+    from streamseg.evaluate.predictions import LEAST_SCORE
     from streamseg.evaluate.sweep import EMBEDDING_DIM, Sweep
     from streamseg.segmenter import load
 

@@ -12,15 +12,11 @@ from streamseg.evaluate.evaluation import CURVE_THRESHOLDS, evaluate
 from streamseg.evaluate.gallery import Gallery, picture_quality
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.page import percent
-from streamseg.evaluate.predictions import compare_instances, compare_proposals
+from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances, compare_proposals
 from streamseg.evaluate.provenance import Provenance
 from streamseg.evaluate.report import write_report
 from streamseg.evaluate.sweep import Sweep, score_sweep, sweep_table, write_sweep
 from streamseg.segmenter import Segmenter
-
-LEAST_SCORE = 0.05
-"""Of the instances that are scored; low enough that the precision-recall curve has its tail."""
-
 
 Seen = TypeVar("Seen")
 
