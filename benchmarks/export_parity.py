@@ -25,6 +25,7 @@ import onnxruntime
 import torch
 
 from streamseg import __version__
+from streamseg.array_frame import frame_of_array
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset, open_dataset
 from streamseg.export.accuracy import AccuracyChange, score
@@ -35,7 +36,7 @@ from streamseg.export.torch_reference import TorchReference
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
-from streamseg.segmenter import SHIPPED_MODEL, frame_of_array
+from streamseg.segmenter import SHIPPED_MODEL
 
 MOST_LOST_POINTS = {"fp16": 0.5, "int8": 1.5}
 
