@@ -121,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     provenance = Provenance(
         streamseg_version=__version__,
         model=", ".join(shipped if m == SHIPPED_MODEL else str(m) for m in models),
+        runtime=study.runtime,
         predictions=study.predictions + network_input(arguments),
         data=str(arguments.data),
         split=arguments.split,

@@ -26,14 +26,16 @@ class Study(ABC, Generic[Seen]):
 
     Attributes:
         predictions: what is scored, for people.
+        runtime: what runs the network, for people.
         images: what was seen; whoever walks through the pictures adds to it.
     """
 
     predictions: str
 
-    def __init__(self) -> None:
+    def __init__(self, segmenters: Sequence[Segmenter]) -> None:
         """Nothing seen yet."""
         self.images: list[Seen] = []
+        self.runtime = ", ".join(dict.fromkeys(s.runtime.description for s in segmenters))
 
     @abstractmethod
     def look(self, sample: Sample) -> Seen:
@@ -60,7 +62,7 @@ class OneSetting(Study[Compared]):
 
     def __init__(self, segmenter: Segmenter, proposals: int | None, min_area_px: int) -> None:
         """Score ``proposals`` overlapping proposals a picture; disjoint instances if None."""
-        super().__init__()
+        super().__init__([segmenter])
         self._segmenter = segmenter
         self._proposals = proposals
         self._min_area_px = min_area_px
@@ -100,7 +102,7 @@ class ValueSweep(Study[list[Compared]]):
         self, segmenters: Sequence[Segmenter], sweep: Sweep, proposals: int, min_area_px: int
     ) -> None:
         """Score ``proposals`` overlapping proposals a picture where they are not what is swept."""
-        super().__init__()
+        super().__init__(segmenters)
         self._segmenters = segmenters
         self._sweep = sweep
         self._proposals = proposals

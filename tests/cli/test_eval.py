@@ -89,14 +89,16 @@ def test_the_report_is_one_page_that_needs_no_network(
     assert values["proposal_recall"]["recall"][0][0] == 1.0
     assert values["confusion"]["aeroplane"]["aeroplane"] == 2
     assert values["ground_truth"] == "blocks, drawn by hand"
+    assert values["runtime"] == "colours"
     html = (out / "report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', html)
     assert html.count("<svg") == 4  # two classes, two of recall
     assert html.count("data:image/jpeg;base64,") == 2
-    for text in ("blocks, drawn by hand", "disjoint instances", "1 left out of the split"):
+    for text in ("colours", "blocks, drawn by hand", "disjoint instances", "1 left out of"):
         assert text in html
     printed = capsys.readouterr().out
     assert "1 left out of the split" in printed
+    assert "runtime: colours\n" in printed
     assert "2 of 3 in split val" in printed
 
 

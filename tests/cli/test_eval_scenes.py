@@ -81,6 +81,7 @@ def test_names_are_scored_beside_those_of_plain_overlap(
     printed = capsys.readouterr().out
     assert "sMOTSA" in printed
     assert "clips: 2 of 5 frames, 320x240\n" in printed
+    assert "runtime: colours\n" in printed
     values = json.loads((out / "tracking.json").read_text())
     assert values["scores"]["streamseg"]["hota"] >= values["scores"]["mask overlap alone"]["hota"]
     assert values["scores"]["streamseg"]["hota"] > 0.1
