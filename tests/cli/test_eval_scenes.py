@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from colour_runtime import ColourRuntime
+from colour_runtime import StoppableRuntime
 from PIL import Image
 
 import streamseg.evaluate.scenes
 import streamseg.segmenter
 from streamseg.cli.main import main
-from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
-
-
-class StoppableRuntime(ColourRuntime):
-    def __init__(self) -> None:
-        super().__init__()
-        self.runs = 0
-        self.stop_at = -1
-
-    def run(self, image: Any) -> NetworkOutput:
-        self.runs += 1
-        if self.runs == self.stop_at:
-            raise KeyboardInterrupt
-        return super().run(image)
 
 
 @pytest.fixture

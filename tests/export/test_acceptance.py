@@ -14,7 +14,7 @@ from typing import Any
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from small_export import SIZE, Export
+from small_export import KINDS, Export
 
 trt = pytest.importorskip("tensorrt_rtx")
 LOG: Any = trt.Logger(trt.Logger.ERROR)  # one for the process: the first one wins
@@ -37,16 +37,7 @@ def layers(network: Any) -> Counter[tuple[str, str]]:
     return Counter((layer.type.name, layer.get_output(0).dtype.name) for layer in found)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"precision": "fp32", "size": SIZE},
-        {"precision": "fp16"},
-        {"precision": "fp16", "size": SIZE, "channels_last": True},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("options", KINDS, ids=str)
 def test_every_kind_of_file_is_read_in_the_precision_that_was_asked_for(
     export: Export, options: dict[str, Any]
 ) -> None:
