@@ -70,7 +70,7 @@ def with_torch() -> dict[str, list[dict[str, Any]]]:
         return {}
     from streamseg.kernels import bench_frame, bench_grouping
 
-    version = f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads"
+    installed = f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads"
     parts = [("group_pixels in the paper's setting", "cpu", bench_grouping)]
     if torch.cuda.is_available():
         parts += [
@@ -79,7 +79,7 @@ def with_torch() -> dict[str, list[dict[str, Any]]]:
         ]
     results: dict[str, list[dict[str, Any]]] = {}
     for title, device, part in parts:
-        print(f"\n{title}, {device}, {version}")
+        print(f"\n{title}, {device}, {installed}")
         rows = results[f"{title}, {device}"] = []
         try:
             for row in part.measure(torch.device(device)):
