@@ -136,5 +136,5 @@ def _golden_line(parity: Parity) -> str:
     worst = max(difference.relative for difference in parity.tensors.values())
     return (
         f"within {worst:.2g} of torch's largest values, "
-        f"{parity.label_agreement:.2%} of the pixels keep their class"
+        f"{parity.class_agreement:.2%} of the pixels keep their class"
     )
