@@ -29,7 +29,7 @@ from streamseg.cli.train import read_split
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.datasets.class_names import ALL_CLASSES
-from streamseg.evaluate.predictions import compare_instances
+from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
 from streamseg.export.to_onnx import export_onnx
 from streamseg.model.network import Network
@@ -148,7 +148,7 @@ def with_new_heads(
 
 def score(model: Path, data: InstanceDataset, min_area_px: int) -> dict[str, float]:
     """mAP^r at 0.5 and 0.7, its mean over all thresholds, and two classes at 0.5, in percent."""
-    segmenter = load(model, min_score=0.05, threads=1)
+    segmenter = load(model, min_score=LEAST_SCORE, threads=1)
     evaluator = VocEvaluator(thresholds=VOLUME_THRESHOLDS, min_area_px=min_area_px)
     for image_id in data.ids:
         evaluator.take(compare_instances(segmenter, data.load(image_id))[1])

@@ -23,6 +23,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -58,7 +59,7 @@ def main() -> None:
 
     network_ms = measure(networks, rounds=10 * arguments.rounds, unit=1e3)
     fps = measure(streams, rounds=arguments.rounds, unit=None)
-    report = {
+    report: dict[str, Any] = {
         "streamseg_version": __version__,
         "runtime": segmenter.runtime.description,
         "onnxruntime": onnxruntime.__version__,
@@ -70,7 +71,7 @@ def main() -> None:
         "fps": {name: spread(values) for name, values in fps.items()},
     }
     for what in ("network_ms", "fps"):
-        for name, values in report[what].items():  # type: ignore[attr-defined]
+        for name, values in report[what].items():
             print(
                 f"{what:<11} {name:<10} median {values[1]:.1f}  (20%: {values[0]:.1f}, 80%: "
                 f"{values[2]:.1f})"

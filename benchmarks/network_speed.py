@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from streamseg.cli.arguments import picture_size, positive
 from streamseg.results import Image
@@ -40,7 +41,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
     planes = rng.random((1, 3, height, width), dtype=np.float32)
-    files = {"shipped": (SHIPPED_MODEL, picture)}
+    files: dict[str, tuple[Path, NDArray[Any]]] = {"shipped": (SHIPPED_MODEL, picture)}
     if arguments.float:
         files["float"] = arguments.float, picture
     if arguments.yolo:

@@ -129,11 +129,11 @@ def watched(phases: Phases) -> Iterator[None]:
             output.register_hook(lambda gradient: phases.enter(f"{NETWORK}, backward"))
         return outputs
 
+    timed: dict[str, Any] = {
+        name: phases.timed(getattr(step_module, name), phase) for name, phase in FUNCTIONS.items()
+    }
     with (
-        patch.multiple(
-            step_module,
-            **{name: phases.timed(getattr(step_module, name), p) for name, p in FUNCTIONS.items()},
-        ),
+        patch.multiple(step_module, **timed),
         patch.object(step_module.TrainingOutputs, "forward", network),
         patch.object(Tensor, "backward", phases.timed(Tensor.backward, REST)),
         patch.object(
@@ -161,7 +161,7 @@ class Counted(TorchDispatchMode):
 
     def __init__(self, phases: Phases) -> None:
         """Start from zero."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.phases = phases
         self.work: dict[str, Work] = defaultdict(Work)
 

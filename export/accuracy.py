@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from streamseg.datasets import InstanceDataset
-from streamseg.evaluate.predictions import compare_instances
+from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, VocResult
 from streamseg.grouping import GroupingConfig
 from streamseg.runtime.base import Runtime
 from streamseg.segmenter import Segmenter
-
-LEAST_SCORE: Final = 0.05
-"""Of the instances that are scored, as in ``streamseg eval``."""
 
 
 @dataclass(frozen=True, eq=False)

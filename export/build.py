@@ -8,7 +8,7 @@ from typing import Final
 
 from streamseg.errors import SinkError
 from streamseg.export.build_progress import BuildStep
-from streamseg.export.check import check_golden
+from streamseg.export.check import check_golden, golden_of
 from streamseg.export.engine_file import ENGINE, why_rebuild
 from streamseg.export.engine_manifest import EngineOptions
 from streamseg.export.release import TRUNK, open_release
@@ -63,7 +63,7 @@ def build_release(
         def accept(built: ICudaEngine) -> None:
             with device.current():
                 network = EngineNetwork(device, built, release.manifest)
-                check_golden(release, network)
+                check_golden(release, network, golden_of(release))
                 network.close()
 
         manifest = build_engine(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.errors import ModelError
-from streamseg.export.golden import load_golden
+from streamseg.export.golden import Golden, load_golden
 from streamseg.export.parity import Parity, Tolerance, compare
 from streamseg.export.release import GOLDEN, TRUNK, Release, open_release
 from streamseg.grouping import GroupingConfig, find_segments
@@ -46,7 +46,8 @@ def check_files(folder: Path) -> Iterator[str]:
     names = ", ".join(f"sm_{architecture}" for architecture in architectures)
     yield f"kernels   {len(manifest.kernels)} for {names}; their arguments fit"
     runtime = OnnxRuntime(release.path(TRUNK))
-    yield f"network   {_golden_line(check_golden(release, runtime))}, {runtime.description}"
+    parity = check_golden(release, runtime, golden_of(release))
+    yield f"network   {_golden_line(parity)}, {runtime.description}"
 
 
 def check_on_device(folder: Path, *, frames: int) -> Iterator[str]:
@@ -68,8 +69,9 @@ def check_on_device(folder: Path, *, frames: int) -> Iterator[str]:
     with VehicleRuntime(folder) as runtime:
         release = runtime.release
         yield f"device    {runtime.description}"
-        yield f"network   {_golden_line(check_golden(release, runtime))}"
-        picture = load_golden(release.path(GOLDEN), runtime.config).picture
+        golden = golden_of(release)
+        yield f"network   {_golden_line(check_golden(release, runtime, golden))}"
+        picture = golden.picture
         height, width = picture.shape[:2]
         grouping = GroupingConfig(max_instances=release.manifest.max_instances)
         found, _, _ = runtime.submit(picture, grouping, height=height, width=width).fetch()
@@ -92,13 +94,21 @@ def check_on_device(folder: Path, *, frames: int) -> Iterator[str]:
         yield f"memory    {runtime.memory_bytes / 1e6:.0f} MB on the device"
 
 
-def check_golden(release: Release, runtime: Runtime) -> Parity:
+def golden_of(release: Release) -> Golden:
+    """What the network of a release must say.
+
+    Raises:
+        ModelError: the file is missing or something else.
+    """
+    return load_golden(release.path(GOLDEN), release.manifest.model)
+
+
+def check_golden(release: Release, runtime: Runtime, golden: Golden) -> Parity:
     """Run the golden picture.
 
     Raises:
         ModelError: the network says something else than it must.
     """
-    golden = load_golden(release.path(GOLDEN), release.manifest.model)
     parity = compare(golden, runtime, [golden.picture])
     try:
         parity.check(Tolerance(**release.manifest.tolerance))
@@ -126,5 +136,5 @@ def _golden_line(parity: Parity) -> str:
     worst = max(difference.relative for difference in parity.tensors.values())
     return (
         f"within {worst:.2g} of torch's largest values, "
-        f"{parity.label_agreement:.2%} of the pixels keep their class"
+        f"{parity.class_agreement:.2%} of the pixels keep their class"
     )

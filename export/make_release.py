@@ -27,8 +27,8 @@ from streamseg.export.targets import Target
 from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
 from streamseg.export.to_onnx import export_onnx
 from streamseg.export.torch_reference import TorchReference
-from streamseg.frame_plan import network_shape
 from streamseg.grouping import GroupingConfig
+from streamseg.map_shape import network_shape
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime

@@ -53,16 +53,18 @@ TOSS_UP: Final = 0.01
 class Parity:
     """One way to run a network held against another, on the same pictures.
 
-    Agreement is the share of all pixels of all pictures that both give the same class, background
-    counted; instances are grouped by ``find_segments`` with its defaults, at the size of the
-    picture that the network sees. Which of two instances of one class a pixel belongs to is not
-    asked.
+    Labels are the network's own, before grouping. The class of a pixel is that of the instance
+    that it is grouped into, or background, by ``find_segments`` with its defaults, at the size of
+    the picture that the network sees; which of two instances of one class is not asked.
     """
 
     embeddings: Difference
     logits: Difference
     label_agreement: float
-    """As it is. One large instance at the very threshold can cost most of a picture."""
+    """Share of the logits' pixels, at every threshold, whose most probable class is the same."""
+    class_agreement: float
+    """Share of all pixels of all pictures that end in the same class. One large instance at the
+    very threshold can cost most of a picture."""
     sure_agreement: float
     """The same, but a pixel also agrees if it would with a least score higher or lower by
     ``TOSS_UP``: what ``check`` judges by."""
@@ -112,20 +114,25 @@ def compare(reference: Runtime, candidate: Runtime, pictures: Sequence[Image]) -
         raise InputError("a comparison needs pictures, got none")
     largest = np.zeros((2, 2))  # of |difference| and of |reference|, for both tensors
     same = np.zeros(2)  # pixels, as they are and toss-ups aside
-    pixels = 0
+    same_labels = labels = pixels = 0
     for picture in pictures:
         truth, found = reference.run(picture), candidate.run(picture)
         largest = np.maximum(largest, _largest(truth, found))  # NaN stays
         if np.isfinite(largest).all():
             same += _same_class(truth, found, reference, picture)
             pixels += picture.shape[0] * picture.shape[1]
+            is_same = truth.logits.argmax(axis=1) == found.logits.argmax(axis=1)
+            same_labels += int(is_same.sum())
+            labels += is_same.size
     embeddings, logits = (Difference(float(a), float(a / scale)) for a, scale in largest)
-    shares = same / pixels if np.isfinite(largest).all() else np.full(2, np.nan)
+    counts = np.array([same_labels / max(labels, 1), *same / max(pixels, 1)])
+    shares = counts if np.isfinite(largest).all() else np.full(3, np.nan)
     return Parity(
         embeddings=embeddings,
         logits=logits,
         label_agreement=float(shares[0]),
-        sure_agreement=float(shares[1]),
+        class_agreement=float(shares[1]),
+        sure_agreement=float(shares[2]),
         pictures=len(pictures),
     )
 

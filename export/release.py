@@ -23,8 +23,8 @@ from typing import Any, Final
 
 from streamseg.config import ModelConfig, parse_config
 from streamseg.errors import ConfigError, ModelError
-from streamseg.frame_plan import MapShape
 from streamseg.kernels.launches import Launch
+from streamseg.map_shape import MapShape
 from streamseg.whole_file import replaced
 
 FORMAT: Final = 1
@@ -38,7 +38,7 @@ class KernelFile:
     """A compiled kernel."""
 
     kernel: str
-    """A key of ``streamseg.kernels.launches.POINTERS``."""
+    """A key of ``streamseg.kernels.pointers.POINTERS``."""
     architecture: int
     """87 for sm_87."""
     path: str

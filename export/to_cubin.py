@@ -24,9 +24,10 @@ from typing import Any
 
 from streamseg.errors import MissingExtraError, ModelError
 from streamseg.export.release import KernelFile
-from streamseg.frame_plan import MapShape, plan_frame
+from streamseg.frame_plan import plan_frame
 from streamseg.grouping import GroupingConfig
 from streamseg.kernels.launches import Launch
+from streamseg.map_shape import MapShape
 from streamseg.runtime.device.arguments import Signature
 from streamseg.runtime.device.cubin import read_cubin
 from streamseg.runtime.release_kernels import kernel_arguments

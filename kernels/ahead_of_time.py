@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streamseg.kernels.launches import NETWORK, POINTERS, Launch
+from streamseg.kernels.launches import Launch
+from streamseg.kernels.pointers import NETWORK, POINTERS
 
 UNKNOWN: Final = frozenset({"height", "width", "frame_pixels", "least_area_px"})
 """Whole numbers that depend on the frame: a kernel compiled ahead of time serves all of them."""

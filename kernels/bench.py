@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.kernels import decode_scores, group_pixels, label_pixels
+from streamseg.kernels import decode_scores, label_pixels
 from streamseg.kernels.cases import Case, alike, street
 from streamseg.kernels.contracts import check_groups, check_labels, check_scores
 
@@ -70,7 +70,7 @@ def with_torch() -> dict[str, list[dict[str, Any]]]:
         return {}
     from streamseg.kernels import bench_frame, bench_grouping
 
-    version = f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads"
+    installed = f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads"
     parts = [("group_pixels in the paper's setting", "cpu", bench_grouping)]
     if torch.cuda.is_available():
         parts += [
@@ -79,7 +79,7 @@ def with_torch() -> dict[str, list[dict[str, Any]]]:
         ]
     results: dict[str, list[dict[str, Any]]] = {}
     for title, device, part in parts:
-        print(f"\n{title}, {device}, {version}")
+        print(f"\n{title}, {device}, {installed}")
         rows = results[f"{title}, {device}"] = []
         try:
             for row in part.measure(torch.device(device)):
@@ -114,15 +114,7 @@ def checked_ops(case: Case, exclude_claimed: bool) -> dict[str, Callable[[], obj
     check_scores(case, scores)
 
     def group() -> Any:
-        return group_pixels(
-            case.embeddings,
-            scores.seediness,
-            scores.tau_index,
-            case.taus,
-            max_seeds=case.max_seeds,
-            min_seediness=case.min_seediness,
-            exclude_claimed=exclude_claimed,
-        )
+        return case.group(scores, exclude_claimed=exclude_claimed)
 
     groups = group()
     check_groups(case, scores, groups, exclude_claimed=exclude_claimed)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from streamseg.kernels import Groups, Scores, decode_scores, group_pixels, launches
+from streamseg.kernels import Groups, Scores, decode_scores, launches
 from streamseg.kernels.cases import Case, street
 from streamseg.kernels.contracts import check_groups
 from streamseg.kernels.rivals import torch_loop
@@ -44,7 +44,7 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
         for dims in DIMS:
             full = street(height, width, dims=dims)
             for seeds in SEEDS:
-                case = replace(full, max_seeds=seeds, min_seediness=0.0)
+                case = replace(full, max_seeds=seeds, min_seediness=SETTING["min_seediness"])
                 row: dict[str, Any] = {"map": (height, width), "dims": dims, "seeds": seeds}
                 contenders = list_contenders(case, decode_scores(case.logits), device)
                 row["ms"] = time_in_turns(contenders, device)
@@ -71,14 +71,7 @@ def list_contenders(
     if device.type == "cpu":
 
         def ours() -> Any:
-            return group_pixels(
-                case.embeddings,
-                scores.seediness,
-                scores.tau_index,
-                case.taus,
-                max_seeds=case.max_seeds,
-                **SETTING,
-            )
+            return case.group(scores, exclude_claimed=SETTING["exclude_claimed"])
 
         calls: dict[str, Callable[[], Any]] = {"numpy reference": ours, "torch loop": loop}
     else:

@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from streamseg.kernels.decode_scores import Scores
+from streamseg.kernels.group_pixels import Groups, group_pixels
+
 _CAR, _PERSON = 7, 15
 
 
@@ -31,6 +34,18 @@ class Case:
     def taus(self) -> NDArray[np.float32]:
         """[4], the thresholds of the paper."""
         return np.array([0.25, 0.5, 0.75, 0.9], np.float32)
+
+    def group(self, scores: Scores, *, exclude_claimed: bool) -> Groups:
+        """What the reference of ``group_pixels`` makes of the case and of its scores."""
+        return group_pixels(
+            self.embeddings,
+            scores.seediness,
+            scores.tau_index,
+            self.taus,
+            max_seeds=self.max_seeds,
+            min_seediness=self.min_seediness,
+            exclude_claimed=exclude_claimed,
+        )
 
 
 def street(

@@ -8,85 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
-
-NETWORK: Final = "network"
-"""As a pointer's type: whatever the network computes in."""
-
-POINTERS: Final[Mapping[str, Mapping[str, str]]] = {
-    "decode_scores": {
-        "logits": NETWORK,
-        "seediness": "fp32",
-        "tau_index": "u8",
-        "class_id": "u8",
-    },
-    "group_pixels": {
-        "embeddings": NETWORK,
-        "seediness": "fp32",
-        "tau_index": "u8",
-        "squared_radius": "fp32",
-        "scratch": "fp32",
-        "keys": "i64",
-        "arrivals": "i32",
-        "seed_index": "i32",
-        "count": "i32",
-        "masks": "u8",
-    },
-    "choose_seeds": {
-        "seed_index": "i32",
-        "count": "i32",
-        "masks": "u8",
-        "seediness": "fp32",
-        "tau_index": "u8",
-        "squared_radius": "fp32",
-        "order": "i32",
-        "taken": "u8",
-        "chosen_index": "i32",
-        "chosen_radius": "fp32",
-        "chosen_count": "i32",
-    },
-    "label_pixels": {
-        "embeddings": NETWORK,
-        "seed_index": "i32",
-        "seed_radius": "fp32",
-        "count": "i32",
-        "label_map": "u16",
-        "area_px": "i32",
-        "reach": "i32",
-        "embedding_sum": "fp32",
-        "members": "i32",
-    },
-    "list_instances": {
-        "embeddings": NETWORK,
-        "seediness": "fp32",
-        "tau_index": "u8",
-        "class_id": "u8",
-        "chosen_index": "i32",
-        "chosen_count": "i32",
-        "area_px": "i32",
-        "reach": "i32",
-        "embedding_sum": "fp32",
-        "members": "i32",
-        "new_label": "u16",
-        "table": "i32",
-        "score": "fp32",
-        "embedding": "fp32",
-        "count": "i32",
-    },
-    "relabel": {
-        "label_map": "u16",
-        "new_label": "u16",
-        "chosen_count": "i32",
-        "count": "i32",
-    },
-    "find_runs": {
-        "label_map": "u16",
-        "start": "i32",
-        "label": "u16",
-        "count": "i32",
-    },
-}
-"""What each kernel's pointers point to, in the order of its arguments."""
+from typing import TypeAlias
 
 LARGEST_CHOICE = 32768
 """Pixels whose being taken ``choose_seeds`` keeps in registers: 32 a thread."""
@@ -99,7 +21,7 @@ class Launch:
     """One start of a kernel: everything but where its arrays lie."""
 
     kernel: str
-    """A key of ``POINTERS``."""
+    """A key of ``pointers.POINTERS``."""
     grid: tuple[int, int]
     scalars: Mapping[str, Scalar]
     """In the order of its arguments, after the pointers."""

@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streamseg.frame_plan import Block, MapShape, plan_frame, read_segments
+from streamseg.frame_plan import Block, plan_frame, read_segments
 from streamseg.grouping import GroupingConfig
 from streamseg.kernels.device_checks import device_radius
 from streamseg.kernels.group_pixels.triton_impl import programs_at_once
 from streamseg.kernels.triton_launch import start
+from streamseg.map_shape import MapShape
 from streamseg.results import Segments
 
 TORCH_TYPES = {

@@ -8,15 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from streamseg.drawing import (
-    class_colour,
-    draw,
-    embedding_colours,
-    heat,
-    name_colour,
-    random_colours,
-)
+from streamseg.drawing import class_colour, draw, name_colour
 from streamseg.kernels import Scores, decode_scores, group_pixels
+from streamseg.map_colours import embedding_colours, heat, random_colours
 from streamseg.network_pictures import (
     class_picture,
     enlarge,

@@ -16,10 +16,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.config import ModelConfig
 from streamseg.grouping import GroupingConfig, frame_position
 from streamseg.kernels import launches
-from streamseg.kernels.launches import POINTERS, Launch
+from streamseg.kernels.launches import Launch
+from streamseg.kernels.pointers import POINTERS
+from streamseg.map_shape import MapShape
 from streamseg.results import Segments
 
 NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
@@ -30,57 +31,11 @@ NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "u16": np.dtype(np.uint16),
     "u8": np.dtype(np.uint8),
 }
-"""By their names in ``POINTERS``."""
+"""By their names in ``pointers.POINTERS``."""
 ALIGNMENT: Final = 256
 """Of every array, in bytes."""
 TABLE: Final = ("seed", "tau_index", "class_id", "area_px", "x0", "y0", "x1", "y1")
 """Columns of the result ``table``."""
-
-
-@dataclass(frozen=True)
-class MapShape:
-    """What a network puts out for a picture."""
-
-    height: int
-    """h"""
-    width: int
-    """w"""
-    dims: int
-    """D"""
-    thresholds: int
-    """T"""
-    channels: int
-    """C + 1"""
-    number: str
-    """Type of embeddings and logits: ``fp16`` or ``fp32``."""
-    logit_strides: tuple[int, int, int]
-    """From one threshold, class and pixel to the next, in numbers. Embeddings are [h, w, D]."""
-
-    @property
-    def pixels(self) -> int:
-        """Number of map pixels N."""
-        return self.height * self.width
-
-
-def network_shape(config: ModelConfig, size: tuple[int, int], number: str) -> MapShape:
-    """What an exported network puts out for pictures of one size.
-
-    Args:
-        config: of the model.
-        size: width and height of the picture in pixels.
-        number: type of the outputs, ``fp16`` or ``fp32``.
-    """
-    width, height = (side // config.stride for side in size)
-    channels = len(config.class_names) + 1
-    return MapShape(
-        height=height,
-        width=width,
-        dims=config.embedding_dim,
-        thresholds=len(config.taus),
-        channels=channels,
-        number=number,
-        logit_strides=(channels * height * width, height * width, 1),
-    )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Maps are enlarged with smooth edges, classes and masks with hard ones. Pictures are RGB uint8
 [H, W, 3], as TensorBoard and image files take them; embeddings and seediness alone are coloured
-by ``drawing.embedding_colours``, ``random_colours`` and ``heat``.
+by ``map_colours.embedding_colours``, ``random_colours`` and ``heat``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 from scipy import special
 
-from streamseg.drawing import class_colour, heat
+from streamseg.drawing import class_colour
+from streamseg.map_colours import heat
 from streamseg.panels import Colour, Size, font
 from streamseg.results import Image
 

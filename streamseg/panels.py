@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from streamseg.drawing import heat
+from streamseg.map_colours import heat
 from streamseg.results import Image
 
 Colour: TypeAlias = tuple[int, int, int]

@@ -34,3 +34,18 @@ class ColourRuntime:
         logits[1, 1:] *= 1.5
         embeddings = np.moveaxis(cells / 16, 2, 0)
         return NetworkOutput(embeddings=np.ascontiguousarray(embeddings), logits=logits)
+
+
+class StoppableRuntime(ColourRuntime):
+    """Counts its runs; Ctrl-C comes in run ``stop_at``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = 0
+        self.stop_at = -1
+
+    def run(self, image: Image) -> NetworkOutput:
+        self.runs += 1
+        if self.runs == self.stop_at:
+            raise KeyboardInterrupt
+        return super().run(image)

@@ -18,7 +18,7 @@ from streamseg.export.release import (
     sha256_of,
     write_manifest,
 )
-from streamseg.frame_plan import network_shape
+from streamseg.map_shape import network_shape
 from streamseg.results import NetworkOutput
 
 CONFIG = ModelConfig(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -29,6 +29,13 @@ Export: TypeAlias = Callable[..., Exported]
 
 SIZE = (96, 64)
 """Width and height of ``blobs``, and of files for one size."""
+KINDS: list[dict[str, Any]] = [
+    {},
+    {"precision": "fp32", "size": SIZE},
+    {"precision": "fp16"},
+    {"precision": "fp16", "size": SIZE, "channels_last": True},
+]
+"""Options of every kind of export."""
 
 
 def blobs(count: int) -> list[Image]:

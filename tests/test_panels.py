@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamseg.drawing import heat
+from streamseg.map_colours import heat
 from streamseg.panels import panel, panel_size
 
 GREEN, BLUE = (0, 200, 0), (0, 0, 200)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from colour_runtime import ColourRuntime
 
+import streamseg.segmenter
+from streamseg.cli.main import main
 from streamseg.errors import InputError
 from streamseg.segmenter import Segmenter
 from streamseg.soak import SAMPLES, Sample, SoakReport, plot, soak
@@ -55,3 +57,22 @@ def test_too_few_frames_are_refused() -> None:
         next(soak(segmenter, "test-pattern:64x64", 5))
     with pytest.raises(InputError, match="ended after 1 of 100 frames"):
         list(soak(segmenter, "test-pattern:64x64?frames=1", 100))
+
+
+def test_the_command_writes_samples_and_a_plot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segmenter = Segmenter(ColourRuntime(), size=(64, 64))
+    monkeypatch.setattr(streamseg.segmenter, "load", lambda *_, **__: segmenter)
+    out = tmp_path / "new" / "folder"
+    main(["soak", "test-pattern:64x64?frames=100", "--frames", "100", "--out", str(out)])
+    assert len((out / "soak.jsonl").read_text().splitlines()) == SAMPLES
+    assert "<svg" in (out / "soak.svg").read_text()
+    assert "100 frames: memory " in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_soak(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["soak", "--out", "/dev/null/soak"]) == 1
+    assert "/dev/null/soak cannot be made" in capsys.readouterr().err

@@ -121,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     provenance = Provenance(
         streamseg_version=__version__,
         model=", ".join(shipped if m == SHIPPED_MODEL else str(m) for m in models),
+        runtime=study.runtime,
         predictions=study.predictions + network_input(arguments),
         data=str(arguments.data),
         split=arguments.split,
@@ -144,7 +145,8 @@ def plan(arguments: argparse.Namespace, models: Sequence[Path]) -> Study[Any]:
         ConfigError: options that contradict each other.
         ModelError: a model cannot be loaded.
     """
-    from streamseg.cli.studies import LEAST_SCORE, OneSetting, ValueSweep
+    from streamseg.cli.studies import OneSetting, ValueSweep
+    from streamseg.evaluate.predictions import LEAST_SCORE
     from streamseg.evaluate.sweep import EMBEDDING_DIM, Sweep
     from streamseg.segmenter import load
 

@@ -110,7 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"network     {manifest.precision}, {manifest.size[0]}x{manifest.size[1]}")
     for name, difference in parity.tensors.items():
         print(f"{name:12}differ from torch by at most {difference.relative:.2g} of their largest")
-    print(f"classes     the same for {parity.label_agreement:.2%} of the pixels")
+    print(f"labels      the same for {parity.label_agreement:.2%} of what the network says")
+    print(f"classes     the same for {parity.class_agreement:.2%} of the pixels")
     for architecture in sorted({kernel.architecture for kernel in manifest.kernels}):
         kernels = release.kernels_for(architecture)
         print(f"sm_{architecture:<9}{len(kernels)} kernels, CUDA {kernels[0].assembled_by}")

@@ -12,6 +12,8 @@ from streamseg.errors import ConfigError
 from streamseg.results import FrameResult, Image
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from streamseg.formats.writer import ResultWriter
     from streamseg.video.base import Source
     from streamseg.video.sink import VideoSink
@@ -125,9 +127,14 @@ class Outputs:
         """Return itself."""
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         """Complete all files."""
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
+        self._stack.__exit__(kind, error, traceback)
 
 
 def _at_size(picture: Image, width: int, height: int) -> Image:

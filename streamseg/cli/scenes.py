@@ -58,6 +58,7 @@ def run_scenes(arguments: argparse.Namespace) -> int:
     stopped = done < arguments.scenes
     about = [
         ("model", str(model)),
+        ("runtime", segmenter.runtime.description),
         (
             "clips",
             f"{done} of {scenes.frames} frames, {scenes.width}x{scenes.height}"

@@ -43,9 +43,13 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Soak; 1 if anything grew."""
     from streamseg.cli.progress import stage_progress
+    from streamseg.evaluate.page import make_folder
+    from streamseg.formats.writer import saving
     from streamseg.segmenter import load
     from streamseg.soak import SAMPLES, SoakReport, plot, soak
 
+    if arguments.out:
+        make_folder(arguments.out)
     samples = []
     with load(arguments.model, size=arguments.size) as segmenter, stage_progress() as progress:
         for sample in soak(segmenter, arguments.source, arguments.frames):
@@ -53,10 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
             progress("soak", len(samples) / SAMPLES)
     report = SoakReport(tuple(samples))
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(asdict(sample)) + "\n" for sample in samples)
-        (arguments.out / "soak.jsonl").write_text(lines)
-        (arguments.out / "soak.svg").write_text(plot(report))
+        for name, text in (("soak.jsonl", lines), ("soak.svg", plot(report))):
+            with saving(arguments.out / name):
+                (arguments.out / name).write_text(text)
         print(f"wrote {arguments.out / 'soak.jsonl'} and soak.svg", file=sys.stderr)
     last = samples[-1]
     print(

@@ -12,15 +12,11 @@ from streamseg.evaluate.evaluation import CURVE_THRESHOLDS, evaluate
 from streamseg.evaluate.gallery import Gallery, picture_quality
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.page import percent
-from streamseg.evaluate.predictions import compare_instances, compare_proposals
+from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances, compare_proposals
 from streamseg.evaluate.provenance import Provenance
 from streamseg.evaluate.report import write_report
 from streamseg.evaluate.sweep import Sweep, score_sweep, sweep_table, write_sweep
 from streamseg.segmenter import Segmenter
-
-LEAST_SCORE = 0.05
-"""Of the instances that are scored; low enough that the precision-recall curve has its tail."""
-
 
 Seen = TypeVar("Seen")
 
@@ -30,14 +26,16 @@ class Study(ABC, Generic[Seen]):
 
     Attributes:
         predictions: what is scored, for people.
+        runtime: what runs the network, for people.
         images: what was seen; whoever walks through the pictures adds to it.
     """
 
     predictions: str
 
-    def __init__(self) -> None:
+    def __init__(self, segmenters: Sequence[Segmenter]) -> None:
         """Nothing seen yet."""
         self.images: list[Seen] = []
+        self.runtime = ", ".join(dict.fromkeys(s.runtime.description for s in segmenters))
 
     @abstractmethod
     def look(self, sample: Sample) -> Seen:
@@ -64,7 +62,7 @@ class OneSetting(Study[Compared]):
 
     def __init__(self, segmenter: Segmenter, proposals: int | None, min_area_px: int) -> None:
         """Score ``proposals`` overlapping proposals a picture; disjoint instances if None."""
-        super().__init__()
+        super().__init__([segmenter])
         self._segmenter = segmenter
         self._proposals = proposals
         self._min_area_px = min_area_px
@@ -104,7 +102,7 @@ class ValueSweep(Study[list[Compared]]):
         self, segmenters: Sequence[Segmenter], sweep: Sweep, proposals: int, min_area_px: int
     ) -> None:
         """Score ``proposals`` overlapping proposals a picture where they are not what is swept."""
-        super().__init__()
+        super().__init__(segmenters)
         self._segmenters = segmenters
         self._sweep = sweep
         self._proposals = proposals

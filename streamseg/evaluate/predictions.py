@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,9 @@ from streamseg.datasets import Sample
 from streamseg.evaluate.overlap import Compared, compare
 from streamseg.results import Proposals
 from streamseg.segmenter import Segmenter
+
+LEAST_SCORE: Final = 0.05
+"""Of the instances that are scored; low enough that the precision-recall curve has its tail."""
 
 
 def compare_instances(segmenter: Segmenter, sample: Sample) -> tuple[NDArray[np.bool_], Compared]:

@@ -22,6 +22,8 @@ class Provenance:
 
     streamseg_version: str
     model: str
+    runtime: str
+    """What ran the network, and on how many threads."""
     predictions: str
     """Which predictions: the stream's disjoint instances or the paper's proposals."""
     data: str
@@ -44,6 +46,7 @@ class Provenance:
         counted = f"{self.images_evaluated} of {self.images_in_split} in split {self.split}"
         return [
             ("model", self.model),
+            ("runtime", self.runtime),
             ("predictions", self.predictions),
             ("pictures", f"{counted} of {self.data}" + (", STOPPED EARLY" * self.stopped)),
             ("training pictures", self.training_images),

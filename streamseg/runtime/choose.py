@@ -24,7 +24,7 @@ def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None)
             runtime needs lies beside it under the same name. Or the folder of a release.
         name: one of ``RUNTIMES``, which is obeyed; ``auto`` takes ``tensorrt`` for a release,
             ``cuda`` where there are a GPU, torch, Triton and weights, ``openvino`` where it is
-            installed and the CPU has AMX, and else ``onnx``.
+            installed and the CPU computes in bfloat16, and else ``onnx``.
         threads: of the CPU for the network; all cores if None.
 
     Raises:
@@ -63,16 +63,15 @@ def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None)
 
 
 def openvino_is_faster() -> bool:
-    """Where it loads and the CPU multiplies matrices of bfloat16 (AMX).
+    """Where it loads and the CPU computes in bfloat16.
 
-    On a CPU that computes in bfloat16 without AMX the 8-bit model took three quarters of ONNX
-    Runtime's time; the seconds that OpenVINO takes to compile for each size are for the user to
-    decide on.
+    The 8-bit model then took three quarters of ONNX Runtime's time (AVX-512, without AMX), for
+    the second or two that OpenVINO needs to compile.
     """
     if not find_spec("openvino"):
         return False
     try:
-        if "amx_bf16" not in CPU_FLAGS.read_text():
+        if not {"amx_bf16", "avx512_bf16"} & set(CPU_FLAGS.read_text().split()):
             return False
         import streamseg.runtime.openvino  # noqa: F401
     except (OSError, MissingExtraError):

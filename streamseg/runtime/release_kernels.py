@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from streamseg.errors import ModelError
 from streamseg.export.release import KernelFile, Release
 from streamseg.frame_plan import FramePlan
-from streamseg.kernels.launches import POINTERS, Launch
+from streamseg.kernels.launches import Launch
+from streamseg.kernels.pointers import POINTERS
 from streamseg.runtime.device import Argument, Device, Function, Stream
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from colour_runtime import ColourRuntime
+from colour_runtime import StoppableRuntime
 from PIL import Image
 
 import streamseg.segmenter
@@ -23,22 +23,9 @@ RED, BLUE = (240, 20, 20), (20, 20, 240)
 CLASS = {RED: 1, BLUE: 2}
 
 
-class CountingRuntime(ColourRuntime):
-    def __init__(self) -> None:
-        super().__init__()
-        self.runs = 0
-        self.stop_at = -1
-
-    def run(self, image: Any) -> NetworkOutput:
-        self.runs += 1
-        if self.runs == self.stop_at:
-            raise KeyboardInterrupt
-        return super().run(image)
-
-
 @pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> CountingRuntime:
-    runtime = CountingRuntime()
+def runtime(monkeypatch: pytest.MonkeyPatch) -> StoppableRuntime:
+    runtime = StoppableRuntime()
 
     def load(_: Path, *, min_score: float, **__: Any) -> Segmenter:
         config = GroupingConfig(min_score=min_score)
@@ -77,7 +64,7 @@ def evaluate(voc: Path, *options: str) -> int:
 
 
 def test_the_report_is_one_page_that_needs_no_network(
-    voc: Path, runtime: CountingRuntime, capsys: pytest.CaptureFixture[str]
+    voc: Path, runtime: StoppableRuntime, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = voc.parent / "out" / "report"
     assert evaluate(voc, "--out", str(out)) == 0
@@ -89,19 +76,21 @@ def test_the_report_is_one_page_that_needs_no_network(
     assert values["proposal_recall"]["recall"][0][0] == 1.0
     assert values["confusion"]["aeroplane"]["aeroplane"] == 2
     assert values["ground_truth"] == "blocks, drawn by hand"
+    assert values["runtime"] == "colours"
     html = (out / "report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', html)
     assert html.count("<svg") == 4  # two classes, two of recall
     assert html.count("data:image/jpeg;base64,") == 2
-    for text in ("blocks, drawn by hand", "disjoint instances", "1 left out of the split"):
+    for text in ("colours", "blocks, drawn by hand", "disjoint instances", "1 left out of"):
         assert text in html
     printed = capsys.readouterr().out
     assert "1 left out of the split" in printed
+    assert "runtime: colours\n" in printed
     assert "2 of 3 in split val" in printed
 
 
 def test_training_pictures_count_only_if_asked_for(
-    voc: Path, runtime: CountingRuntime, capsys: pytest.CaptureFixture[str]
+    voc: Path, runtime: StoppableRuntime, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert evaluate(voc, "--split", "seen") == 1
     assert "trained on all 1 pictures" in capsys.readouterr().err
@@ -121,7 +110,7 @@ def test_a_broken_card_is_one_clear_line(voc: Path, capsys: pytest.CaptureFixtur
         assert "model.json" in capsys.readouterr().err
 
 
-def test_another_ground_truth_has_another_digest(voc: Path, runtime: CountingRuntime) -> None:
+def test_another_ground_truth_has_another_digest(voc: Path, runtime: StoppableRuntime) -> None:
     digests = []
     for _ in range(2):
         assert evaluate(voc, "--out", str(voc.parent)) == 0
@@ -133,7 +122,7 @@ def test_another_ground_truth_has_another_digest(voc: Path, runtime: CountingRun
     assert digests[0] != digests[1]
 
 
-def test_ctrl_c_scores_what_was_done(voc: Path, runtime: CountingRuntime) -> None:
+def test_ctrl_c_scores_what_was_done(voc: Path, runtime: StoppableRuntime) -> None:
     runtime.stop_at = 2
     assert evaluate(voc, "--out", str(voc.parent)) == 130
     values = json.loads((voc.parent / "report.json").read_text())
@@ -142,7 +131,7 @@ def test_ctrl_c_scores_what_was_done(voc: Path, runtime: CountingRuntime) -> Non
 
 
 def test_ctrl_c_before_the_first_picture_writes_nothing(
-    voc: Path, runtime: CountingRuntime
+    voc: Path, runtime: StoppableRuntime
 ) -> None:
     runtime.stop_at = 1
     assert evaluate(voc, "--out", str(voc.parent / "out")) == 130
@@ -150,7 +139,7 @@ def test_ctrl_c_before_the_first_picture_writes_nothing(
 
 
 def test_the_papers_setting_is_named(
-    voc: Path, runtime: CountingRuntime, capsys: pytest.CaptureFixture[str]
+    voc: Path, runtime: StoppableRuntime, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert evaluate(voc, "--proposals", "7") == 0
     printed = capsys.readouterr().out
@@ -163,7 +152,7 @@ def test_the_papers_setting_is_named(
     [("alpha=0:0.6:0.3", [0, 0.3, 0.6]), ("seeds=1,4", [1, 4])],
 )
 def test_a_sweep_runs_the_network_once_a_picture(
-    voc: Path, runtime: CountingRuntime, sweep: str, values: list[float]
+    voc: Path, runtime: StoppableRuntime, sweep: str, values: list[float]
 ) -> None:
     assert evaluate(voc, "--sweep", sweep, "--out", str(voc.parent)) == 0
     assert runtime.runs == 2
@@ -177,7 +166,7 @@ def test_a_sweep_runs_the_network_once_a_picture(
 
 
 def test_a_sweep_of_seeds_agrees_with_asking_for_so_many(
-    voc: Path, runtime: CountingRuntime
+    voc: Path, runtime: StoppableRuntime
 ) -> None:
     out = ("--out", str(voc.parent))
     assert evaluate(voc, "--sweep", "seeds=3,9", *out) == 0
@@ -188,7 +177,7 @@ def test_a_sweep_of_seeds_agrees_with_asking_for_so_many(
     assert swept[3] == alone["map_vol"]
 
 
-class WiderRuntime(CountingRuntime):
+class WiderRuntime(StoppableRuntime):
     """Its embeddings are those of ``ColourRuntime``; dimensions beyond say nothing."""
 
     def __init__(self, embedding_dim: int) -> None:
@@ -256,7 +245,7 @@ def test_a_sweep_of_models_wants_different_ones(
 )
 def test_wrong_options_are_one_clear_line(
     voc: Path,
-    runtime: CountingRuntime,
+    runtime: StoppableRuntime,
     capsys: pytest.CaptureFixture[str],
     options: list[str],
     message: str,

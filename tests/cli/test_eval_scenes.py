@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from colour_runtime import ColourRuntime
+from colour_runtime import StoppableRuntime
 from PIL import Image
 
 import streamseg.evaluate.scenes
 import streamseg.segmenter
 from streamseg.cli.main import main
-from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
-
-
-class StoppableRuntime(ColourRuntime):
-    def __init__(self) -> None:
-        super().__init__()
-        self.runs = 0
-        self.stop_at = -1
-
-    def run(self, image: Any) -> NetworkOutput:
-        self.runs += 1
-        if self.runs == self.stop_at:
-            raise KeyboardInterrupt
-        return super().run(image)
 
 
 @pytest.fixture
@@ -81,6 +66,7 @@ def test_names_are_scored_beside_those_of_plain_overlap(
     printed = capsys.readouterr().out
     assert "sMOTSA" in printed
     assert "clips: 2 of 5 frames, 320x240\n" in printed
+    assert "runtime: colours\n" in printed
     values = json.loads((out / "tracking.json").read_text())
     assert values["scores"]["streamseg"]["hota"] >= values["scores"]["mask overlap alone"]["hota"]
     assert values["scores"]["streamseg"]["hota"] > 0.1

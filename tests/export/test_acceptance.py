@@ -1,7 +1,8 @@
-"""Every kind of export builds: TensorRT-RTX compiles without a GPU (``pip install tensorrt_rtx``).
+"""TensorRT reads every kind of export as it was meant; test_to_tensorrt.py builds them.
 
-It has the interface of TensorRT 11 and takes the same graphs; what it cannot know is the limits
-of TensorRT 10.3, which the lint knows, and the kernels of a vehicle.
+TensorRT-RTX (``pip install tensorrt_rtx``) has the interface of TensorRT 11, needs no GPU for
+this and takes the same graphs; what it cannot know is the limits of TensorRT 10.3, which the lint
+knows, and the kernels of a vehicle.
 """
 
 from __future__ import annotations
@@ -13,51 +14,21 @@ from typing import Any
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from small_export import SIZE, Export
+from small_export import KINDS, Export
 
 trt = pytest.importorskip("tensorrt_rtx")
-Logger: Any = trt.ILogger
+LOG: Any = trt.Logger(trt.Logger.ERROR)  # one for the process: the first one wins
 
 
-class Log(Logger):  # type: ignore[misc]
-    """Keeps what is worse than advice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def log(self, severity: Any, message: str) -> None:
-        if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-            self.lines.append(message)
-
-
-LOG = Log()  # one for the process: the first one wins
-
-
-def parsed(path: Path) -> tuple[Any, Any]:
-    """The strongly typed network of a file, and the builder that it belongs to."""
+def parsed(path: Path) -> Any:
+    """The strongly typed network of a file."""
     builder = trt.Builder(LOG)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, LOG)
     if not parser.parse_from_file(str(path)):
         errors = [parser.get_error(i) for i in range(parser.num_errors)]
         raise ValueError("; ".join(f"{e.node_operator()} {e.node_name()}" for e in errors))
-    return network, builder
-
-
-def built(network: Any, builder: Any) -> bytes:
-    """The engine, for one kind of GPU."""
-    config = builder.create_builder_config()
-    config.num_compute_capabilities = 1
-    config.set_compute_capability(trt.ComputeCapability.SM86, 0)
-    image = network.get_input(0)
-    if -1 in tuple(image.shape):
-        profile = builder.create_optimization_profile()
-        profile.set_shape(image.name, (1, 32, 32, 3), (1, 64, 96, 3), (1, 128, 192, 3))
-        config.add_optimization_profile(profile)
-    engine = builder.build_serialized_network(network, config)
-    assert engine is not None, LOG.lines
-    return bytes(engine)
+    return network
 
 
 def layers(network: Any) -> Counter[tuple[str, str]]:
@@ -66,36 +37,25 @@ def layers(network: Any) -> Counter[tuple[str, str]]:
     return Counter((layer.type.name, layer.get_output(0).dtype.name) for layer in found)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"precision": "fp32", "size": SIZE},
-        {"precision": "fp16"},
-        {"precision": "fp16", "size": SIZE, "channels_last": True},
-    ],
-    ids=str,
-)
-def test_every_kind_of_file_builds_in_the_precision_that_was_asked_for(
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_every_kind_of_file_is_read_in_the_precision_that_was_asked_for(
     export: Export, options: dict[str, Any]
 ) -> None:
-    network, builder = parsed(export(**options).path)
+    network = parsed(export(**options).path)
     wanted = "HALF" if options.get("precision") == "fp16" else "FLOAT"
     found = layers(network)
     for kind in ("CONVOLUTION", "ACTIVATION", "RESIZE"):
         assert {dtype for layer, dtype in found if layer == kind} == {wanted}
     assert {network.get_output(i).dtype.name for i in range(2)} == {wanted}
     assert network.get_input(0).dtype == trt.DataType.UINT8
-    assert len(built(network, builder)) > 100_000
 
 
-def test_the_8_bit_file_builds_with_integers_in_it(int8_file: Path) -> None:
-    network, builder = parsed(int8_file)
+def test_the_8_bit_file_is_read_with_integers_in_it(int8_file: Path) -> None:
+    network = parsed(int8_file)
     found = layers(network)
     assert found["QUANTIZE", "INT8"] > 20
     assert found["QUANTIZE", "INT8"] == found["DEQUANTIZE", "HALF"]
     assert {dtype for layer, dtype in found if layer == "CONVOLUTION"} == {"HALF"}
-    assert len(built(network, builder)) > 100_000
 
 
 def test_bytes_that_are_moved_before_they_are_cast_are_refused(tmp_path: Path) -> None:

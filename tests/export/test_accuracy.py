@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from colour_runtime import ColourRuntime
 
-from streamseg.cli.studies import LEAST_SCORE as SCORED_BY_EVAL
 from streamseg.datasets import VocLayout
-from streamseg.export.accuracy import LEAST_SCORE, accuracy_change
+from streamseg.export.accuracy import accuracy_change
 from streamseg.results import Image, NetworkOutput
 
 MakeVoc = Callable[..., VocLayout]
@@ -22,7 +21,6 @@ class Mistaken(ColourRuntime):
 
 
 def test_accuracy_changes_with_what_is_seen(make_voc: MakeVoc) -> None:
-    assert LEAST_SCORE == SCORED_BY_EVAL
     data = make_voc([[1], [2, 1]])
     same = accuracy_change(ColourRuntime(), ColourRuntime(), data, data.ids)
     assert same.points == same.volume_points == 0

@@ -30,6 +30,7 @@ GOOD = Parity(
     Difference(0.0, 0.0),
     Difference(0.0, 0.0),
     label_agreement=1.0,
+    class_agreement=1.0,
     sure_agreement=1.0,
     pictures=1,
 )
@@ -99,19 +100,25 @@ def test_nan_is_refused_whatever_is_allowed(
     source = export(precision="fp32", size=SIZE, channels_last=True).path
     path = shifted(source, "class_head.output.bias", tmp_path / "model.onnx", np.nan)
     parity = compare(TorchReference(small_network), OnnxRuntime(path, threads=1), blobs(2))
-    assert np.isnan(parity.label_agreement) and np.isnan(parity.sure_agreement)
+    assert np.isnan([parity.label_agreement, parity.class_agreement, parity.sure_agreement]).all()
     with pytest.raises(ModelError, match=r"^logits hold NaN or infinity$"):
         parity.check(Tolerance(relative=np.inf, sure_agreement=0.0))
 
 
 def test_pixels_agree_where_both_see_the_same_class() -> None:
     picture = quarters()
-    assert compare(ColourRuntime(), ColourRuntime(), [picture]).label_agreement == 1
+    assert compare(ColourRuntime(), ColourRuntime(), [picture]).class_agreement == 1
     parity = compare(ColourRuntime(), Painted(), [picture])
-    assert parity.label_agreement == pytest.approx(0.75, abs=0.05)
+    assert parity.class_agreement == pytest.approx(0.75, abs=0.05)
     grey = np.full_like(picture, 90)  # no object: background counts, and all agree
     both = compare(ColourRuntime(), Painted(), [picture, grey])
-    assert both.label_agreement == pytest.approx((1 + parity.label_agreement) / 2)
+    assert both.class_agreement == pytest.approx((1 + parity.class_agreement) / 2)
+
+
+def test_labels_agree_where_the_networks_most_probable_class_is_the_same() -> None:
+    picture = quarters()
+    assert compare(ColourRuntime(), ColourRuntime(), [picture]).label_agreement == 1
+    assert compare(ColourRuntime(), Painted(), [picture]).label_agreement == pytest.approx(0.75)
 
 
 def test_too_few_pixels_that_agree_are_refused() -> None:
@@ -140,7 +147,7 @@ def test_an_instance_at_the_very_threshold_is_a_toss_up(shift: float, is_toss_up
     picture = np.full((64, 96, 3), 200, np.uint8)
     # scores of 0.5025, and of 0.4925 or 0.45
     parity = compare(Surer(0.01), Surer(shift), [picture])
-    assert parity.label_agreement == 0
+    assert parity.class_agreement == 0
     assert parity.sure_agreement == (1 if is_toss_up else 0)
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from onnx import TensorProto, shape_inference
-from small_export import SIZE, Export
+from small_export import KINDS, SIZE, Export
 from small_model import SMALL
 
 from streamseg.config import ModelConfig
@@ -28,11 +28,7 @@ from streamseg.model.weights import network_from
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
 
-VARIANTS: list[dict[str, Any]] = [
-    {"precision": "fp32", "size": SIZE},
-    {"precision": "fp16"},
-    {"precision": "fp16", "size": SIZE, "channels_last": True},
-]
+VARIANTS = [kind for kind in KINDS if kind]
 
 
 def noise(width: int, height: int) -> Image:
@@ -80,7 +76,7 @@ def test_every_kind_of_file_agrees_with_torch(
     check_agreement(small_network, export(**options).path, noise(*SIZE), tolerance)
 
 
-@pytest.mark.parametrize("options", [{}, *VARIANTS], ids=str)
+@pytest.mark.parametrize("options", KINDS, ids=str)
 def test_every_kind_of_file_is_one_that_tensorrt_reads(
     export: Export, options: dict[str, Any]
 ) -> None:

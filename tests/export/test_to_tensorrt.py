@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_export import SIZE, Export
+from small_export import KINDS, SIZE, Export
 from stub_tensorrt import graphs
 
 from streamseg.errors import InputError, ModelError, SinkError
@@ -145,16 +145,7 @@ def test_sizes_must_fit_the_inputs(
         build_engine(onnx, tmp_path / "engine.plan", ORIN, options, trt=trt)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"precision": "fp32", "size": SIZE},
-        {"precision": "fp16"},
-        {"precision": "fp16", "size": SIZE, "channels_last": True},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("options", KINDS, ids=str)
 def test_every_kind_of_export_builds(
     tmp_path: Path, export: Export, options: dict[str, Any]
 ) -> None:

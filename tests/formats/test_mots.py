@@ -65,7 +65,8 @@ def test_png_pixels_are_the_ids_of_the_text(tmp_path: Path) -> None:
         f"{index:06d}.png" for index in range(4)
     ]
     picture = Image.open(tmp_path / "out" / "000003.png")
-    assert picture.mode == "I;16" and picture.size == (64, 48)
+    assert picture.size == (64, 48)
+    assert (tmp_path / "out" / "000003.png").read_bytes()[24] == 16  # bits of a pixel
     ids = np.array(picture)
     result = make_result(3, SCENES[3])
     for instance, id_ in zip(result.instances, (1002, 2001, 1001, 0), strict=True):

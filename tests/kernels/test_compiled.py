@@ -10,7 +10,7 @@ import pytest
 
 from streamseg.kernels.ahead_of_time import ARCHITECTURES
 from streamseg.kernels.compiled import compile_apart
-from streamseg.kernels.launches import POINTERS
+from streamseg.kernels.pointers import POINTERS
 
 triton = pytest.importorskip("triton")
 

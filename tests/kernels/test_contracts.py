@@ -14,28 +14,15 @@ from streamseg.kernels import (
     bench,
     bench_grouping,
     decode_scores,
-    group_pixels,
     label_pixels,
 )
 from streamseg.kernels.cases import CASES, Case
 from streamseg.kernels.contracts import check_groups, check_labels, check_scores
 
 
-def run_group(case: Case, scores: Scores, exclude_claimed: bool) -> Groups:
-    return group_pixels(
-        case.embeddings,
-        scores.seediness,
-        scores.tau_index,
-        case.taus,
-        max_seeds=case.max_seeds,
-        min_seediness=case.min_seediness,
-        exclude_claimed=exclude_claimed,
-    )
-
-
 def run_all(case: Case) -> tuple[Scores, Groups, np.ndarray, np.ndarray, Labels]:
     scores = decode_scores(case.logits)
-    groups = run_group(case, scores, exclude_claimed=True)
+    groups = case.group(scores, exclude_claimed=True)
     seeds = groups.seed_index[: groups.count]
     taus = case.taus[scores.tau_index.flat[seeds]]
     labels = label_pixels(case.embeddings, seeds, taus, height=case.height, width=case.width)
@@ -48,7 +35,7 @@ def test_every_case_keeps_the_contracts(name: str) -> None:
     scores, groups, seeds, taus, labels = run_all(case)
     check_scores(case, scores)
     check_groups(case, scores, groups, exclude_claimed=True)
-    check_groups(case, scores, run_group(case, scores, False), exclude_claimed=False)
+    check_groups(case, scores, case.group(scores, exclude_claimed=False), exclude_claimed=False)
     check_labels(case, seeds, taus, labels)
 
 
@@ -89,7 +76,7 @@ def test_wrong_scores_are_noticed(field: str, change: Any, promise: str) -> None
 def test_wrong_groups_are_noticed(field: str, change: Any, promise: str) -> None:
     case = replace(CASES["street"](), max_seeds=6)
     scores = decode_scores(case.logits)
-    groups = run_group(case, scores, exclude_claimed=False)
+    groups = case.group(scores, exclude_claimed=False)
     assert groups.count == 6
     wrong = replace(groups, **{field: change(getattr(groups, field))})
     with pytest.raises(AssertionError, match=promise):
@@ -99,10 +86,10 @@ def test_wrong_groups_are_noticed(field: str, change: Any, promise: str) -> None
 def test_claimed_seeds_and_seeds_left_out_are_noticed() -> None:
     case = CASES["street"]()
     scores = decode_scores(case.logits)
-    overlapping = run_group(case, scores, exclude_claimed=False)
+    overlapping = case.group(scores, exclude_claimed=False)
     with pytest.raises(AssertionError, match="is a candidate"):
         check_groups(case, scores, overlapping, exclude_claimed=True)
-    few = run_group(replace(case, max_seeds=3), scores, exclude_claimed=True)
+    few = replace(case, max_seeds=3).group(scores, exclude_claimed=True)
     short = Groups(
         np.pad(few.seed_index, (0, 29), constant_values=-1), 3, overlapping.masks * False
     )
@@ -132,7 +119,7 @@ def test_wrong_labels_are_noticed(field: str, change: Any, promise: str) -> None
 def test_a_label_where_a_rival_is_closer_is_noticed() -> None:
     case = CASES["alike"]()
     scores = decode_scores(case.logits)
-    groups = run_group(case, scores, exclude_claimed=False)
+    groups = case.group(scores, exclude_claimed=False)
     seeds, taus = groups.seed_index[:2], np.full(2, 0.5, np.float32)
     labels = label_pixels(case.embeddings, seeds, taus, height=case.height, width=case.width)
     swapped = np.array([0, 2, 1], np.uint16)[labels.label_map]

@@ -73,18 +73,6 @@ def run_groups(
     return Groups(found.seed_index.cpu().numpy(), int(found.count), found.masks.cpu().numpy())
 
 
-def reference_groups(case: Case, scores: Scores, *, exclude_claimed: bool) -> Groups:
-    return group_pixels(
-        case.embeddings,
-        scores.seediness,
-        scores.tau_index,
-        case.taus,
-        max_seeds=case.max_seeds,
-        min_seediness=case.min_seediness,
-        exclude_claimed=exclude_claimed,
-    )
-
-
 def run_labels(
     case: Case, seeds: NDArray[np.int32], tau: NDArray[np.float32], device: torch.device
 ) -> Labels:
@@ -122,7 +110,7 @@ def test_groups_keep_their_contract_and_are_those_of_the_reference(
     embeddings = tensor(case.embeddings, device)
     groups = run_groups(case, scores, embeddings, exclude_claimed=exclude_claimed)
     check_groups(case, scores, groups, exclude_claimed=exclude_claimed)
-    reference = reference_groups(case, scores, exclude_claimed=exclude_claimed)
+    reference = case.group(scores, exclude_claimed=exclude_claimed)
     assert np.array_equal(groups.seed_index, reference.seed_index)
     assert groups.count == reference.count
 
@@ -133,7 +121,7 @@ def test_labels_keep_their_contract_and_are_those_of_the_reference(
 ) -> None:
     case = SMALL[name]()
     scores = decode_scores(case.logits)
-    groups = reference_groups(case, scores, exclude_claimed=True)
+    groups = case.group(scores, exclude_claimed=True)
     seeds = groups.seed_index[: groups.count]
     tau = case.taus[scores.tau_index.flat[seeds]]
     labels = run_labels(case, seeds, tau, device)
@@ -152,7 +140,7 @@ def test_chosen_seeds_are_those_of_the_reference(
     monkeypatch.setattr(launches, "LARGEST_CHOICE", block)
     case = SMALL[name]()
     scores = decode_scores(case.logits)
-    groups = reference_groups(case, scores, exclude_claimed=False)
+    groups = case.group(scores, exclude_claimed=False)
     seeds, masks, likely, tau_index = (
         torch.from_numpy(a).to(device)
         for a in (groups.seed_index, groups.masks, scores.seediness, scores.tau_index)

@@ -66,9 +66,9 @@ def test_it_is_taken_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     ("flags", "faster"),
-    [("fma amx_bf16 amx_tile", True), ("fma avx512_bf16", False), (None, False)],
+    [("fma amx_bf16 amx_tile", True), ("fma avx512_bf16", True), ("fma", False), (None, False)],
 )
-def test_it_is_faster_on_cpus_that_multiply_matrices(
+def test_it_is_faster_on_cpus_that_compute_in_bfloat16(
     flags: str | None, faster: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "cpuinfo"

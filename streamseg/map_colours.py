@@ -1,0 +1,68 @@
+"""False colours of the maps that the network puts out: embeddings, seediness, similarity."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.results import Image
+
+# Dark blue, purple, red, orange, pale yellow: brightness rises steadily.
+_HEAT = ((6, 5, 30), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+
+
+def embedding_colours(embeddings: NDArray[np.float32]) -> Image:
+    """False colours of an embedding map: pixels that are close in embedding look alike.
+
+    Args:
+        embeddings: float [D, h, w].
+
+    Returns:
+        RGB uint8 [h, w, 3]: the first three principal components, each stretched to its range
+        without the outer 1 % on either side. Colours do not carry over to another picture.
+    """
+    depth, height, width = embeddings.shape
+    centred = embeddings.reshape(depth, -1).astype(np.float64)
+    centred -= centred.mean(axis=1, keepdims=True)
+    # eigh sorts upwards; a direction's sign is arbitrary, so the largest entry is made positive.
+    axes = np.linalg.eigh(centred @ centred.T)[1][:, ::-1][:, :3]
+    axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
+    return _stretched(centred.T @ axes).reshape(height, width, 3)
+
+
+def random_colours(embeddings: NDArray[np.float32]) -> Image:
+    """False colours by a random projection: unlike principal components, the same for each picture.
+
+    Args:
+        embeddings: float [D, h, w].
+
+    Returns:
+        RGB uint8 [h, w, 3]: coordinates along three random orthogonal directions, always the same
+        for one D, each stretched to its range without the outer 1 % on either side.
+    """
+    depth, height, width = embeddings.shape
+    axes = np.linalg.qr(np.random.default_rng(0).standard_normal((depth, 3)))[0]
+    return _stretched(embeddings.reshape(depth, -1).T @ axes).reshape(height, width, 3)
+
+
+def heat(values: NDArray[np.float32]) -> Image:
+    """Heat colours of a map of seediness or similarity.
+
+    Args:
+        values: float [h, w]; 0 is dark, 1 is bright, and what lies beyond is cut off.
+
+    Returns:
+        RGB uint8 [h, w, 3].
+    """
+    stops = np.linspace(0, 1, len(_HEAT))
+    channels = [np.interp(values, stops, stop) for stop in zip(*_HEAT, strict=True)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def _stretched(components: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Up to three coordinates of N points, [N, 1..3], as colours [N, 3]; what is missing is 0."""
+    colours = np.zeros((len(components), 3), np.uint8)
+    low, high = np.percentile(components, (1, 99), axis=0)
+    unit = np.clip((components - low) / np.maximum(high - low, 1e-12), 0, 1)
+    colours[:, : components.shape[1]] = np.rint(unit * 255)
+    return colours
