@@ -24,6 +24,7 @@ def named_instances(
             class_name=class_names[track.class_id - 1],
             class_id=track.class_id,
             track_id=track.track_id,
+            is_confirmed=track.is_confirmed,
             score=float(segments.score[row]),
             box=tuple(segments.box[row].tolist()),
             area_px=int(segments.area_px[row]),

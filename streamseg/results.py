@@ -118,6 +118,9 @@ class Instance:
     """1..C"""
     track_id: int
     """Unique within the stream over all classes, from 1."""
+    is_confirmed: bool
+    """Whether it is sure by now, by its score or by how long it has been followed, that this is
+    no flicker; once true it stays so for the track."""
     score: float
     """Confidence 0..1."""
     box: Box

@@ -34,6 +34,7 @@ def make_result(index: int, names: Sequence[str], *, scores: Sequence[float] = (
                 class_name=class_name,
                 class_id=ord(class_name[0]) - ord("a") + 1,
                 track_id=int(number),
+                is_confirmed=True,
                 score=scores[label - 1] if scores else 0.9 - 0.01 * (label - 1),
                 box=(x, y, x + SIDE, y + SIDE),
                 area_px=SIDE * SIDE,

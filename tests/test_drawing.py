@@ -31,6 +31,7 @@ def make_result(label_map: np.ndarray, image: Image | None = None) -> FrameResul
                 class_name="car",
                 class_id=7,
                 track_id=label,
+                is_confirmed=True,
                 score=0.87,
                 box=(
                     int(columns.min()),

@@ -51,7 +51,7 @@ def make_segments(
         seeds.append((rows[len(rows) // 2], columns[len(rows) // 2]))
         # Like the network's: a look of its own and, more weakly, the place in the picture.
         embedding = np.zeros(8)
-        embedding[things[k - 1].look % 6] = 1.5
+        embedding[things[k - 1].look % 6] = 1.7
         embedding[6:] = seeds[-1][0] / height, seeds[-1][1] / width
         embeddings.append(embedding)
     shown = [things[k - 1] for k in visible]
@@ -104,9 +104,9 @@ def test_first_frame_is_named_by_score_and_class() -> None:
         ]
     )
     assert Tracker(CLASSES).update(segments, 0.0) == [
-        TrackName(track_id=3, name="car-2", class_id=CAR),
-        TrackName(track_id=1, name="car-1", class_id=CAR),
-        TrackName(track_id=2, name="person-1", class_id=PERSON),
+        TrackName(track_id=3, name="car-2", class_id=CAR, is_confirmed=False),
+        TrackName(track_id=1, name="car-1", class_id=CAR, is_confirmed=True),
+        TrackName(track_id=2, name="person-1", class_id=PERSON, is_confirmed=False),
     ]
 
 
@@ -154,11 +154,11 @@ def test_class_flip_keeps_the_track_and_the_vote_decides() -> None:
     classes = [CAR, CAR, BUS, CAR, BUS]
     for index, class_id in enumerate(classes):
         segments, _ = make_segments([Thing(20 + 4 * index, 80, class_id=class_id)])
-        assert tracker.update(segments, index * FRAME_SECONDS) == [TrackName(1, "car-1", CAR)]
+        assert tracker.update(segments, index * FRAME_SECONDS) == [TrackName(1, "car-1", CAR, True)]
     for index in range(5, 9):
         segments, _ = make_segments([Thing(20 + 4 * index, 80, class_id=BUS)])
         (name,) = tracker.update(segments, index * FRAME_SECONDS)
-    assert name == TrackName(1, "car-1", BUS)
+    assert name == TrackName(1, "car-1", BUS, True)
 
 
 def test_class_flip_of_a_fast_small_object_keeps_the_track() -> None:
@@ -281,7 +281,7 @@ def test_time_that_jumps_backwards_keeps_names() -> None:
 
 def test_score_of_zero_still_votes() -> None:
     segments, _ = make_segments([Thing(20, 20, score=0.0)])
-    assert Tracker(CLASSES).update(segments, 0.0) == [TrackName(1, "car-1", CAR)]
+    assert Tracker(CLASSES).update(segments, 0.0) == [TrackName(1, "car-1", CAR, False)]
 
 
 def test_objects_smaller_than_the_grid_have_names() -> None:
@@ -338,3 +338,27 @@ def test_one_name_one_object(frames: list[list[Thing]]) -> None:
             assert name_of.setdefault(name.track_id, name.name) == name.name
     assert len(set(name_of.values())) == len(name_of)
     assert set(name_of) == set(range(1, len(name_of) + 1))
+
+
+@pytest.mark.parametrize(("score", "sights"), [(0.8125, 1), (0.75, 4), (0.375, 8)])
+def test_a_track_is_confirmed_by_one_sure_score_or_by_many_that_add_up(
+    score: float, sights: int
+) -> None:
+    tracker = Tracker(CLASSES)
+    confirmed = []
+    for number in range(12):
+        segments, _ = make_segments([Thing(50, 50, score=score)])
+        (name,) = tracker.update(segments, number * FRAME_SECONDS)
+        confirmed.append(name.is_confirmed)
+    assert confirmed == [False] * (sights - 1) + [True] * (13 - sights)
+
+
+def test_what_is_confirmed_stays_so_after_it_was_hidden() -> None:
+    tracker = Tracker(CLASSES)
+    sure, _ = make_segments([Thing(50, 50, score=0.9)])
+    unsure, _ = make_segments([Thing(50, 50, score=0.5)])
+    nothing, _ = make_segments([])
+    tracker.update(sure, 0.0)
+    tracker.update(nothing, FRAME_SECONDS)
+    (name,) = tracker.update(unsure, 2 * FRAME_SECONDS)
+    assert (name.name, name.is_confirmed) == ("car-1", True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from itertools import count
@@ -29,7 +28,7 @@ def compared_trackers(class_names: Sequence[str]) -> dict[str, Callable[[], Foll
     """Ours beside the others, by name; ByteTrack where the package ``trackers`` is installed."""
     makers: dict[str, Callable[[], Follow]] = {
         "streamseg": lambda: our_tracker(class_names),
-        "streamseg, births as ByteTrack": lambda: confirmed(our_tracker(class_names)),
+        "streamseg, every mask": lambda: our_tracker(class_names, every_mask=True),
         "mask overlap alone": mask_overlap_tracker,
     }
     if find_spec("trackers"):
@@ -38,38 +37,21 @@ def compared_trackers(class_names: Sequence[str]) -> dict[str, Callable[[], Foll
     return makers
 
 
-def our_tracker(class_names: Sequence[str], cues: Cues | None = None) -> Follow:
-    """``streamseg.tracking.Tracker``: every segment is named at once.
+def our_tracker(
+    class_names: Sequence[str], cues: Cues | None = None, *, every_mask: bool = False
+) -> Follow:
+    """``streamseg.tracking.Tracker``.
 
     Args:
         class_names: as ``Tracker`` takes them.
         cues: what it goes by.
+        every_mask: keep the segments of tracks that are not confirmed yet; else they are left out.
     """
     tracker = Tracker(class_names, cues=cues)
     return lambda segments, pts_seconds: [
-        name.track_id for name in tracker.update(segments, pts_seconds)
+        name.track_id if every_mask or name.is_confirmed else -1
+        for name in tracker.update(segments, pts_seconds)
     ]
-
-
-def confirmed(follow: Follow) -> Follow:
-    """With the births of ByteTrack's own settings.
-
-    A track counts from its second sight on, and once a segment of it had a score of 0.7; what
-    comes before is left out.
-
-    Args:
-        follow: any tracker.
-    """
-    sights: Counter[int] = Counter()
-    sure: set[int] = set()
-
-    def follow_confirmed(segments: Segments, pts_seconds: float) -> list[int]:
-        tracks = follow(segments, pts_seconds)
-        sights.update(tracks)
-        sure.update(t for t, s in zip(tracks, segments.score.tolist(), strict=True) if s >= 0.7)
-        return [track if sights[track] > 1 and track in sure else -1 for track in tracks]
-
-    return follow_confirmed
 
 
 def mask_overlap_tracker(min_iou: float = 0.1) -> Follow:

@@ -154,6 +154,7 @@ def _result(
                 class_name=name,
                 class_id=c,
                 track_id=label,
+                is_confirmed=True,
                 score=sure,
                 box=(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1),
                 area_px=len(y),

@@ -7,7 +7,9 @@ Three cues, each between 0 and 1, are added up:
   for what comes out from behind another object or from outside the frame, at first a sliver.
 - box: overlap with the track's box, moved likewise; both are widened by a margin that grows with
   doubt, so that a small fast object still meets itself.
-- embedding: the method's own similarity 2 / (1 + exp(d²)) of the mean embeddings.
+- embedding: the method's own similarity 2 / (1 + exp(d²)) of the mean embeddings. It drifts as an
+  object moves and is hidden in part, so that being in the right place stands in for likeness, but
+  counts for less.
 
 A segment of a class that the track was seldom taken for needs more of them.
 """
@@ -34,7 +36,10 @@ _MIN_AFFINITY_OTHER_CLASS = 1.5
 # embedding may fall below that: looks alone never carry a name across the picture, nor does a
 # place that something else has taken.
 _SAME_PLACE = 0.4
-_MIN_CUE = 0.03
+_MIN_BOX = 0.03
+_MIN_ALIKE = 0.01
+# What place is worth as likeness.
+_PLACE_AS_LIKENESS = 0.7
 # What it is worth that the smaller mask lies all within the other.
 _CONTAINED = 0.7
 # The least margin of a box, as a part of the frame.
@@ -134,14 +139,16 @@ def affinity(
         view.boxes,
         np.array([motion.margin() for motion in motions]),
     )
-    # without embeddings place stands in, so that thresholds keep their meaning
-    place = np.maximum(mask, box)
-    likeness = similarity(embeddings, view.embeddings) if cues.embedding else place
+    likeness = place = np.maximum(mask, box)  # so that thresholds mean the same without embeddings
+    possible = box >= _MIN_BOX
+    if cues.embedding:
+        alike = similarity(embeddings, view.embeddings)
+        likeness = np.maximum(alike, _PLACE_AS_LIKENESS * place)
+        possible &= alike >= _MIN_ALIKE
     total = _MASK_WEIGHT * mask + box + likeness
     strangeness = 1 - _class_share(votes, view) if cues.same_class else 0.0
     needed = _MIN_AFFINITY + (_MIN_AFFINITY_OTHER_CLASS - _MIN_AFFINITY) * strangeness
-    same_place = (mask >= _SAME_PLACE) & ~missing[:, None]
-    possible = same_place | (np.minimum(box, likeness) >= _MIN_CUE)
+    possible |= (mask >= _SAME_PLACE) & ~missing[:, None]
     return np.where(possible & (total >= needed), total, 0.0)
 
 

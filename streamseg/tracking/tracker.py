@@ -30,6 +30,10 @@ from streamseg.tracking.motion import Floats, Motion
 _GRID_SAMPLES = 60_000
 # Even a score of 0 is a vote, so that the winner is never the background.
 _MIN_VOTE = 1e-6
+# A track is confirmed once a segment of it is this likely, or the scores of all add up to that: a
+# false segment that flickers up for some frames seldom gets there.
+_SURE_SCORE = 0.8
+_ENOUGH_EVIDENCE = 3.0
 # Weight of the newest embedding in the average; less where the object is seen only in part.
 _EMBEDDING_GAIN = 0.5
 # Weight of the newest area, where it is smaller, in the area that counts as the whole object.
@@ -46,6 +50,8 @@ class TrackName:
     """Class and number within the class, from 1; fixed when the object is first seen: ``car-1``."""
     class_id: int
     """1..C, by a vote over the track's life, weighted by scores."""
+    is_confirmed: bool
+    """Whether there is enough evidence that the object is no flicker; once true it stays."""
 
 
 @dataclass(eq=False)
@@ -59,6 +65,7 @@ class _Track:
     embedding: Floats  # [D]
     area: float  # parts of the frame, slowly forgotten
     votes: Floats  # [C+1] sum of scores by class
+    confirmed: bool = False
     missing: bool = False  # in the frame before
 
     @property
@@ -70,8 +77,8 @@ class Tracker:
     """Gives the segments of successive frames of one stream names that last.
 
     An object is named when it is first seen, so that already the first frame of a stream has
-    names. The price: a false segment that flickers up for one frame uses up a number. A name is
-    never given to another object.
+    names. The price: a false segment that flickers up for one frame uses up a number; such ones
+    are told by ``TrackName.is_confirmed``. A name is never given to another object.
 
     Args:
         class_names: class k (k = 1..C) is ``class_names[k - 1]``.
@@ -133,8 +140,11 @@ class Tracker:
                 self._tracks.append(track)
             else:
                 _see(track, view, k)
-            track.votes[class_id] += max(float(segments.score[k]), _MIN_VOTE)
-            names[k] = TrackName(track.track_id, track.name, track.class_id)
+            score = float(segments.score[k])
+            track.votes[class_id] += max(score, _MIN_VOTE)
+            enough = score >= _SURE_SCORE or track.votes.sum() >= _ENOUGH_EVIDENCE
+            track.confirmed = track.confirmed or bool(enough)
+            names[k] = TrackName(track.track_id, track.name, track.class_id, track.confirmed)
         return [names[k] for k in range(len(segments))]
 
     def _check(self, segments: Segments, pts_seconds: float) -> None:

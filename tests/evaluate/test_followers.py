@@ -12,8 +12,8 @@ from streamseg.evaluate.followers import (
     Follow,
     byte_track,
     compared_trackers,
-    confirmed,
     mask_overlap_tracker,
+    our_tracker,
 )
 from streamseg.results import Segments
 
@@ -47,12 +47,13 @@ def test_overlap_alone_follows_what_overlaps_and_no_more() -> None:
     assert follow(squares((5, 0)), 3.04) == [4]
 
 
-def test_a_track_is_confirmed_by_a_second_sight_and_a_good_score() -> None:
-    follow = confirmed(mask_overlap_tracker())
-    assert follow(squares((0, 0), score=0.6), 0.0) == [-1]
-    assert follow(squares((0, 0), score=0.6), 0.04) == [-1]
-    assert follow(squares((0, 0), (40, 0)), 0.08) == [1, -1]
-    assert follow(squares((0, 0), (40, 0), score=0.6), 0.12) == [1, 2]
+def test_ours_leaves_out_what_is_not_confirmed_unless_every_mask_is_asked_for() -> None:
+    ours, all_of_ours = our_tracker(("car",)), our_tracker(("car",), every_mask=True)
+    doubtful = squares((0, 0), score=0.6)
+    assert ours(doubtful, 0.0) == [-1]
+    assert all_of_ours(doubtful, 0.0) == [1]
+    assert ours(squares((0, 0)), 0.04) == all_of_ours(squares((0, 0)), 0.04) == [1]
+    assert ours(doubtful, 0.08) == [1]
 
 
 def test_byte_track_is_left_out_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ def make_result(index: int = 0, pts_seconds: float = 0.0, *, empty: bool = False
             class_name=name[:-2],
             class_id=class_id,
             track_id=track_id,
+            is_confirmed=True,
             score=float(np.float32(score)),
             box=box,
             area_px=int((label_map == label).sum()),
