@@ -12,7 +12,13 @@ HEIGHT, WIDTH = 48, 64
 SIDE = 10
 
 
-def make_result(index: int, names: Sequence[str], *, scores: Sequence[float] = ()) -> FrameResult:
+def make_result(
+    index: int,
+    names: Sequence[str],
+    *,
+    scores: Sequence[float] = (),
+    unconfirmed: Sequence[str] = (),
+) -> FrameResult:
     """One frame of 48 by 64 with a square of 10 by 10 for each name, which moves with the index.
 
     Args:
@@ -20,6 +26,7 @@ def make_result(index: int, names: Sequence[str], *, scores: Sequence[float] = (
         names: at most 16, as ``car-1``. The number is the track's, too; a class is numbered by its
             first letter.
         scores: one for each; 0.9, 0.89, ... by default.
+        unconfirmed: those of the names whose track is not confirmed yet.
     """
     label_map = np.zeros((HEIGHT, WIDTH), np.uint16)
     instances = []
@@ -34,7 +41,7 @@ def make_result(index: int, names: Sequence[str], *, scores: Sequence[float] = (
                 class_name=class_name,
                 class_id=ord(class_name[0]) - ord("a") + 1,
                 track_id=int(number),
-                is_confirmed=True,
+                is_confirmed=name not in unconfirmed,
                 score=scores[label - 1] if scores else 0.9 - 0.01 * (label - 1),
                 box=(x, y, x + SIDE, y + SIDE),
                 area_px=SIDE * SIDE,

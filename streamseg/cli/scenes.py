@@ -22,8 +22,7 @@ NOTE: Final = (
     "Clips made of the data set's own objects, cut out and moved over parts of its pictures "
     "without objects: they cross, hide, enter, leave, come near, and the camera shakes. All "
     "trackers follow the same masks. HOTA, IDF1 and sMOTSA of masks, whatever the classes, in "
-    "percent. ByteTrack leaves out masks until it is sure of a track; in the row named so our "
-    "tracker does the same."
+    "percent. Ours and ByteTrack leave out masks until a track is confirmed, each by its own rule."
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from itertools import count
@@ -30,6 +31,7 @@ def compared_trackers(class_names: Sequence[str]) -> dict[str, Callable[[], Foll
         "streamseg": lambda: our_tracker(class_names),
         "streamseg, every mask": lambda: our_tracker(class_names, every_mask=True),
         "mask overlap alone": mask_overlap_tracker,
+        "mask overlap, births as ByteTrack": lambda: confirmed(mask_overlap_tracker()),
     }
     if find_spec("trackers"):
         makers["ByteTrack"] = lambda: byte_track(every_mask=False)
@@ -52,6 +54,27 @@ def our_tracker(
         name.track_id if every_mask or name.is_confirmed else -1
         for name in tracker.update(segments, pts_seconds)
     ]
+
+
+def confirmed(follow: Follow) -> Follow:
+    """With the births of ByteTrack's own settings.
+
+    A track counts from its second sight on, and once a segment of it had a score of 0.7; what
+    comes before is left out.
+
+    Args:
+        follow: any tracker.
+    """
+    sights: Counter[int] = Counter()
+    sure: set[int] = set()
+
+    def follow_confirmed(segments: Segments, pts_seconds: float) -> list[int]:
+        tracks = follow(segments, pts_seconds)
+        sights.update(tracks)
+        sure.update(t for t, s in zip(tracks, segments.score.tolist(), strict=True) if s >= 0.7)
+        return [track if sights[track] > 1 and track in sure else -1 for track in tracks]
+
+    return follow_confirmed
 
 
 def mask_overlap_tracker(min_iou: float = 0.1) -> Follow:

@@ -49,6 +49,20 @@ class ClassIds:
                 found.append((instance, id_))
         return found
 
+    def known_tracks(self, result: FrameResult) -> list[tuple[Instance, int]]:
+        """``known`` without what is no confirmed track, for formats that are scored by tracks.
+
+        Raises:
+            SinkError: the result is of another source than those before.
+        """
+        found = []
+        for instance, id_ in self.known(result):
+            if instance.is_confirmed:
+                found.append((instance, id_))
+            else:
+                self.leave_out("of tracks that were not confirmed yet")
+        return found
+
     def leave_out(self, reason: str) -> None:
         """Count one more instance that has no place in the format."""
         self.left_out[reason] += 1

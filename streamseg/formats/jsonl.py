@@ -90,6 +90,7 @@ def _instance(instance: Instance, mask: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": instance.name,
         "track_id": instance.track_id,
+        "confirmed": instance.is_confirmed,
         "class": instance.class_name,
         "class_id": instance.class_id,
         "score": round(float(instance.score), 4),

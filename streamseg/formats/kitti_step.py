@@ -36,7 +36,8 @@ class KittiStepWriter(ResultWriter):
     A track keeps its number, which counts within its class from 1. KITTI-STEP itself follows cars
     and persons only; other classes have numbers here too, which its measures do not look at. Road,
     sky and all that streamseg does not segment is void. Instances of classes that Cityscapes
-    lacks, and of tracks beyond 65535 of a class, are left out, counted and told at the end.
+    lacks, of tracks that are not confirmed yet, and of those beyond 65535 of a class, are left out,
+    counted and told at the end.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -59,7 +60,7 @@ class KittiStepWriter(ResultWriter):
             SinkError: it cannot be written.
         """
         classes, numbers = [], []
-        for instance, train_id in self._ids.known(result):
+        for instance, train_id in self._ids.known_tracks(result):
             number = self._numbers.number(train_id, instance.track_id)
             if number is None:
                 self._ids.leave_out(f"of tracks beyond {MOST_NUMBERS} of a class")

@@ -33,7 +33,7 @@ class _ObjectIds:
 
     def known(self, result: FrameResult) -> list[tuple[Instance, int]]:
         found = []
-        for instance, class_id in self._ids.known(result):
+        for instance, class_id in self._ids.known_tracks(result):
             number = self._numbers.number(class_id, instance.track_id)
             if number is None:
                 self._ids.leave_out(f"of tracks beyond {IDS_PER_CLASS - 1} of a class")
@@ -49,8 +49,8 @@ class MotsTextWriter(ResultWriter):
     """Writes a line ``time_frame id class_id img_height img_width rle`` for each instance.
 
     Lines are flushed frame by frame, so that a kill leaves whole frames. Instances of other
-    classes than cars and persons, and of tracks beyond the 999 of a class that fit the ids, are
-    left out, counted and told at the end.
+    classes than cars and persons, of tracks that are not confirmed yet, and of those beyond the
+    999 of a class that fit the ids, are left out, counted and told at the end.
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -75,6 +75,7 @@ class ParquetWriter(ResultWriter):
                     "width": width,
                     "name": instance.name,
                     "track_id": instance.track_id,
+                    "confirmed": instance.is_confirmed,
                     "class": instance.class_name,
                     "class_id": instance.class_id,
                     "score": float(instance.score),
@@ -127,6 +128,7 @@ def _schema(arrow: Any) -> pyarrow.Schema:
             "seed_y",
             "source_index",
         ),
+        arrow.bool_(): ("confirmed",),
         arrow.float64(): ("pts_seconds",),
         arrow.float32(): ("score", "tau"),
         arrow.dictionary(arrow.int32(), arrow.string()): ("name", "class", "source"),
@@ -140,7 +142,8 @@ def _schema(arrow: Any) -> pyarrow.Schema:
 
 
 _COLUMNS = (
-    "index", "pts_seconds", "height", "width", "name", "track_id", "class", "class_id", "score",
+    "index", "pts_seconds", "height", "width", "name", "track_id", "confirmed",
+    "class", "class_id", "score",
     "x0", "y0", "x1", "y1", "area_px", "seed_x", "seed_y", "tau", "rle_counts", "source",
     "source_index",
 )  # fmt: skip

@@ -12,6 +12,7 @@ from streamseg.evaluate.followers import (
     Follow,
     byte_track,
     compared_trackers,
+    confirmed,
     mask_overlap_tracker,
     our_tracker,
 )
@@ -45,6 +46,14 @@ def test_overlap_alone_follows_what_overlaps_and_no_more() -> None:
     assert follow(squares((5, 0)), 0.12) == [1]
     assert follow(squares(), 3.0) == []
     assert follow(squares((5, 0)), 3.04) == [4]
+
+
+def test_a_track_is_confirmed_by_a_second_sight_and_a_good_score() -> None:
+    follow = confirmed(mask_overlap_tracker())
+    assert follow(squares((0, 0), score=0.6), 0.0) == [-1]
+    assert follow(squares((0, 0), score=0.6), 0.04) == [-1]
+    assert follow(squares((0, 0), (40, 0)), 0.08) == [1, -1]
+    assert follow(squares((0, 0), (40, 0), score=0.6), 0.12) == [1, 2]
 
 
 def test_ours_leaves_out_what_is_not_confirmed_unless_every_mask_is_asked_for() -> None:

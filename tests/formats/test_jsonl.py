@@ -77,6 +77,7 @@ def test_a_line_says_everything(tmp_path: Path) -> None:
             {
                 "name": "car-1",
                 "track_id": 1,
+                "confirmed": True,
                 "class": "car",
                 "class_id": 7,
                 "score": 0.8765,
@@ -88,6 +89,7 @@ def test_a_line_says_everything(tmp_path: Path) -> None:
             {
                 "name": "dog-3",
                 "track_id": 5,
+                "confirmed": True,
                 "class": "dog",
                 "class_id": 12,
                 "score": 0.5,

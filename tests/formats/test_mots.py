@@ -88,6 +88,17 @@ def test_tracks_beyond_the_ids_are_left_out_and_told(
     assert caplog.messages == ["MOTS: masks left out: 2 of tracks beyond 999 of a class"]
 
 
+def test_a_track_is_written_from_when_it_is_confirmed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), MotsTextWriter(tmp_path / "0000.txt") as writer:
+        writer.write(make_result(0, ["car-1", "car-2"], unconfirmed=["car-1"]))
+        writer.write(make_result(1, ["car-1", "car-2"]))
+    lines = (tmp_path / "0000.txt").read_text().splitlines()
+    assert [line.split()[:2] for line in lines] == [["0", "1001"], ["1", "1002"], ["1", "1001"]]
+    assert caplog.messages == ["MOTS: masks left out: 1 of tracks that were not confirmed yet"]
+
+
 def test_lines_are_on_disk_before_the_file_is_closed(tmp_path: Path) -> None:
     with MotsTextWriter(tmp_path / "0000.txt") as writer:
         writer.write(make_result(0, ["car-1", "car-2"]))
