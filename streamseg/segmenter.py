@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from threadpoolctl import ThreadpoolController
-
 from streamseg.array_frame import frame_of_array
 from streamseg.asynchronous import results_in_thread
 from streamseg.closing import Closing
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
 from streamseg.events import OnEvent
-from streamseg.grouping import PAPER_ALPHA, GroupingConfig, find_segments, propose
+from streamseg.frame_steps import DeviceWork, FetchGrouped, FrameSteps, NetworkThread
+from streamseg.grouping import PAPER_ALPHA, GroupingConfig, propose
 from streamseg.instances import named_instances
+from streamseg.lanes import SourceLike
 from streamseg.results import (
     Frame,
     FrameResult,
@@ -27,9 +26,9 @@ from streamseg.results import (
     NetworkOutput,
     Proposals,
 )
-from streamseg.runtime.base import Done, GroupingRuntime, Pending, Runtime
+from streamseg.runtime.base import GroupingRuntime, Runtime
 from streamseg.runtime.choose import open_runtime
-from streamseg.streaming import Chain, Finish, SourceLike, Stream
+from streamseg.streaming import Chain, Finish, Stream
 from streamseg.tracking import Tracker
 from streamseg.video.options import SourceOptions
 
@@ -67,8 +66,6 @@ class Segmenter(Closing):
         """
         if size is not None and (min(size) < 1 or any(side % SIZE_MULTIPLE for side in size)):
             raise ConfigError(f"size must be multiples of {SIZE_MULTIPLE}, got {size}")
-        # threads of a BLAS spin on after each product and take the cores from the network
-        self._blas = ThreadpoolController()
         self.runtime = runtime
         if runtime.size and (max_pixels is not None or size not in (None, runtime.size)):
             raise ConfigError(
@@ -80,6 +77,7 @@ class Segmenter(Closing):
         if max_pixels is not None:
             self.config = replace(self.config, max_pixels=max_pixels)
         self.grouping = grouping or GroupingConfig()
+        self._steps = FrameSteps(runtime, self.config, self.grouping, self.size)
 
     def close(self) -> None:
         """Give back what is held on a device; nothing may be segmented afterwards."""
@@ -95,7 +93,12 @@ class Segmenter(Closing):
         Raises:
             InputError: another dtype or shape.
         """
-        return self._finish(self._begin(frame_of_array(image)), self._new_tracker())
+        frame = frame_of_array(image)
+        if isinstance(self.runtime, GroupingRuntime):
+            fetch = DeviceWork(self._steps, self.runtime).begin(frame)
+        else:
+            fetch = partial(self._steps.group, frame, self._steps.see(frame))
+        return self._finish(_Begun(frame, fetch), self._new_tracker())
 
     def examine(self, image: Image) -> tuple[FrameResult, NetworkOutput]:
         """Segment one picture, and show what the network said of it too.
@@ -106,8 +109,10 @@ class Segmenter(Closing):
         Raises:
             InputError: another dtype or shape.
         """
-        grouped, output = self._grouped(frame_of_array(image))
-        return self._finish(grouped, self._new_tracker()), output
+        frame = frame_of_array(image)
+        seen = self._steps.see(frame)
+        begun = _Begun(frame, partial(self._steps.group, frame, seen))
+        return self._finish(begun, self._new_tracker()), seen.output
 
     def stream(
         self,
@@ -135,14 +140,7 @@ class Segmenter(Closing):
             InputError: what is given is no source.
             ConfigError: there is no such policy.
         """
-        # a device works on one frame while the next one is made ready here
-        ahead = 1 if isinstance(self.runtime, GroupingRuntime) else 0
-
-        def begin(frame: Frame, dropped: int, decode_ms: float) -> Finish:
-            return partial(self._finish, self._begin(frame, dropped=dropped, decode_ms=decode_ms))
-
-        chain = Chain(begin, self._new_tracker, ahead)
-        return Stream(chain, sources, policy=policy, options=options, on_event=on_event)
+        return Stream(self._chain(), sources, policy=policy, options=options, on_event=on_event)
 
     def astream(
         self,
@@ -195,9 +193,9 @@ class Segmenter(Closing):
             InputError: another dtype or shape, or a negative weight.
         """
         frame = frame_of_array(image)
-        output = self.runtime.run(self._network_picture(frame))
+        output = self._steps.see(frame).output
         for alpha in alphas:
-            with self._blas.limit(limits=1, user_api="blas"):
+            with self._steps.blas.limit(limits=1, user_api="blas"):
                 proposals = propose(
                     output,
                     self.config.taus,
@@ -208,44 +206,23 @@ class Segmenter(Closing):
                 )
             yield proposals
 
-    def _network_picture(self, frame: Frame) -> Image:
-        size = self.size or self.config.input_size(frame.width, frame.height)
-        return frame.render(*size)
-
-    def _begin(self, frame: Frame, *, dropped: int = 0, decode_ms: float = 0.0) -> _Begun:
-        """Network and grouping of a frame: done, or under way on a device."""
+    def _chain(self) -> Chain:
+        """What works on one frame while another is finished: a device, or a thread."""
+        worker: DeviceWork | NetworkThread
         if isinstance(self.runtime, GroupingRuntime):
-            started = time.perf_counter()
-            picture = self._network_picture(frame)
-            preprocess_ms = 1e3 * (time.perf_counter() - started)
-            pending = self.runtime.submit(
-                picture, self.grouping, height=frame.height, width=frame.width
-            )
-            return _Begun(frame, pending, preprocess_ms, dropped, decode_ms)
-        return replace(self._grouped(frame)[0], dropped=dropped, decode_ms=decode_ms)
+            worker = DeviceWork(self._steps, self.runtime)
+        else:
+            worker = NetworkThread(self._steps)
 
-    def _grouped(self, frame: Frame) -> tuple[_Begun, NetworkOutput]:
-        """A frame grouped in numpy, and what the network said of it."""
-        clock = [time.perf_counter()]
-        picture = self._network_picture(frame)
-        clock.append(time.perf_counter())
-        output = self.runtime.run(picture)
-        clock.append(time.perf_counter())
-        with self._blas.limit(limits=1, user_api="blas"):
-            segments = find_segments(
-                output,
-                self.config.taus,
-                self.grouping,
-                height=frame.height,
-                width=frame.width,
-            )
-        clock.append(time.perf_counter())
-        preprocess_ms, network_ms, grouping_ms = (np.diff(clock) * 1e3).tolist()
-        return _Begun(frame, Done(segments, network_ms, grouping_ms), preprocess_ms), output
+        def begin(frame: Frame, dropped: int, decode_ms: float) -> Finish:
+            return partial(self._finish, _Begun(frame, worker.begin(frame), dropped, decode_ms))
+
+        return Chain(begin, self._new_tracker, worker.wait_until_free, worker.close)
 
     def _finish(self, begun: _Begun, tracker: Tracker) -> FrameResult:
         """Name the instances of a frame."""
-        segments, network_ms, grouping_ms = begun.pending.fetch()
+        grouped = begun.fetch()
+        segments = grouped.segments
         started = time.perf_counter()
         tracks = tracker.update(segments, begun.frame.pts_seconds)
         tracking_ms = 1e3 * (time.perf_counter() - started)
@@ -257,9 +234,9 @@ class Segmenter(Closing):
             dropped=begun.dropped,
             timings_ms={
                 "decode": begun.decode_ms,
-                "preprocess": begun.preprocess_ms,
-                "network": network_ms,
-                "grouping": grouping_ms,
+                "preprocess": grouped.preprocess_ms,
+                "network": grouped.network_ms,
+                "grouping": grouped.grouping_ms,
                 "tracking": tracking_ms,
             },
             latency_ms=1e3 * (time.monotonic() - begun.frame.captured_at),
@@ -271,8 +248,7 @@ class _Begun:
     """A frame on its way."""
 
     frame: Frame
-    pending: Pending
-    preprocess_ms: float
+    fetch: FetchGrouped
     dropped: int = 0
     decode_ms: float = 0.0
 

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from streamseg.errors import InputError, MissingExtraError
+from streamseg.lanes import SourceLike
 from streamseg.segmenter import Segmenter
-from streamseg.streaming import SourceLike
 
 SAMPLES: Final = 100
 """Looks at the process in a whole run."""

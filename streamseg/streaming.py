@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import partial
-from threading import Condition, Event, Thread
-from typing import Protocol, TypeAlias
+from threading import Condition
+from typing import NamedTuple, Protocol
 
 from streamseg.closing import Closing
 from streamseg.errors import InputError, StreamsegError
 from streamseg.events import Announcer, OnEvent
+from streamseg.lanes import Lane, Lanes, SourceLike, opened_later, opened_now
 from streamseg.results import Frame, FrameResult
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
 from streamseg.video.options import SourceOptions
 from streamseg.video.prefetch import Fetched, OpenLater, Policy, Prefetch
-from streamseg.video.source import name_of, open_source
-
-SourceLike: TypeAlias = str | os.PathLike[str] | int | Source
+from streamseg.video.source import name_of
 
 # Frames that wait decoded where none is dropped.
 _DEPTH = 4
@@ -37,13 +33,21 @@ class Finish(Protocol):
 
 @dataclass(frozen=True)
 class Chain:
-    """What a stream does with each frame."""
+    """What a stream does with each frame; one may be begun before the last one is finished."""
 
     begin: Callable[[Frame, int, float], Finish]
     """Takes a frame, the number dropped before it, and the ms that decoding took."""
     new_tracker: Callable[[], Tracker]
-    ahead: int
-    """Frames that may be begun before the first of them is finished."""
+    wait_until_free: Callable[[], None]
+    """Waits until a frame would not lie about after it was begun."""
+    close: Callable[[], None]
+    """Ends what works on frames that were begun; more may come by, when another thread closes."""
+
+
+class _Begun(NamedTuple):
+    lane: Lane
+    finish: Finish
+    dropped: int
 
 
 class Stream(Closing, Iterator[FrameResult]):
@@ -75,9 +79,9 @@ class Stream(Closing, Iterator[FrameResult]):
         self._options = options
         self._on_event = on_event
         self._changed = Condition()
-        self._lanes: list[_Lane] = []
-        self._begun: deque[tuple[_Lane, Finish]] = deque()
-        self._added = self._results = self._skipped_before = 0
+        self._lanes = Lanes()
+        self._begun: _Begun | None = None
+        self._added = self._results = 0
         self._errors: list[StreamsegError] = []
         self._is_paused = self._is_stopped = False
         self._is_single = isinstance(sources, str | os.PathLike | int | Source)
@@ -98,22 +102,26 @@ class Stream(Closing, Iterator[FrameResult]):
             SourceError: the only source cannot be read any further; or there are several, and
                 not one gave a frame.
         """
-        while True:
-            taken = self._take(wait=not self._begun)
-            if taken is not None:
-                lane, fetched = taken
-                finish = self._chain.begin(fetched.frame, fetched.dropped, fetched.decode_ms)
-                self._begun.append((lane, finish))
-            if len(self._begun) > (self._chain.ahead if taken else 0):
-                lane, finish = self._begun.popleft()
-                self._results += 1
-                result = finish(lane.tracker)
-                return replace(result, source=lane.name, source_index=lane.index)
-            if taken is None:
+        try:
+            begun = self._take_begun() or self._begin(wait=True)
+        except Exception:
+            if not self._lanes.open:
                 self.close()
-                if self._errors and not self._results:
-                    raise self._errors[0]
-                raise StopIteration
+            raise
+        if begun is None:
+            self.close()
+            if self._errors and not self._results:
+                raise self._errors[0]
+            raise StopIteration
+        if self._any_drops():
+            # what is taken now is worked on at once, and as new as can be
+            self._chain.wait_until_free()
+        following = self._begin(wait=False)
+        with self._changed:
+            self._begun = None if self._is_stopped else following
+        self._results += 1
+        result = begun.finish(begun.lane.tracker)
+        return replace(result, source=begun.lane.name, source_index=begun.lane.index)
 
     def add(self, source: SourceLike) -> int:
         """Read one more source from now on; it is opened in its own thread.
@@ -133,14 +141,17 @@ class Stream(Closing, Iterator[FrameResult]):
     def remove(self, source_index: int) -> None:
         """Close one source; nothing happens if it has ended."""
         with self._changed:
-            for lane in self._lanes:
+            for lane in self._lanes.open:
                 if lane.index == source_index:
                     lane.frames.stop()
+                    self._forget_begun_of(lane)
 
     def pause(self) -> None:
         """Give no results until ``resume``. Cameras are read on, and their frames dropped."""
         with self._changed:
             self._is_paused = True
+            if self._begun and self._begun.lane.frames.drops:
+                self._forget_begun_of(self._begun.lane)
 
     def resume(self) -> None:
         """Go on after ``pause``."""
@@ -151,14 +162,17 @@ class Stream(Closing, Iterator[FrameResult]):
     def skip(self, frames: int = 1) -> None:
         """Pass over the next frames of every source; they count as dropped."""
         with self._changed:
-            for lane in self._lanes:
+            for lane in self._lanes.open:
                 lane.to_skip += frames
+                if lane.to_skip and self._forget_begun_of(lane):
+                    lane.to_skip -= 1
 
     def stop(self) -> None:
         """End the stream at once, also where it waits for a frame; closes the sources."""
         with self._changed:
             self._is_stopped = True
-            for lane in self._lanes:
+            self._begun = None
+            for lane in self._lanes.open:
                 lane.frames.stop()
             self._changed.notify_all()
 
@@ -168,15 +182,15 @@ class Stream(Closing, Iterator[FrameResult]):
         A source that waits for a silent network is left to its time-out after a second.
         """
         self.stop()
-        self._begun.clear()
-        for lane in self._lanes:
+        for lane in list(self._lanes.open):
             lane.frames.close()
+        self._chain.close()
 
     @property
     def skipped(self) -> int:
         """Unreadable images or damaged packets of all sources that were passed over so far."""
         with self._changed:
-            return self._skipped_before + sum(lane.frames.skipped for lane in self._lanes)
+            return self._lanes.skipped
 
     def _start(self, source: SourceLike, *, is_opened_now: bool) -> int:
         index = self._added
@@ -186,109 +200,63 @@ class Stream(Closing, Iterator[FrameResult]):
         if isinstance(source, Source):
             frames = source
         elif is_opened_now:
-            frames = _open_now(source, self._options, announce)
+            frames = opened_now(source, self._options, announce)
         else:
-            frames = partial(_open_later, source, self._options, announce)
+            frames = opened_later(source, self._options, announce)
         if self._is_single and isinstance(frames, Source):
             self.opened = frames
         prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
         with self._changed:
             self._added += 1
-            self._lanes.append(_Lane(index, name, prefetch, self._chain.new_tracker()))
+            self._lanes.open.append(Lane(index, name, prefetch, self._chain.new_tracker()))
             self._changed.notify_all()
         return index
 
-    def _take(self, *, wait: bool) -> tuple[_Lane, Fetched] | None:
-        """The next frame; None at the end, or where one would have to be waited for."""
+    def _take_begun(self) -> _Begun | None:
+        """What was begun while the result before was made, unless it is no longer wanted."""
         with self._changed:
-            while not self._is_stopped and self._lanes:
-                ready = None if self._is_paused else self._next_ready()
+            self._changed.wait_for(lambda: not self._is_paused or self._is_stopped)
+            begun, self._begun = self._begun, None
+            return begun
+
+    def _forget_begun_of(self, lane: Lane) -> bool:
+        """Count what was begun as passed over, if it is of this lane."""
+        if self._begun is None or self._begun.lane is not lane:
+            return False
+        lane.pass_over(self._begun.dropped)
+        self._begun = None
+        return True
+
+    def _any_drops(self) -> bool:
+        with self._changed:
+            return any(lane.frames.drops for lane in self._lanes.open)
+
+    def _begin(self, *, wait: bool) -> _Begun | None:
+        """Begin the next frame; None at the end, or where it would have to be waited for."""
+        taken = self._take(wait=wait)
+        if taken is None:
+            return None
+        lane, (frame, dropped, decode_ms) = taken
+        return _Begun(lane, self._chain.begin(frame, dropped, decode_ms), dropped)
+
+    def _take(self, *, wait: bool) -> tuple[Lane, Fetched] | None:
+        """The next frame; None at the end, or where it would have to be waited for."""
+        with self._changed:
+            while not self._is_stopped and self._lanes.open:
+                ready = None if self._is_paused else self._lanes.next_ready()
+                # an end, and the error it may come with, belong behind what was begun before
+                if not wait and (ready is None or not ready.frames.has_frame()):
+                    return None
                 if ready is None:
-                    if not wait:
-                        return None
                     self._changed.wait()
                     continue
-                fetched = self._fetched(ready)
+                try:
+                    fetched = self._lanes.fetch(ready)
+                except StreamsegError as error:
+                    if self._is_single:
+                        raise
+                    self._errors.append(error)
+                    continue
                 if fetched is not None:
                     return ready, fetched
         return None
-
-    def _next_ready(self) -> _Lane | None:
-        """The lane that has something and was not asked for longest."""
-        for lane in self._lanes:
-            if lane.frames.is_ready():
-                self._lanes.remove(lane)
-                self._lanes.append(lane)
-                return lane
-        return None
-
-    def _fetched(self, lane: _Lane) -> Fetched | None:
-        """A frame of a lane that is ready; None where it is skipped, or the lane has ended."""
-        try:
-            fetched = next(lane.frames)
-        except StopIteration:
-            self._drop(lane)
-            return None
-        except StreamsegError as error:
-            self._drop(lane)
-            if self._is_single:
-                raise
-            self._errors.append(error)
-            return None
-        dropped = lane.passed_over + fetched.dropped
-        lane.passed_over = 0
-        if lane.to_skip:
-            lane.to_skip -= 1
-            lane.passed_over = dropped + 1
-            return None
-        return fetched._replace(dropped=dropped)
-
-    def _drop(self, lane: _Lane) -> None:
-        self._lanes.remove(lane)
-        self._skipped_before += lane.frames.skipped
-
-
-@dataclass
-class _Lane:
-    """One source of a stream."""
-
-    index: int
-    name: str
-    frames: Prefetch
-    tracker: Tracker
-    to_skip: int = 0
-    passed_over: int = 0
-
-
-def _open_now(
-    source: str | os.PathLike[str] | int, options: SourceOptions | None, announce: Announcer
-) -> Source:
-    """Open in a thread: FFmpeg's waiting for a network could not be ended by Ctrl-C here."""
-    opened: Future[Source] = Future()
-    stopping = Event()
-
-    def work() -> None:
-        try:
-            found = open_source(source, options, announce=announce, stopping=stopping)
-        except BaseException as error:  # whatever it is belongs to the caller
-            opened.set_exception(error)
-            return
-        opened.set_result(found)
-        if stopping.is_set():
-            found.close()
-
-    Thread(target=work, name="streamseg-open", daemon=True).start()
-    try:
-        return opened.result()
-    except KeyboardInterrupt:
-        stopping.set()
-        raise
-
-
-def _open_later(
-    source: str | os.PathLike[str] | int,
-    options: SourceOptions | None,
-    announce: Announcer,
-    stopping: Event,
-) -> Source:
-    return open_source(source, options, announce=announce, stopping=stopping, patient=True)

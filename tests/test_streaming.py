@@ -6,7 +6,8 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from media import write_video
 import streamseg
 from streamseg import SourceOptions, Stream, StreamEvent
 from streamseg.grouping import GroupingConfig, find_segments
-from streamseg.results import FrameResult, Image, NetworkOutput, Segments
+from streamseg.results import Frame, FrameResult, Image, NetworkOutput, Segments
 from streamseg.runtime.base import Pending
 from streamseg.segmenter import Segmenter
+from streamseg.video.base import Source
 from streamseg.video.source import open_source
 
 QUICK = SourceOptions(timeout_seconds=2, first_delay_seconds=0.05, longest_delay_seconds=0.2)
@@ -285,6 +287,105 @@ def test_a_device_works_ahead_but_no_result_waits_for_the_next_frame_of_a_camera
     results = list(segmenter.stream(pattern(4, fps=2), options=REALTIME))
     assert [r.index for r in results] == list(range(4))
     assert max(r.latency_ms for r in results) < 400
+
+
+def test_on_a_cpu_the_network_works_ahead_and_nothing_is_lost_or_changed() -> None:
+    class Noting(SlowRuntime):
+        under_way = False
+
+        def run(self, image: Image) -> NetworkOutput:
+            assert not self.under_way
+            self.under_way = True
+            output = super().run(image)
+            self.under_way = False
+            return output
+
+    segmenter = Segmenter(Noting(0.02), size=(160, 96))
+    started = time.monotonic()
+    results = []
+    for result in segmenter.stream(pattern(30)):
+        time.sleep(0.02)
+        results.append(result)
+    spent = time.monotonic() - started
+    assert [r.index for r in results] == list(range(30))
+    assert spent < 30 * 0.04
+    for result in results:
+        alone = segmenter(result.image)
+        assert np.array_equal(alone.label_map, result.label_map)
+        assert [i.box for i in alone.instances] == [i.box for i in result.instances]
+
+
+def test_an_error_of_the_network_comes_with_its_frame() -> None:
+    class Failing(ColourRuntime):
+        runs = 0
+
+        def run(self, image: Image) -> NetworkOutput:
+            self.runs += 1
+            if self.runs == 4:
+                raise ZeroDivisionError
+            return super().run(image)
+
+    stream = Segmenter(Failing(), size=(160, 96)).stream(pattern(6))
+    assert [r.index for r in islice(stream, 3)] == [0, 1, 2]
+    with pytest.raises(ZeroDivisionError):
+        next(stream)
+    assert [r.index for r in stream] == [4, 5]
+
+
+def test_a_picture_may_be_segmented_while_a_stream_works_ahead() -> None:
+    class Single(SlowRuntime):
+        under_way = most_under_way = 0
+
+        def run(self, image: Image) -> NetworkOutput:
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
+            output = super().run(image)
+            self.under_way -= 1
+            return output
+
+    runtime = Single(0.01)
+    segmenter = Segmenter(runtime, size=(160, 96))
+    for result in segmenter.stream(pattern(5)):
+        segmenter(result.image)
+    assert runtime.most_under_way == 1
+
+
+def test_what_was_begun_is_not_given_after_stop_or_remove(segmenter: Segmenter) -> None:
+    stream = segmenter.stream(pattern(100))
+    next(stream)
+    time.sleep(0.1)
+    next(stream)
+    stream.stop()
+    assert list(stream) == []
+    stream = segmenter.stream([pattern(100), pattern(100)])
+    first = {next(stream).source_index for _ in range(10)}
+    assert first == {0, 1}
+    stream.remove(0)
+    assert {r.source_index for r in stream} == {1}
+
+
+def test_the_frame_before_the_error_of_a_file_is_given_first() -> None:
+    class Broken(Source):
+        def __init__(self) -> None:
+            with open_source(pattern(3)) as opened:
+                frames = list(opened)
+            super().__init__(
+                self._read(frames),
+                "broken",
+                time_base=Fraction(1, 25),
+                average_rate=None,
+                frame_count=3,
+                duration_seconds=None,
+            )
+
+        def _read(self, frames: list[Frame]) -> Generator[Frame, None, None]:
+            yield from frames
+            raise streamseg.SourceError("it broke")
+
+    stream = slow_segmenter(0.02).stream(Broken())
+    assert [r.index for r in islice(stream, 3)] == [0, 1, 2]
+    with pytest.raises(streamseg.SourceError, match="it broke"):
+        next(stream)
 
 
 def test_asyncio_goes_on_while_frames_are_segmented() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from streamseg.config import ModelConfig
@@ -44,19 +43,6 @@ class Pending(Protocol):
             The instances, and the milliseconds that the network and the grouping took.
         """
         ...
-
-
-@dataclass(frozen=True)
-class Done:
-    """A ``Pending`` that need not be waited for."""
-
-    segments: Segments
-    network_ms: float
-    grouping_ms: float
-
-    def fetch(self) -> tuple[Segments, float, float]:
-        """What it was made with."""
-        return self.segments, self.network_ms, self.grouping_ms
 
 
 @runtime_checkable

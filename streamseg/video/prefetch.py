@@ -113,6 +113,15 @@ class Prefetch(Closing, Iterator[Fetched]):
         """Whether ``__next__`` would not wait; to be asked while holding ``changed``."""
         return self._buffer.is_ready()
 
+    def has_frame(self) -> bool:
+        """Whether a frame waits, and not just the end; to be asked while holding ``changed``."""
+        return self._buffer.has_frame()
+
+    @property
+    def drops(self) -> bool:
+        """Whether a frame that waits gives way to a newer one; False until the source is open."""
+        return self._buffer.drops
+
     @property
     def skipped(self) -> int:
         """Unreadable images or damaged packets that the source passed over so far."""
@@ -189,7 +198,7 @@ class _Buffer:
         self.skipped = 0
         self._capacity = depth
         self._policy = policy
-        self._drops = policy.drops
+        self.drops = bool(policy.drops)
         self._changed = changed
         self._waiting: deque[Fetched] = deque()
         self._passed_over = 0
@@ -200,9 +209,9 @@ class _Buffer:
 
     def begin(self, *, is_live: bool) -> None:
         """Say what the policy's default depends on, before the first frame."""
-        if self._drops is None:
-            self._drops = is_live
-        if self._drops:
+        if self._policy.drops is None:
+            self.drops = is_live
+        if self.drops:
             self._capacity = 1
 
     def put(self, frame: Frame, decode_ms: float) -> bool:
@@ -212,7 +221,7 @@ class _Buffer:
                 self._until_next -= 1
                 self._passed_over += 1
                 return not self.is_stopped
-            if self._drops and self._waiting:
+            if self.drops and self._waiting:
                 self._passed_over += 1 + self._waiting.popleft().dropped
             self._changed.wait_for(lambda: len(self._waiting) < self._capacity or self.is_stopped)
             if self.is_stopped:
@@ -225,7 +234,11 @@ class _Buffer:
 
     def is_ready(self) -> bool:
         """Whether ``get`` would not wait."""
-        return bool(self._waiting) or self._is_ended or self.is_stopped
+        return self.has_frame() or self._is_ended or self.is_stopped
+
+    def has_frame(self) -> bool:
+        """Whether ``get`` would give one at once."""
+        return bool(self._waiting)
 
     def get(self) -> Fetched | None:
         """Wait for a frame; None at the end.
