@@ -59,7 +59,7 @@ def main() -> None:
     ids, note = held_out(data.ids, [arguments.model], include_training_images=False)
     print(f"pictures: {len(ids)}; {note}")
     scenes = Scenes(dataset=data, ids=ids, seed=arguments.seed)
-    segmenter = load(arguments.model)
+    segmenter = load(arguments.model, runtime="onnx")  # the same everywhere
     durations_ms: list[float] = []
 
     def timed() -> Follow:

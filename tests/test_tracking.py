@@ -340,17 +340,17 @@ def test_one_name_one_object(frames: list[list[Thing]]) -> None:
     assert set(name_of) == set(range(1, len(name_of) + 1))
 
 
-@pytest.mark.parametrize(("score", "sights"), [(0.8125, 1), (0.75, 4), (0.375, 8)])
+@pytest.mark.parametrize(("score", "sights"), [(0.875, 1), (0.75, 11), (0.5, 16)])
 def test_a_track_is_confirmed_by_one_sure_score_or_by_many_that_add_up(
     score: float, sights: int
 ) -> None:
     tracker = Tracker(CLASSES)
     confirmed = []
-    for number in range(12):
+    for number in range(20):
         segments, _ = make_segments([Thing(50, 50, score=score)])
         (name,) = tracker.update(segments, number * FRAME_SECONDS)
         confirmed.append(name.is_confirmed)
-    assert confirmed == [False] * (sights - 1) + [True] * (13 - sights)
+    assert confirmed == [False] * (sights - 1) + [True] * (21 - sights)
 
 
 def test_what_is_confirmed_stays_so_after_it_was_hidden() -> None:

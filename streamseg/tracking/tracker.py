@@ -32,8 +32,8 @@ _GRID_SAMPLES = 60_000
 _MIN_VOTE = 1e-6
 # A track is confirmed once a segment of it is this likely, or the scores of all add up to that: a
 # false segment that flickers up for some frames seldom gets there.
-_SURE_SCORE = 0.8
-_ENOUGH_EVIDENCE = 3.0
+_SURE_SCORE = 0.85
+_ENOUGH_EVIDENCE = 8.0
 # Weight of the newest embedding in the average; less where the object is seen only in part.
 _EMBEDDING_GAIN = 0.5
 # Weight of the newest area, where it is smaller, in the area that counts as the whole object.
