@@ -32,9 +32,9 @@ from streamseg.datasets.class_names import ALL_CLASSES
 from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
 from streamseg.export.to_onnx import export_onnx
+from streamseg.loading import SHIPPED_MODEL, load
 from streamseg.model.network import Network
 from streamseg.model.weights import load_safetensors, network_from
-from streamseg.segmenter import SHIPPED_MODEL, load
 from streamseg.train.config import TrainConfig
 from streamseg.train.loop import Trainer
 

@@ -31,9 +31,9 @@ import onnxruntime
 from streamseg import Segmenter, __version__, load
 from streamseg.cli.arguments import picture_size
 from streamseg.cli.summary import Summary
+from streamseg.loading import SHIPPED_MODEL
 from streamseg.runtime.base import Runtime
 from streamseg.runtime.choose import RUNTIMES
-from streamseg.segmenter import SHIPPED_MODEL
 
 
 def main() -> None:

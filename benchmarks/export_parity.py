@@ -34,10 +34,10 @@ from streamseg.export.parity import TOLERANCES, compare
 from streamseg.export.quantize import TENSORRT, quantize_onnx
 from streamseg.export.to_onnx import export_onnx
 from streamseg.export.torch_reference import TorchReference
+from streamseg.loading import SHIPPED_MODEL
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
-from streamseg.segmenter import SHIPPED_MODEL
 
 MOST_LOST_POINTS = {"fp16": 0.5, "int8": 1.5}
 

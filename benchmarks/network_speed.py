@@ -21,8 +21,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from streamseg.cli.arguments import picture_size, positive
+from streamseg.loading import SHIPPED_MODEL
 from streamseg.results import Image
-from streamseg.segmenter import SHIPPED_MODEL
 
 WARM_UP_ROUNDS = 3
 

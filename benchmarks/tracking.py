@@ -35,8 +35,8 @@ from streamseg.evaluate.tracking_study import (
     table_rows,
     true_segments,
 )
+from streamseg.loading import SHIPPED_MODEL, load
 from streamseg.results import NetworkOutput, Segments
-from streamseg.segmenter import SHIPPED_MODEL, load
 from streamseg.tracking import Cues
 
 CUES = ("embedding", "motion", "same_class", "reidentification")

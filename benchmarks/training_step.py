@@ -36,8 +36,8 @@ from streamseg.classes import VOC_CLASSES
 from streamseg.cli.arguments import positive
 from streamseg.config import STRIDE
 from streamseg.datasets import VOID
+from streamseg.loading import SHIPPED_MODEL
 from streamseg.model.weights import load_safetensors, network_from
-from streamseg.segmenter import SHIPPED_MODEL
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import Batch
 from streamseg.train.learner import Learner

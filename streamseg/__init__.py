@@ -18,8 +18,9 @@ from streamseg.errors import (
     TrainingError,
 )
 from streamseg.events import StreamEvent
+from streamseg.loading import load, stream
 from streamseg.results import Frame, FrameResult, Instance, Proposals
-from streamseg.segmenter import Segmenter, load, stream
+from streamseg.segmenter import Segmenter
 from streamseg.streaming import Stream
 from streamseg.video.options import SourceOptions
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from streamseg.array_frame import frame_of_array
 from streamseg.asynchronous import results_in_thread
+from streamseg.chain import Chain, Finish, OnResult
 from streamseg.closing import Closing
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
@@ -27,12 +26,9 @@ from streamseg.results import (
     Proposals,
 )
 from streamseg.runtime.base import GroupingRuntime, Runtime
-from streamseg.runtime.choose import open_runtime
-from streamseg.streaming import Chain, Finish, Stream
+from streamseg.streaming import Stream
 from streamseg.tracking import Tracker
 from streamseg.video.options import SourceOptions
-
-SHIPPED_MODEL = Path(__file__).parent / "weights" / "lite.onnx"
 
 
 class Segmenter(Closing):
@@ -121,6 +117,7 @@ class Segmenter(Closing):
         policy: str | None = None,
         options: SourceOptions | None = None,
         on_event: OnEvent | None = None,
+        on_result: OnResult | None = None,
     ) -> Stream:
         """Segment a video, or several at once, frame by frame.
 
@@ -134,13 +131,22 @@ class Segmenter(Closing):
                 leaves out all but each N-th.
             options: how sources are opened and reconnected.
             on_event: called in a source's thread with every change of its state.
+            on_result: called with every result just before it is handed out, as a writer's
+                ``write``; what it raises is raised from the loop.
 
         Raises:
             SourceError: a single source cannot be opened, or (later) not read.
             InputError: what is given is no source.
             ConfigError: there is no such policy.
         """
-        return Stream(self._chain(), sources, policy=policy, options=options, on_event=on_event)
+        return Stream(
+            self._chain(),
+            sources,
+            policy=policy,
+            options=options,
+            on_event=on_event,
+            on_result=on_result,
+        )
 
     def astream(
         self,
@@ -149,6 +155,7 @@ class Segmenter(Closing):
         policy: str | None = None,
         options: SourceOptions | None = None,
         on_event: OnEvent | None = None,
+        on_result: OnResult | None = None,
     ) -> AsyncGenerator[FrameResult, None]:
         """``stream`` for asyncio: ``async for result in segmenter.astream(source)``.
 
@@ -157,7 +164,14 @@ class Segmenter(Closing):
         come with the first result.
         """
         return results_in_thread(
-            partial(self.stream, sources, policy=policy, options=options, on_event=on_event)
+            partial(
+                self.stream,
+                sources,
+                policy=policy,
+                options=options,
+                on_event=on_event,
+                on_result=on_result,
+            )
         )
 
     def _new_tracker(self) -> Tracker:
@@ -251,46 +265,3 @@ class _Begun:
     fetch: FetchGrouped
     dropped: int = 0
     decode_ms: float = 0.0
-
-
-def load(
-    model: str | os.PathLike[str] | None = None,
-    *,
-    size: tuple[int, int] | None = None,
-    max_pixels: int | None = None,
-    threads: int | None = None,
-    min_score: float = 0.5,
-    runtime: str = "auto",
-) -> Segmenter:
-    """Load a model.
-
-    Args:
-        model: an ONNX file that ``streamseg train`` exported, or the weights beside it, or the
-            folder of a release; the shipped model if None.
-        size: width and height of the network's input in pixels; see ``Segmenter``.
-        max_pixels: most pixels of the network's input; see ``Segmenter``.
-        threads: for the network; all CPU cores if None.
-        min_score: instances less likely than this are left out.
-        runtime: ``onnx`` or ``openvino`` (extra ``openvino``) on the CPU, ``cuda`` (extra ``gpu``)
-            on an NVIDIA GPU, ``tensorrt`` (extra ``vehicle``) for a release, or ``auto``: that for
-            a release, else the fastest of those that are installed and can run.
-
-    Raises:
-        ModelError: the file is missing or no model of ours.
-        ConfigError: a value is out of range, or the runtime cannot run here.
-        MissingExtraError: the runtime is not installed.
-    """
-    grouping = GroupingConfig(min_score=min_score)
-    opened = open_runtime(Path(model or SHIPPED_MODEL), runtime, threads=threads)
-    return Segmenter(opened, size=size, max_pixels=max_pixels, grouping=grouping)
-
-
-def stream(
-    sources: SourceLike | Iterable[SourceLike],
-    *,
-    policy: str | None = None,
-    options: SourceOptions | None = None,
-    on_event: OnEvent | None = None,
-) -> Stream:
-    """Segment with the shipped model: ``load().stream(...)``, where the arguments are explained."""
-    return load().stream(sources, policy=policy, options=options, on_event=on_event)

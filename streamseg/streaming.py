@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from threading import Condition
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from streamseg.chain import Chain, Finish, OnResult
 from streamseg.closing import Closing
 from streamseg.errors import InputError, StreamsegError
 from streamseg.events import Announcer, OnEvent
 from streamseg.lanes import Lane, Lanes, SourceLike, opened_later, opened_now
-from streamseg.results import Frame, FrameResult
-from streamseg.tracking import Tracker
+from streamseg.results import FrameResult
 from streamseg.video.base import Source
 from streamseg.video.options import SourceOptions
 from streamseg.video.prefetch import Fetched, OpenLater, Policy, Prefetch
@@ -21,27 +21,6 @@ from streamseg.video.source import name_of
 
 # Frames that wait decoded where none is dropped.
 _DEPTH = 4
-
-
-class Finish(Protocol):
-    """Gives the result of a frame whose segmentation was begun."""
-
-    def __call__(self, tracker: Tracker) -> FrameResult:
-        """Wait for it, and name its instances."""
-        ...
-
-
-@dataclass(frozen=True)
-class Chain:
-    """What a stream does with each frame; one may be begun before the last one is finished."""
-
-    begin: Callable[[Frame, int, float], Finish]
-    """Takes a frame, the number dropped before it, and the ms that decoding took."""
-    new_tracker: Callable[[], Tracker]
-    wait_until_free: Callable[[], None]
-    """Waits until a frame would not lie about after it was begun."""
-    close: Callable[[], None]
-    """Ends what works on frames that were begun; more may come by, when another thread closes."""
 
 
 class _Begun(NamedTuple):
@@ -72,12 +51,14 @@ class Stream(Closing, Iterator[FrameResult]):
         policy: str | None = None,
         options: SourceOptions | None = None,
         on_event: OnEvent | None = None,
+        on_result: OnResult | None = None,
     ) -> None:
         """Open a single source now, several ones in their threads; see ``Segmenter.stream``."""
         self._chain = chain
         self._policy = Policy.of(policy)
         self._options = options
         self._on_event = on_event
+        self._on_result = on_result
         self._changed = Condition()
         self._lanes = Lanes()
         self._begun: _Begun | None = None
@@ -121,7 +102,10 @@ class Stream(Closing, Iterator[FrameResult]):
             self._begun = None if self._is_stopped else following
         self._results += 1
         result = begun.finish(begun.lane.tracker)
-        return replace(result, source=begun.lane.name, source_index=begun.lane.index)
+        result = replace(result, source=begun.lane.name, source_index=begun.lane.index)
+        if self._on_result:
+            self._on_result(result)
+        return result
 
     def add(self, source: SourceLike) -> int:
         """Read one more source from now on; it is opened in its own thread.

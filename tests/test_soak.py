@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from colour_runtime import ColourRuntime
 
-import streamseg.segmenter
+import streamseg.loading
 from streamseg.cli.main import main
 from streamseg.errors import InputError
 from streamseg.segmenter import Segmenter
@@ -63,7 +63,7 @@ def test_the_command_writes_samples_and_a_plot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     segmenter = Segmenter(ColourRuntime(), size=(64, 64))
-    monkeypatch.setattr(streamseg.segmenter, "load", lambda *_, **__: segmenter)
+    monkeypatch.setattr(streamseg.loading, "load", lambda *_, **__: segmenter)
     out = tmp_path / "new" / "folder"
     main(["soak", "test-pattern:64x64?frames=100", "--frames", "100", "--out", str(out)])
     assert len((out / "soak.jsonl").read_text().splitlines()) == SAMPLES

@@ -196,6 +196,25 @@ def test_an_error_in_the_callback_comes_out_of_the_loop(segmenter: Segmenter) ->
         list(segmenter.stream(pattern(2), on_event=fail))
 
 
+def test_a_hook_sees_every_result_just_before_the_loop(segmenter: Segmenter) -> None:
+    seen: list[FrameResult] = []
+    for result in segmenter.stream("test-pattern:96x64@25?frames=5", on_result=seen.append):
+        assert seen[-1] is result
+        assert result.source == "test-pattern:96x64@25?frames=5"
+    assert [result.index for result in seen] == [0, 1, 2, 3, 4]
+
+
+def test_an_error_in_the_hook_comes_out_of_the_loop(segmenter: Segmenter) -> None:
+    def refuse(result: FrameResult) -> None:
+        raise ValueError(f"frame {result.index}")
+
+    with (
+        segmenter.stream("test-pattern:96x64@25?frames=5", on_result=refuse) as stream,
+        pytest.raises(ValueError, match="frame 0"),
+    ):
+        next(stream)
+
+
 def test_sources_come_and_go_while_it_runs(segmenter: Segmenter) -> None:
     stream = segmenter.stream([pattern(100_000)])
     assert next(stream).source_index == 0

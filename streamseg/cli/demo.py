@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.cli.outputs import Outputs
     from streamseg.cli.run import process
     from streamseg.cli.summary import Summary
-    from streamseg.segmenter import load
+    from streamseg.loading import load
 
     video, sheet = arguments.folder / VIDEO, arguments.folder / SHEET
     summary = Summary()

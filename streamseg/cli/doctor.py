@@ -103,7 +103,7 @@ def check_hwaccel() -> tuple[bool, str, str]:
 
 def check_network() -> tuple[bool, str, str]:
     """Run the shipped model on a grey picture."""
-    from streamseg.segmenter import load
+    from streamseg.loading import load
 
     try:
         segmenter = load()
@@ -123,8 +123,8 @@ def check_network() -> tuple[bool, str, str]:
 def check_parity() -> tuple[bool, str, str]:
     """Hold OpenVINO to ONNX Runtime with the shipped model, which is 8-bit."""
     from streamseg.export.parity import Tolerance, compare
+    from streamseg.loading import SHIPPED_MODEL
     from streamseg.runtime.choose import open_runtime
-    from streamseg.segmenter import SHIPPED_MODEL
     from streamseg.video.source import open_source
 
     try:

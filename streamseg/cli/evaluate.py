@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.datasets import open_dataset
     from streamseg.evaluate.page import make_folder
     from streamseg.evaluate.provenance import Provenance, describe_ground_truth, held_out
-    from streamseg.segmenter import SHIPPED_MODEL
+    from streamseg.loading import SHIPPED_MODEL
 
     if arguments.min_area < 0:
         raise ConfigError(f"--min-area must be 0 or more, got {arguments.min_area}")
@@ -148,7 +148,7 @@ def plan(arguments: argparse.Namespace, models: Sequence[Path]) -> Study[Any]:
     from streamseg.cli.studies import OneSetting, ValueSweep
     from streamseg.evaluate.predictions import LEAST_SCORE
     from streamseg.evaluate.sweep import EMBEDDING_DIM, Sweep
-    from streamseg.segmenter import load
+    from streamseg.loading import load
 
     of_models = arguments.sweep == EMBEDDING_DIM
     sweep = Sweep.parse(arguments.sweep) if arguments.sweep and not of_models else None

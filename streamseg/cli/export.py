@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the release."""
     from streamseg.cli.progress import stage_progress
     from streamseg.errors import ConfigError
-    from streamseg.segmenter import SHIPPED_MODEL
+    from streamseg.loading import SHIPPED_MODEL
 
     targets = targets_of(arguments.target)
     if arguments.ptxas and not arguments.ptxas.is_file():

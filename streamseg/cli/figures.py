@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment the picture, draw, write."""
     from streamseg.drawing import contact_sheet
     from streamseg.figures import COLUMNS, paper_figures
-    from streamseg.segmenter import load
+    from streamseg.loading import load
     from streamseg.video.source import open_source
 
     segmenter = load(arguments.model)

@@ -129,7 +129,7 @@ def _add_live_options(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment the sources."""
-    from streamseg.segmenter import load
+    from streamseg.loading import load
 
     options = SourceOptions(
         timeout_seconds=arguments.timeout,

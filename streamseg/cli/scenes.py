@@ -34,7 +34,7 @@ def run_scenes(arguments: argparse.Namespace) -> int:
     from streamseg.evaluate.provenance import held_out
     from streamseg.evaluate.scenes import Scenes
     from streamseg.evaluate.tracking_study import TrackingStudy
-    from streamseg.segmenter import SHIPPED_MODEL, load
+    from streamseg.loading import SHIPPED_MODEL, load
 
     for option in ("proposals", "sweep", "min_area"):
         if getattr(arguments, option):

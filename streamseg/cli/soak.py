@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.cli.progress import stage_progress
     from streamseg.evaluate.page import make_folder
     from streamseg.formats.writer import saving
-    from streamseg.segmenter import load
+    from streamseg.loading import load
     from streamseg.soak import SAMPLES, SoakReport, plot, soak
 
     if arguments.out:

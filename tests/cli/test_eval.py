@@ -13,7 +13,7 @@ import pytest
 from colour_runtime import StoppableRuntime
 from PIL import Image
 
-import streamseg.segmenter
+import streamseg.loading
 from streamseg.cli.main import main
 from streamseg.grouping import GroupingConfig
 from streamseg.results import NetworkOutput
@@ -31,7 +31,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> StoppableRuntime:
         config = GroupingConfig(min_score=min_score)
         return Segmenter(runtime, size=(160, 96), grouping=config)
 
-    monkeypatch.setattr(streamseg.segmenter, "load", load)
+    monkeypatch.setattr(streamseg.loading, "load", load)
     return runtime
 
 
@@ -198,7 +198,7 @@ def models(voc: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         runtime = WiderRuntime(int(model.stem))
         return Segmenter(runtime, size=(160, 96), grouping=GroupingConfig(min_score=min_score))
 
-    monkeypatch.setattr(streamseg.segmenter, "load", load)
+    monkeypatch.setattr(streamseg.loading, "load", load)
     for size, listed in ((8, "one"), (3, "two")):
         (voc.parent / f"{size}.json").write_text(json.dumps({"training_images": [listed]}))
     return [str(voc.parent / "8.onnx"), str(voc.parent / "3.onnx")]

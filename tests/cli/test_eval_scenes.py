@@ -11,7 +11,7 @@ from colour_runtime import StoppableRuntime
 from PIL import Image
 
 import streamseg.evaluate.scenes
-import streamseg.segmenter
+import streamseg.loading
 from streamseg.cli.main import main
 from streamseg.segmenter import Segmenter
 
@@ -20,7 +20,7 @@ from streamseg.segmenter import Segmenter
 def runtime(monkeypatch: pytest.MonkeyPatch) -> StoppableRuntime:
     runtime = StoppableRuntime()
     monkeypatch.setattr(
-        streamseg.segmenter, "load", lambda *_, **__: Segmenter(runtime, size=(160, 96))
+        streamseg.loading, "load", lambda *_, **__: Segmenter(runtime, size=(160, 96))
     )
 
     class ShortScenes(streamseg.evaluate.scenes.Scenes):

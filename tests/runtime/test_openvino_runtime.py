@@ -12,11 +12,11 @@ from small_export import Export
 
 from streamseg.errors import ConfigError, InputError, MissingExtraError, ModelError
 from streamseg.export.parity import TOLERANCES, compare
+from streamseg.loading import SHIPPED_MODEL
 from streamseg.results import Image
 from streamseg.runtime import choose
 from streamseg.runtime.choose import open_runtime
 from streamseg.runtime.onnx import OnnxRuntime
-from streamseg.segmenter import SHIPPED_MODEL
 
 pytest.importorskip("openvino")
 
