@@ -47,7 +47,7 @@ _LEAST_MARGIN = 0.04
 # Share of a segment's box that must lie where a hidden object may come up, and how like it must
 # look.
 _MIN_WITHIN_REACH = 0.7
-_MIN_LIKENESS = 0.1
+_MIN_LIKENESS = 0.05
 # Of the votes for the track's class, how many its new class must have had.
 _MIN_CLASS_SHARE = 0.2
 

@@ -24,7 +24,7 @@ _MEMORY_SECONDS = 0.5
 _SIZE_MEMORY_SECONDS = 2.0
 # What is hidden is looked for this far around its box, as a part of the frame: at first, and what
 # each second adds.
-_REACH = 0.03
+_REACH = 0.12
 _REACH_PER_SECOND = 0.2
 
 
