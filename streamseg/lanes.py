@@ -12,8 +12,9 @@ from typing import TypeAlias
 from streamseg.events import Announcer
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
+from streamseg.video.frame_buffer import Fetched
 from streamseg.video.options import SourceOptions
-from streamseg.video.prefetch import Fetched, OpenLater, Prefetch
+from streamseg.video.prefetch import OpenLater, Prefetch
 from streamseg.video.source import open_source
 
 SourceLike: TypeAlias = str | os.PathLike[str] | int | Source

@@ -15,8 +15,9 @@ from streamseg.events import Announcer, OnEvent
 from streamseg.lanes import Lane, Lanes, SourceLike, opened_later, opened_now
 from streamseg.results import FrameResult
 from streamseg.video.base import Source
+from streamseg.video.frame_buffer import Fetched, Policy
 from streamseg.video.options import SourceOptions
-from streamseg.video.prefetch import Fetched, OpenLater, Policy, Prefetch
+from streamseg.video.prefetch import OpenLater, Prefetch
 from streamseg.video.source import name_of
 
 # Frames that wait decoded where none is dropped.

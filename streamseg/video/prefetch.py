@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from threading import Condition, Event, Thread
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from streamseg.closing import Closing
-from streamseg.errors import ConfigError, InputError, StreamsegError
+from streamseg.errors import InputError, StreamsegError
 from streamseg.events import Announcer
-from streamseg.results import Frame
 from streamseg.video.base import Source
+from streamseg.video.frame_buffer import Fetched, FrameBuffer, Policy
 
 # How long close() waits for a thread that sits in a network read; that one ends by itself when
 # the source's own timeout strikes.
@@ -22,43 +19,6 @@ _JOIN_SECONDS = 1.0
 
 OpenLater: TypeAlias = Callable[[Event], Source]
 """Opens a source in the thread that will read it; the event ends its waits."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Which frames are handed on when they come faster than they are used."""
-
-    drops: bool | None = None
-    """True: the newest one; False: all of them, the source waits; None: the newest one of a live
-    source, all of any other."""
-    every: int = 1
-    """Of those, every N-th, beginning with the first."""
-
-    @classmethod
-    def of(cls, text: str | None) -> Policy:
-        """Read ``latest``, ``all`` or ``every=N``; None is the default.
-
-        Raises:
-            ConfigError: it reads otherwise.
-        """
-        if text is None:
-            return cls()
-        if text in ("latest", "all"):
-            return cls(drops=text == "latest")
-        number = re.fullmatch(r"every=([1-9]\d*)", text)
-        if not number:
-            raise ConfigError(f"a policy is latest, all or every=N, as every=3, got {text!r}")
-        return cls(every=int(number[1]))
-
-
-class Fetched(NamedTuple):
-    """One frame with what happened on its way."""
-
-    frame: Frame
-    dropped: int
-    """Frames that were thrown away just before this one, to stay up to date."""
-    decode_ms: float
-    """Time to decode it, in ms, without waiting for the camera or the network."""
 
 
 class Prefetch(Closing, Iterator[Fetched]):
@@ -72,7 +32,7 @@ class Prefetch(Closing, Iterator[Fetched]):
         self,
         source: Source | OpenLater,
         depth: int,
-        policy: Policy = Policy(),
+        policy: Policy,
         changed: Condition | None = None,
         announce: Announcer | None = None,
     ) -> None:
@@ -85,7 +45,7 @@ class Prefetch(Closing, Iterator[Fetched]):
             changed: notified whenever ``is_ready`` may have changed; to share among several.
             announce: told when the source has ended.
         """
-        self._buffer = _Buffer(depth, policy, changed or Condition())
+        self._buffer = FrameBuffer(depth, policy, changed or Condition())
         stopping = source.stopping if isinstance(source, Source) else Event()
         # The thread knows the buffer only, so that a forgotten Prefetch can be collected.
         self._thread = Thread(
@@ -159,13 +119,13 @@ def prefetch(source: Source, *, depth: int = 4, policy: str | None = None) -> Pr
     return Prefetch(source, depth, Policy.of(policy))
 
 
-def _stop(buffer: _Buffer, stopping: Event) -> None:
+def _stop(buffer: FrameBuffer, stopping: Event) -> None:
     stopping.set()
     buffer.stop()
 
 
 def _fill(
-    source: Source | OpenLater, buffer: _Buffer, stopping: Event, announce: Announcer | None
+    source: Source | OpenLater, buffer: FrameBuffer, stopping: Event, announce: Announcer | None
 ) -> None:
     """Body of the thread."""
     failure: BaseException | None = None
@@ -189,85 +149,3 @@ def _fill(
         except BaseException as problem:  # of the user's callback
             failure = failure or problem
         buffer.end(failure)
-
-
-class _Buffer:
-    """The frames between the two threads, a bounded number of them."""
-
-    def __init__(self, depth: int, policy: Policy, changed: Condition) -> None:
-        self.skipped = 0
-        self._capacity = depth
-        self._policy = policy
-        self.drops = bool(policy.drops)
-        self._changed = changed
-        self._waiting: deque[Fetched] = deque()
-        self._passed_over = 0
-        self._until_next = 0
-        self.is_stopped = False
-        self._is_ended = False
-        self._failure: BaseException | None = None
-
-    def begin(self, *, is_live: bool) -> None:
-        """Say what the policy's default depends on, before the first frame."""
-        if self._policy.drops is None:
-            self.drops = is_live
-        if self.drops:
-            self._capacity = 1
-
-    def put(self, frame: Frame, decode_ms: float) -> bool:
-        """Add a frame, waiting or dropping when full; False when no more are wanted."""
-        with self._changed:
-            if self._until_next:
-                self._until_next -= 1
-                self._passed_over += 1
-                return not self.is_stopped
-            if self.drops and self._waiting:
-                self._passed_over += 1 + self._waiting.popleft().dropped
-            self._changed.wait_for(lambda: len(self._waiting) < self._capacity or self.is_stopped)
-            if self.is_stopped:
-                return False
-            self._waiting.append(Fetched(frame, self._passed_over, decode_ms))
-            self._passed_over = 0
-            self._until_next = self._policy.every - 1
-            self._changed.notify_all()
-            return True
-
-    def is_ready(self) -> bool:
-        """Whether ``get`` would not wait."""
-        return self.has_frame() or self._is_ended or self.is_stopped
-
-    def has_frame(self) -> bool:
-        """Whether ``get`` would give one at once."""
-        return bool(self._waiting)
-
-    def get(self) -> Fetched | None:
-        """Wait for a frame; None at the end.
-
-        Raises:
-            BaseException: what ended the thread, once, after its last frame.
-        """
-        with self._changed:
-            self._changed.wait_for(self.is_ready)
-            if self._waiting:
-                fetched = self._waiting.popleft()
-                self._changed.notify_all()
-                return fetched
-            failure, self._failure = self._failure, None
-            if failure is not None:
-                raise failure
-            return None
-
-    def end(self, failure: BaseException | None) -> None:
-        """Say that no frame follows, and why if it is not the end of the media."""
-        with self._changed:
-            self._is_ended = True
-            self._failure = failure
-            self._changed.notify_all()
-
-    def stop(self) -> None:
-        """Forget the frames and take no more."""
-        with self._changed:
-            self.is_stopped = True
-            self._waiting.clear()
-            self._failure = None
-            self._changed.notify_all()
