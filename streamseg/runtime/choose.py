@@ -66,7 +66,7 @@ def openvino_is_faster() -> bool:
     """Where it loads and the CPU computes in bfloat16.
 
     The 8-bit model then took three quarters of ONNX Runtime's time (AVX-512, without AMX), for
-    the second or two that OpenVINO needs to compile.
+    the second that OpenVINO needs to compile for each size of picture.
     """
     if not find_spec("openvino"):
         return False

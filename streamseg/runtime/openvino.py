@@ -38,8 +38,9 @@ SIZES_KEPT: Final = 8
 class OpenVinoRuntime:
     """A model file in OpenVINO.
 
-    The network is compiled once for all sizes, which takes a second, and once more for a size that
-    comes a second time: pictures then take two thirds of the time.
+    The network is compiled for the size that comes first, which takes a second; for all sizes when
+    another one comes; and for that one when it comes a second time: pictures then take two thirds
+    of the time.
     """
 
     def __init__(
@@ -111,13 +112,15 @@ class OpenVinoRuntime:
         return network_output(output[self._embeddings], output[LOGITS], self._embeddings)
 
     def _request(self, shape: tuple[int, ...]) -> InferRequest:
-        """The network for pictures [H, W, 3]: compiled for them, or at first for all sizes."""
+        """The network for pictures [H, W, 3]: compiled for them, or for all sizes."""
+        is_first = not self._seen  # of a video most likely, whose frames have one size
         if shape not in self._seen and self.size is None:
             self._seen[shape] = None
             if len(self._seen) > SIZES_SEEN:
                 self._seen.popitem(last=False)
-            self._for_all_sizes = self._for_all_sizes or self._compiled(self._model)
-            return self._for_all_sizes
+            if not is_first:
+                self._for_all_sizes = self._for_all_sizes or self._compiled(self._model)
+                return self._for_all_sizes
         if shape not in self._requests:
             if len(self._requests) == SIZES_KEPT:
                 self._requests.popitem(last=False)

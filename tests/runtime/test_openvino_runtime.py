@@ -42,6 +42,28 @@ def test_the_shipped_model_says_the_same_at_every_size() -> None:
     parity.check(TOLERANCES["int8"])
 
 
+def test_it_is_compiled_for_the_first_size_and_for_others_that_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = OpenVinoRuntime(SHIPPED_MODEL)
+    compiled = []
+    really = found._core.compile_model
+
+    class Core:
+        def compile_model(self, model: Any, *rest: Any) -> Any:
+            shape = model.inputs[0].partial_shape
+            compiled.append(tuple(shape.to_shape())[1:3] if shape.is_static else "all sizes")
+            return really(model, *rest)
+
+    monkeypatch.setattr(found, "_core", Core())
+    told = []
+    for picture in pictures((96, 64), (96, 64), (64, 64), (32, 64), (64, 64), (96, 64)):
+        found.run(picture)
+        told.append(len(compiled))
+    assert compiled == [(64, 96), "all sizes", (64, 64)]
+    assert told == [1, 1, 2, 2, 3, 3]
+
+
 @pytest.mark.parametrize(
     "kind", [{}, {"size": (96, 64)}, {"precision": "fp16", "size": (96, 64), "channels_last": True}]
 )
