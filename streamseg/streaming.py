@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from threading import Condition
@@ -64,6 +66,8 @@ class Stream(Closing, Iterator[FrameResult]):
         self._lanes = Lanes()
         self._begun: _Begun | None = None
         self._added = self._results = 0
+        self._returned_at = math.inf
+        self._network_seconds = 0.0
         self._errors: list[StreamsegError] = []
         self._is_paused = self._is_stopped = False
         self._is_single = isinstance(sources, str | os.PathLike | int | Source)
@@ -84,6 +88,7 @@ class Stream(Closing, Iterator[FrameResult]):
             SourceError: the only source cannot be read any further; or there are several, and
                 not one gave a frame.
         """
+        used_seconds = time.monotonic() - self._returned_at
         try:
             begun = self._take_begun() or self._begin(wait=True)
         except Exception:
@@ -95,17 +100,23 @@ class Stream(Closing, Iterator[FrameResult]):
             if self._errors and not self._results:
                 raise self._errors[0]
             raise StopIteration
-        if self._any_drops():
+        following = None
+        if not self._any_drops():
+            following = self._begin(wait=False)
+        elif used_seconds <= self._network_seconds:
             # what is taken now is worked on at once, and as new as can be
             self._chain.wait_until_free()
-        following = self._begin(wait=False)
+            following = self._begin(wait=False)
+        # else it would lie about, growing old, until the user of the last result wants the next
         with self._changed:
             self._begun = None if self._is_stopped else following
         self._results += 1
         result = begun.finish(begun.lane.tracker)
         result = replace(result, source=begun.lane.name, source_index=begun.lane.index)
+        self._network_seconds = result.timings_ms["network"] / 1e3
         if self._on_result:
             self._on_result(result)
+        self._returned_at = time.monotonic()
         return result
 
     def add(self, source: SourceLike) -> int:

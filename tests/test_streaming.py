@@ -298,6 +298,16 @@ def test_results_show_what_the_camera_sees_now() -> None:
         stream.close()
 
 
+def test_a_slow_user_of_a_camera_gets_no_result_that_has_lain_about() -> None:
+    segmenter = Segmenter(SlowRuntime(0.02))
+    ages = []
+    for result in segmenter.stream(pattern(60), options=REALTIME):
+        ages.append(result.latency_ms)
+        time.sleep(0.3)
+    assert len(ages) > 4
+    assert np.median(ages[2:]) < 150
+
+
 def test_a_device_works_ahead_but_no_result_waits_for_the_next_frame_of_a_camera() -> None:
     runtime = AheadRuntime()
     segmenter = Segmenter(runtime, size=(160, 96))
