@@ -7,16 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TypeVar
 
+from streamseg.closing import Closing
 from streamseg.errors import DeviceError
 from streamseg.runtime.device.backend import Backend
 from streamseg.runtime.device.resources import Resource
 
-Self = TypeVar("Self", bound="Lender")
 
-
-class Lender:
+class Lender(Closing):
     """Keeps account of a device's resources and gives all of them back in the end."""
 
     def __init__(self, backend: Backend) -> None:
@@ -68,10 +66,6 @@ class Lender:
                 refusals.append(error)
         if refusals:
             raise refusals[0]
-
-    def __enter__(self: Self) -> Self:
-        """Does nothing; see ``current``."""
-        return self
 
     def __exit__(
         self,
