@@ -101,22 +101,22 @@ class Stream(Closing, Iterator[FrameResult]):
                 raise self._errors[0]
             raise StopIteration
         following = None
-        if not self._any_drops():
+        may_grow_old = self._any_drops()
+        # for a user who is slower than the network it would lie about
+        if not may_grow_old or used_seconds <= self._network_seconds:
+            if may_grow_old:
+                # what is taken then is worked on at once, and as new as can be
+                self._chain.wait_until_free()
             following = self._begin(wait=False)
-        elif used_seconds <= self._network_seconds:
-            # what is taken now is worked on at once, and as new as can be
-            self._chain.wait_until_free()
-            following = self._begin(wait=False)
-        # else it would lie about, growing old, until the user of the last result wants the next
         with self._changed:
             self._begun = None if self._is_stopped else following
         self._results += 1
         result = begun.finish(begun.lane.tracker)
         result = replace(result, source=begun.lane.name, source_index=begun.lane.index)
         self._network_seconds = result.timings_ms["network"] / 1e3
+        self._returned_at = time.monotonic()
         if self._on_result:
             self._on_result(result)
-        self._returned_at = time.monotonic()
         return result
 
     def add(self, source: SourceLike) -> int:

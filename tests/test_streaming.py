@@ -298,12 +298,16 @@ def test_results_show_what_the_camera_sees_now() -> None:
         stream.close()
 
 
-def test_a_slow_user_of_a_camera_gets_no_result_that_has_lain_about() -> None:
+@pytest.mark.parametrize("is_slow_in_hook", [False, True])
+def test_a_slow_user_of_a_camera_gets_no_result_that_has_lain_about(is_slow_in_hook: bool) -> None:
     segmenter = Segmenter(SlowRuntime(0.02))
+    in_hook, in_loop = (0.3, 0.0) if is_slow_in_hook else (0.0, 0.3)
     ages = []
-    for result in segmenter.stream(pattern(60), options=REALTIME):
+    for result in segmenter.stream(
+        pattern(60), options=REALTIME, on_result=lambda _: time.sleep(in_hook)
+    ):
         ages.append(result.latency_ms)
-        time.sleep(0.3)
+        time.sleep(in_loop)
     assert len(ages) > 4
     assert np.median(ages[2:]) < 150
 
