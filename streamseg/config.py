@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
-from streamseg.classes import VOC_CLASSES
+from streamseg.classes import COCO_CLASSES
 from streamseg.errors import ConfigError, InputError
 
 SIZE_MULTIPLE = 32
@@ -34,9 +34,9 @@ class ModelConfig:
         ConfigError: a value is outside its range.
     """
 
-    trunk: str = "lite"
-    """``lite``, ``deeplab`` (the paper's), or the name of any timm backbone with features at
-    strides 4, 8, 16 and 32."""
+    trunk: str = "picodet-s"
+    """``picodet-s``, ``-m``, ``-l``, ``lite``, ``deeplab`` (the paper's), or the name of any timm
+    backbone with features at strides 4, 8, 16 and 32."""
     pyramid: tuple[float, ...] = (1.0,)
     """Scales of the picture that the network sees, in quarters; their features are averaged.
     Paper: 0.25, 0.5, 1, 2."""
@@ -50,11 +50,11 @@ class ModelConfig:
     """Input pixels per feature-map pixel; 4 is all that the network offers."""
     taus: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9)
     """Similarity thresholds, one classifier each, rising."""
-    class_names: tuple[str, ...] = VOC_CLASSES
+    class_names: tuple[str, ...] = COCO_CLASSES
     """Class k is ``class_names[k-1]``; 0 is background."""
-    pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     """RGB, in grey levels 0..255; part of the exported graph."""
-    pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     """RGB, in grey levels; part of the exported graph."""
     coordinate_scale_px: float = 128.0
     """Input pixels from the centre that make 1.0 in the coordinate channels."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from streamseg.classes import VOC_CLASSES
 from streamseg.config import ModelConfig
 from streamseg.datasets import VocLayout
 from streamseg.train.config import TrainConfig
@@ -21,12 +22,13 @@ MODEL = ModelConfig(
     neck_channels=16,
     head_channels=16,
     taus=(0.5, 0.75),
+    class_names=VOC_CLASSES,
     max_pixels=96 * 64,
 )
 RUN = TrainConfig(
     steps=40,
     batch_size=3,
-    crop_size=64,
+    crop_sizes=(64,),
     learning_rate=5e-3,
     trunk_learning_rate=2e-3,
     warmup=0.1,

@@ -37,7 +37,6 @@ CALIBRATION_PICTURES = 64
 SHORTHANDS: dict[str, tuple[Callable[[str], object], str]] = {
     "steps": (int, "length of the run in steps"),
     "batch_size": (int, "pictures a step"),
-    "crop_size": (int, "side of a training picture in pixels"),
     "learning_rate": (float, "of neck and heads, at its peak"),
     "trunk_learning_rate": (float, "of the trunk, at its peak"),
     "seed": (int, "source of all chance"),

@@ -4,31 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamseg.classes import VOC_CLASSES
+from streamseg.classes import VOC_CLASSES, plain_name
 from streamseg.datasets.splits import read_text
 from streamseg.errors import DataError
 
 ALL_CLASSES = frozenset(range(1, len(VOC_CLASSES) + 1))
-
-_OTHER_NAMES = {
-    "airplane": "aeroplane",
-    "motorcycle": "motorbike",
-    "couch": "sofa",
-    "television": "tvmonitor",
-    "tv": "tvmonitor",
-}
-
-
-def plain_name(name: str) -> str:
-    """One spelling for all names of a class: that of VOC where VOC has the class.
-
-    Case, spaces, hyphens and underscores do not matter.
-
-    >>> plain_name("Dining Table"), plain_name("tv"), plain_name("traffic light")
-    ('diningtable', 'tvmonitor', 'trafficlight')
-    """
-    plain = "".join(letter for letter in name.lower() if letter not in " -_")
-    return _OTHER_NAMES.get(plain, plain)
 
 
 def class_of_name(name: str) -> int | None:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 
-from streamseg.datasets.class_names import plain_name
+from streamseg.classes import plain_name
 from streamseg.formats.writer import OneSource
 from streamseg.results import FrameResult, Instance
 

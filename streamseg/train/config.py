@@ -23,8 +23,10 @@ class TrainConfig:
     steps: int = 4000
     """Length of the run; the schedules of learning rate and λ stretch over it."""
     batch_size: int = 8
-    crop_size: int = 320
-    """Side of the square training pictures in pixels, a multiple of 32."""
+    """Images a step, of the first of ``crop_sizes``."""
+    crop_sizes: tuple[int, ...] = (320, 256, 448, 640)
+    """Sides of the square training images in pixels, multiples of 32. A step's images have one
+    size, drawn at random, and as many pixels together as those of the first size have."""
     seed: int = 0
     rotation_degrees: float = 10.0
     """Paper."""
@@ -54,6 +56,11 @@ class TrainConfig:
     """Of the overlap loss of softly grown masks, the paper's idea of differentiable growing; 0
     is off."""
     learning_rate: float = 2e-3
+    trunk_weights: str = ""
+    """File that a PicoDet trunk starts from, see ``streamseg.model.picodet.load_published``."""
+    trunk_start: float = 0.0
+    """Fraction of the run before which the trunk does not learn: steps are faster, and new heads
+    do not disturb it."""
     trunk_learning_rate: float = 2e-4
     """The trunk starts from ImageNet and learns slower. Paper; the value is ours: 1e-3 forgets so
     much that cows become dogs."""
@@ -80,7 +87,7 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         not_negative = ("seed", "points_in_background", "class_weight", "semantic_weight")
-        for name in (*not_negative, "class_weight_start", "mask_weight", "balance"):
+        for name in (*not_negative, "class_weight_start", "mask_weight", "balance", "trunk_start"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("warmup", "decay", "learning_rate", "trunk_learning_rate", "clip_norm"):
@@ -102,10 +109,17 @@ class TrainConfig:
                 raise ConfigError(
                     f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
                 )
-        if self.crop_size < SIZE_MULTIPLE or self.crop_size % SIZE_MULTIPLE:
+        if not self.crop_sizes or any(
+            size < SIZE_MULTIPLE or size % SIZE_MULTIPLE for size in self.crop_sizes
+        ):
             raise ConfigError(
-                f"crop_size must be a multiple of {SIZE_MULTIPLE}, got {self.crop_size}"
+                f"crop_sizes must be multiples of {SIZE_MULTIPLE}, got {self.crop_sizes}"
             )
+
+    def batch_size_at(self, size: int, processes: int = 1) -> int:
+        """Images a step where their side is ``size``: a multiple of the processes that share it."""
+        ratio = self.crop_sizes[0] / size
+        return processes * max(1, round(self.batch_size * ratio * ratio / processes))
 
     def learning_rate_factor(self, step: int) -> float:
         """Trapezoid: up, flat, down to 0. The flat part lets a run be prolonged."""

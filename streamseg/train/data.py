@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from streamseg.array_frame import frame_of_array
+from streamseg.classes import VOC_CLASSES, plain_name
 from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, InstanceDataset, Sample
+from streamseg.errors import ConfigError
 from streamseg.results import Image
 from streamseg.train.augment import Chance, Crop, choose_view, cut
 from streamseg.train.balance import BalancedDraw
@@ -32,7 +35,7 @@ class Batch:
     class_of_object: list[Tensor]
     """B × [M] int64."""
     unlabelled: Tensor
-    """[B, C+1] bool: classes that may be in the picture without a mask."""
+    """[B, C] bool: classes that may be in the image without a mask."""
     centres: Tensor
     """[B, 2] float32: x and y of each crop's centre in pixels from that of its picture."""
     image_ids: list[str]
@@ -86,7 +89,9 @@ class BatchStream(Dataset[Batch]):
         self.balanced = BalancedDraw(datasets, config.balance)
         self.model_config = model_config
         self.config = config
+        self.processes = processes
         self.share = slice(process, None, processes)
+        self.class_of_voc = model_classes(model_config.class_names)
 
     def __len__(self) -> int:
         """Number of steps of a whole run."""
@@ -100,17 +105,19 @@ class BatchStream(Dataset[Batch]):
         """
         started = time.perf_counter()
         rng = np.random.default_rng((self.config.seed, step))
-        drawn = [(self.balanced.draw(rng), Chance.draw(rng)) for _ in range(self.config.batch_size)]
+        size = int(rng.choice(self.config.crop_sizes))
+        count = self.config.batch_size_at(size, self.processes)
+        drawn = [(self.balanced.draw(rng), Chance.draw(rng)) for _ in range(count)]
         crops, labels, classes, unlabelled, image_ids = [], [], [], [], []
         for (data, image_id), chance in drawn[self.share]:
             sample = data.load(image_id)
-            crop = self._crop(sample, chance)
+            crop = self._crop(sample, size, chance)
             found, kept = feature_map_labels(
                 crop, self.model_config.stride, self.config.min_instance_px
             )
             crops.append(crop)
             labels.append(found)
-            classes.append(torch.from_numpy(sample.class_of_object[kept]))
+            classes.append(torch.from_numpy(self.class_of_voc[sample.class_of_object[kept]]))
             unlabelled.append(self._unlabelled(data, sample))
             image_ids.append(image_id)
         return Batch(
@@ -124,18 +131,18 @@ class BatchStream(Dataset[Batch]):
         )
 
     def _unlabelled(self, data: InstanceDataset, sample: Sample) -> Tensor:
-        """[C+1] bool: classes that may be in the picture without a mask."""
-        unlabelled = torch.ones(len(self.model_config.class_names) + 1, dtype=torch.bool)
-        unlabelled[[0, *data.labelled_classes, *sample.class_of_object]] = False
+        """[C] bool: classes that may be in the image without a mask."""
+        unlabelled = torch.ones(len(self.model_config.class_names), dtype=torch.bool)
+        labelled = [*data.labelled_classes, *sample.class_of_object]
+        unlabelled[self.class_of_voc[labelled] - 1] = False
         return unlabelled
 
-    def _crop(self, sample: Sample, chance: Chance) -> Crop:
+    def _crop(self, sample: Sample, size: int, chance: Chance) -> Crop:
         """Cut a training picture; scale 1 is the size at which the model will see the whole."""
         height, width = sample.object_map.shape
         in_use = math.sqrt(math.prod(self.model_config.input_size(width, height)))
         scale = in_use / math.sqrt(width * height)
         smallest, largest = self.config.scale_range
-        size = self.config.crop_size
         view = choose_view(
             sample,
             size,
@@ -145,6 +152,22 @@ class BatchStream(Dataset[Batch]):
             chance=chance,
         )
         return cut(sample, size, view)
+
+
+def model_classes(class_names: Sequence[str]) -> NDArray[np.int64]:
+    """The model's class for each of VOC's.
+
+    Returns:
+        int64 [21], 1..C; 0 at 0.
+
+    Raises:
+        ConfigError: the model has no name for one of them.
+    """
+    names = [plain_name(name) for name in class_names]
+    missing = [name for name in VOC_CLASSES if plain_name(name) not in names]
+    if missing:
+        raise ConfigError(f"class_names lacks {', '.join(missing)}")
+    return np.array([0, *(names.index(plain_name(name)) + 1 for name in VOC_CLASSES)])
 
 
 def pictures_in_use(

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from streamseg.errors import ModelError, TrainingError
 from streamseg.model.network import Network
-from streamseg.model.trunks import freeze_early
 from streamseg.model.weights import Checkpoint, misfit
 from streamseg.train.averaging import WeightAverage
 from streamseg.train.config import TrainConfig
@@ -46,9 +45,11 @@ class Learner:
         precision = choose_precision(config.mixed_precision, self.device)
         self.network = network
         self.model_config = network.config
-        freeze_early(network.trunk)
+        for parameter in network.trunk.early():
+            parameter.requires_grad_(False)
+        self._trunk = [p for p in network.trunk.parameters() if p.requires_grad]
         if processes.count > 1 and self.device.type == "cuda":
-            for name in ("neck", "embedding_head", "class_head"):
+            for name in ("neck", "embedding_head", "foreground_head"):
                 part = nn.SyncBatchNorm.convert_sync_batchnorm(getattr(network, name))
                 setattr(network, name, part)
         network.to(self.device).to(memory_format=torch.channels_last)
@@ -56,17 +57,14 @@ class Learner:
         self.average = WeightAverage(network, config.ema_decay) if config.ema_decay else None
         if old:
             self._restore(old)
-        outputs = TrainingOutputs(network, precision)
-        self._outputs = processes.share_gradients(outputs, self.device)
+        self._outputs = TrainingOutputs(network, precision)
+        self._shared = processes.share_gradients(self._outputs, self.device)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         """AdamW with a group each for the trunk and the rest; rates are set at every step."""
-        network = self.network
-        trunk = [p for p in network.trunk.parameters() if p.requires_grad]
-        rest = [*network.neck.parameters()]
-        for head in (network.embedding_head, network.class_head, network.semantic_head):
-            rest.extend(head.parameters())
-        groups = [{"params": trunk}, {"params": rest}]
+        of_trunk = {id(parameter) for parameter in self.network.trunk.parameters()}
+        rest = [p for p in self.network.parameters() if id(p) not in of_trunk]
+        groups = [{"params": self._trunk}, {"params": rest}]
         return torch.optim.AdamW(groups, weight_decay=self.config.weight_decay)
 
     def _restore(self, old: Checkpoint) -> None:
@@ -106,13 +104,14 @@ class Learner:
             TrainingError: the loss or the gradient is not finite.
         """
         config = self.config
+        self._let_trunk_learn(step >= config.trunk_start * config.steps)
         peaks = (config.trunk_learning_rate, config.learning_rate)
         for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * config.learning_rate_factor(step)
         seed = (hash((config.seed, step)) + self.processes.rank) & 0xFFFFFFFF
         points = [p.to(self.device) for p in draw_batch_points(batch, config, seed)]
         here = batch.to(self.device)
-        outputs = self._outputs(here.pixels, here.centres)
+        outputs = self._shared(here.pixels, here.centres)
         losses = batch_losses(
             outputs, here, points, self.model_config.taus, config, step, self.processes
         )
@@ -135,6 +134,14 @@ class Learner:
         if self.average:
             self.average.update(self.network, step)
         return Learnt(*[step, *values.tolist(), float(norm)]), stop
+
+    def _let_trunk_learn(self, learns: bool) -> None:
+        """Freeze the trunk or let it learn; frozen, it costs no backward pass."""
+        if self._trunk and self._trunk[0].requires_grad != learns:
+            for parameter in self._trunk:
+                parameter.requires_grad_(learns)
+                parameter.grad = None
+            self._shared = self.processes.share_gradients(self._outputs, self.device)
 
     def _over_all_processes(
         self, losses: Losses, interrupted: Callable[[], bool]

@@ -16,6 +16,7 @@ from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
 from streamseg.interrupts import held_back
 from streamseg.model.network import Network
+from streamseg.model.picodet import load_published
 from streamseg.model.weights import Checkpoint, load_checkpoint, network_from, save_checkpoint
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import BatchStream
@@ -89,6 +90,8 @@ class Trainer:
             network = network_from(start_from, model_config)
         else:
             network = Network(self.model_config, pretrained=old is None)
+            if config.trunk_weights and not old:
+                load_published(network.trunk, Path(config.trunk_weights))
         try:
             self.learner = Learner(network, config, self.processes, old)
         except ModelError as error:
@@ -144,8 +147,8 @@ class Trainer:
                 cause = str(error).partition("\n")[0]
                 raise TrainingError(
                     f"memory ran out at step {self.step} ({cause}); lower "
-                    f"batch_size (now {self.config.batch_size}) or crop_size (now "
-                    f"{self.config.crop_size}) and run again"
+                    f"batch_size (now {self.config.batch_size}) or crop_sizes (now "
+                    f"{self.config.crop_sizes}) and run again"
                 ) from error
             self.save()
             raise
@@ -172,12 +175,13 @@ class Trainer:
             started = time.perf_counter()
             learnt, stop = self.learner.learn(batch, self.step, interrupted)
             done = time.perf_counter()
+            images = len(batch.image_ids) * self.processes.count
             metrics = StepMetrics(
                 **asdict(learnt),
                 seconds=done - started,
                 waiting_seconds=started - asked,
-                images_per_second=self.config.batch_size / (done - asked),
-                loader_images_per_second=workers * self.config.batch_size / batch.seconds,
+                images_per_second=images / (done - asked),
+                loader_images_per_second=workers * images / batch.seconds,
             )
             self.step += 1
             yield metrics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,6 @@ from streamseg.model.losses import (
     seed_targets,
     semantic_loss,
     soft_mask_loss,
-    with_unknown,
 )
 from streamseg.model.network import Network
 from streamseg.train.config import TrainConfig
@@ -25,6 +25,19 @@ from streamseg.train.processes import Processes
 
 SOFT_MASK_EVERY = 4
 """Of the drawn pixels only every fourth grows a soft mask: it is compared with every pixel."""
+
+
+class Outputs(NamedTuple):
+    """What the losses look at, float32, a row each pixel."""
+
+    embeddings: Tensor
+    """[B, N, D], N pixels of the map at stride 4."""
+    foreground: Tensor
+    """[B, N, T], logits of F."""
+    semantic: Tensor
+    """[B, N], logits of the semantic loss's foreground."""
+    classes: Tensor
+    """[B, N/4, C], log Q at stride 8."""
 
 
 class TrainingOutputs(nn.Module):
@@ -42,24 +55,31 @@ class TrainingOutputs(nn.Module):
         self.network = network
         self.precision = precision
 
-    def forward(self, pixels: Tensor, centres: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, pixels: Tensor, centres: Tensor) -> Outputs:
         """Run the network on a batch.
 
         Args:
             pixels: uint8 [B, 3, S, S].
             centres: float32 [B, 2], see ``Network.heads``.
-
-        Returns:
-            float32: embeddings [B, D, h, w], logits [B, T, C+1, h, w] and the class logits of
-            the semantic loss [B, C+1, h, w].
         """
         pixels = pixels.float().contiguous(memory_format=torch.channels_last)
         mixed = self.precision != torch.float32
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=mixed):
             features = self.network.features(pixels)
         features = features.float()
-        embeddings, logits = self.network.heads(features, centres)
-        return embeddings, logits, self.network.semantic_head(features)
+        maps = self.network.heads(features, centres)
+        # pixels as rows: in channels-last memory these are views, and so are their gradients
+        return Outputs(
+            embeddings=_rows(maps.embeddings),
+            foreground=_rows(maps.foreground),
+            semantic=_rows(self.network.semantic_head(features.fine)).squeeze(2),
+            classes=_rows(maps.classes).log_softmax(2),
+        )
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """[B, X, h, w] → [B, h·w, X]."""
+    return maps.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 @dataclass(frozen=True)
@@ -101,7 +121,7 @@ def draw_batch_points(batch: Batch, config: TrainConfig, seed: int) -> list[Poin
 
 
 def batch_losses(
-    outputs: tuple[Tensor, Tensor, Tensor],
+    outputs: Outputs,
     batch: Batch,
     points: Sequence[Points],
     taus: tuple[float, ...],
@@ -114,20 +134,17 @@ def batch_losses(
     Args:
         outputs: of ``TrainingOutputs``.
         batch: on the same device.
-        points: drawn pixels of every picture, on the same device.
+        points: drawn pixels of every image, on the same device.
         taus: T similarity thresholds.
         config: weights of the losses.
         step: λ depends on it.
         processes: those that share the batch.
     """
-    embeddings, logits, semantic_logits = outputs
-    # pixels as rows: in channels-last memory these are views, and so are their gradients
-    embedding_rows = embeddings.permute(0, 2, 3, 1).flatten(1, 2)  # [B, N, D]
-    logit_rows = logits.permute(0, 3, 4, 1, 2).flatten(1, 2)  # [B, N, T, C+1]
-    picture = torch.cat([torch.full_like(p.index, i) for i, p in enumerate(points)])
-    where = (picture, torch.cat([p.index for p in points]))
-    all_drawn = embedding_rows[where]
+    image = torch.cat([torch.full_like(p.index, i) for i, p in enumerate(points)])
+    index = torch.cat([p.index for p in points])
+    all_drawn = outputs.embeddings[image, index]
     drawn = all_drawn.split([len(p.index) for p in points])
+    coarse = coarse_index(batch.labels[0].shape[1], batch.labels[0].shape[0], index.device)
 
     metrics = [
         embedding_loss(rows, p, size_exponent=config.size_exponent)
@@ -140,20 +157,26 @@ def batch_losses(
         [
             seed_targets(rows, pixels, labels, classes, taus, good_iou=config.good_iou)
             for rows, pixels, labels, classes in zip(
-                drawn, embedding_rows, batch.labels, batch.class_of_object, strict=True
+                drawn, outputs.embeddings, batch.labels, batch.class_of_object, strict=True
             )
         ]
     )
-    unlabelled = batch.unlabelled[:, None, None]  # [B, 1, 1, C+1]
-    seeds = classification_loss(with_unknown(logit_rows[where], unlabelled[:, 0][picture]), targets)
+    seeds = classification_loss(
+        outputs.foreground[image, index],
+        outputs.classes[image, coarse[index]],
+        targets,
+        batch.unlabelled[image],
+    )
     good = targets[torch.cat([p.instance for p in points]) > 0] > 0
     semantics = torch.stack(
         [
-            semantic_loss(picture_logits, labels, classes)
-            for picture_logits, labels, classes in zip(
-                with_unknown(semantic_logits.permute(0, 2, 3, 1), unlabelled),
+            semantic_loss(foreground, classes[coarse], labels.flatten(), of_object, unlabelled)
+            for foreground, classes, labels, of_object, unlabelled in zip(
+                outputs.semantic,
+                outputs.classes,
                 batch.labels,
                 batch.class_of_object,
+                batch.unlabelled,
                 strict=True,
             )
         ]
@@ -164,7 +187,7 @@ def batch_losses(
             [
                 soft_mask_loss(rows[::SOFT_MASK_EVERY], pixels, labels, p.every(SOFT_MASK_EVERY))
                 for rows, pixels, labels, p in zip(
-                    drawn, embedding_rows, batch.labels, points, strict=True
+                    drawn, outputs.embeddings, batch.labels, points, strict=True
                 )
             ]
         ).mean()
@@ -184,3 +207,10 @@ def batch_losses(
         good_seeds=good.sum(),
         possible_seeds=torch.tensor(good.numel(), device=good.device),
     )
+
+
+def coarse_index(width: int, height: int, device: torch.device) -> Tensor:
+    """[h·w] int64: for every pixel of a map the one that covers it in a map of half the size."""
+    rows = torch.arange(height, device=device) // 2
+    columns = torch.arange(width, device=device) // 2
+    return (rows[:, None] * (width // 2) + columns).flatten()

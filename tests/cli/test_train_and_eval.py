@@ -42,8 +42,8 @@ def test_train_leaves_a_model_that_eval_can_score(
     run = tmp_path / "run"
     train = ["train", "--data", str(voc_folder), "--out", str(run)]
     file = tmp_path / "run.toml"
-    file.write_text("[train]\nbatch_size = 2\ncrop_size = 96\n[model]\nembedding_dim = 8\n")
-    small = ["--config", str(file), "--set", "train.crop_size=64", "--val", str(voc_folder)]
+    file.write_text("[train]\nbatch_size = 2\ncrop_sizes = [96]\n[model]\nembedding_dim = 8\n")
+    small = ["--config", str(file), "--set", "train.crop_sizes=[64]", "--val", str(voc_folder)]
     assert main([*train, "--steps", "2", *small]) == 0
     # after two steps quantization may rightly refuse; it must not spoil the rest
     assert (run / "model.int8.onnx").exists() or "no model.int8.onnx" in capsys.readouterr().out
@@ -54,7 +54,7 @@ def test_train_leaves_a_model_that_eval_can_score(
     # a run goes on with its own numbers
     assert main([*train, "--steps", "3"]) == 0
     whole = (run / "config.toml").read_text().splitlines()
-    assert {"steps = 3", "batch_size = 2", "crop_size = 64", "embedding_dim = 8"} <= set(whole)
+    assert {"steps = 3", "batch_size = 2", "crop_sizes = [64]", "embedding_dim = 8"} <= set(whole)
     assert main([*train, "--steps", "1"]) == 1
     assert "has done 3 steps already" in capsys.readouterr().err
     assert main([*train, "--set", "model.embedding_dim=9"]) == 1

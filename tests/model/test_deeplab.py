@@ -21,12 +21,15 @@ def test_the_papers_network_sees_four_scales_and_answers_at_stride_4() -> None:
     network = Network(PAPER).eval()
     seen: list[tuple[int, ...]] = []
     network.trunk.register_forward_hook(
-        lambda module, inputs, output: seen.append((*inputs[0].shape[2:], *output.shape[1:]))
+        lambda module, inputs, output: seen.append(
+            (*inputs[0].shape[2:], *output.features[0].shape[1:])
+        )
     )
     with torch.inference_mode():
-        embeddings, logits = network(torch.rand(1, 3, 64, 128) * 255)
-    assert embeddings.shape == (1, 64, 16, 32)
-    assert logits.shape == (1, 4, 21, 16, 32)
+        maps = network(torch.rand(1, 3, 64, 128) * 255)
+    assert maps.embeddings.shape == (1, 64, 16, 32)
+    assert maps.foreground.shape == (1, 4, 16, 32)
+    assert maps.classes.shape == (1, 80, 8, 16)
     # 0.25 of 64 is rounded up to the trunk's smallest input
     sizes = [(32, 32), (32, 64), (64, 128), (128, 256)]
     assert seen == [(h, w, 256, h // 8, w // 8) for h, w in sizes]
@@ -47,7 +50,7 @@ def test_fetched_weights_are_those_of_torchvision_up_to_the_last_layer(
     trunk = Deeplab(pretrained=True).eval()
     pixels = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        classified = whole.classifier[-1](trunk(pixels))
+        classified = whole.classifier[-1](trunk(pixels).features[0])
         expected = whole.classifier(whole.backbone(pixels)["out"])
     assert_close(classified, expected)
 
@@ -66,8 +69,9 @@ def test_a_pyramid_averages_the_features_of_its_scales() -> None:
     pixels = torch.rand(1, 3, 64, 64) * 255
     half = torch.nn.functional.interpolate(pixels, (32, 32), mode="bilinear")
     with torch.inference_mode():
-        coarse = torch.nn.functional.interpolate(one.features(half), (16, 16), mode="bilinear")
-        assert_close(two.features(pixels), (coarse + one.features(pixels)) / 2)
+        small_map, fine = one.features(half).fine, one.features(pixels).fine
+        enlarged = torch.nn.functional.interpolate(small_map, (16, 16), mode="bilinear")
+        assert_close(two.features(pixels).fine, (enlarged + fine) / 2)
 
 
 @pytest.mark.parametrize("scale", [0.25, 0.5, 1.0, 1.75, 2.0])

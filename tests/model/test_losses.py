@@ -16,12 +16,12 @@ from streamseg.model.losses import (
     draw_points,
     embedding_loss,
     log_dissimilarity,
+    log_likelihood,
     log_similarity,
     seed_targets,
     semantic_loss,
     soft_mask_loss,
     squared_distances,
-    with_unknown,
 )
 
 TAUS = (0.25, 0.5, 0.75, 0.9)
@@ -141,28 +141,63 @@ def test_without_objects_every_seed_is_background() -> None:
     assert targets.tolist() == [[0] * len(TAUS)] * 5
 
 
+LABELLED = torch.zeros(6, 3, dtype=torch.bool)
+"""Of three classes none is unlabelled."""
+
+
+def probabilities(foreground: Tensor, classes: Tensor) -> Tensor:
+    """[P, T, C+1], background first: what the likelihoods are of, without logarithms."""
+    of_class = foreground.sigmoid()[..., None] * classes.exp()[:, None]
+    return torch.cat((1 - of_class.sum(2, keepdim=True), of_class), 2)
+
+
+def random_factors(pixels: int = 6) -> tuple[Tensor, Tensor]:
+    """Logits of F [P, 4] and log Q [P, 3]."""
+    generator = chance()
+    foreground = torch.randn(pixels, 4, generator=generator, dtype=torch.float64)
+    classes = torch.randn(pixels, 3, generator=generator, dtype=torch.float64)
+    return foreground, classes.log_softmax(1)
+
+
 def test_classification_loss_sums_over_thresholds_and_averages_over_pixels() -> None:
-    logits = torch.randn(6, 4, 3, generator=chance(), dtype=torch.float64)
-    targets = torch.randint(3, (6, 4), generator=chance())
-    chosen = logits.softmax(2).gather(2, targets[..., None])
-    assert_close(classification_loss(logits, targets), -chosen.log().sum() / 6)
-    assert classification_loss(logits[:0], targets[:0]) == 0
+    foreground, classes = random_factors()
+    targets = torch.randint(4, (6, 4), generator=chance())
+    chosen = probabilities(foreground, classes).gather(2, targets[..., None])
+    loss = classification_loss(foreground, classes, targets, LABELLED)
+    assert_close(loss, -chosen.log().sum() / 6)
+    assert classification_loss(foreground[:0], classes[:0], targets[:0], LABELLED[:0]) == 0
+
+
+def test_likelihoods_and_gradients_are_finite_where_background_is_surely_wrong() -> None:
+    foreground = torch.tensor([[60.0, -60.0]], requires_grad=True)
+    classes = torch.tensor([[60.0, -60.0, 0.0]], requires_grad=True)
+    for target in range(4):
+        values = log_likelihood(
+            foreground, classes.log_softmax(1), torch.full((1, 2), target), LABELLED[:1]
+        )
+        gradients = torch.autograd.grad(values.sum(), (foreground, classes), allow_unused=True)
+        assert values.isfinite().all()
+        assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
+        if target == 0:  # a wrong foreground is unlearnt at full speed
+            assert gradients[0][0, 0] == pytest.approx(-1)
 
 
 def test_semantic_loss_is_the_mean_over_pixels_that_are_not_void() -> None:
     labels, _ = scene()
-    logits = torch.randn(12, 16, 4, generator=chance(), dtype=torch.float64)
+    flat = labels.flatten()
+    foreground, classes = random_factors(len(flat))
+    chances = probabilities(foreground[:, :1], classes)[:, 0]
     class_of_label = {0: 0, 1: 3, 2: 1, 3: 3}
     likelihoods = [
-        math.log(logits[y, x].softmax(0)[class_of_label[label]])
-        for y, row in enumerate(labels.tolist())
-        for x, label in enumerate(row)
+        math.log(row[class_of_label[label]])
+        for row, label in zip(chances, flat.tolist(), strict=True)
         if label != VOID
     ]
-    loss = semantic_loss(logits, labels, torch.tensor([3, 1, 3]))
+    of_object, none = torch.tensor([3, 1, 3]), torch.zeros(0, dtype=torch.int64)
+    loss = semantic_loss(foreground[:, 0], classes, flat, of_object, LABELLED[0])
     assert float(loss) == pytest.approx(-sum(likelihoods) / len(likelihoods), rel=1e-5)
-    none = torch.zeros(0, dtype=torch.int64)
-    assert semantic_loss(logits, torch.full_like(labels, VOID), none) == 0
+    void = torch.full_like(flat, VOID)
+    assert semantic_loss(foreground[:, 0], classes, void, none, LABELLED[0]) == 0
 
 
 def test_draw_points_takes_as_many_of_each_instance_as_asked_and_never_void() -> None:
@@ -227,21 +262,32 @@ def test_soft_mask_loss_falls_as_objects_draw_together_and_apart() -> None:
     assert soft_mask_loss(embeddings[points.index], embeddings, nothing, points) == 0
 
 
-def test_background_stands_for_classes_that_are_not_labelled() -> None:
-    logits = torch.randn(5, 4, generator=chance(), dtype=torch.float64)
-    unlabelled = torch.tensor([False, False, True, True])
-    likelihoods = with_unknown(logits, unlabelled).softmax(1)
-    direct = logits.softmax(1)
-    assert_close(likelihoods[:, 0], direct[:, [0, 2, 3]].sum(1))
-    assert_close(likelihoods[:, 1], direct[:, 1])
-    assert (likelihoods[:, 2:] == 0).all()
-    assert_close(with_unknown(logits, torch.zeros(4, dtype=torch.bool)), logits)
+def test_background_stands_for_every_unlabelled_class() -> None:
+    foreground, classes = random_factors()
+    unlabelled = torch.tensor([False, True, True]).expand(6, 3)
+    direct = probabilities(foreground, classes)
+    background = torch.zeros(6, 4, dtype=torch.int64)
+    found = log_likelihood(foreground, classes, background, unlabelled)
+    assert_close(found.exp(), direct[..., [0, 2, 3]].sum(2))
+    first = log_likelihood(foreground, classes, background + 1, unlabelled)
+    assert_close(first.exp(), direct[..., 1])
 
 
-def test_no_class_that_might_be_there_is_unlearnt_from_a_background_pixel() -> None:
-    logits = torch.randn(6, 4, generator=chance(), requires_grad=True)
-    merged = with_unknown(logits, torch.tensor([False, False, True, False]))
-    loss = classification_loss(merged[:, None], torch.zeros(6, 1, dtype=torch.int64))
-    (gradient,) = torch.autograd.grad(loss, logits)
-    assert (gradient[:, 2] < 0).all()  # like background: made likelier
-    assert (gradient[:, [1, 3]] > 0).all()
+def test_background_asks_nothing_of_the_foreground_of_an_unlabelled_class() -> None:
+    foreground = torch.zeros(1, 1, requires_grad=True)
+    classes = torch.tensor([[-20.0, 0.0, -20.0]]).log_softmax(1)
+    background, second = torch.zeros(1, 1, dtype=torch.int64), torch.tensor([[False, True, False]])
+    unknown = log_likelihood(foreground, classes, background, second)
+    known = log_likelihood(foreground, classes, background, ~second)
+    assert torch.autograd.grad(unknown.sum(), foreground)[0].abs() < 1e-6
+    assert torch.autograd.grad(known.sum(), foreground)[0] == pytest.approx(-0.5, abs=1e-6)
+
+
+def test_background_teaches_the_foreground_alone() -> None:
+    foreground, classes = random_factors()
+    classes.requires_grad_()
+    background = torch.zeros(6, 4, dtype=torch.int64)
+    loss = classification_loss(foreground.requires_grad_(), classes, background, LABELLED)
+    of_foreground, of_classes = torch.autograd.grad(loss, (foreground, classes), allow_unused=True)
+    assert (of_foreground > 0).all()
+    assert of_classes is None or not of_classes.any()

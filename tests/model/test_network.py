@@ -6,8 +6,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from streamseg.classes import COCO_CLASSES
 from streamseg.config import ModelConfig
-from streamseg.model.network import Network
+from streamseg.errors import ConfigError
+from streamseg.model.network import UNKNOWN_TO_TRUNK, Features, Network
+from streamseg.model.prior import merge_detections
+from streamseg.model.trunk import DETECTION_STRIDES, Detection
 
 SMALL = ModelConfig(
     trunk="test_efficientnet",
@@ -16,6 +20,8 @@ SMALL = ModelConfig(
     head_channels=8,
     taus=(0.25, 0.5, 0.75),
     class_names=("nut", "bolt"),
+    pixel_mean=(127, 127, 127),
+    pixel_std=(128, 128, 128),
 )
 
 
@@ -30,20 +36,22 @@ def noise(*shape: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 96), (96, 32)])
-def test_a_quarter_of_the_size_comes_out(network: Network, height: int, width: int) -> None:
+def test_maps_at_strides_4_and_8_come_out(network: Network, height: int, width: int) -> None:
     with torch.inference_mode():
-        embeddings, logits = network(noise(2, 3, height, width))
-    assert embeddings.shape == (2, 5, height // 4, width // 4)
-    assert logits.shape == (2, 3, 3, height // 4, width // 4)
+        maps = network(noise(2, 3, height, width))
+    assert maps.embeddings.shape == (2, 5, height // 4, width // 4)
+    assert maps.foreground.shape == (2, 3, height // 4, width // 4)
+    assert maps.classes.shape == (2, 2, height // 8, width // 8)
 
 
 @pytest.mark.parametrize("trunk", ["resnet18", "convnext_atto"])
 def test_any_timm_backbone_with_a_pyramid_serves_as_trunk(trunk: str) -> None:
     network = Network(replace(SMALL, trunk=trunk)).eval()
     with torch.inference_mode():
-        embeddings, logits = network(noise(1, 3, 64, 32))
-    assert embeddings.shape == (1, 5, 16, 8)
-    assert logits.shape == (1, 3, 3, 16, 8)
+        maps = network(noise(1, 3, 64, 32))
+    assert maps.embeddings.shape == (1, 5, 16, 8)
+    assert maps.foreground.shape == (1, 3, 16, 8)
+    assert maps.classes.shape == (1, 2, 8, 4)
 
 
 def test_grey_levels_are_normalised_inside(network: Network) -> None:
@@ -51,7 +59,9 @@ def test_grey_levels_are_normalised_inside(network: Network) -> None:
     plain.load_state_dict(network.state_dict())
     pixels = noise(1, 3, 32, 64)
     with torch.inference_mode():
-        assert_close(network(pixels), plain((pixels - 127) / 128))
+        found, expected = network(pixels), plain((pixels - 127) / 128)
+    assert_close(found.embeddings, expected.embeddings)
+    assert_close(found.foreground, expected.foreground)
 
 
 def test_coordinates_count_from_the_centre_in_pixels_of_the_input(network: Network) -> None:
@@ -70,13 +80,61 @@ def test_coordinates_have_the_same_scale_in_pictures_of_every_size(network: Netw
     assert_close(large[:, :, 2:6, 3:9], small)
 
 
-def test_heads_see_a_crop_where_it_lies_in_its_picture(network: Network) -> None:
-    features = torch.randn(1, SMALL.head_channels, 8, 12, generator=torch.manual_seed(0))
-    # columns 6 to 12 and rows 0 to 4: centred 3 columns right and 2 rows up, 4 pixels each
-    corner, centres = features[:, :, :4, 6:], torch.tensor([[12.0, -8.0]])
+def features_of(network: Network, rows: int, columns: int) -> Features:
+    """Random features of a map of rows × columns pixels, with detections if the trunk detects."""
+    generator = torch.Generator().manual_seed(0)
+    config, detections = network.config, []
+    for stride in DETECTION_STRIDES if network.trunk.detects else ():
+        size = -(-4 * rows // stride), -(-4 * columns // stride)
+        detections.append(
+            Detection(
+                torch.randn(1, len(COCO_CLASSES), *size, generator=generator),
+                torch.rand(1, 4, *size, generator=generator) * 7 * stride,
+            )
+        )
+    return Features(
+        torch.randn(1, config.head_channels, rows, columns, generator=generator),
+        torch.randn(1, config.neck_channels, rows // 2, columns // 2, generator=generator),
+        detections,
+    )
+
+
+@pytest.mark.parametrize("trunk", ["test_efficientnet", "picodet-s"])
+def test_heads_see_a_crop_where_it_lies_in_its_image(trunk: str) -> None:
+    torch.manual_seed(0)
+    network = Network(replace(SMALL, trunk=trunk)).eval()
+    whole = features_of(network, 32, 48)
+    # columns 16 to 48 and rows 0 to 16: centred 8 columns right and 8 rows up, 4 pixels each
+    part = Features(
+        whole.fine[:, :, :16, 16:],
+        whole.coarse[:, :, :8, 8:],
+        [
+            Detection(d.classes[:, :, : 64 // s, 64 // s :], d.box[:, :, : 64 // s, 64 // s :])
+            for d, s in zip(whole.detections, DETECTION_STRIDES, strict=False)
+        ],
+    )
+    centres = torch.tensor([[32.0, -32.0]])
     with torch.inference_mode():
-        whole, part = network.heads(features), network.heads(corner, centres)
-        misplaced = network.heads(corner)
-    assert_close(part[0], whole[0][:, :, :4, 6:])
-    assert_close(part[1], whole[1][..., :4, 6:])
-    assert not torch.allclose(misplaced[0], part[0])
+        expected, found = network.heads(whole), network.heads(part, centres)
+        misplaced = network.heads(part)
+    assert_close(found.embeddings, expected.embeddings[:, :, :16, 16:])
+    assert_close(found.foreground, expected.foreground[..., :16, 16:])
+    assert_close(found.classes, expected.classes[..., :8, 8:])
+    assert not torch.allclose(misplaced.embeddings, found.embeddings)
+
+
+def test_an_untaught_network_says_what_the_detector_says() -> None:
+    names = ("truck", "forklift", "stop sign")
+    network = Network(replace(SMALL, trunk="picodet-s", class_names=names)).eval()
+    features = features_of(network, 32, 32)
+    with torch.inference_mode():
+        classes = network.heads(features).classes
+    best = merge_detections(features.detections).classes
+    for row, name in ((0, "truck"), (2, "stop sign")):
+        assert torch.equal(classes[:, row], best[:, COCO_CLASSES.index(name)])
+    assert (classes[:, 1] == UNKNOWN_TO_TRUNK).all()
+
+
+def test_a_pyramid_of_a_detector_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"picodet-s takes no pyramid, got \(0.5, 1.0\)"):
+        Network(replace(SMALL, trunk="picodet-s", pyramid=(0.5, 1.0)))

@@ -14,7 +14,6 @@ from streamseg.model.trunks import (
     LITE_WEIGHTS,
     SameConv2d,
     build_trunk,
-    freeze_early,
     make_padding_static,
 )
 
@@ -34,7 +33,7 @@ def test_lite_has_no_size_dependent_padding_left_and_four_maps() -> None:
     trunk = build_trunk("lite", pretrained=False)
     assert not any(isinstance(module, Conv2dSame) for module in trunk.modules())
     with torch.inference_mode():
-        maps = trunk(torch.zeros(1, 3, 64, 96))
+        maps = trunk(torch.zeros(1, 3, 64, 96)).features
     assert [tuple(found.shape[2:]) for found in maps] == [(16, 24), (8, 12), (4, 6), (2, 3)]
 
 
@@ -43,7 +42,7 @@ def test_lite_starts_from_the_packages_imagenet_weights() -> None:
     files = distribution(LITE_WEIGHTS).files or []
     (path,) = (Path(str(file.locate())) for file in files if file.suffix == ".pth")
     first = next(iter(torch.load(path, weights_only=True).values()))
-    assert torch.equal(trunk.get_parameter("conv_stem.weight"), first)
+    assert torch.equal(trunk.get_parameter("net.conv_stem.weight"), first)
     for module in trunk.modules():
         if isinstance(module, nn.BatchNorm2d):  # a slip in the order would put means here
             assert module.running_var is not None
@@ -69,11 +68,16 @@ def test_a_trunk_without_a_pyramid_is_refused() -> None:
         build_trunk("test_vit", pretrained=False)
 
 
-def test_freezing_stops_the_stem_and_two_stages_and_nothing_else() -> None:
-    trunk = build_trunk("lite", pretrained=False)
-    freeze_early(trunk)
-    early = [trunk.get_submodule(name) for name in ("conv_stem", "bn1", "blocks.0", "blocks.1")]
-    frozen = {id(parameter) for module in early for parameter in module.parameters()}
-    assert frozen
-    for parameter in trunk.parameters():
-        assert parameter.requires_grad == (id(parameter) not in frozen)
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("lite", ("net.conv_stem", "net.bn1", "net.blocks.0", "net.blocks.1")),
+        ("picodet-s", ("backbone.stem", "backbone.stages.0.0")),
+        ("test_efficientnet", ()),
+    ],
+)
+def test_early_parameters_are_those_at_high_resolution(name: str, modules: tuple[str, ...]) -> None:
+    trunk = build_trunk(name, pretrained=False)
+    early = {id(parameter) for parameter in trunk.early()}
+    expected = [p for module in modules for p in trunk.get_submodule(module).parameters()]
+    assert early == {id(parameter) for parameter in expected}

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from streamseg.classes import COCO_CLASSES, VOC_CLASSES
 from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, VocLayout
+from streamseg.errors import ConfigError
 from streamseg.train.augment import Crop
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import BatchStream, feature_map_labels
 
 MakeVoc = Callable[..., VocLayout]
-NATIVE = ModelConfig(max_pixels=96 * 64)  # the pictures' own size
-SMALL = TrainConfig(steps=50, batch_size=3, crop_size=64, colour_jitter=0.0)
+NATIVE = ModelConfig(class_names=VOC_CLASSES, max_pixels=96 * 64)  # the pictures' own size
+SMALL = TrainConfig(steps=50, batch_size=3, crop_sizes=(64,), colour_jitter=0.0)
 
 
 def test_a_batch_has_the_promised_shapes(voc: VocLayout) -> None:
@@ -56,11 +58,32 @@ def test_classes_that_a_data_set_does_not_label_are_unknown(make_voc: MakeVoc) -
     data = make_voc([[1, 2], [1]])
     data.labelled_classes = frozenset({1, 7})
     batch = BatchStream([data], NATIVE, replace(SMALL, batch_size=8))[0]
-    assert batch.unlabelled.shape == (8, 21)
+    assert batch.unlabelled.shape == (8, 20)
     for image_id, unlabelled in zip(batch.image_ids, batch.unlabelled, strict=True):
         # an object of class 2 was labelled after all
-        known = {0, 1, 2, 7} if image_id == "picture0" else {0, 1, 7}
-        assert set((~unlabelled).nonzero().flatten().tolist()) == known
+        known = {1, 2, 7} if image_id == "picture0" else {1, 7}
+        assert set(((~unlabelled).nonzero().flatten() + 1).tolist()) == known
+
+
+def test_classes_are_those_of_the_model_by_name(make_voc: MakeVoc) -> None:
+    data = make_voc([[1], [2]])  # aeroplane, bicycle
+    coco = replace(NATIVE, class_names=COCO_CLASSES)
+    batch = BatchStream([data], coco, replace(SMALL, batch_size=8))[0]
+    found = {COCO_CLASSES[k - 1] for classes in batch.class_of_object for k in classes.tolist()}
+    assert found == {"airplane", "bicycle"}
+    unlabelled = {COCO_CLASSES[int(k)] for k in batch.unlabelled[0].nonzero()}
+    assert len(unlabelled) == 60
+    assert {"truck", "traffic light"} <= unlabelled
+    with pytest.raises(ConfigError, match="class_names lacks aeroplane, bicycle, bird"):
+        BatchStream([data], replace(NATIVE, class_names=("car", "person")), SMALL)
+
+
+def test_every_step_has_one_size_and_about_as_many_pixels(voc: VocLayout) -> None:
+    config = replace(SMALL, batch_size=8, crop_sizes=(64, 32, 128))
+    stream = BatchStream([voc], NATIVE, config)
+    sizes = {tuple(stream[step].pixels.shape) for step in range(20)}
+    assert sizes == {(8, 3, 64, 64), (32, 3, 32, 32), (2, 3, 128, 128)}
+    assert config.batch_size_at(128, processes=4) == 4
 
 
 def test_objects_keep_their_classes_through_crops(
@@ -88,7 +111,7 @@ def test_objects_keep_their_classes_through_crops(
 def test_scale_1_is_the_size_that_the_model_will_see(make_voc: MakeVoc) -> None:
     data = [make_voc([[1]])]
     settings = TrainConfig(
-        batch_size=4, crop_size=256, scale_range=(1.0, 1.0), rotation_degrees=0.0
+        batch_size=4, crop_sizes=(256,), scale_range=(1.0, 1.0), rotation_degrees=0.0
     )
     for enlarged in (1, 2):
         model = ModelConfig(max_pixels=96 * 64 * enlarged**2)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from streamseg.errors import ModelError
+from streamseg.model.esnet import ESNet, round_channels
+from streamseg.model.picodet import SIZES, PicoDet, load_published
+from streamseg.model.prior import merge_detections
+from streamseg.model.trunk import Detection
+from streamseg.model.trunks import build_trunk
+
+
+@pytest.fixture(scope="module")
+def trunk() -> PicoDet:
+    torch.manual_seed(0)
+    return PicoDet("picodet-s").eval()
+
+
+def published(trunk: PicoDet, path: Path, *, leave_out: int = 0) -> dict[str, np.ndarray]:
+    """Write random weights as a publisher would; ``leave_out`` tensors are missing at the end."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for index, (name, parameter) in enumerate(trunk.named_parameters()):
+        kind = name.rpartition(".")[2]
+        arrays[f"Conv_{index // 2}.{kind}"] = rng.normal(size=parameter.shape).astype(np.float32)
+    arrays = dict(list(arrays.items())[: len(arrays) - leave_out])
+    np.savez(path, **arrays)
+    return arrays
+
+
+def test_the_small_detector_has_as_many_parameters_as_the_published_one(trunk: PicoDet) -> None:
+    assert sum(parameter.numel() for parameter in trunk.parameters()) == 983_891
+
+
+@pytest.mark.parametrize(
+    ("name", "stages", "pyramid"),
+    [("picodet-s", (96, 192, 384), 96), ("picodet-m", (128, 256, 512), 128),
+     ("picodet-l", (160, 320, 640), 160)],
+)  # fmt: skip
+def test_sizes_have_the_published_widths(name: str, stages: tuple[int, ...], pyramid: int) -> None:
+    assert ESNet(SIZES[name].scale, SIZES[name].ratios).channels == [24, *stages]
+    assert build_trunk(name, pretrained=False).channels == [24, *(2 * pyramid,) * 3]
+
+
+def test_channels_are_rounded_to_a_multiple_and_never_lose_a_tenth() -> None:
+    assert [round_channels(c, 8) for c in (84, 120, 48, 3, 11)] == [88, 120, 48, 8, 16]
+
+
+@pytest.mark.parametrize("size", [(64, 128), (96, 32)])
+def test_features_and_detections_have_their_strides(trunk: PicoDet, size: tuple[int, int]) -> None:
+    height, width = size
+    with torch.inference_mode():
+        output = trunk(torch.randn(1, 3, height, width))
+    expected = [(height // s, width // s) for s in (4, 8, 16, 32)]
+    assert [tuple(feature.shape[2:]) for feature in output.features] == expected
+    assert [feature.shape[1] for feature in output.features] == trunk.channels
+    coarsest = (-(-height // 64), -(-width // 64))
+    found = [tuple(d.classes.shape[1:]) for d in output.detections]
+    assert found == [(80, *size) for size in (*expected[1:], coarsest)]
+    for stride, detection in zip((8, 16, 32, 64), output.detections, strict=True):
+        assert detection.box.shape[1] == 4
+        assert detection.box.min() >= 0
+        assert detection.box.max() <= 7 * stride
+
+
+def test_weights_are_taken_in_the_published_order(tmp_path: Path) -> None:
+    trunk = PicoDet("picodet-s")
+    arrays = published(trunk, tmp_path / "weights.npz")
+    load_published(trunk, tmp_path / "weights.npz")
+    for parameter, array in zip(trunk.parameters(), arrays.values(), strict=True):
+        assert_close(parameter.detach(), torch.from_numpy(array))
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    published(PicoDet("picodet-s"), path, leave_out=2)
+    with pytest.raises(ModelError, match="holds 264 tensors, this trunk has 266"):
+        load_published(PicoDet("picodet-s"), path)
+    published(PicoDet("picodet-s"), path)
+    with pytest.raises(ModelError, match=r"picodet-s, picodet-m, picodet-l only"):
+        load_published(build_trunk("resnet18", pretrained=False), path)
+    with pytest.raises(ModelError, match=r"holds 266 tensors|has shape"):
+        load_published(PicoDet("picodet-m"), path)
+    path.write_bytes(b"no archive")
+    with pytest.raises(ModelError, match="is no NumPy archive"):
+        load_published(PicoDet("picodet-s"), path)
+    with pytest.raises(ModelError, match="does not exist"):
+        load_published(PicoDet("picodet-s"), tmp_path / "missing.npz")
+
+
+def detection(stride: int, score: float, height: int, width: int) -> Detection:
+    """All cells alike: one class at ``score``, a box of 2 × ``stride`` around every centre."""
+    size = (-(-height // stride), -(-width // stride))
+    classes = torch.full((1, 80, *size), -9.0)
+    classes[:, 7] = score
+    return Detection(classes, torch.full((1, 4, *size), float(stride)))
+
+
+def test_the_level_with_the_highest_score_speaks_for_a_cell() -> None:
+    height, width = 96, 160  # half a cell of stride 64 lies beyond the image
+    scores = {8: 0.0, 16: 3.0, 32: 1.0, 64: 2.0}
+    levels = [detection(stride, score, height, width) for stride, score in scores.items()]
+    levels[1].classes[:, 7, :, 5:] = -1  # from column 80 on, stride 64 has the highest score
+    prior = merge_detections(levels)
+    assert prior.classes.shape == (1, 80, 12, 20)
+    assert (prior.classes[:, 7, :, :10] == 3).all()
+    assert (prior.classes[:, 7, :, 10:] == 2).all()
+    assert_close(prior.score[0, 0, 0, 0], torch.tensor(3.0).sigmoid())
+    x, y, box_width, box_height = prior.box[0]
+    assert (box_width[:, :10] == 32).all()
+    assert (box_width[:, 10:] == 128).all()
+    assert torch.equal(box_width, box_height)
+    # centres of the cells, from the middle of the image at 80, 48
+    assert x[0, [0, 1, 9]].tolist() == [8 - 80, 8 - 80, 72 - 80]
+    assert x[0, [10, 15, 19]].tolist() == [96 - 80, 96 - 80, 160 - 80]
+    assert y[[0, 11], 0].tolist() == [8 - 48, 88 - 48]
+    assert y[[0, 11], 10].tolist() == [32 - 48, 96 - 48]
