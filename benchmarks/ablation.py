@@ -1,6 +1,6 @@
 """What each part of the training recipe is worth: short runs from the shipped weights, compared.
 
-    python benchmarks/ablation.py --data VOC2012:train_all street coco --voc VOC2012 --street street
+    python -m benchmarks.ablation --data VOC2012:train_all street coco --voc VOC2012 --street street
 
 Every row changes one thing and learns for the same number of steps with the same pictures drawn,
 except where the change is in the drawing. Rows of the second table start with new heads, because

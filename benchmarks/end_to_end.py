@@ -1,6 +1,6 @@
 """Frames a second from a video file to results, side by side with a YOLO segmenter.
 
-    python benchmarks/end_to_end.py clip.mp4 --yolo yolo11n-seg.onnx
+    python -m benchmarks.end_to_end clip.mp4 --yolo yolo11n-seg.onnx
 
 Both run with all CPU cores at the same input size, in turns, in one process: YOLO on ONNX Runtime,
 streamseg on what ``--runtime`` says. For YOLO that is Ultralytics' own ``predict(stream=True)``.
@@ -31,9 +31,8 @@ import onnxruntime
 from streamseg import Segmenter, __version__, load
 from streamseg.cli.arguments import picture_size
 from streamseg.cli.summary import Summary
-from streamseg.loading import SHIPPED_MODEL
+from streamseg.loading import RUNTIMES, SHIPPED_MODEL
 from streamseg.runtime.base import Runtime
-from streamseg.runtime.choose import RUNTIMES
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Time and memory of an evaluation as large as VOC 2012 val: 1449 pictures, 100 proposals each.
 
-    python benchmarks/evaluate_speed.py
+    python -m benchmarks.evaluate_speed
 
 Objects are ellipses with void rims on 500x375 pixels; half of the proposals are objects shifted
 and resized, half lie anywhere. All that ``streamseg eval --proposals 100`` does after the network
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from streamseg import __version__
 from streamseg.datasets import VOID, ObjectMaps
 from streamseg.evaluate.evaluation import evaluate
-from streamseg.evaluate.gallery import picture_quality
 from streamseg.evaluate.overlap import Compared, compare
+from streamseg.evaluate.report.gallery import picture_quality
 
 HEIGHT, WIDTH = 375, 500
 BAR_SECONDS = 120

@@ -1,6 +1,6 @@
 """What a model loses in half precision and in 8 bits for TensorRT, before any GPU is involved.
 
-    python benchmarks/export_parity.py --data VOC2012
+    python -m benchmarks.export_parity --data VOC2012
 
 Exports the weights, runs the files on ONNX Runtime and compares them with the network in torch at
 float32: the share of the network's labels and of the pixels' classes after grouping that stay the
@@ -25,17 +25,17 @@ import numpy as np
 import onnxruntime
 import torch
 
+from benchmarks.accuracy import AccuracyChange, score
 from streamseg import __version__
 from streamseg.array_frame import frame_of_array
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset, open_dataset
-from streamseg.export.accuracy import AccuracyChange, score
-from streamseg.export.parity import TOLERANCES, compare
 from streamseg.export.quantize import TENSORRT, quantize_onnx
 from streamseg.export.to_onnx import export_onnx
 from streamseg.export.torch_reference import TorchReference
 from streamseg.loading import SHIPPED_MODEL
 from streamseg.model.weights import load_safetensors, network_from
+from streamseg.release.parity import TOLERANCES, compare
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
 

@@ -1,6 +1,6 @@
 """How old results are when the network is too slow for the camera.
 
-    python benchmarks/live_latency.py --seconds 60 --fps 30 --slowness 5
+    python -m benchmarks.live_latency --seconds 60 --fps 30 --slowness 5
 
 An HTTP server in a process of its own sends numbered MJPEG pictures, and notes on the machine's
 monotonic clock when; a runtime that only sleeps takes SLOWNESS frame periods for each. The age of
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from camera_servers import http_camera, number_in
 from colour_runtime import ColourRuntime
 

@@ -1,6 +1,6 @@
 """Time networks on the CPU, in turns: ours and others', in each runtime that is installed.
 
-    python benchmarks/network_speed.py --yolo yolo11n-seg.onnx --float model.onnx
+    python -m benchmarks.network_speed --yolo yolo11n-seg.onnx --float model.onnx
 
 The ratios are what counts: all meet the same machine. The last line is JSON.
 """

@@ -1,6 +1,6 @@
 """What tracking is worth, and each of its cues: made scenes, true masks and the model's own.
 
-    python benchmarks/tracking.py --data VOC2012 --clips 20 --out tracking.json
+    python -m benchmarks.tracking --data VOC2012 --clips 20 --out tracking.json
 
 All trackers follow the same segments. Three kinds of them: the model's own; the true masks, each
 with the model's embedding averaged under it; the true masks, each with a vector of its object's
@@ -22,19 +22,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg import __version__
-from streamseg.classes import VOC_CLASSES
-from streamseg.datasets import open_dataset
-from streamseg.evaluate.followers import Follow, compared_trackers, our_tracker
-from streamseg.evaluate.provenance import held_out
-from streamseg.evaluate.scenes import SceneFrame, Scenes
-from streamseg.evaluate.tracking_study import (
+from benchmarks.tracking_scenes.scenes import SceneFrame, Scenes
+from benchmarks.tracking_scenes.study import (
     COLUMNS,
     TrackingStudy,
     segments_of,
     table_rows,
     true_segments,
 )
+from benchmarks.tracking_scenes.trackers import Follow, compared_trackers, our_tracker
+from streamseg import __version__
+from streamseg.classes import VOC_CLASSES
+from streamseg.datasets import open_dataset
+from streamseg.evaluate.provenance import held_out
 from streamseg.loading import SHIPPED_MODEL, load
 from streamseg.results import NetworkOutput, Segments
 from streamseg.tracking import Cues

@@ -1,7 +1,7 @@
 """Where the time of one training step goes, and what its losses would cost a GPU.
 
-    python benchmarks/training_step.py --batch 8 --crop 320
-    python benchmarks/training_step.py --device cuda
+    python -m benchmarks.training_step --batch 8 --crop 320
+    python -m benchmarks.training_step --device cuda
 
 The learner is the one of ``streamseg train``, with the numbers and the weights of the shipped
 model; only the batch is synthetic: crops of ellipses, as many as real crops hold. While it learns,
@@ -29,8 +29,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from training_phases import COUNTED, NETWORK, PAIRS, PHASES, Counted, Phases, Work, clock, watched
 
+from benchmarks.training_phases import (
+    COUNTED,
+    NETWORK,
+    PAIRS,
+    PHASES,
+    Counted,
+    Phases,
+    Work,
+    clock,
+    watched,
+)
 from streamseg import __version__
 from streamseg.classes import VOC_CLASSES
 from streamseg.cli.arguments import positive

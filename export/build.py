@@ -1,27 +1,31 @@
-"""The engine of a release, built and accepted on the machine that will run it."""
+"""The engine of a release, built on the machine that will run it.
+
+What runs an engine is not known here: the caller says which GPU it is for, and whether what was
+built is right. ``streamseg build`` passes the vehicle's device and ``vehicle.check.accept_engine``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 from streamseg.errors import SinkError
 from streamseg.export.build_progress import BuildStep
-from streamseg.export.check import check_golden, golden_of
-from streamseg.export.engine_file import ENGINE, why_rebuild
-from streamseg.export.engine_manifest import EngineOptions
-from streamseg.export.release import TRUNK, open_release
-from streamseg.export.tensorrt_module import ICudaEngine, TensorRT
 from streamseg.export.to_tensorrt import build_engine
-from streamseg.runtime.device import open_device
-from streamseg.runtime.vehicle_network import EngineNetwork
+from streamseg.release.device_facts import DeviceFacts
+from streamseg.release.engine_file import ENGINE, why_rebuild
+from streamseg.release.engine_manifest import EngineOptions
+from streamseg.release.manifest import TRUNK, Release
+from streamseg.release.tensorrt_module import ICudaEngine, TensorRT
 
 TIMING_CACHE: Final = "engine/timing.cache"
 
 
 def build_release(
-    folder: Path,
+    release: Release,
+    device: DeviceFacts,
+    accept: Callable[[Release, ICudaEngine], None],
     *,
     workspace_bytes: int | None = None,
     force: bool = False,
@@ -31,7 +35,10 @@ def build_release(
     """Build the engine, unless there is one that fits, and hold it against the golden outputs.
 
     Args:
-        folder: of the release.
+        release: to be built; its folder is written to.
+        device: the GPU of this machine.
+        accept: called with an engine before it is written; raises ``ModelError`` if it computes
+            something else than it must.
         workspace_bytes: most memory for intermediate results of a layer; None is 1 GiB on Tegra
             and TensorRT's own limit elsewhere.
         force: build although the engine fits.
@@ -42,42 +49,34 @@ def build_release(
         What was done, in a line.
 
     Raises:
-        DeviceError: there is no GPU.
-        MissingExtraError: TensorRT or the package for the driver is not installed.
-        ModelError: the release is damaged, cannot be built here, or its engine computes something
-            else than it must; then the engine from before is still there.
+        DeviceError: TensorRT finds no GPU.
+        MissingExtraError: TensorRT is not installed.
+        ModelError: the release cannot be built here, or its engine computes something else than
+            it must; then the engine from before is still there.
         SinkError: the engine cannot be written.
     """
-    release = open_release(folder)
+    folder, manifest = release.folder, release.manifest
     engine = folder / ENGINE
-    options = EngineOptions(release.manifest.precision, workspace_bytes=workspace_bytes)
-    with open_device() as device:
-        reason = why_rebuild(engine, folder / TRUNK, device.facts, options, trt)
-        if reason is None and not force:
-            return f"{engine} fits this machine: nothing to build"
-        try:
-            engine.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise SinkError(f"{engine.parent} cannot be made: {error}") from None
-
-        def accept(built: ICudaEngine) -> None:
-            with device.current():
-                network = EngineNetwork(device, built, release.manifest)
-                check_golden(release, network, golden_of(release))
-                network.close()
-
-        manifest = build_engine(
-            folder / TRUNK,
-            engine,
-            device.facts,
-            options,
-            timing_cache=folder / TIMING_CACHE,
-            progress=progress,
-            accept=accept,
-            trt=trt,
-        )
+    options = EngineOptions(manifest.precision, workspace_bytes=workspace_bytes)
+    reason = why_rebuild(engine, folder / TRUNK, device, options, trt)
+    if reason is None and not force:
+        return f"{engine} fits this machine: nothing to build"
+    try:
+        engine.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{engine.parent} cannot be made: {error}") from None
+    built = build_engine(
+        folder / TRUNK,
+        engine,
+        device,
+        options,
+        timing_cache=folder / TIMING_CACHE,
+        progress=progress,
+        accept=partial(accept, release),
+        trt=trt,
+    )
     size_mb = engine.stat().st_size / 1e6
     return (
-        f"built {engine}, {size_mb:.1f} MB, in {manifest.build_seconds:.0f} s with TensorRT "
-        f"{manifest.tensorrt} for {manifest.device.name}; its golden outputs are right"
+        f"built {engine}, {size_mb:.1f} MB, in {built.build_seconds:.0f} s with TensorRT "
+        f"{built.tensorrt} for {built.device.name}; its golden outputs are right"
     )

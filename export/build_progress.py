@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from streamseg.export.tensorrt_module import IProgressMonitor, TensorRT
 from streamseg.interrupts import held_back
+from streamseg.release.tensorrt_module import IProgressMonitor, TensorRT
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

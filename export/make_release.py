@@ -8,11 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from streamseg.errors import ConfigError, InputError, SinkError
-from streamseg.export.golden import Golden
-from streamseg.export.parity import TOLERANCES, Parity, compare
 from streamseg.export.precision import Precision
 from streamseg.export.quantize import TENSORRT, quantize_onnx
-from streamseg.export.release import (
+from streamseg.export.targets import Target
+from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
+from streamseg.export.to_onnx import export_onnx
+from streamseg.export.torch_reference import TorchReference
+from streamseg.grouping.cpu import GroupingConfig
+from streamseg.grouping.map_shape import network_shape
+from streamseg.model.weights import load_safetensors, network_from
+from streamseg.release.golden import Golden
+from streamseg.release.manifest import (
     GOLDEN,
     MANIFEST,
     TRUNK,
@@ -23,13 +29,7 @@ from streamseg.export.release import (
     sha256_of,
     write_manifest,
 )
-from streamseg.export.targets import Target
-from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
-from streamseg.export.to_onnx import export_onnx
-from streamseg.export.torch_reference import TorchReference
-from streamseg.grouping import GroupingConfig
-from streamseg.map_shape import network_shape
-from streamseg.model.weights import load_safetensors, network_from
+from streamseg.release.parity import TOLERANCES, Parity, compare
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
 

@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.errors import MissingExtraError, ModelError
-from streamseg.export.release import KernelFile
-from streamseg.frame_plan import plan_frame
-from streamseg.grouping import GroupingConfig
-from streamseg.kernels.launches import Launch
-from streamseg.map_shape import MapShape
-from streamseg.runtime.device.arguments import Signature
-from streamseg.runtime.device.cubin import read_cubin
-from streamseg.runtime.release_kernels import kernel_arguments
+from streamseg.grouping.cpu import GroupingConfig
+from streamseg.grouping.map_shape import MapShape
+from streamseg.grouping.plan import plan_frame
+from streamseg.kernels.launch import Launch
+from streamseg.release.cubin import read_cubin
+from streamseg.release.kernel_arguments import Signature, kernel_arguments
+from streamseg.release.manifest import KernelFile
 
 ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
 """Begins the line of a traceback that says what went wrong."""

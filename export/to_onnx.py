@@ -19,10 +19,10 @@ from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
-from streamseg.export.parity import TOLERANCES, Tolerance, compare
 from streamseg.export.precision import Precision, planned
 from streamseg.export.torch_reference import TorchReference
 from streamseg.model.network import Network
+from streamseg.release.parity import TOLERANCES, Tolerance, compare
 from streamseg.results import Image
 from streamseg.runtime.onnx import CHANNELS_LAST, EMBEDDINGS, LOGITS, OnnxRuntime
 from streamseg.whole_file import replaced

@@ -17,16 +17,17 @@ from typing import Final
 
 from streamseg.errors import ModelError, SinkError
 from streamseg.export.build_progress import BuildStep, BuildWatch, progress_monitor
-from streamseg.export.engine_file import load_engine
-from streamseg.export.engine_inputs import ShapeRange, add_profile, input_sizes
-from streamseg.export.engine_manifest import (
+from streamseg.release.device_facts import DeviceFacts
+from streamseg.release.engine_file import load_engine
+from streamseg.release.engine_inputs import ShapeRange, add_profile, input_sizes
+from streamseg.release.engine_manifest import (
     EngineManifest,
     EngineOptions,
     manifest_path,
 )
-from streamseg.export.engine_precision import LayerCounts, count_layers, wrong_precision
-from streamseg.export.release import sha256_of
-from streamseg.export.tensorrt_module import (
+from streamseg.release.engine_precision import LayerCounts, count_layers, wrong_precision
+from streamseg.release.manifest import sha256_of
+from streamseg.release.tensorrt_module import (
     Builder,
     IBuilderConfig,
     ICudaEngine,
@@ -40,7 +41,6 @@ from streamseg.export.tensorrt_module import (
     start,
     tensorrt_logger,
 )
-from streamseg.runtime.device import DeviceFacts
 from streamseg.whole_file import replaced
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streamseg.kernels.launches import Launch
+from streamseg.kernels.launch import Launch
 from streamseg.kernels.pointers import NETWORK, POINTERS
 
 UNKNOWN: Final = frozenset({"height", "width", "frame_pixels", "least_area_px"})

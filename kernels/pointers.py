@@ -1,4 +1,4 @@
-"""What each kernel's pointers point to. Pure Python, as ``launches`` is."""
+"""What each kernel's pointers point to. Pure Python, as ``launch`` is."""
 
 from __future__ import annotations
 

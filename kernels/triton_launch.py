@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from streamseg.kernels.launches import Launch
+from streamseg.kernels.launch import Launch
 
 
 def start(launch: Launch, **pointers: Tensor) -> None:

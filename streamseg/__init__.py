@@ -17,11 +17,11 @@ from streamseg.errors import (
     StreamsegError,
     TrainingError,
 )
-from streamseg.events import StreamEvent
 from streamseg.loading import load, stream
 from streamseg.results import Frame, FrameResult, Instance, Proposals
 from streamseg.segmenter import Segmenter
-from streamseg.streaming import Stream
+from streamseg.streaming.stream import Stream
+from streamseg.video.events import StreamEvent
 from streamseg.video.options import SourceOptions
 
 __all__ = [

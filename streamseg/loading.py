@@ -1,22 +1,32 @@
-"""From a model file, or the shipped one, to a segmenter or at once to results."""
+"""From a model file, or the shipped one, to a runtime, a segmenter, or at once to results.
+
+The runtime is the one asked for, or the fastest that this machine has.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from streamseg.chain import OnResult
-from streamseg.events import OnEvent
-from streamseg.grouping import GroupingConfig
-from streamseg.lanes import SourceLike
-from streamseg.runtime.choose import open_runtime
+from streamseg.errors import ConfigError, MissingExtraError
+from streamseg.grouping.cpu import GroupingConfig
+from streamseg.runtime.base import Runtime
 from streamseg.segmenter import Segmenter
-from streamseg.streaming import Stream
+from streamseg.streaming.chain import OnResult
+from streamseg.streaming.sources import SourceLike
+from streamseg.streaming.stream import Stream
+from streamseg.video.events import OnEvent
 from streamseg.video.options import SourceOptions
 
 SHIPPED_MODEL: Final = Path(__file__).parent / "weights" / "lite.onnx"
+RUNTIMES: Final = ("auto", "onnx", "openvino", "cuda", "tensorrt")
+WEIGHTS_SUFFIX: Final = ".safetensors"
+CPU_FLAGS: Final = Path("/proc/cpuinfo")
+"""Where Linux says what the CPU can do."""
 
 
 def load(
@@ -63,3 +73,77 @@ def stream(
     return load().stream(
         sources, policy=policy, options=options, on_event=on_event, on_result=on_result
     )
+
+
+def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None) -> Runtime:
+    """Load a model.
+
+    Args:
+        model: an ONNX file, or the .safetensors weights of a model; what the other kind of
+            runtime needs lies beside it under the same name. Or the folder of a release.
+        name: one of ``RUNTIMES``, which is obeyed; ``auto`` takes ``tensorrt`` for a release,
+            ``cuda`` where there are a GPU, torch, Triton and weights, ``openvino`` where it is
+            installed and the CPU computes in bfloat16, and else ``onnx``.
+        threads: of the CPU for the network; all cores if None.
+
+    Raises:
+        ConfigError: no such runtime, or it cannot run here.
+        MissingExtraError: what it needs is not installed.
+        ModelError: the model cannot be loaded.
+    """
+    if name not in RUNTIMES:
+        raise ConfigError(f"runtime must be one of {', '.join(RUNTIMES)}, got {name!r}")
+    if model.is_dir() or name == "tensorrt":
+        if name not in ("auto", "tensorrt") or not model.is_dir():
+            raise ConfigError(
+                f"runtime {name!r} does not run {model}: releases, which are folders, run with "
+                "tensorrt, and nothing else does"
+            )
+        from streamseg.vehicle.runtime import VehicleRuntime
+
+        return VehicleRuntime(model)
+    weights = model.with_suffix(WEIGHTS_SUFFIX)
+    if name == "auto":
+        able = weights.exists() and has_cuda_gpu() and all(map(find_spec, ("torch", "triton")))
+        name = "cuda" if able else "openvino" if openvino_is_faster() else "onnx"
+    if name == "cuda":
+        from streamseg.runtime.cuda import CudaRuntime
+
+        return CudaRuntime(weights)
+    if model.suffix == WEIGHTS_SUFFIX:
+        model = model.with_suffix(".onnx")
+    if name == "openvino":
+        from streamseg.runtime.openvino import OpenVinoRuntime
+
+        return OpenVinoRuntime(model, threads=threads)
+    from streamseg.runtime.onnx import OnnxRuntime
+
+    return OnnxRuntime(model, threads=threads)
+
+
+def openvino_is_faster() -> bool:
+    """Where it loads and the CPU computes in bfloat16.
+
+    The 8-bit model then took three quarters of ONNX Runtime's time (AVX-512, without AMX), for
+    the second that OpenVINO needs to compile for each size of picture.
+    """
+    if not find_spec("openvino"):
+        return False
+    try:
+        if not {"amx_bf16", "avx512_bf16"} & set(CPU_FLAGS.read_text().split()):
+            return False
+        import streamseg.runtime.openvino  # noqa: F401
+    except (OSError, MissingExtraError):
+        return False
+    return True
+
+
+def has_cuda_gpu() -> bool:
+    """Ask the driver, which takes a moment, and not torch, which takes seconds to import."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    ready = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return ready and count.value > 0

@@ -8,16 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from streamseg.array_frame import frame_of_array
-from streamseg.asynchronous import results_in_thread
-from streamseg.chain import Chain, Finish, OnResult
 from streamseg.closing import Closing
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
-from streamseg.events import OnEvent
-from streamseg.frame_steps import DeviceWork, FetchGrouped, FrameSteps, NetworkThread
-from streamseg.grouping import PAPER_ALPHA, GroupingConfig, propose
-from streamseg.instances import named_instances
-from streamseg.lanes import SourceLike
+from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, propose
 from streamseg.results import (
     Frame,
     FrameResult,
@@ -26,8 +20,14 @@ from streamseg.results import (
     Proposals,
 )
 from streamseg.runtime.base import GroupingRuntime, Runtime
-from streamseg.streaming import Stream
+from streamseg.streaming.aio import results_in_thread
+from streamseg.streaming.chain import Chain, Finish, OnResult
+from streamseg.streaming.instances import named_instances
+from streamseg.streaming.pipeline import DeviceWork, FetchGrouped, FrameSteps, NetworkThread
+from streamseg.streaming.sources import SourceLike
+from streamseg.streaming.stream import Stream
 from streamseg.tracking import Tracker
+from streamseg.video.events import OnEvent
 from streamseg.video.options import SourceOptions
 
 

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     import torch
     from small_export import Export
 
-    from streamseg.export.release import Release
     from streamseg.model.network import Network
+    from streamseg.release.manifest import Release
+
+# For ``benchmarks``. Last, since the root holds a folder ``kernels``, as is another package's name.
+sys.path.append(str(Path(__file__).parents[1]))
 
 MakeVoc: TypeAlias = Callable[..., VocLayout]
 

@@ -6,7 +6,7 @@ from colour_runtime import ColourRuntime
 from numpy.typing import NDArray
 
 import streamseg
-from streamseg.grouping import GroupingConfig, find_segments
+from streamseg.grouping.cpu import GroupingConfig, find_segments
 from streamseg.results import Image, NetworkOutput
 from streamseg.segmenter import Segmenter
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamseg.kernels import launches
 from streamseg.kernels.checks import check_number, check_thresholds
+from streamseg.kernels.choose_seeds.launch import choose_seeds_launch
 from streamseg.kernels.device_checks import check_tensor, device_radius
 from streamseg.kernels.triton_launch import start
 
@@ -58,7 +58,7 @@ def choose_seeds(
     check_thresholds("taus", taus)
     check_number("min_visible", min_visible, 0, 1)
     device, seeds = masks.device, len(seed_index)
-    launch = launches.choose_seeds(seediness.numel(), seeds, min_visible=min_visible)
+    launch = choose_seeds_launch(seediness.numel(), seeds, min_visible=min_visible)
     room = 0 if launch.constants["RESIDENT"] else seediness.numel()
     chosen = DeviceChoice(
         torch.empty(seeds, dtype=torch.int32, device=device),

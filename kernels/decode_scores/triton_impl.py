@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from streamseg.errors import InputError
-from streamseg.kernels import launches
+from streamseg.kernels.decode_scores.launch import decode_scores_launch
 from streamseg.kernels.device_checks import check_tensor
 from streamseg.kernels.triton_launch import start
 
@@ -54,7 +54,7 @@ def decode_scores(logits: Tensor) -> DeviceScores:
     )
     strides = (logits.stride(0), logits.stride(1), logits.stride(3))
     start(
-        launches.decode_scores(thresholds, channels, height * width, strides),
+        decode_scores_launch(thresholds, channels, height * width, strides),
         logits=logits,
         seediness=scores.seediness,
         tau_index=scores.tau_index,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from streamseg.kernels import launches
 from streamseg.kernels.device_checks import check_tensor
+from streamseg.kernels.find_runs.launch import find_runs_launch
 from streamseg.kernels.find_runs.reference import Runs
 from streamseg.kernels.triton_launch import start
 
@@ -50,7 +50,7 @@ def find_runs(label_map: Tensor) -> DeviceRuns:
         torch.zeros(1, dtype=torch.int32, device=device),
     )
     start(
-        launches.find_runs(height, width),
+        find_runs_launch(height, width),
         label_map=label_map.contiguous(),
         start=runs.start,
         label=runs.label,

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamseg.kernels import launches
 from streamseg.kernels.checks import check_count, check_number, check_thresholds
 from streamseg.kernels.device_checks import check_tensor, device_radius
-from streamseg.kernels.launches import Plan, most_programs, plan
+from streamseg.kernels.group_pixels.launch import Plan, group_pixels_launch, most_programs, plan
 from streamseg.kernels.triton_launch import start
 
 
@@ -87,7 +86,7 @@ def group_pixels(
         torch.empty((max_seeds, height, width), dtype=torch.bool, device=device),
     )
     start(
-        launches.group_pixels(
+        group_pixels_launch(
             chosen,
             pixels,
             dims,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from streamseg.kernels import launches
 from streamseg.kernels.checks import check_count
 from streamseg.kernels.device_checks import check_tensor
+from streamseg.kernels.label_pixels.launch import label_pixels_launch
 from streamseg.kernels.triton_launch import start
 
 
@@ -62,7 +62,7 @@ def label_pixels(
     reach = torch.zeros((4, seeds), dtype=torch.int32, device=device)
     embedding_sum = torch.zeros((seeds, dims), dtype=torch.float32, device=device)
     start(
-        launches.label_pixels((map_height, map_width), dims, seeds, height=height, width=width),
+        label_pixels_launch((map_height, map_width), dims, seeds, height=height, width=width),
         embeddings=rows,
         seed_index=seed_index,
         seed_radius=(2 / seed_tau.double() - 1).log().float(),

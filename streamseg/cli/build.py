@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,11 +40,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Build."""
     from streamseg.export.build import build_release
     from streamseg.export.build_progress import build_bars
+    from streamseg.release.manifest import open_release
+    from streamseg.vehicle.check import accept_engine
+    from streamseg.vehicle.cuda import open_device
 
     workspace = arguments.workspace and int(arguments.workspace * GIB)
     with build_bars() as progress:
-        line = build_release(
-            arguments.release, workspace_bytes=workspace, force=arguments.force, progress=progress
-        )
+        release = open_release(arguments.release)
+        with open_device() as device:
+            line = build_release(
+                release,
+                device.facts,
+                partial(accept_engine, device),
+                workspace_bytes=workspace,
+                force=arguments.force,
+                progress=progress,
+            )
     print(line)
     return 0

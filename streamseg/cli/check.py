@@ -37,7 +37,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check; raises what is wrong."""
-    from streamseg.export.check import check_files, check_on_device
+    from streamseg.vehicle.check import check_files, check_on_device
 
     if arguments.dry_run:
         lines = check_files(arguments.release)

@@ -36,7 +36,6 @@ EXTRAS = {
     "vehicle": ("pycuda",),
     "vehicle-bindings": ("cuda-bindings",),
     "openvino": ("openvino",),
-    "soak": ("psutil",),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}
 STREET = "test-pattern:576x320@1?frames=5"
@@ -122,9 +121,8 @@ def check_network() -> tuple[bool, str, str]:
 
 def check_parity() -> tuple[bool, str, str]:
     """Hold OpenVINO to ONNX Runtime with the shipped model, which is 8-bit."""
-    from streamseg.export.parity import Tolerance, compare
-    from streamseg.loading import SHIPPED_MODEL
-    from streamseg.runtime.choose import open_runtime
+    from streamseg.loading import SHIPPED_MODEL, open_runtime
+    from streamseg.release.parity import Tolerance, compare
     from streamseg.video.source import open_source
 
     try:

@@ -15,15 +15,14 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Sequence
 
-    from streamseg.cli.studies import Study
     from streamseg.datasets import InstanceDataset
+    from streamseg.evaluate.studies import Study
 
 DESCRIPTION = """\
 Scores of masks over the classes of PASCAL VOC: mAP^r (Hariharan et al. 2014), recall of
 proposals, COCO's AP and kinds of mistakes. By default the disjoint instances that `streamseg run`
 would give are scored, down to a score of 0.05. With --proposals, and in every sweep, it is the
-overlapping proposals of the paper's own setting. With --scenes it is tracking: HOTA, IDF1 and
-sMOTSA on clips that are made of the pictures' objects.
+overlapping proposals of the paper's own setting.
 
 Pictures that the model was trained on, as listed in the .json beside its file, are left out.
 If DIR holds a GROUND_TRUTH.txt that tells where the masks come from, the report quotes it."""
@@ -76,12 +75,6 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "embedding_dim, which is that of each --model",
     )
     parser.add_argument(
-        "--scenes",
-        type=positive,
-        metavar="N",
-        help="score names over time instead, on N clips made of the pictures' objects",
-    )
-    parser.add_argument(
         "--include-training-images",
         action="store_true",
         help="do not leave out what the model was trained on",
@@ -94,13 +87,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score every picture of the split; Ctrl-C scores those that were done."""
-    if arguments.scenes:
-        from streamseg.cli.scenes import run_scenes
-
-        return run_scenes(arguments)
     from streamseg.datasets import open_dataset
-    from streamseg.evaluate.page import make_folder
     from streamseg.evaluate.provenance import Provenance, describe_ground_truth, held_out
+    from streamseg.evaluate.report.page import make_folder
     from streamseg.loading import SHIPPED_MODEL
 
     if arguments.min_area < 0:
@@ -145,8 +134,8 @@ def plan(arguments: argparse.Namespace, models: Sequence[Path]) -> Study[Any]:
         ConfigError: options that contradict each other.
         ModelError: a model cannot be loaded.
     """
-    from streamseg.cli.studies import OneSetting, ValueSweep
     from streamseg.evaluate.predictions import LEAST_SCORE
+    from streamseg.evaluate.studies import OneSetting, ValueSweep
     from streamseg.evaluate.sweep import EMBEDDING_DIM, Sweep
     from streamseg.loading import load
 

@@ -34,8 +34,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment the picture, draw, write."""
-    from streamseg.drawing import contact_sheet
-    from streamseg.figures import COLUMNS, paper_figures
+    from streamseg.drawing.figures import COLUMNS, paper_figures
+    from streamseg.drawing.overlay import contact_sheet
     from streamseg.loading import load
     from streamseg.video.source import open_source
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from streamseg import __version__
-from streamseg.cli import build, check, demo, doctor, evaluate, export, figures, run, soak, train
+from streamseg.cli import build, check, demo, doctor, evaluate, export, figures, run, train
 from streamseg.errors import StreamsegError
 
 DESCRIPTION = "Instance segmentation of video: a mask and a lasting name for every object."
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"streamseg {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (run, demo, figures, train, evaluate, export, build, check, soak, doctor):
+    for command in (run, demo, figures, train, evaluate, export, build, check, doctor):
         command.add_parser(commands)
     return parser
 
@@ -45,7 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with 2 on a wrong command line.
     """
     logging.basicConfig(format="streamseg: %(message)s", level=logging.WARNING)
-    parsed = build_parser().parse_args(arguments)
+    return run_command(build_parser().parse_args(arguments))
+
+
+def run_command(parsed: argparse.Namespace) -> int:
+    """Run what was parsed; an error of ours becomes one line on stderr.
+
+    Args:
+        parsed: with the function to call as ``run``.
+
+    Returns:
+        As ``main``.
+    """
     try:
         code: int = parsed.run(parsed)
     except StreamsegError as error:

@@ -102,7 +102,7 @@ class Outputs:
         Raises:
             SinkError: it cannot be written.
         """
-        from streamseg.drawing import draw
+        from streamseg.drawing.overlay import draw
 
         index = result.source_index
         if index not in self._writers:

@@ -21,13 +21,13 @@ from streamseg.cli.arguments import (
 from streamseg.cli.outputs import Outputs
 from streamseg.cli.summary import Summary
 from streamseg.formats.opening import FORMATS
-from streamseg.runtime.choose import RUNTIMES
+from streamseg.loading import RUNTIMES
 from streamseg.video.options import CPU, SourceOptions
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from streamseg.streaming import Stream
+    from streamseg.streaming.stream import Stream
 
 DESCRIPTION = """\
 Segment a video: find every object in every frame, with its mask, class and a name that stays.

@@ -7,8 +7,8 @@ from collections import Counter
 
 import numpy as np
 
-from streamseg.events import State, StreamEvent
 from streamseg.results import FrameResult
+from streamseg.video.events import State, StreamEvent
 
 LATEST = 1000
 """Frames over which latencies are summed up: memory stays flat on a camera."""

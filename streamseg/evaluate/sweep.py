@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from streamseg.datasets import Sample
 from streamseg.errors import ConfigError
-from streamseg.evaluate.charts import line_chart
 from streamseg.evaluate.overlap import Compared
-from streamseg.evaluate.page import facts, page, percent, section, table, write_page
 from streamseg.evaluate.predictions import compare_proposals
 from streamseg.evaluate.proposals import proposal_recall
 from streamseg.evaluate.provenance import Provenance
+from streamseg.evaluate.report.charts import line_chart
+from streamseg.evaluate.report.page import facts, page, percent, section, table, write_page
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, nullable
-from streamseg.grouping import PAPER_ALPHA
+from streamseg.grouping.cpu import PAPER_ALPHA
 from streamseg.segmenter import Segmenter
 
 COLUMNS: Final = ("mAP^r@0.5", "mAP^r@0.6", "mAP^r@0.7", "mAP^r vol", "AR")

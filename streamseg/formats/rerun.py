@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamseg.drawing import name_colour
+from streamseg.drawing.overlay import name_colour
 from streamseg.errors import MissingExtraError
 from streamseg.formats.writer import OneSource, ResultWriter, check_folder_of, saving
 from streamseg.results import FrameResult

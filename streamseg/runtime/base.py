@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from streamseg.config import ModelConfig
-from streamseg.grouping import GroupingConfig
+from streamseg.grouping.cpu import GroupingConfig
 from streamseg.results import Image, NetworkOutput, Segments
 
 

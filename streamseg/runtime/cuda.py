@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from streamseg.errors import ConfigError, MissingExtraError
-from streamseg.grouping import GroupingConfig
+from streamseg.grouping.cpu import GroupingConfig
 from streamseg.results import Image, NetworkOutput, Segments
 from streamseg.runtime.pictures import check_network_picture
 
@@ -25,7 +25,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("torch", "gpu") from error
 
-from streamseg.device_grouping import DeviceGrouper
+from streamseg.grouping.gpu import DeviceGrouper
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.runtime.cuda_slot import Mark, Slot
 

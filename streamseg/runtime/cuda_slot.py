@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamseg.device_grouping import DeviceGrouper
+from streamseg.grouping.gpu import DeviceGrouper
 
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 """The network: uint8 [H, W, 3] → embeddings [h, w, D], logits [T, C+1, h, w]."""

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from streamseg.config import ModelConfig
 from streamseg.datasets import Sample
-from streamseg.drawing import contact_sheet, draw
+from streamseg.drawing.false_colours import embedding_colours, heat
+from streamseg.drawing.overlay import contact_sheet, draw
 from streamseg.errors import MissingExtraError
 from streamseg.kernels import decode_scores
-from streamseg.map_colours import embedding_colours, heat
 from streamseg.model.network import Network
 from streamseg.model.weights import network_from
 from streamseg.results import Image

@@ -9,9 +9,9 @@ from threading import Event
 from typing import TypeAlias
 
 from streamseg.errors import SourceError
-from streamseg.events import Announcer
 from streamseg.results import Frame
 from streamseg.video.base import Source
+from streamseg.video.events import Announcer
 from streamseg.video.options import SourceOptions
 
 OpenOnce: TypeAlias = Callable[[], Source]

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from streamseg.closing import Closing
 from streamseg.errors import InputError, StreamsegError
-from streamseg.events import Announcer
 from streamseg.video.base import Source
+from streamseg.video.events import Announcer
 from streamseg.video.frame_buffer import Fetched, FrameBuffer, Policy
 
 # How long close() waits for a thread that sits in a network read; that one ends by itself when

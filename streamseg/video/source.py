@@ -11,10 +11,10 @@ from threading import Event
 from typing import NamedTuple
 
 from streamseg.errors import InputError, SourceError
-from streamseg.events import Announcer
 from streamseg.video import images, test_pattern
 from streamseg.video.base import Source
 from streamseg.video.credentials import masked
+from streamseg.video.events import Announcer
 from streamseg.video.live import OpenOnce, open_live
 from streamseg.video.options import AUTO, CPU, SourceOptions
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 import streamseg.loading
 from streamseg.cli.main import main
-from streamseg.grouping import GroupingConfig
+from streamseg.grouping.cpu import GroupingConfig
 from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
 

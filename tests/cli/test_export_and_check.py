@@ -10,9 +10,9 @@ import torch
 from release_files import CONFIG
 
 from streamseg.cli.main import main
-from streamseg.export.release import MANIFEST, TRUNK, open_release
 from streamseg.model.network import Network
 from streamseg.model.weights import save_safetensors
+from streamseg.release.manifest import MANIFEST, TRUNK, open_release
 
 pytest.importorskip("triton")
 

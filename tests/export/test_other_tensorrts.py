@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from streamseg.errors import ModelError
-from streamseg.export.tensorrt_module import LoggedErrors, readable
 from streamseg.export.to_tensorrt import _use_timing_cache, build_engine
-from streamseg.runtime.device import DeviceFacts
+from streamseg.release.device_facts import DeviceFacts
+from streamseg.release.tensorrt_module import LoggedErrors, readable
 
 ORIN = DeviceFacts("Orin", (8, 7), 16, (11, 4), 8 << 30, 166912)
 

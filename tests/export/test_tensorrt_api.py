@@ -26,7 +26,7 @@ START = """
 from pathlib import Path
 from streamseg.errors import DeviceError
 from streamseg.export.build_progress import BuildStep, BuildWatch, progress_monitor
-from streamseg.export.tensorrt_module import logged_errors, start, tensorrt_logger
+from streamseg.release.tensorrt_module import logged_errors, start, tensorrt_logger
 
 steps = []
 monitor = progress_monitor(trt, BuildWatch(steps.append))
@@ -53,7 +53,7 @@ def sources() -> list[Path]:
     # the folder of exports is a link, which glob does not follow
     folders = [Path(*package.__path__) for package in (streamseg, streamseg.export)]
     files = {path.resolve() for folder in folders for path in folder.glob("**/*.py")}
-    name = "streamseg.export.tensorrt_module"
+    name = "streamseg.release.tensorrt_module"
     return sorted(
         path
         for path in files

@@ -9,14 +9,13 @@ import pytest
 from release_files import MAX_INSTANCES, SHAPE
 
 from streamseg.errors import ModelError
-from streamseg.export.release import Release
 from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
-from streamseg.frame_plan import plan_frame
-from streamseg.grouping import GroupingConfig
-from streamseg.kernels.launches import most_programs
-from streamseg.runtime.device import Signature
-from streamseg.runtime.device.cubin import read_cubin
-from streamseg.runtime.release_kernels import kernel_arguments
+from streamseg.grouping.cpu import GroupingConfig
+from streamseg.grouping.plan import plan_frame
+from streamseg.kernels.group_pixels.launch import most_programs
+from streamseg.release.cubin import read_cubin
+from streamseg.release.kernel_arguments import Signature, kernel_arguments
+from streamseg.release.manifest import Release
 
 pytest.importorskip("triton")
 

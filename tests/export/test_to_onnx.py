@@ -20,11 +20,11 @@ from small_model import SMALL
 from streamseg.config import ModelConfig
 from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import lint_onnx
-from streamseg.export.parity import TOLERANCES
 from streamseg.export.to_onnx import export_onnx
 from streamseg.export.torch_reference import TorchReference
 from streamseg.model.network import Network
 from streamseg.model.weights import network_from
+from streamseg.release.parity import TOLERANCES
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
 

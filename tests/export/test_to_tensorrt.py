@@ -21,12 +21,12 @@ from stub_tensorrt import graphs
 
 from streamseg.errors import InputError, ModelError, SinkError
 from streamseg.export.build_progress import BuildStep
-from streamseg.export.engine_file import load_engine, why_rebuild
-from streamseg.export.engine_inputs import ShapeRange
-from streamseg.export.engine_manifest import EngineOptions, plan_version, read_manifest
-from streamseg.export.engine_precision import PRECISIONS
 from streamseg.export.to_tensorrt import TEGRA_WORKSPACE_BYTES, build_engine
-from streamseg.runtime.device import DeviceFacts
+from streamseg.release.device_facts import DeviceFacts
+from streamseg.release.engine_file import load_engine, why_rebuild
+from streamseg.release.engine_inputs import ShapeRange
+from streamseg.release.engine_manifest import EngineOptions, plan_version, read_manifest
+from streamseg.release.engine_precision import PRECISIONS
 
 trt: Any = pytest.importorskip("tensorrt_rtx")
 
@@ -347,9 +347,9 @@ for name in ("torch", "onnx", "onnxruntime", "triton", "tensorrt", "pycuda"):
     sys.modules[name] = None  # importing it fails
 import tensorrt_rtx
 from streamseg.export.build_progress import build_bars
-from streamseg.export.engine_manifest import EngineOptions
+from streamseg.release.engine_manifest import EngineOptions
 from streamseg.export.to_tensorrt import build_engine
-from streamseg.runtime.device import DeviceFacts
+from streamseg.release.device_facts import DeviceFacts
 facts = DeviceFacts("Orin", (8, 7), 16, (12, 6), 8 << 30, 166912)
 path, options = Path(sys.argv[1]), EngineOptions("fp16")
 with build_bars() as progress:

@@ -21,13 +21,13 @@ from streamseg.kernels import (
     find_runs,
     group_pixels,
     label_pixels,
-    launches,
 )
-from streamseg.kernels.cases import CASES, Case, alike, random, street
-from streamseg.kernels.contracts import check_groups, check_labels, check_runs, check_scores
+from streamseg.kernels.choose_seeds import launch as choose_seeds_launch
 from streamseg.kernels.group_pixels import triton_impl
-from streamseg.kernels.launches import Plan, most_programs, plan
+from streamseg.kernels.group_pixels.launch import Plan, most_programs, plan
 from streamseg.kernels.similarity import squared_radius
+from streamseg.kernels.testing.cases import CASES, Case, alike, random, street
+from streamseg.kernels.testing.contracts import check_groups, check_labels, check_runs, check_scores
 
 SMALL: dict[str, Callable[[], Case]] = {
     **CASES,
@@ -137,7 +137,7 @@ def test_labels_keep_their_contract_and_are_those_of_the_reference(
 def test_chosen_seeds_are_those_of_the_reference(
     name: str, block: int, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launches, "LARGEST_CHOICE", block)
+    monkeypatch.setattr(choose_seeds_launch, "LARGEST_CHOICE", block)
     case = SMALL[name]()
     scores = decode_scores(case.logits)
     groups = case.group(scores, exclude_claimed=False)

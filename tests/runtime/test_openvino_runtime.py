@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from small_export import Export
 
+from streamseg import loading
 from streamseg.errors import ConfigError, InputError, MissingExtraError, ModelError
-from streamseg.export.parity import TOLERANCES, compare
-from streamseg.loading import SHIPPED_MODEL
+from streamseg.loading import SHIPPED_MODEL, open_runtime
+from streamseg.release.parity import TOLERANCES, compare
 from streamseg.results import Image
-from streamseg.runtime import choose
-from streamseg.runtime.choose import open_runtime
 from streamseg.runtime.onnx import OnnxRuntime
 
 pytest.importorskip("openvino")
@@ -79,9 +78,9 @@ def test_every_export_runs_in_float(kind: dict[str, Any], export: Export) -> Non
 
 
 def test_it_is_taken_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "has_cuda_gpu", lambda: False)
+    monkeypatch.setattr(loading, "has_cuda_gpu", lambda: False)
     for faster, runtime in ((True, OpenVinoRuntime), (False, OnnxRuntime)):
-        monkeypatch.setattr(choose, "openvino_is_faster", lambda faster=faster: faster)
+        monkeypatch.setattr(loading, "openvino_is_faster", lambda faster=faster: faster)
         assert isinstance(open_runtime(SHIPPED_MODEL), runtime)
         assert isinstance(open_runtime(SHIPPED_MODEL, "onnx"), OnnxRuntime)
 
@@ -96,8 +95,8 @@ def test_it_is_faster_on_cpus_that_compute_in_bfloat16(
     file = tmp_path / "cpuinfo"
     if flags:
         file.write_text(f"processor: 0\nflags: {flags}\n")
-    monkeypatch.setattr(choose, "CPU_FLAGS", file)
-    assert choose.openvino_is_faster() is faster
+    monkeypatch.setattr(loading, "CPU_FLAGS", file)
+    assert loading.openvino_is_faster() is faster
 
 
 def test_it_is_left_alone_where_it_is_installed_and_does_not_load(
@@ -105,11 +104,11 @@ def test_it_is_left_alone_where_it_is_installed_and_does_not_load(
 ) -> None:
     file = tmp_path / "cpuinfo"
     file.write_text("flags: amx_bf16")
-    monkeypatch.setattr(choose, "CPU_FLAGS", file)
-    monkeypatch.setattr(choose, "find_spec", lambda name: name == "openvino")
+    monkeypatch.setattr(loading, "CPU_FLAGS", file)
+    monkeypatch.setattr(loading, "find_spec", lambda name: name == "openvino")
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.delitem(sys.modules, "streamseg.runtime.openvino")
-    assert not choose.openvino_is_faster()
+    assert not loading.openvino_is_faster()
 
 
 def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:

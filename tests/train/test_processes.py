@@ -76,7 +76,7 @@ def test_two_processes_learn_like_one(voc: VocLayout, tmp_path: Path) -> None:
     start = Network(MODEL).state_dict()
     torch.save(start, tmp_path / "start.pt")
     changes: dict[str, Any] = {"steps": 16, "batch_size": 8}
-    script = Path(__file__).parents[1] / "small_run.py"
+    script = Path(__file__).parents[1] / "support" / "small_run.py"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     done = subprocess.run(
         [

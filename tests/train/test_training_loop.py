@@ -212,7 +212,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
 ) -> None:
     torch.save(start, tmp_path / "start.pt")
     run = tmp_path / "run"
-    script = Path(__file__).parents[1] / "small_run.py"
+    script = Path(__file__).parents[1] / "support" / "small_run.py"
     changes = json.dumps({"checkpoint_every": 4})
     paths = map(str, (script, voc.root, run, tmp_path / "start.pt"))
     with subprocess.Popen([sys.executable, *paths, changes]) as process:

@@ -43,7 +43,7 @@ def write_wholes(folder: Path) -> None:
 )
 def test_damaged_files_give_our_errors_and_leave_nothing_behind(tmp_path: Path) -> None:
     write_wholes(tmp_path / "wholes")
-    script = Path(__file__).parents[1] / "fuzzed_media.py"
+    script = Path(__file__).parents[1] / "support" / "fuzzed_media.py"
     each = CASES // PROCESSES
     children = [
         subprocess.Popen(

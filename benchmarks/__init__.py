@@ -1,0 +1,1 @@
+"""Everything that measures; each is started with ``python -m benchmarks.NAME``."""

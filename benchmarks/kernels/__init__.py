@@ -1,0 +1,1 @@
+"""Time the ops and a frame's grouping: ``python -m benchmarks.kernels.ops``."""

@@ -1,0 +1,100 @@
+"""Time the whole grouping of a frame on a GPU, as ``CudaRuntime`` does it.
+
+Part of ``python -m benchmarks.kernels.ops``: seven launches from the network's output to labels
+and the list of instances, one by one and recorded as a CUDA graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.kernels.group_pixels import DIMS, MAPS, time_in_turns
+from streamseg.grouping.cpu import GroupingConfig, find_segments
+from streamseg.grouping.gpu import DeviceGrouper
+from streamseg.kernels.testing.cases import Case, street
+from streamseg.results import NetworkOutput
+
+CONFIG = GroupingConfig()
+
+
+def measure(device: torch.device) -> Iterator[dict[str, Any]]:
+    """Check and time every size.
+
+    Yields:
+        For each map and D the number of instances and the milliseconds: p20, median and p80.
+
+    Raises:
+        AssertionError: other instances than numpy's were found.
+    """
+    for map_height, map_width in MAPS:
+        for dims in DIMS:
+            case = street(map_height, map_width, dims=dims)
+            group, embeddings, logits = prepared(case, device)
+            calls: dict[str, Callable[[], object]] = {
+                "launch by launch": partial(group, embeddings, logits)
+            }
+            instances = check(case, group, embeddings, logits)
+            if device.type == "cuda":
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph):
+                    group(embeddings, logits)
+                calls["recorded"] = graph.replay
+            yield {
+                "map": (map_height, map_width),
+                "dims": dims,
+                "frame": (case.height, case.width),
+                "instances": instances,
+                "ms": time_in_turns(calls, device),
+            }
+
+
+def prepared(case: Case, device: torch.device) -> tuple[DeviceGrouper, torch.Tensor, torch.Tensor]:
+    """A grouper and what it groups, laid out as the network puts it out."""
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    embeddings = torch.from_numpy(case.embeddings).to(device, dtype).permute(1, 2, 0).contiguous()
+    thresholds, channels, height, width = case.logits.shape
+    logits = torch.from_numpy(case.logits).to(device, dtype).flatten(0, 1)
+    logits = logits.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    logits = logits.view(thresholds, channels, height, width)
+    group = DeviceGrouper(
+        embeddings, logits, case.taus.tolist(), CONFIG, height=case.height, width=case.width
+    )
+    return group, embeddings, logits
+
+
+def check(case: Case, group: DeviceGrouper, embeddings: torch.Tensor, logits: torch.Tensor) -> int:
+    """Compare with numpy on the same rounded numbers.
+
+    Returns:
+        Number of instances.
+
+    Raises:
+        AssertionError: they differ.
+    """
+    group(embeddings, logits)
+    found = group.read(group.results.cpu())
+    exact = NetworkOutput(
+        np.ascontiguousarray(embeddings.float().cpu().numpy().transpose(2, 0, 1)),
+        np.ascontiguousarray(logits.float().cpu().numpy()),
+    )
+    expected = find_segments(
+        exact, case.taus.tolist(), CONFIG, height=case.height, width=case.width
+    )
+    same = found.class_id.tolist() == expected.class_id.tolist()
+    if not same or (found.label_map == expected.label_map).mean() < 0.999:
+        raise AssertionError("the whole frame has other instances than numpy finds")
+    return len(found)
+
+
+def table_row(row: dict[str, Any]) -> str:
+    """A size as a line of text."""
+    height, width = row["map"]
+    text = f"{height:>4}x{width:<4} D={row['dims']:<3} {row['instances']:>3} instances"
+    for name, ms in row["ms"].items():
+        text += f", {name} {ms['median']:.3f} ms ({ms['p20']:.3f}..{ms['p80']:.3f})"
+    return text

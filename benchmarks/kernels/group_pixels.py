@@ -1,0 +1,195 @@
+"""Time ``group_pixels`` against how others would write it, and against what it must cost.
+
+Part of ``python -m benchmarks.kernels.ops``. On a CPU the numpy reference meets the loop of
+``torch_loop.py``. On a GPU our kernel meets that loop, ``torch.compile`` of it, and our own kernel
+in one program (how published farthest-point sampling lays out an image); its floor is the time to
+move its bytes once plus an empty barrier of the same grid for each round.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.kernels.torch_loop import torch_loop
+from streamseg.kernels import Groups, Scores, decode_scores
+from streamseg.kernels.group_pixels.launch import Plan, plan
+from streamseg.kernels.similarity import squared_radius
+from streamseg.kernels.testing.cases import Case, street
+from streamseg.kernels.testing.contracts import check_groups
+
+MAPS = ((96, 160), (128, 256), (256, 512))
+DIMS = (32, 64)
+SEEDS = (10, 32, 100)
+ROUNDS = {"cpu": 5, "cuda": 50}
+SETTING: dict[str, Any] = {"alpha": 0.3, "min_seediness": 0.0, "exclude_claimed": False}
+"""The paper's: so every round is made."""
+
+
+def measure(device: torch.device) -> Iterator[dict[str, Any]]:
+    """Check and time every size.
+
+    Yields:
+        For each map, D and K the milliseconds of each contender: p20, median and p80; and the
+        bytes moved and the floor on a GPU.
+
+    Raises:
+        AssertionError: a contender came out wrong.
+    """
+    for height, width in MAPS:
+        for dims in DIMS:
+            full = street(height, width, dims=dims)
+            for seeds in SEEDS:
+                case = replace(full, max_seeds=seeds, min_seediness=SETTING["min_seediness"])
+                row: dict[str, Any] = {"map": (height, width), "dims": dims, "seeds": seeds}
+                contenders = list_contenders(case, decode_scores(case.logits), device)
+                row["ms"] = time_in_turns(contenders, device)
+                if device.type == "cuda":
+                    row |= floor(case, device)
+                yield row
+
+
+def list_contenders(
+    case: Case, scores: Scores, device: torch.device
+) -> dict[str, Callable[[], object]]:
+    """The calls to be timed, ours first, each checked."""
+    embeddings = torch.from_numpy(case.embeddings).to(device)
+    likely, tau_index = (
+        torch.from_numpy(a).to(device) for a in (scores.seediness, scores.tau_index)
+    )
+    radius = torch.from_numpy(squared_radius(case.taus)).to(device)
+
+    def loop() -> Any:
+        return torch_loop(
+            embeddings, likely, tau_index, radius, max_seeds=case.max_seeds, **SETTING
+        )
+
+    if device.type == "cpu":
+
+        def ours() -> Any:
+            return case.group(scores, exclude_claimed=SETTING["exclude_claimed"])
+
+        calls: dict[str, Callable[[], Any]] = {"numpy reference": ours, "torch loop": loop}
+    else:
+        half = embeddings.half().permute(1, 2, 0).contiguous().permute(2, 0, 1)
+        compiled = torch.compile(torch_loop)
+
+        from streamseg.kernels.group_pixels import triton_impl
+
+        def on_device(spread: Plan | None) -> Any:
+            return triton_impl.group_pixels(
+                half,
+                likely,
+                tau_index,
+                case.taus,
+                max_seeds=case.max_seeds,
+                spread=spread,
+                **SETTING,
+            )
+
+        calls = {
+            "ours": lambda: on_device(None),
+            "torch loop": loop,
+            "torch.compile": lambda: compiled(
+                half, likely, tau_index, radius, max_seeds=case.max_seeds, **SETTING
+            ),
+            "one program": lambda: on_device(Plan(1, 512, 16, resident=False)),
+        }
+        exact = half.float().cpu().numpy()
+        case = replace(case, embeddings=exact)
+    for name, call in calls.items():
+        check_groups(case, scores, as_groups(call(), name), exclude_claimed=False)
+    return calls
+
+
+def as_groups(found: Any, name: str) -> Groups:
+    """What a contender found, in the reference's form."""
+    if isinstance(found, Groups):
+        return found
+    if isinstance(found, tuple):
+        seeds, masks = (tensor.cpu().numpy() for tensor in found)
+        return Groups(seeds.astype(np.int32), len(seeds), masks)
+    return Groups(found.seed_index.cpu().numpy(), int(found.count), found.masks.cpu().numpy())
+
+
+def time_in_turns(
+    calls: dict[str, Callable[[], object]], device: torch.device
+) -> dict[str, dict[str, float]]:
+    """Time the calls, one after the other in every round, so that all meet the same machine."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(ROUNDS[device.type] + 1):  # the first one warms up
+        for name, call in calls.items():
+            elapsed = time_ms(call, device)
+            if number:
+                times[name].append(elapsed)
+    return {
+        name: dict(
+            zip(("p20", "median", "p80"), np.percentile(ms, [20, 50, 80]).tolist(), strict=True)
+        )
+        for name, ms in times.items()
+    }
+
+
+def time_ms(call: Callable[[], object], device: torch.device) -> float:
+    """One call, by CUDA events on a GPU."""
+    if device.type == "cpu":
+        started = time.perf_counter()
+        call()
+        return 1e3 * (time.perf_counter() - started)
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin.record()
+    call()
+    end.record()
+    end.synchronize()
+    return float(begin.elapsed_time(end))
+
+
+def floor(case: Case, device: torch.device) -> dict[str, float]:
+    """What the kernel cannot do without: its bytes once, and a barrier for each round."""
+    from streamseg.kernels.group_pixels.triton_impl import programs_at_once
+    from streamseg.kernels.group_pixels.triton_kernel import barrier_kernel
+
+    dims, height, width = case.embeddings.shape
+    pixels = height * width
+    moved = pixels * (2 * dims + 4 + 1) + pixels * case.max_seeds
+    source = torch.empty(1 << 28, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    copies = [time_ms(lambda: target.copy_(source), device) for _ in range(20)]
+    bytes_per_ms = 2 * source.numel() / float(np.median(copies))
+    programs = plan(pixels, dims, 2, programs_at_once(device)).programs
+
+    def barriers() -> None:
+        rounds = torch.zeros(2 * case.max_seeds, dtype=torch.int64, device=device)
+        barrier_kernel[(programs,)](
+            rounds[: case.max_seeds],
+            rounds[case.max_seeds :].view(torch.int32),
+            case.max_seeds,
+            num_warps=4,
+            launch_cooperative_grid=True,
+        )
+
+    barrier_ms = float(np.median([time_ms(barriers, device) for _ in range(50)]))
+    return {
+        "bytes_moved": moved,
+        "bandwidth_gb_per_s": bytes_per_ms / 1e6,
+        "barriers_ms": barrier_ms,
+        "floor_ms": moved / bytes_per_ms + barrier_ms,
+    }
+
+
+def table_row(row: dict[str, Any]) -> str:
+    """A size as a line of text: ours in ms, the others as multiples of it."""
+    (ours, mine), *others = row["ms"].items()
+    height, width = row["map"]
+    text = f"{height:>4}x{width:<4} D={row['dims']:<3} K={row['seeds']:<4}"
+    text += f" {ours} {mine['median']:.3f} ms ({mine['p20']:.3f}..{mine['p80']:.3f})"
+    for name, other in others:
+        text += f", {name} {other['median'] / mine['median']:.1f} x"
+    if "floor_ms" in row:
+        text += f", floor {row['floor_ms'] / mine['median']:.2f} x"
+    return text

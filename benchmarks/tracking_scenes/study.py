@@ -1,0 +1,115 @@
+"""Several trackers on the same segments of made scenes, scored against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.tracking_scenes.scenes import SceneFrame
+from benchmarks.tracking_scenes.scores import (
+    FrameOverlap,
+    TrackingScores,
+    overlap,
+    score_tracking,
+    total,
+)
+from benchmarks.tracking_scenes.trackers import Follow
+from streamseg.evaluate.report.page import percent
+from streamseg.results import FrameResult, Segments
+
+Makers: TypeAlias = Mapping[str, Callable[[], Follow]]
+"""By name, how to begin a tracker for a new clip."""
+
+COLUMNS = ("HOTA", "IDF1", "sMOTSA", "ID switches")
+
+
+class TrackingStudy:
+    """Lets trackers follow clips and adds up how well they do."""
+
+    def __init__(self, makers: Makers) -> None:
+        """Compare these trackers."""
+        self._makers = dict(makers)
+        self._follow: dict[str, Follow] = {}
+        self._seen: dict[str, list[FrameOverlap]] = {}
+        self._clips: dict[str, list[TrackingScores]] = {name: [] for name in makers}
+
+    def begin_clip(self) -> None:
+        """Forget all objects."""
+        self._follow = {name: make() for name, make in self._makers.items()}
+        self._seen = {name: [] for name in self._makers}
+
+    def look(self, frame: SceneFrame, segments: Segments) -> None:
+        """Let every tracker follow the segments of the next frame."""
+        labels = np.arange(len(segments))
+        compared = overlap(frame.track_map, segments.label_map, labels.tolist())
+        for name, follow in self._follow.items():
+            tracks = np.array(follow(segments, frame.pts_seconds), np.int64)
+            kept = tracks >= 0
+            self._seen[name].append(
+                FrameOverlap(compared.truth, tracks[kept], compared.iou[:, kept])
+            )
+
+    def end_clip(self) -> None:
+        """Score what was followed since ``begin_clip``."""
+        for name, frames in self._seen.items():
+            self._clips[name].append(score_tracking(frames))
+
+    def scores(self) -> dict[str, TrackingScores]:
+        """Of every tracker over all clips, at least one."""
+        return {name: total(clips) for name, clips in self._clips.items()}
+
+
+def table_rows(scores: Mapping[str, TrackingScores]) -> list[list[str]]:
+    """For people, in percent: name and ``COLUMNS``."""
+    return [
+        [name, percent(s.hota), percent(s.idf1), percent(s.smotsa), str(s.switches)]
+        for name, s in scores.items()
+    ]
+
+
+def segments_of(result: FrameResult) -> Segments:
+    """The instances of a single picture as they were before they had names."""
+    instances = result.instances
+    embeddings = [i.embedding for i in instances]
+    return Segments(
+        label_map=result.label_map,
+        class_id=np.array([i.class_id for i in instances], np.int64),
+        score=np.array([i.score for i in instances], np.float32),
+        box=np.array([i.box for i in instances], np.int64).reshape(-1, 4),
+        area_px=np.array([i.area_px for i in instances], np.int64),
+        seed_yx=np.array([i.seed_yx for i in instances], np.int64).reshape(-1, 2),
+        tau=np.array([i.tau for i in instances], np.float32),
+        embedding=np.array(embeddings, np.float32).reshape(len(instances), -1 if instances else 0),
+    )
+
+
+def true_segments(frame: SceneFrame, embedding_of_track: NDArray[np.float32]) -> Segments:
+    """The true masks as if a network had found them.
+
+    Args:
+        frame: the truth.
+        embedding_of_track: [M, D], how the clip's tracks look in this frame.
+    """
+    tracks = np.flatnonzero(np.bincount(frame.track_map.ravel(), minlength=1))
+    tracks = tracks[tracks > 0]
+    label_of = np.zeros(len(frame.class_of_track) + 1, np.uint16)
+    label_of[tracks] = np.arange(1, len(tracks) + 1)
+    boxes, areas, seeds = [], [], []
+    for track in tracks.tolist():
+        rows, columns = np.nonzero(frame.track_map == track)
+        boxes.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+        areas.append(len(rows))
+        seeds.append((rows[len(rows) // 2], columns[len(rows) // 2]))
+    return Segments(
+        label_map=label_of[frame.track_map],
+        class_id=frame.class_of_track[tracks - 1],
+        score=np.ones(len(tracks), np.float32),
+        box=np.array(boxes, np.int64).reshape(-1, 4),
+        area_px=np.array(areas, np.int64),
+        seed_yx=np.array(seeds, np.int64).reshape(-1, 2),
+        tau=np.full(len(tracks), 0.5, np.float32),
+        embedding=embedding_of_track[tracks - 1],
+    )

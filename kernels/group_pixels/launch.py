@@ -1,0 +1,77 @@
+"""How ``group_pixels`` is spread over programs, and started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamseg.kernels.launch import Launch, cdiv, rounded
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How ``group_pixels`` spreads the pixels over programs."""
+
+    programs: int
+    block: int
+    warps: int
+    resident: bool
+    """Every program has one tile, whose embeddings it keeps."""
+
+
+def plan(pixels: int, dims: int, bytes_per_number: int, most_programs: int) -> Plan:
+    """Spread pixels over programs.
+
+    A thread keeps two pixels of 64 half-precision numbers without spilling, so 128 threads keep
+    256 of them.
+
+    Args:
+        pixels: N.
+        dims: D.
+        bytes_per_number: of an embedding.
+        most_programs: that run at the same time.
+    """
+    block = max(16, min(512, 256 * 64 * 2 // (rounded(dims) * bytes_per_number)))
+    programs = cdiv(pixels, block)
+    if programs <= most_programs:
+        return Plan(programs, block, 4, resident=True)
+    return Plan(most_programs, block, 4, resident=False)
+
+
+def most_programs(multiprocessors: int) -> int:
+    """How many programs of 128 threads with 255 registers each a device holds at once.
+
+    They take half of the registers of a multiprocessor, 65536 from sm_75 to sm_120.
+    """
+    return 2 * multiprocessors
+
+
+def group_pixels_launch(
+    chosen: Plan,
+    pixels: int,
+    dims: int,
+    *,
+    max_seeds: int,
+    alpha: float,
+    min_seediness: float,
+    exclude_claimed: bool,
+) -> Launch:
+    """Start ``group_pixels`` as planned."""
+    return Launch(
+        "group_pixels",
+        (chosen.programs, 1),
+        {
+            "pixels": pixels,
+            "max_seeds": max_seeds,
+            "alpha": alpha,
+            "min_seediness": min_seediness,
+        },
+        {
+            "D": dims,
+            "ROUNDED_D": rounded(dims),
+            "BLOCK": chosen.block,
+            "RESIDENT": chosen.resident,
+            "EXCLUDE_CLAIMED": exclude_claimed,
+        },
+        warps=chosen.warps,
+        cooperative=True,
+    )

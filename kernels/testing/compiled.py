@@ -1,0 +1,135 @@
+"""What the Triton kernels compile to, for every GPU and without one.
+
+    python -m streamseg.kernels.testing.compiled 80 87 90 > table.json
+
+Each architecture is compiled in a process of its own. The table tells registers and spilled bytes
+a thread, shared memory, instructions, and how many of them load 128 bits from device memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from streamseg.kernels.ahead_of_time import ARCHITECTURES, compile_launch
+from streamseg.kernels.choose_seeds.launch import choose_seeds_launch
+from streamseg.kernels.decode_scores.launch import decode_scores_launch
+from streamseg.kernels.find_runs.launch import find_runs_launch
+from streamseg.kernels.group_pixels.launch import group_pixels_launch, plan
+from streamseg.kernels.label_pixels.launch import label_pixels_launch
+from streamseg.kernels.launch import Launch
+from streamseg.kernels.list_instances.launch import list_instances_launch, relabel_launch
+
+MAP = (96, 160)
+FRAME = {"height": 384, "width": 640}
+
+
+def variants() -> Iterator[tuple[str, Launch]]:
+    """Every kernel as it is started for a 640x384 frame, and those made for other shapes."""
+    height, width = MAP
+    pixels, seeds = height * width, 64
+    yield "decode_scores", decode_scores_launch(4, 21, pixels, (21, 1, 84))
+    yield "decode_scores, classes apart", decode_scores_launch(4, 21, pixels, (21, pixels, 1))
+    for dims in (32, 64):
+        for kind, programs in (("in registers", 1024), ("in tiles", 1)):
+            yield (
+                f"group_pixels, D = {dims}, {kind}",
+                group_pixels_launch(
+                    plan(pixels, dims, 2, programs),
+                    pixels,
+                    dims,
+                    max_seeds=seeds,
+                    alpha=0.3,
+                    min_seediness=0.5,
+                    exclude_claimed=True,
+                ),
+            )
+        yield f"label_pixels, D = {dims}", label_pixels_launch(MAP, dims, seeds, **FRAME)
+        listing = list_instances_launch(dims, seeds, **FRAME, least_area_px=1)
+        yield f"list_instances, D = {dims}", listing
+    yield "label_pixels, full HD", label_pixels_launch(MAP, 32, seeds, height=1080, width=1920)
+    yield "choose_seeds", choose_seeds_launch(pixels, seeds, min_visible=0.7)
+    yield "choose_seeds, large map", choose_seeds_launch(256 * 512, seeds, min_visible=0.7)
+    yield "relabel", relabel_launch(384 * 640)
+    yield "find_runs", find_runs_launch(**FRAME)
+
+
+def compile_all(architecture: int) -> list[dict[str, Any]]:
+    """Compile every variant for ``sm_<architecture>``, in this process."""
+    return [
+        {
+            "kernel": name,
+            "sm": architecture,
+            **resources(compile_launch(launch, "fp16", architecture)),
+        }
+        for name, launch in variants()
+    ]
+
+
+def resources(compiled: Any) -> dict[str, int]:
+    """What a compiled kernel takes of a multiprocessor."""
+    import triton
+
+    cuobjdump = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as cubin:
+        cubin.write(compiled.asm["cubin"])
+        cubin.flush()
+        usage, code = (
+            subprocess.run(
+                [cuobjdump, option, cubin.name], check=True, capture_output=True, text=True
+            ).stdout
+            for option in ("--dump-resource-usage", "--dump-sass")
+        )
+    instructions = re.findall(r"/\*[0-9a-f]{4,}\*/ +(?:@!?U?P\d+ +)?([A-Z][\w.]*)", code)
+    return {
+        "registers": int(re.findall(r"REG:(\d+)", usage)[0]),
+        "spilled_bytes": int(re.findall(r"STACK:(\d+)", usage)[0]),
+        "shared_bytes": compiled.metadata.shared,
+        "instructions": len(instructions),
+        "loads_128_bit": sum(i.startswith("LDG") and "128" in i for i in instructions),
+    }
+
+
+def compile_apart(architectures: list[int]) -> list[dict[str, Any]]:
+    """Compile for several architectures, each in a process of its own, two at a time.
+
+    Raises:
+        subprocess.CalledProcessError: a kernel did not compile.
+    """
+
+    def child(architecture: int) -> list[dict[str, Any]]:
+        module = "streamseg.kernels.testing.compiled"
+        command = [sys.executable, "-m", module, "--here", str(architecture)]
+        environment = {**os.environ, "TRITON_INTERPRET": "0"}
+        done = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+        return rows
+
+    with ThreadPoolExecutor(2) as pool:
+        return [row for rows in pool.map(child, architectures) for row in rows]
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table as JSON."""
+    if arguments[:1] == ["--here"]:
+        print(json.dumps(compile_all(int(arguments[1]))))
+        return
+    import triton
+
+    rows = compile_apart([int(a) for a in arguments] or list(ARCHITECTURES))
+    lines = ",\n".join("  " + json.dumps(row) for row in rows)
+    print(f'{{"triton": "{triton.__version__}", "rows": [\n{lines}\n]}}')
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Images of results and of what the network computes."""

@@ -1,0 +1,167 @@
+"""The pictures of the paper, for any picture: what the network says and what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from streamseg.drawing.false_colours import embedding_colours, heat, random_colours
+from streamseg.drawing.network_maps import (
+    class_picture,
+    enlarge,
+    number_seeds,
+    similarity_picture,
+    softmax,
+)
+from streamseg.drawing.overlay import class_colour, draw, name_colour
+from streamseg.drawing.panels import Size, panel, panel_size
+from streamseg.kernels import Scores, decode_scores, group_pixels
+from streamseg.results import FrameResult, Image, NetworkOutput
+
+SEEDS = 12
+SIMILARITIES = 6
+COLUMNS = 4
+"""Pictures side by side on a sheet: then everything that belongs together stands in one row."""
+
+
+def paper_figures(
+    result: FrameResult, output: NetworkOutput, taus: Sequence[float], class_names: Sequence[str]
+) -> Mapping[str, Image]:
+    """Every picture, titled, by its name, in the order in which a sheet of 4 columns shows them.
+
+    Args:
+        result: of the picture.
+        output: of the network for it.
+        taus: T similarity thresholds of the network.
+        class_names: C names.
+
+    Returns:
+        Panels of one size: ``picture``, ``masks``, ``embeddings-pca``, ``embeddings-random``,
+        ``seeds``, ``seediness``, ``similarity-1`` to ``-6`` (to fewer if the map is tiny), and
+        for each threshold ``seediness-tau-0.25`` and ``classes-tau-0.25``.
+
+    Raises:
+        InputError: the output holds NaN or infinity.
+    """
+    scores = decode_scores(output.logits)
+    height, width = result.label_map.shape
+    size = panel_size(width, height)
+    return {
+        **_overview(result, output, size),
+        **_seeds(result.image, output, scores, taus, class_names, size),
+        **_thresholds(output.logits, taus, class_names, size),
+    }
+
+
+def _overview(result: FrameResult, output: NetworkOutput, size: Size) -> dict[str, Image]:
+    height, width = result.label_map.shape
+    found = [(instance.name, name_colour(instance.name)) for instance in result.instances]
+    return {
+        "picture": panel(_reduce(result.image, size), "Picture", f"{width} x {height} pixels"),
+        "masks": panel(
+            _reduce(draw(result), size),
+            "Instances",
+            f"{len(found)} found; masks do not overlap",
+            legend=found,
+        ),
+        "embeddings-pca": panel(
+            enlarge(embedding_colours(output.embeddings), size),
+            "Embeddings, principal components",
+            "red, green, blue: the first three; like colours are alike",
+        ),
+        "embeddings-random": panel(
+            enlarge(random_colours(output.embeddings), size),
+            "Embeddings, random projection",
+            f"three random directions out of {len(output.embeddings)}; like colours are alike",
+        ),
+    }
+
+
+def _seeds(
+    image: Image,
+    output: NetworkOutput,
+    scores: Scores,
+    taus: Sequence[float],
+    class_names: Sequence[str],
+    size: Size,
+) -> dict[str, Image]:
+    seeds = seed_order(output, scores, taus)
+    class_ids = [int(scores.class_id[y, x]) for y, x in seeds]
+    colours = [class_colour(class_id) for class_id in class_ids]
+    names = [class_names[class_id - 1] for class_id in class_ids]
+    figures = {
+        "seeds": panel(
+            number_seeds(_reduce(image, size), seeds, scores.seediness.shape, colours),
+            "Seeds in picking order",
+            "likely pixels, each unlike those before",
+            legend=list(dict(zip(names, colours, strict=True)).items()),
+        ),
+        "seediness": panel(
+            heat(enlarge(scores.seediness, size)),
+            "Seediness",
+            "largest probability over classes and thresholds",
+            bar="seediness",
+        ),
+    }
+    for number, (name, (y, x)) in enumerate(zip(names, seeds, strict=True), start=1):
+        if number > SIMILARITIES:
+            break
+        tau = taus[scores.tau_index[y, x]]
+        figures[f"similarity-{number}"] = panel(
+            similarity_picture(output.embeddings, y, x, tau, number, size),
+            f"Similarity to seed {number}",
+            f"{name} {scores.seediness[y, x]:.0%}; outline: its mask, similarity above {tau:g}",
+            bar="similarity",
+        )
+    return figures
+
+
+def _thresholds(
+    logits: NDArray[np.float32], taus: Sequence[float], class_names: Sequence[str], size: Size
+) -> dict[str, Image]:
+    seediness, classes = {}, {}
+    for tau, logits_of_tau in zip(taus, logits, strict=True):
+        chance = softmax(logits_of_tau)
+        seediness[f"seediness-tau-{tau:g}"] = panel(
+            heat(enlarge(chance[1:].max(axis=0), size)),
+            f"Seediness at tau = {tau:g}",
+            "chance that the mask grown here is an object",
+            bar="probability",
+        )
+        picture, legend = class_picture(chance, class_names)
+        classes[f"classes-tau-{tau:g}"] = panel(
+            np.asarray(Pillow.fromarray(picture).resize(size, Pillow.Resampling.NEAREST)),
+            f"Classes at tau = {tau:g}",
+            "likeliest class; the brighter, the likelier",
+            legend=legend,
+        )
+    return {**seediness, **classes}
+
+
+def seed_order(
+    output: NetworkOutput, scores: Scores, taus: Sequence[float]
+) -> list[tuple[int, int]]:
+    """The seeds (4) as y, x on the feature map, in picking order.
+
+    As in a stream, no seed lies in the mask of one before, but unlikely pixels are picked too:
+    they show what would come next.
+    """
+    groups = group_pixels(
+        output.embeddings,
+        scores.seediness,
+        scores.tau_index,
+        np.asarray(taus, np.float32),
+        max_seeds=SEEDS,
+        min_seediness=0.0,
+        exclude_claimed=True,
+    )
+    width = scores.seediness.shape[1]
+    return [divmod(seed, width) for seed in groups.seed_index[: groups.count].tolist()]
+
+
+def _reduce(photo: Image, size: Size) -> Image:
+    """A photograph at the panel's size."""
+    return np.asarray(Pillow.fromarray(photo).resize(size, Pillow.Resampling.LANCZOS))

@@ -1,0 +1,122 @@
+"""Arrays of the network as pictures, without titles; ``figures`` frames them.
+
+Maps are enlarged with smooth edges, classes and masks with hard ones. Pictures are RGB uint8
+[H, W, 3], as TensorBoard and image files take them; embeddings and seediness alone are coloured
+by ``map_colours.embedding_colours``, ``random_colours`` and ``heat``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw
+from scipy import special
+
+from streamseg.drawing.false_colours import heat
+from streamseg.drawing.overlay import class_colour
+from streamseg.drawing.panels import Colour, Size, font
+from streamseg.results import Image
+
+_DARK = (6, 5, 30)
+_INK = (17, 19, 23)
+_FINENESS = 4  # discs are drawn so much larger and then reduced: Pillow has no smooth edges
+
+
+def similarity(embeddings: NDArray[np.float32], y: int, x: int) -> NDArray[np.float32]:
+    """Similarity (1) of every pixel to one of them, float32 [h, w], 0..1.
+
+    Args:
+        embeddings: float32 [D, h, w].
+        y: row of the pixel on the map.
+        x: its column.
+    """
+    distance = np.square(embeddings - embeddings[:, y, x, None, None]).sum(axis=0)
+    found: NDArray[np.float32] = 2 / (1 + np.exp(np.minimum(distance, 80)))  # exp(89) overflows
+    return found
+
+
+def similarity_picture(
+    embeddings: NDArray[np.float32], y: int, x: int, tau: float, number: int, size: Size
+) -> Image:
+    """Heat of the similarity to a seed, its mask (3) outlined, the seed marked with a number."""
+    values = enlarge(similarity(embeddings, y, x), size)
+    picture = heat(values)
+    inside = values >= tau
+    edge = np.zeros_like(inside)
+    edge[1:] |= inside[1:] != inside[:-1]
+    edge[:, 1:] |= inside[:, 1:] != inside[:, :-1]
+    picture[edge] = 255
+    return _discs(picture, [(y, x)], embeddings.shape[1:], [(str(number), (255, 255, 255))])
+
+
+def number_seeds(
+    photo: Image,
+    seeds: Sequence[tuple[int, int]],
+    map_shape: tuple[int, ...],
+    colours: Sequence[Colour],
+) -> Image:
+    """Discs at seeds (y, x on a map [h, w]) over the darkened picture; the number is the order."""
+    marks = [(str(number), colour) for number, colour in enumerate(colours, start=1)]
+    return _discs((photo * 0.5).astype(np.uint8), seeds, map_shape, marks)
+
+
+def class_picture(
+    chance: NDArray[np.float32], class_names: Sequence[str]
+) -> tuple[Image, list[tuple[str, Colour]]]:
+    """The likeliest class of every pixel as its colour, as bright as it is likely.
+
+    Args:
+        chance: float32 [C+1, h, w], probabilities, background first.
+        class_names: C names.
+
+    Returns:
+        RGB uint8 [h, w, 3], and the names and colours of the classes that reach 20 % anywhere,
+        those with most pixels first.
+    """
+    colours = np.array([class_colour(k + 1) for k in range(len(class_names))], np.float32)
+    best = chance[1:].argmax(axis=0)
+    likely = chance[1:].max(axis=0)
+    picture = _DARK + likely[..., None] * (colours[best] - _DARK)
+    pixels = np.bincount(best[likely >= 0.2], minlength=len(class_names))
+    order = [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]]
+    legend = [(class_names[k], class_colour(k + 1)) for k in order]
+    return np.rint(picture).astype(np.uint8), legend
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Class probabilities (6) of one threshold, float32 [C+1, h, w]."""
+    chance: NDArray[np.float32] = special.softmax(logits, axis=0)
+    return chance
+
+
+def enlarge(values: NDArray[Any], size: Size) -> NDArray[Any]:
+    """A map, or its colours, at the panel's size, interpolated."""
+    return np.asarray(Pillow.fromarray(values).resize(size, Pillow.Resampling.BILINEAR))
+
+
+def _discs(
+    picture: Image,
+    places: Sequence[tuple[int, int]],
+    map_shape: tuple[int, ...],
+    marks: Sequence[tuple[str, Colour]],
+) -> Image:
+    """Draw a disc with dark text on it at each y, x of the map; the first lies on top."""
+    height, width = picture.shape[:2]
+    canvas = Pillow.fromarray(picture).resize(
+        (width * _FINENESS, height * _FINENESS), Pillow.Resampling.NEAREST
+    )
+    pen = ImageDraw.Draw(canvas)
+    radius = 10 * _FINENESS
+    most_x, most_y = canvas.width - radius, canvas.height - radius
+    for (y, x), (text, colour) in reversed(list(zip(places, marks, strict=True))):
+        # a disc at the rim is moved inside, where its number can be read
+        centre_x = np.clip((x + 0.5) / map_shape[1] * width * _FINENESS, radius, most_x)
+        centre_y = np.clip((y + 0.5) / map_shape[0] * height * _FINENESS, radius, most_y)
+        box = (centre_x - radius, centre_y - radius, centre_x + radius, centre_y + radius)
+        pen.ellipse(box, colour, _INK, _FINENESS)
+        pen.text((centre_x, centre_y), text, _INK, font(13 * _FINENESS), anchor="mm")
+    return np.array(canvas.resize((width, height), Pillow.Resampling.BOX))

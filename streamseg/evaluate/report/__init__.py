@@ -1,0 +1,1 @@
+"""Scores as a page of HTML with charts and images."""

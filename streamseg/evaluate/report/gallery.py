@@ -1,0 +1,184 @@
+"""The pictures on which a model does best and worst, drawn small; all others are let go."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from streamseg.array_frame import frame_of_array
+from streamseg.classes import VOC_CLASSES
+from streamseg.datasets import VOID, Sample
+from streamseg.drawing.overlay import contact_sheet, draw
+from streamseg.evaluate.matching import average_precision, judge, match
+from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.voc import VOLUME_THRESHOLDS
+from streamseg.results import FrameResult, Image, Instance
+
+DRAWN_SCORE: Final = 0.3
+"""Predictions less sure than this are not drawn."""
+_WIDTH_PX = 300
+_NEW_PART = 0.5
+
+
+@dataclass(frozen=True, order=True)
+class Exhibit:
+    """One picture of the gallery."""
+
+    rank: float
+    """Larger ones stay."""
+    image_id: str
+    quality: float = field(compare=False)
+    """As ``picture_quality`` tells it."""
+    jpeg: bytes = field(compare=False, repr=False)
+    """Truth on the left, predictions on the right."""
+
+
+class Gallery:
+    """Keeps the drawings of a few pictures out of any number."""
+
+    def __init__(self, size: int = 6) -> None:
+        """Start empty.
+
+        Args:
+            size: number of best and of worst pictures.
+        """
+        self._size = size
+        self._best: list[Exhibit] = []
+        self._worst: list[Exhibit] = []
+
+    def offer(
+        self, quality: float, sample: Sample, masks: NDArray[np.bool_], compared: Compared
+    ) -> None:
+        """Show a picture, if it is better or worse than those shown.
+
+        Args:
+            quality: of the predictions; nan keeps the picture out.
+            sample: the picture and its objects.
+            masks: bool [K, H, W], the predictions.
+            compared: their classes and scores.
+        """
+        if np.isnan(quality):
+            return
+        jpeg = None
+        for heap, rank in ((self._best, quality), (self._worst, -quality)):
+            if len(heap) < self._size or rank > heap[0].rank:
+                jpeg = jpeg or _jpeg(_side_by_side(sample, masks, compared))
+                heapq.heappush(heap, Exhibit(rank, sample.id, quality, jpeg))
+                if len(heap) > self._size:
+                    heapq.heappop(heap)
+
+    def best(self) -> list[Exhibit]:
+        """The best pictures, best first."""
+        return sorted(self._best, reverse=True)
+
+    def worst(self) -> list[Exhibit]:
+        """The worst pictures, worst first, without those that are among the best too."""
+        best = {exhibit.image_id for exhibit in self._best}
+        return [e for e in sorted(self._worst, reverse=True) if e.image_id not in best]
+
+
+def picture_quality(compared: Compared, min_area_px: int) -> float:
+    """How good the predictions for one picture are: AP over its objects of all classes together.
+
+    Args:
+        compared: the picture.
+        min_area_px: objects with fewer pixels are ignored.
+
+    Returns:
+        The mean over ``VOLUME_THRESHOLDS``, 0..1; nan without objects.
+    """
+    matches = match(compared, min_area_px, 0)
+    ranked = matches.rows(np.argsort(-matches.score, kind="stable"))
+    objects = int((compared.overlap.object_px >= min_area_px).sum())
+    return float(
+        np.mean([average_precision(judge(ranked, at), objects) for at in VOLUME_THRESHOLDS])
+    )
+
+
+def _side_by_side(sample: Sample, masks: NDArray[np.bool_], compared: Compared) -> Image:
+    height, width = sample.object_map.shape
+    size = (_WIDTH_PX, max(1, round(_WIDTH_PX * height / width)))
+    picture = np.asarray(PillowImage.fromarray(sample.image).resize(size))
+    objects = np.where(sample.object_map == VOID, 0, sample.object_map).astype(np.uint16)
+    shown = _surest(masks, compared.score)
+    predictions = np.zeros((height, width), np.uint16)
+    for label, k in reversed(list(enumerate(shown, start=1))):
+        predictions[masks[k]] = label
+    return contact_sheet(
+        [
+            draw(_result(picture, objects, sample.class_of_object, np.ones(len(sample)))),
+            draw(_result(picture, predictions, compared.class_id[shown], compared.score[shown])),
+        ],
+        columns=2,
+    )
+
+
+def _surest(masks: NDArray[np.bool_], score: NDArray[np.float64]) -> list[int]:
+    """The sure predictions, surest first, without those that surer ones mostly cover."""
+    taken = np.zeros(masks.shape[1:], np.bool_)
+    kept = []
+    for k in np.argsort(-score, kind="stable").tolist():
+        new = np.count_nonzero(masks[k] & ~taken)
+        if score[k] >= DRAWN_SCORE and new > _NEW_PART * np.count_nonzero(masks[k]):
+            kept.append(k)
+            taken |= masks[k]
+    return kept
+
+
+def _result(
+    picture: Image,
+    label_map: NDArray[np.uint16],
+    class_id: NDArray[np.int64],
+    score: NDArray[np.float64],
+) -> FrameResult:
+    """Labels, at any size, as instances over the picture."""
+    height, width = picture.shape[:2]
+    rows = np.arange(height) * label_map.shape[0] // height
+    columns = np.arange(width) * label_map.shape[1] // width
+    small = label_map[rows][:, columns]
+    instances = []
+    for label, (c, sure) in enumerate(zip(class_id.tolist(), score.tolist(), strict=True), start=1):
+        y, x = np.nonzero(small == label)
+        if not len(y):
+            continue
+        name = VOC_CLASSES[c - 1]
+        instances.append(
+            Instance(
+                name=f"{name}-{label}",
+                class_name=name,
+                class_id=c,
+                track_id=label,
+                is_confirmed=True,
+                score=sure,
+                box=(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1),
+                area_px=len(y),
+                seed_yx=(int(y[0]), int(x[0])),
+                tau=0.5,
+                embedding=np.zeros(0, np.float32),
+                label=label,
+                label_map=small,
+            )
+        )
+    # draw takes the k-th instance's colour for label k
+    renumbered = np.zeros(len(class_id) + 1, np.uint16)
+    for k, instance in enumerate(instances, start=1):
+        renumbered[instance.label] = k
+    return FrameResult(
+        frame=frame_of_array(picture),
+        label_map=renumbered[small],
+        instances=tuple(instances),
+        dropped=0,
+        timings_ms={},
+    )
+
+
+def _jpeg(picture: Image) -> bytes:
+    buffer = BytesIO()
+    PillowImage.fromarray(picture).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()

@@ -1,0 +1,234 @@
+"""The report of an evaluation: ``report.html`` for people, ``report.json`` for programs."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from streamseg.classes import VOC_CLASSES
+from streamseg.evaluate.evaluation import CURVE_THRESHOLDS, Evaluation
+from streamseg.evaluate.mistakes import KINDS
+from streamseg.evaluate.provenance import Provenance
+from streamseg.evaluate.report.charts import Points, line_chart
+from streamseg.evaluate.report.gallery import DRAWN_SCORE, Exhibit, Gallery
+from streamseg.evaluate.report.page import cards, facts, page, percent, section, table, write_page
+
+PROTOCOL: Final = (
+    "A prediction is compared with the objects of its class in its picture and belongs to the one "
+    "of highest IoU, whether another has it already or not.",
+    "Over all pictures, predictions are taken by falling score; equal scores keep their order. "
+    "One that reaches the IoU on an object that is still free is a true positive, every other one "
+    "a false positive: several predictions on one object are one true positive at most.",
+    "AP is the whole area under the precision-recall curve, precision made falling. Classes "
+    "without objects have none and no part in the mean.",
+    "Void pixels, among them VOC's difficult objects, count in neither intersection nor union. "
+    "COCO's AP alone takes them for background.",
+    "With a least area, smaller objects are neither found nor missed. COCO's AP alone knows no "
+    "least area.",
+    "Rules 1 to 3 are those of chainercv's eval_instance_segmentation_voc, after Hariharan et al. "
+    "2014; COCO's AP is computed by pycocotools.",
+)
+
+
+def write_report(
+    folder: Path, evaluation: Evaluation, gallery: Gallery, provenance: Provenance
+) -> Path:
+    """Write the report.
+
+    Args:
+        folder: an existing folder.
+        evaluation: all scores.
+        gallery: best and worst pictures.
+        provenance: what was evaluated.
+
+    Returns:
+        The page.
+
+    Raises:
+        SinkError: a file cannot be written.
+    """
+    body = [
+        "<h1>streamseg evaluation</h1>",
+        _headline(evaluation),
+        facts(provenance.lines()),
+        _classes(evaluation),
+        _curves(evaluation),
+        _recall(evaluation),
+        _coco(evaluation),
+        _mistakes(evaluation),
+        _confusion(evaluation),
+        _pictures("Best pictures", gallery.best()),
+        _pictures("Worst pictures", gallery.worst()),
+        section("Protocol", "How predictions are judged.", _list(PROTOCOL)),
+    ]
+    exhibits = {
+        name: [{"id": exhibit.image_id, "quality": exhibit.quality} for exhibit in shown]
+        for name, shown in (("best", gallery.best()), ("worst", gallery.worst()))
+    }
+    values = {**provenance.to_json(), **evaluation.to_json(), "pictures": exhibits}
+    return write_page(folder, "report", page("streamseg evaluation", body), values)
+
+
+def _headline(evaluation: Evaluation) -> str:
+    voc = evaluation.voc
+    at = dict(zip(voc.thresholds, voc.map_r, strict=True))
+    return cards(
+        [
+            *((f"mAP^r at IoU {t:g}", percent(at[t])) for t in CURVE_THRESHOLDS),
+            ("mAP^r vol", percent(voc.map_vol)),
+            ("COCO AP", percent(evaluation.coco.ap)),
+            ("average recall", percent(evaluation.recall.average_recall[-1])),
+        ]
+    )
+
+
+def _classes(evaluation: Evaluation) -> str:
+    voc = evaluation.voc
+    seen = voc.object_count + voc.ignored_count + voc.prediction_count > 0
+    rows = [
+        [
+            VOC_CLASSES[c],
+            str(voc.object_count[c]),
+            str(voc.prediction_count[c]),
+            *(percent(ap) for ap in voc.ap[c]),
+            percent(voc.ap[c].mean()),
+        ]
+        for c in np.flatnonzero(seen)
+    ]
+    total = ["mean", str(voc.object_count.sum()), str(voc.prediction_count.sum())]
+    total += [*(percent(ap) for ap in voc.map_r), percent(voc.map_vol)]
+    head = ["class", "objects", "predicted", *(f"{t:g}" for t in voc.thresholds), "vol"]
+    ignored = int(voc.ignored_count.sum())
+    small = f" {ignored} objects under {voc.min_area_px} px were ignored." if ignored else ""
+    note = f"AP^r in percent at each IoU; vol is the mean over the nine.{small}"
+    return section("Average precision by class", note, table(head, rows, total))
+
+
+def _curves(evaluation: Evaluation) -> str:
+    charts = [
+        line_chart(
+            {f"IoU {t:g}": _steps(*curve) for t, curve in curves.items()},
+            title=name,
+            x_label="recall",
+            y_label="precision",
+            x_range=(0, 1),
+        )
+        for name, curves in evaluation.curves.items()
+    ]
+    note = "Precision at each recall, precision made falling: AP is the area below."
+    return section("Precision and recall", note, _row("charts", charts))
+
+
+def _steps(recall: Iterable[float], precision: Iterable[float]) -> tuple[list[float], list[float]]:
+    """Let a curve begin at recall 0, and fall to 0 where recall ends."""
+    r, p = list(recall), list(precision)
+    return ([0.0, *r, r[-1]], [p[0], *p, 0.0]) if r else ([0.0], [0.0])
+
+
+def _recall(evaluation: Evaluation) -> str:
+    recall = evaluation.recall
+    if not recall.object_count:
+        return section("Objects covered", "There were no objects.")
+    at: dict[str, Points] = {
+        f"IoU {t:g}": (recall.counts, recall.recall[:, recall.thresholds.index(t)])
+        for t in CURVE_THRESHOLDS
+    }
+    by_count = line_chart(
+        {**at, "AR": (recall.counts, recall.average_recall)},
+        title="recall against proposals",
+        x_label="proposals a picture",
+        y_label="recall",
+        x_range=(0, recall.counts[-1]),
+        width=440,
+        dots=True,
+    )
+    chosen = [i for i, n in enumerate(recall.counts) if n in (10, 50, 100)]
+    by_iou = line_chart(
+        {f"{recall.counts[i]} proposals": (recall.thresholds, recall.recall[i]) for i in chosen},
+        title="recall against IoU",
+        x_label="IoU",
+        y_label="recall",
+        x_range=(0.5, 1),
+        width=440,
+        dots=True,
+    )
+    rows = [
+        [str(n), *(percent(v) for v in row), percent(mean)]
+        for n, row, mean in zip(recall.counts, recall.recall, recall.average_recall, strict=True)
+    ]
+    head = ["proposals", *(f"{t:g}" for t in recall.thresholds), "AR"]
+    note = (
+        "Objects that one of the first proposals reaches the IoU with, whatever its class; percent "
+        "in the table. Where fewer were proposed, all of them stand for the rest of the curve."
+    )
+    return section("Objects covered", note, _row("charts", [by_count, by_iou]), table(head, rows))
+
+
+def _coco(evaluation: Evaluation) -> str:
+    values = evaluation.coco.to_json()
+    head = [name.upper().replace("_", " ") for name in values]
+    row = [percent(float("nan") if v is None else v) for v in values.values()]
+    note = "COCO's twelve numbers in percent, for comparison with papers that report them."
+    return section("COCO", note, table(head, [row]))
+
+
+def _mistakes(evaluation: Evaluation) -> str:
+    mistakes = evaluation.mistakes
+    rows = [
+        [kind, str(count), percent(cost)]
+        for kind, count, cost in zip(KINDS, mistakes.count.sum(axis=0), mistakes.cost, strict=True)
+    ]
+    note = (
+        f"At IoU {mistakes.threshold:g}. The cost is what mAP^r would rise by, in points, without "
+        "the false positives of that kind, or were all missed objects found; costs do not add up."
+    )
+    return section("Mistakes", note, table(["kind", "number", "cost"], rows))
+
+
+def _confusion(evaluation: Evaluation) -> str:
+    counts = evaluation.confusion
+    (present,) = np.nonzero(counts.sum(axis=1))
+    names = [*VOC_CLASSES, "missed"]
+    columns = [c for c in range(len(names)) if counts[:, c].any() or c in present]
+    lines = ["<tr><th></th>" + "".join(f"<th>{names[c]}</th>" for c in columns) + "</tr>"]
+    for c in present:
+        cells = []
+        for column in columns:
+            share = counts[c, column] / counts[c].sum()
+            hue = "5,150,105" if column == c else "220,38,38"
+            shade = f' style="background:rgba({hue},{share:.2f})"' if share else ""
+            cells.append(f"<td{shade}>{counts[c, column] or ''}</td>")
+        lines.append(f"<tr><td>{names[c]}</td>{''.join(cells)}</tr>")
+    note = (
+        "Row: the object's class. Column: the class of the surest prediction that reaches IoU 0.5 "
+        "with it, or missed if none does."
+    )
+    grid = f'<div class="scroll"><table>{"".join(lines)}</table></div>'
+    return section("What objects are taken for", note, grid)
+
+
+def _pictures(title: str, shown: Sequence[Exhibit]) -> str:
+    figures = [
+        f'<figure><img alt="" src="data:image/jpeg;base64,{b64encode(e.jpeg).decode()}">'
+        f"<figcaption>{escape(e.image_id)}: AP {percent(e.quality)}</figcaption></figure>"
+        for e in shown
+    ]
+    note = (
+        "Left the truth, right the predictions with a score of at least "
+        f"{DRAWN_SCORE:g}, without those that surer ones mostly cover. AP over the picture's "
+        "objects of all classes together, mean over the nine IoUs."
+    )
+    return section(title, note, _row("pictures", figures))
+
+
+def _row(kind: str, parts: Iterable[str]) -> str:
+    return f'<div class="{kind}">{"".join(parts)}</div>'
+
+
+def _list(items: Iterable[str]) -> str:
+    return "<ol>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ol>"

@@ -1,0 +1,125 @@
+"""What ``streamseg eval`` can find out: the scores of one setting, or of several side by side."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from streamseg.datasets import Sample
+from streamseg.evaluate.evaluation import CURVE_THRESHOLDS, evaluate
+from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances, compare_proposals
+from streamseg.evaluate.provenance import Provenance
+from streamseg.evaluate.report.gallery import Gallery, picture_quality
+from streamseg.evaluate.report.page import percent
+from streamseg.evaluate.report.report import write_report
+from streamseg.evaluate.sweep import Sweep, score_sweep, sweep_table, write_sweep
+from streamseg.segmenter import Segmenter
+
+Seen = TypeVar("Seen")
+
+
+class Study(ABC, Generic[Seen]):
+    """Looks at pictures one by one, then scores them all.
+
+    Attributes:
+        predictions: what is scored, for people.
+        runtime: what runs the network, for people.
+        images: what was seen; whoever walks through the pictures adds to it.
+    """
+
+    predictions: str
+
+    def __init__(self, segmenters: Sequence[Segmenter]) -> None:
+        """Nothing seen yet."""
+        self.images: list[Seen] = []
+        self.runtime = ", ".join(dict.fromkeys(s.runtime.description for s in segmenters))
+
+    @abstractmethod
+    def look(self, sample: Sample) -> Seen:
+        """Predict one picture: how the predictions lie on its objects."""
+
+    @abstractmethod
+    def score(self) -> str:
+        """Score ``images``, at least one: a table for people."""
+
+    @abstractmethod
+    def write(self, folder: Path, provenance: Provenance) -> Path:
+        """Write a report of what ``score`` found.
+
+        Returns:
+            The page to open.
+
+        Raises:
+            SinkError: a file cannot be written.
+        """
+
+
+class OneSetting(Study[Compared]):
+    """Every score of one model in one setting."""
+
+    def __init__(self, segmenter: Segmenter, proposals: int | None, min_area_px: int) -> None:
+        """Score ``proposals`` overlapping proposals a picture; disjoint instances if None."""
+        super().__init__([segmenter])
+        self._segmenter = segmenter
+        self._proposals = proposals
+        self._min_area_px = min_area_px
+        self._gallery = Gallery()
+        self.predictions = f"disjoint instances as in a stream, down to a score of {LEAST_SCORE}"
+        if proposals:
+            self.predictions = f"the paper's setting: {proposals} overlapping proposals a picture"
+
+    def look(self, sample: Sample) -> Compared:
+        """Predict one picture."""
+        if self._proposals:
+            proposals = self._segmenter.propose(sample.image, self._proposals)
+            masks, compared = proposals.masks, compare_proposals(proposals, sample)
+        else:
+            masks, compared = compare_instances(self._segmenter, sample)
+        self._gallery.offer(picture_quality(compared, self._min_area_px), sample, masks, compared)
+        return compared
+
+    def score(self) -> str:
+        """mAP^r by class, COCO's AP and recall."""
+        self._evaluation = evaluate(self.images, self._min_area_px)
+        recall = self._evaluation.recall.average_recall[-1]
+        return (
+            f"{self._evaluation.voc.table(CURVE_THRESHOLDS)}\n"
+            f"COCO AP: {percent(self._evaluation.coco.ap)}, average recall: {percent(recall)}"
+        )
+
+    def write(self, folder: Path, provenance: Provenance) -> Path:
+        """The whole report."""
+        return write_report(folder, self._evaluation, self._gallery, provenance)
+
+
+class ValueSweep(Study[list[Compared]]):
+    """mAP^r and recall at several values of one parameter, in the paper's setting."""
+
+    def __init__(
+        self, segmenters: Sequence[Segmenter], sweep: Sweep, proposals: int, min_area_px: int
+    ) -> None:
+        """Score ``proposals`` overlapping proposals a picture where they are not what is swept."""
+        super().__init__(segmenters)
+        self._segmenters = segmenters
+        self._sweep = sweep
+        self._proposals = proposals
+        self._min_area_px = min_area_px
+        self.predictions = "the paper's setting: overlapping proposals"
+        if sweep.name != "seeds":
+            self.predictions += f", {proposals} a picture"
+
+    def look(self, sample: Sample) -> list[Compared]:
+        """Propose at every value."""
+        return self._sweep.compare(self._segmenters, sample, self._proposals)
+
+    def score(self) -> str:
+        """A row for each value."""
+        self._rows = score_sweep(self._sweep, self.images, self._proposals, self._min_area_px)
+        return sweep_table(self._sweep, self._rows)
+
+    def write(self, folder: Path, provenance: Provenance) -> Path:
+        """The table and a plot."""
+        return write_sweep(folder, self._sweep, self._rows, provenance)

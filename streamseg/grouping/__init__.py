@@ -1,0 +1,1 @@
+"""From a network's output to segments: in numpy, or as launches on a GPU."""

@@ -1,0 +1,197 @@
+"""Network output → disjoint instances (streaming) or overlapping proposals (the paper's)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.errors import ConfigError, InputError
+from streamseg.grouping.proposals import seed_masks
+from streamseg.kernels import (
+    Groups,
+    Scores,
+    choose_seeds,
+    decode_scores,
+    group_pixels,
+    label_pixels,
+)
+from streamseg.results import NetworkOutput, Proposals, Segments
+
+PAPER_ALPHA: Final = 0.3
+"""Weight of a seed's distance from the seeds before that the paper found best (Table 2)."""
+
+
+@dataclass(frozen=True)
+class GroupingConfig:
+    """How instances are taken from the network's output.
+
+    Raises:
+        ConfigError: a value is outside its range.
+    """
+
+    min_score: float = 0.5
+    """Seeds less likely than this are not picked."""
+    max_instances: int = 64
+    min_area: float = 2e-4
+    """Instances smaller than this part of the picture are dropped."""
+    min_visible: float = 0.7
+    """Part of its mask that an instance must have for itself, where surer ones do not reach."""
+    alpha: float = PAPER_ALPHA
+    """Weight of a seed's distance from the seeds before."""
+
+    def __post_init__(self) -> None:
+        """Check every range."""
+        if not 0 <= self.min_score <= 1:
+            raise ConfigError(f"min_score must lie between 0 and 1, got {self.min_score}")
+        if self.max_instances < 1:
+            raise ConfigError(f"max_instances must be at least 1, got {self.max_instances}")
+        if not 0 <= self.min_area < 1:
+            raise ConfigError(f"min_area must be a part of the picture, got {self.min_area}")
+        if not 0 <= self.min_visible <= 1:
+            raise ConfigError(f"min_visible must lie between 0 and 1, got {self.min_visible}")
+
+
+def find_segments(
+    output: NetworkOutput,
+    taus: Sequence[float],
+    config: GroupingConfig,
+    *,
+    height: int,
+    width: int,
+) -> Segments:
+    """Group pixels into disjoint instances.
+
+    Args:
+        output: of the network, for a picture of height×width.
+        taus: T similarity thresholds of the network.
+        config: what to keep.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+
+    Returns:
+        Instances by falling score, their labels at the picture's size.
+
+    Raises:
+        InputError: the output holds NaN or infinity.
+    """
+    thresholds = np.asarray(taus, np.float32)
+    scores, groups = _pick_seeds(
+        output,
+        thresholds,
+        alpha=config.alpha,
+        max_seeds=config.max_instances,
+        min_seediness=config.min_score,
+        exclude_claimed=True,
+    )
+    seeds = choose_seeds(
+        groups.seed_index[: groups.count],
+        groups.masks[: groups.count],
+        scores.seediness,
+        min_visible=config.min_visible,
+    )
+    tau = thresholds[scores.tau_index.flat[seeds]]
+    labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
+
+    kept = labels.area_px >= max(1, config.min_area * height * width)
+    new_label = np.zeros(len(seeds) + 1, np.uint16)
+    new_label[1:][kept] = np.arange(1, kept.sum() + 1)
+    label_map = labels.label_map if kept.all() else new_label[labels.label_map]
+    seeds = seeds[kept]
+    return Segments(
+        label_map=label_map,
+        class_id=scores.class_id.flat[seeds].astype(np.int64),
+        score=scores.seediness.flat[seeds],
+        box=labels.box[kept],
+        area_px=labels.area_px[kept],
+        seed_yx=frame_position(seeds, output.logits.shape[2:], height, width),
+        tau=tau[kept],
+        embedding=labels.embedding[kept],
+    )
+
+
+def propose(
+    output: NetworkOutput,
+    taus: Sequence[float],
+    *,
+    max_seeds: int,
+    height: int,
+    width: int,
+    alpha: float = PAPER_ALPHA,
+) -> Proposals:
+    """Overlapping proposals as in the paper: greedy seeds, each with its whole mask.
+
+    Args:
+        output: of the network, for a picture of height×width.
+        taus: T similarity thresholds of the network.
+        max_seeds: K, number of proposals wanted; about 100 cover nearly every object.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+        alpha: weight of a seed's distance from the seeds before, equation (4), 0 or more; at 0
+            seeds come by seediness alone.
+
+    Returns:
+        Proposals by falling score; masks from similarity interpolated to the picture's size.
+
+    Raises:
+        InputError: the output holds NaN or infinity, or ``alpha`` is negative.
+    """
+    if alpha < 0:
+        raise InputError(f"alpha must be 0 or more, got {alpha}")
+    thresholds = np.asarray(taus, np.float32)
+    scores, groups = _pick_seeds(
+        output,
+        thresholds,
+        # of the smallest float any multiple of a logarithm rounds away beside log S
+        alpha=max(alpha, float(np.finfo(np.float32).tiny)),
+        max_seeds=max_seeds,
+        min_seediness=0.0,
+        exclude_claimed=False,
+    )
+    seeds = groups.seed_index[: groups.count]
+    pick = np.argsort(-scores.seediness.flat[seeds], kind="stable")
+    seeds = seeds[pick]
+    tau = thresholds[scores.tau_index.flat[seeds]]
+    return Proposals(
+        masks=seed_masks(output.embeddings, seeds, tau, height=height, width=width),
+        class_id=scores.class_id.flat[seeds].astype(np.int64),
+        score=scores.seediness.flat[seeds],
+        pick=pick,
+        seed_yx=frame_position(seeds, output.logits.shape[2:], height, width),
+        tau=tau,
+    )
+
+
+def _pick_seeds(
+    output: NetworkOutput,
+    thresholds: NDArray[np.float32],
+    *,
+    alpha: float,
+    max_seeds: int,
+    min_seediness: float,
+    exclude_claimed: bool,
+) -> tuple[Scores, Groups]:
+    """What streaming and the paper's setting have in common, equations (4) to (9)."""
+    scores = decode_scores(output.logits)
+    groups = group_pixels(
+        output.embeddings,
+        scores.seediness,
+        scores.tau_index,
+        thresholds,
+        alpha=alpha,
+        max_seeds=max_seeds,
+        min_seediness=min_seediness,
+        exclude_claimed=exclude_claimed,
+    )
+    return scores, groups
+
+
+def frame_position(
+    seeds: NDArray[np.signedinteger[Any]], map_shape: tuple[int, int], height: int, width: int
+) -> NDArray[np.int64]:
+    """Flat feature-map index → y, x of the pixel's centre in the picture, [K, 2]."""
+    yx = np.stack(np.unravel_index(seeds, map_shape), axis=1)
+    return ((yx + 0.5) * (height, width) / map_shape).astype(np.int64)

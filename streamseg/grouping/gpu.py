@@ -1,0 +1,117 @@
+"""Network output → disjoint instances with torch and Triton; nothing leaves the GPU but the result.
+
+A ``DeviceGrouper`` owns the memory that its plan asks for, so that calling it is seven launches
+and no allocation, and can be recorded as part of a CUDA graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from streamseg.grouping.cpu import GroupingConfig
+from streamseg.grouping.map_shape import MapShape
+from streamseg.grouping.plan import Block, plan_frame, read_segments
+from streamseg.kernels.device_checks import device_radius
+from streamseg.kernels.group_pixels.triton_impl import programs_at_once
+from streamseg.kernels.triton_launch import start
+from streamseg.results import Segments
+
+TORCH_TYPES = {
+    "fp16": torch.float16,
+    "fp32": torch.float32,
+    "i64": torch.int64,
+    "i32": torch.int32,
+    "u16": torch.uint16,
+    "u8": torch.uint8,
+}
+"""By the names of ``frame_plan``."""
+
+
+class DeviceGrouper:
+    """Groups the pixels of frames of one size, one after another."""
+
+    def __init__(
+        self,
+        embeddings: Tensor,
+        logits: Tensor,
+        taus: Sequence[float],
+        config: GroupingConfig,
+        *,
+        height: int,
+        width: int,
+    ) -> None:
+        """Plan and allocate.
+
+        Args:
+            embeddings: like those to come: float16 or float32 [h, w, D].
+            logits: like those to come: of the same type, [T, C+1, h, w], of any strides whose
+                rows follow each other without a gap.
+            taus: T similarity thresholds of the network.
+            config: what to keep.
+            height: of the frames in pixels.
+            width: of the frames in pixels.
+        """
+        map_height, map_width, dims = embeddings.shape
+        thresholds, channels, _, _ = logits.shape
+        self.shape = MapShape(
+            map_height,
+            map_width,
+            dims,
+            thresholds,
+            channels,
+            "fp16" if embeddings.dtype == torch.float16 else "fp32",
+            (logits.stride(0), logits.stride(1), logits.stride(3)),
+        )
+        self.taus = taus
+        device = embeddings.device
+        self._plan = plan_frame(
+            self.shape,
+            config,
+            height=height,
+            width=width,
+            most_programs=programs_at_once(device),
+        )
+        self._cleared, scratch, self.results = (
+            torch.empty(block.bytes, dtype=torch.uint8, device=device)
+            for block in (self._plan.cleared, self._plan.scratch, self._plan.results)
+        )
+        self._arrays = {
+            "squared_radius": device_radius(tuple(taus), device),
+            **views(self._plan.cleared, self._cleared),
+            **views(self._plan.scratch, scratch),
+            **views(self._plan.results, self.results),
+        }
+
+    def __call__(self, embeddings: Tensor, logits: Tensor) -> None:
+        """Group a frame into ``results``, without waiting; NaN and infinity are not looked for.
+
+        Args:
+            embeddings: as it was planned for.
+            logits: as it was planned for.
+        """
+        self._cleared.zero_()
+        arrays = {**self._arrays, "embeddings": embeddings, "logits": logits}
+        for step in self._plan.steps:
+            start(step.launch, **{name: arrays[array] for name, array in step.arrays.items()})
+
+    def read(self, results: Tensor) -> Segments:
+        """What a copy of ``results`` in host memory means; the label map is not copied again."""
+        arrays: Mapping[str, NDArray[Any]] = {
+            name: view.numpy() for name, view in views(self._plan.results, results).items()
+        }
+        return read_segments(arrays, self.taus, self.shape)
+
+
+def views(block: Block, memory: Tensor) -> dict[str, Tensor]:
+    """The arrays of a block in its memory, uint8 [bytes]."""
+    return {
+        name: memory[array.offset : array.offset + array.bytes]
+        .view(TORCH_TYPES[array.kind])
+        .view(array.shape)
+        for name, array in block.arrays.items()
+    }

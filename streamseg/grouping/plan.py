@@ -1,0 +1,212 @@
+"""A frame's grouping on a GPU as a list of launches over a few blocks of memory.
+
+Numbers only, so that torch on a workstation and the CUDA driver in a vehicle do exactly the same,
+which is what ``grouping.find_segments`` does in numpy. Nothing depends on what is in the frame:
+which seeds there are is known on the GPU alone, every array has room for ``max_instances``, and so
+the plan can be made once, recorded as a CUDA graph and replayed for each frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.grouping.cpu import GroupingConfig, frame_position
+from streamseg.grouping.map_shape import MapShape
+from streamseg.kernels.choose_seeds.launch import choose_seeds_launch
+from streamseg.kernels.decode_scores.launch import decode_scores_launch
+from streamseg.kernels.group_pixels.launch import group_pixels_launch, plan
+from streamseg.kernels.label_pixels.launch import label_pixels_launch
+from streamseg.kernels.launch import Launch, cdiv
+from streamseg.kernels.list_instances.launch import list_instances_launch, relabel_launch
+from streamseg.kernels.pointers import POINTERS
+from streamseg.results import Segments
+
+NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
+    "fp16": np.dtype(np.float16),
+    "fp32": np.dtype(np.float32),
+    "i64": np.dtype(np.int64),
+    "i32": np.dtype(np.int32),
+    "u16": np.dtype(np.uint16),
+    "u8": np.dtype(np.uint8),
+}
+"""By their names in ``pointers.POINTERS``."""
+ALIGNMENT: Final = 256
+"""Of every array, in bytes."""
+TABLE: Final = ("seed", "tau_index", "class_id", "area_px", "x0", "y0", "x1", "y1")
+"""Columns of the result ``table``."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """A place in a block of memory."""
+
+    kind: str
+    """A key of ``NUMPY_TYPES``."""
+    shape: tuple[int, ...]
+    offset: int
+    """In bytes, from the block's start."""
+
+    @property
+    def bytes(self) -> int:
+        """Without the gap behind it."""
+        return NUMPY_TYPES[self.kind].itemsize * prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Arrays that are allocated, cleared or copied together."""
+
+    arrays: Mapping[str, Array]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """A launch, and the array that each of its pointers points to."""
+
+    launch: Launch
+    arrays: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """Everything that happens between the network's output and the list of instances."""
+
+    scratch: Block
+    """Comes and goes as it likes."""
+    cleared: Block
+    """To be zeros at the start of each frame."""
+    results: Block
+    """What the host wants: ``label_map`` [H, W]; ``count`` [1] M; and of each of the first M
+    instances ``table`` [K, 8], ``score`` [K] and ``embedding`` [K, D]."""
+    steps: tuple[Step, ...]
+    """In their order. Besides the arrays of the blocks they use ``embeddings`` [h, w, D] and
+    ``logits`` of the network, and ``squared_radius`` [T]: ln(2/tau - 1)."""
+
+
+def plan_frame(
+    shape: MapShape, config: GroupingConfig, *, height: int, width: int, most_programs: int
+) -> FramePlan:
+    """Plan the grouping of frames of one size.
+
+    Args:
+        shape: of the network's output.
+        config: which instances are kept.
+        height: of the frame in pixels.
+        width: of the frame in pixels.
+        most_programs: that run at the same time, see ``group_pixels.launch.most_programs``.
+    """
+    seeds, pixels, dims = config.max_instances, shape.pixels, shape.dims
+    item_bytes = NUMPY_TYPES[shape.number].itemsize
+    spread = plan(pixels, dims, item_bytes, most_programs)
+    least_area_px = max(1, ceil(config.min_area * height * width))
+    started = (
+        decode_scores_launch(shape.thresholds, shape.channels, pixels, shape.logit_strides),
+        group_pixels_launch(
+            spread,
+            pixels,
+            dims,
+            max_seeds=seeds,
+            alpha=config.alpha,
+            min_seediness=config.min_score,
+            exclude_claimed=True,
+        ),
+        choose_seeds_launch(pixels, seeds, min_visible=config.min_visible),
+        label_pixels_launch((shape.height, shape.width), dims, seeds, height=height, width=width),
+        list_instances_launch(dims, seeds, height=height, width=width, least_area_px=least_area_px),
+        relabel_launch(height * width),
+    )
+    return FramePlan(
+        scratch=_block(
+            seediness=("fp32", (pixels,)),
+            tau_index=("u8", (pixels,)),
+            class_id=("u8", (pixels,)),
+            nearest=("fp32", (pixels,)),
+            seed_index=("i32", (seeds,)),
+            seed_count=("i32", (1,)),
+            masks=("u8", (seeds, pixels)),
+            order=("i32", (seeds,)),
+            chosen_index=("i32", (seeds,)),
+            chosen_radius=("fp32", (seeds,)),
+            chosen_count=("i32", (1,)),
+            new_label=("u16", (seeds + 1,)),
+        ),
+        cleared=_block(
+            keys=("i64", (seeds,)),
+            arrivals=("i32", (seeds,)),
+            taken=("u8", (pixels,)),
+            area_px=("i32", (seeds,)),
+            reach=("i32", (4, seeds)),
+            embedding_sum=("fp32", (seeds, dims)),
+            members=("i32", (seeds,)),
+        ),
+        results=_block(
+            label_map=("u16", (height, width)),
+            table=("i32", (seeds, len(TABLE))),
+            score=("fp32", (seeds,)),
+            embedding=("fp32", (seeds, dims)),
+            count=("i32", (1,)),
+        ),
+        steps=tuple(
+            Step(
+                launch,
+                {name: _RENAMED[launch.kernel].get(name, name) for name in POINTERS[launch.kernel]},
+            )
+            for launch in started
+        ),
+    )
+
+
+_RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
+    "decode_scores": {},
+    "group_pixels": {"scratch": "nearest", "count": "seed_count"},
+    "choose_seeds": {"count": "seed_count"},
+    "label_pixels": {
+        "seed_index": "chosen_index",
+        "seed_radius": "chosen_radius",
+        "count": "chosen_count",
+    },
+    "list_instances": {},
+    "relabel": {},
+}
+"""Arrays that are called otherwise than the argument of the kernel."""
+
+
+def read_segments(
+    results: Mapping[str, NDArray[Any]], taus: Sequence[float], shape: MapShape
+) -> Segments:
+    """What a frame's results mean.
+
+    Args:
+        results: the arrays of ``FramePlan.results``, in host memory; copied but for ``label_map``.
+        taus: T similarity thresholds of the network.
+        shape: of the network's output.
+    """
+    label_map = results["label_map"]
+    count = int(results["count"][0])
+    row = dict(zip(TABLE, results["table"][:count].astype(np.int64).T, strict=True))
+    return Segments(
+        label_map=label_map,
+        class_id=row["class_id"],
+        score=results["score"][:count].copy(),
+        box=np.stack([row[side] for side in ("x0", "y0", "x1", "y1")], axis=1),
+        area_px=row["area_px"],
+        seed_yx=frame_position(row["seed"], (shape.height, shape.width), *label_map.shape),
+        tau=np.asarray(taus, np.float32)[row["tau_index"]],
+        embedding=results["embedding"][:count].copy(),
+    )
+
+
+def _block(**arrays: tuple[str, tuple[int, ...]]) -> Block:
+    """Lay arrays out one after another."""
+    placed, offset = {}, 0
+    for name, (kind, shape) in arrays.items():
+        placed[name] = Array(kind, shape, offset)
+        offset += cdiv(placed[name].bytes, ALIGNMENT) * ALIGNMENT
+    return Block(placed, offset)

@@ -1,0 +1,1 @@
+"""What desk and vehicle agree on; it needs neither torch nor Triton nor CUDA."""

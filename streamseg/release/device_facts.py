@@ -1,0 +1,26 @@
+"""What engines and kernels depend on of a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """What is known of a GPU before anything runs on it."""
+
+    name: str
+    compute_capability: tuple[int, int]
+    """(8, 7) for an Orin."""
+    multiprocessors: int
+    driver_version: tuple[int, int]
+    """The newest CUDA that the driver knows: (12, 6)."""
+    memory_bytes: int
+    shared_bytes_per_block: int
+    """Most dynamic shared memory of a block, after opting in."""
+
+    @property
+    def architecture(self) -> int:
+        """The compute capability as in the name of a target: 87 for sm_87."""
+        major, minor = self.compute_capability
+        return 10 * major + minor

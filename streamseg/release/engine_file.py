@@ -1,0 +1,143 @@
+"""An engine on disk: whether it can be used here, and loading it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from streamseg.errors import ModelError
+from streamseg.release.device_facts import DeviceFacts
+from streamseg.release.engine_manifest import (
+    ADVICE,
+    EngineManifest,
+    EngineOptions,
+    manifest_path,
+    plan_version,
+    read_manifest,
+)
+from streamseg.release.manifest import TRUNK, Release, sha256_of
+from streamseg.release.tensorrt_module import (
+    ICudaEngine,
+    Runtime,
+    TensorRT,
+    import_tensorrt,
+    logged_errors,
+    start,
+)
+
+ENGINE: Final = "engine/trunk.plan"
+"""Where the engine of a release lies in it."""
+
+
+def why_rebuild(
+    engine: Path,
+    onnx: Path,
+    device: DeviceFacts,
+    options: EngineOptions | None = None,
+    trt: TensorRT | None = None,
+) -> str | None:
+    """Why an engine cannot take the place of a new build.
+
+    Args:
+        engine: path of the plan, which need not exist.
+        onnx: what would be built.
+        device: the GPU of this machine.
+        options: what would be asked for; None for all defaults.
+        trt: the module; imported if None.
+
+    Returns:
+        A sentence about the engine, None if it is what a build would give.
+
+    Raises:
+        MissingExtraError: TensorRT is not installed.
+        ModelError: the ONNX file cannot be read.
+    """
+    trt = trt or import_tensorrt()
+    if not engine.is_file():
+        return f"{engine} does not exist"
+    try:
+        manifest = read_manifest(engine)
+    except ModelError as error:
+        return str(error)
+    if manifest is None:
+        return f"{manifest_path(engine)} does not exist"
+    if sha256_of(engine) != manifest.plan_sha256:
+        return f"{engine} is not the file that {manifest_path(engine).name} describes"
+    misfit = manifest.misfit(
+        trt.__version__, device, onnx_sha256=sha256_of(onnx), options=options or EngineOptions()
+    )
+    return f"{engine} {misfit}" if misfit else None
+
+
+def load_engine(
+    plan: Path | bytes,
+    manifest: EngineManifest | None,
+    device: DeviceFacts,
+    trt: TensorRT | None = None,
+    *,
+    onnx_sha256: str | None = None,
+) -> ICudaEngine:
+    """Load an engine into the GPU.
+
+    Args:
+        plan: the engine, or the path of its file.
+        manifest: of the engine (see ``read_manifest``); None where there is none, as beside the
+            plans of others. Then TensorRT alone judges.
+        device: the GPU of this machine.
+        trt: the module; imported if None.
+        onnx_sha256: of the file that the engine must have been built from; None for any.
+
+    Returns:
+        TensorRT's engine, never None.
+
+    Raises:
+        DeviceError: TensorRT finds no GPU.
+        MissingExtraError: TensorRT is not installed.
+        ModelError: there is no such file, it is no engine, damaged, or not for this machine.
+    """
+    trt = trt or import_tensorrt()
+    name = str(plan) if isinstance(plan, Path) else "the engine"
+    plan = _read(plan) if isinstance(plan, Path) else plan
+    version = plan_version(plan)
+    if version is None:
+        raise ModelError(f"{name} is no engine of TensorRT: {ADVICE}")
+    if manifest is not None:
+        if hashlib.sha256(plan).hexdigest() != manifest.plan_sha256:
+            raise ModelError(f"{name} is not the engine that its manifest describes: {ADVICE}")
+        misfit = manifest.misfit(trt.__version__, device, onnx_sha256=onnx_sha256)
+        if misfit:
+            raise ModelError(f"{name} {misfit}")
+    runtime: Runtime = start(trt, trt.Runtime)
+    with logged_errors() as errors:
+        engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise ModelError(
+            f"{name}, of TensorRT {version}, is refused by TensorRT {trt.__version__} on "
+            f"{device.name} sm_{device.architecture} ({errors}): {ADVICE}"
+        )
+    return engine
+
+
+def load_release_engine(
+    release: Release, device: DeviceFacts, trt: TensorRT | None = None
+) -> ICudaEngine:
+    """Load the engine that was built for a release.
+
+    Raises:
+        DeviceError: TensorRT finds no GPU.
+        MissingExtraError: TensorRT is not installed.
+        ModelError: there is none, or it is not for this machine and release.
+    """
+    engine = release.path(ENGINE)
+    onnx_sha256 = release.manifest.sha256[TRUNK]  # compared with the file when it was opened
+    return load_engine(engine, read_manifest(engine), device, trt, onnx_sha256=onnx_sha256)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path} does not exist: {ADVICE}") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error}") from None

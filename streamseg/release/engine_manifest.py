@@ -1,0 +1,193 @@
+"""What an engine was built from, with and on: the ``engine.json`` beside its ``engine.plan``.
+
+TensorRT loads an engine only where version, GPU and driver are those of the build, and tells a
+stranger little. So they are written down and compared before TensorRT is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from streamseg.errors import InputError, ModelError
+from streamseg.release.device_facts import DeviceFacts
+from streamseg.release.engine_inputs import ShapeRange
+from streamseg.release.engine_precision import PRECISIONS, LayerCounts, wrong_precision
+
+FORMAT: Final = 1
+ADVICE: Final = "run `streamseg build`"
+MAGIC: Final = (b"ftrt", b"vtrt")
+"""How plans of TensorRT and of TensorRT for RTX begin."""
+_VERSION: Final = slice(24, 28)
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What is asked of an engine.
+
+    Raises:
+        InputError: no such precision, or a workspace without room.
+    """
+
+    precision: str | None = None
+    """``fp32``, ``fp16`` or ``int8``, which the ONNX file must be; None takes it as it is."""
+    shapes: Mapping[str, ShapeRange] = field(default_factory=dict)
+    """Of every input with free sides, by name."""
+    workspace_bytes: int | None = None
+    """Most memory that a layer may use for intermediate results; None is 1 GiB where CPU and GPU
+    share their memory, and TensorRT's own limit elsewhere."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the file."""
+        if self.precision not in (None, *PRECISIONS):
+            known = ", ".join(PRECISIONS)
+            raise InputError(f"precision must be one of {known}, got {self.precision!r}")
+        if self.workspace_bytes is not None and self.workspace_bytes < 1:
+            raise InputError(f"workspace_bytes must be at least 1, got {self.workspace_bytes}")
+
+
+@dataclass(frozen=True)
+class EngineManifest:
+    """How an engine came to be."""
+
+    tensorrt: str
+    """Full version."""
+    device: DeviceFacts
+    """The GPU, and the driver's CUDA."""
+    onnx_sha256: str
+    plan_sha256: str
+    inputs: dict[str, ShapeRange]
+    workspace_bytes: int
+    """The limit that TensorRT kept to."""
+    optimization_level: int
+    flags: tuple[str, ...]
+    """Builder flags that were set, by TensorRT's names."""
+    layers: LayerCounts
+    """See ``count_layers``."""
+    build_seconds: float
+    streamseg: str
+    options: EngineOptions
+    """As they were asked for."""
+    format: int = FORMAT
+
+    def misfit(
+        self,
+        tensorrt: str,
+        device: DeviceFacts,
+        *,
+        onnx_sha256: str | None = None,
+        options: EngineOptions | None = None,
+    ) -> str | None:
+        """What stands against using the engine.
+
+        Args:
+            tensorrt: version at hand.
+            device: at hand.
+            onnx_sha256: of the file that the engine must have been built from; None for any.
+            options: what the engine must have been built with; None for anything.
+
+        Returns:
+            What follows the engine's name in a sentence, with what to do; None if nothing does.
+        """
+        there, here = _facts(self.tensorrt, self.device), _facts(tensorrt, device)
+        if there != here:
+            built, found = _unlike(there, here), _unlike(here, there)
+            return f"was built with TensorRT {built}; this is {found}: {ADVICE}"
+        if onnx_sha256 not in (None, self.onnx_sha256):
+            return f"was built from another ONNX file: {ADVICE}"
+        if options is None:
+            return None
+        for name, shape in options.shapes.items():
+            if self.inputs.get(name) != shape:
+                return f"was built for {name} {self.inputs.get(name)}, not for {shape}: {ADVICE}"
+        if options.workspace_bytes != self.options.workspace_bytes:
+            return f"was built with a workspace of {self.workspace_bytes} bytes: {ADVICE}"
+        wrong = options.precision and wrong_precision(self.layers, options.precision)
+        return f"{wrong}: {ADVICE}" if wrong else None
+
+    def to_json(self) -> str:
+        """Indented JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+
+def manifest_path(engine: Path) -> Path:
+    """Where the manifest of an engine lies: ``engine.json`` beside ``engine.plan``."""
+    return engine.with_suffix(".json")
+
+
+def read_manifest(engine: Path) -> EngineManifest | None:
+    """Read the manifest of an engine; None where it has none.
+
+    Raises:
+        ModelError: it is broken, or of another version's format.
+    """
+    path = manifest_path(engine)
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        if values["format"] != FORMAT:
+            raise ModelError(f"{path} was written by streamseg {values['streamseg']}: {ADVICE}")
+        return _parse(values)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path} is no manifest of an engine ({error!r}): {ADVICE}") from None
+
+
+def plan_version(plan: bytes) -> str | None:
+    """The version of TensorRT that a plan names, such as ``10.16.2.10``; None if it is no plan.
+
+    TensorRT promises nothing about these bytes: good enough to explain, not to decide.
+    """
+    if len(plan) < _VERSION.stop or not plan.startswith(MAGIC):
+        return None
+    return ".".join(map(str, plan[_VERSION]))
+
+
+def _facts(tensorrt: str, device: DeviceFacts) -> tuple[str, ...]:
+    """All that must agree between the machines of build and use; the first two are always told."""
+    cuda = ".".join(map(str, device.driver_version))
+    return (
+        tensorrt,
+        f"{device.name} sm_{device.architecture}",
+        f"{device.multiprocessors} multiprocessors",
+        f"a driver of CUDA {cuda}",
+    )
+
+
+def _unlike(facts: tuple[str, ...], others: tuple[str, ...]) -> str:
+    tensorrt, gpu, *details = facts
+    told = [detail for detail, other in zip(details, others[2:], strict=True) if detail != other]
+    return " with ".join((f"{tensorrt} on {gpu}", *filter(None, [" and ".join(told)])))
+
+
+def _parse(values: dict[str, Any]) -> EngineManifest:
+    def shapes(ranges: dict[str, Any]) -> dict[str, ShapeRange]:
+        return {
+            str(name): ShapeRange(**{end: tuple(map(int, side)) for end, side in shape.items()})
+            for name, shape in ranges.items()
+        }
+
+    device, options = dict(values["device"]), dict(values["options"])
+    for name in ("compute_capability", "driver_version"):
+        major, minor = device[name]
+        device[name] = int(major), int(minor)
+    return EngineManifest(
+        **{
+            **values,
+            "device": DeviceFacts(**device),
+            "inputs": shapes(values["inputs"]),
+            "flags": tuple(map(str, values["flags"])),
+            "layers": {
+                str(kind): {str(number): int(count) for number, count in numbers.items()}
+                for kind, numbers in values["layers"].items()
+            },
+            "options": EngineOptions(**{**options, "shapes": shapes(options["shapes"])}),
+        }
+    )

@@ -1,0 +1,218 @@
+"""A release: the folder that goes into a vehicle, and the manifest that says what is in it.
+
+::
+
+    trunk.onnx              the network, of which the vehicle builds its engine
+    golden.npz              a picture and what must come of it
+    kernels/sm_87/*.cubin   the grouping kernels
+    manifest.json           hashes, shapes, arguments, classes, thresholds
+
+Reading one needs neither torch nor Triton nor CUDA. Nothing in it is executable by Python, and a
+file that is not what the manifest says is refused by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from streamseg.config import ModelConfig, parse_config
+from streamseg.errors import ConfigError, ModelError
+from streamseg.grouping.map_shape import MapShape
+from streamseg.kernels.launch import Launch
+from streamseg.whole_file import replaced
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+TRUNK: Final = "trunk.onnx"
+GOLDEN: Final = "golden.npz"
+
+
+@dataclass(frozen=True)
+class KernelFile:
+    """A compiled kernel."""
+
+    kernel: str
+    """A key of ``streamseg.kernels.pointers.POINTERS``."""
+    architecture: int
+    """87 for sm_87."""
+    path: str
+    """Inside the release."""
+    entry: str
+    """Name of the function in the file."""
+    constants: dict[str, int | bool]
+    """Compiled in."""
+    known: dict[str, int]
+    """Whole-number arguments on which the code relies: 1 is compiled in, others are promised to
+    be multiples of 16."""
+    arguments: dict[str, str]
+    """Triton's types by name, in order, without what is compiled in."""
+    warps: int
+    shared_bytes: int
+    cooperative: bool
+    assembled_by: str
+    """Version of ptxas, as far as the file tells; ``13`` if it only tells that."""
+    triton: str
+
+    def serves(self, launch: Launch) -> bool:
+        """Whether this is the kernel of a launch, with its constants and promises."""
+        return (
+            self.kernel == launch.kernel
+            and self.constants == dict(launch.constants)
+            and self.warps == launch.warps
+            and all(
+                launch.scalars[name] == 1 if value == 1 else launch.scalars[name] % 16 == 0
+                for name, value in self.known.items()
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in a release."""
+
+    model: ModelConfig
+    size: tuple[int, int]
+    """Width and height in pixels of the network's picture."""
+    precision: str
+    """``fp32``, ``fp16`` or ``int8``."""
+    shape: MapShape
+    """Of the network's output."""
+    max_instances: int
+    """For which the kernels were compiled."""
+    targets: tuple[str, ...]
+    kernels: tuple[KernelFile, ...]
+    sha256: dict[str, str]
+    """Of every file besides this one, by its path."""
+    tolerance: dict[str, float]
+    """What may differ from the golden outputs; see ``streamseg.release.golden``."""
+    format: int = FORMAT
+    streamseg: str = field(default_factory=lambda: version("streamseg"))
+
+    def to_json(self) -> str:
+        """Indented JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A folder whose files are those of its manifest."""
+
+    folder: Path
+    manifest: Manifest
+
+    def path(self, name: str) -> Path:
+        """Where a file of the manifest lies."""
+        return self.folder / name
+
+    def kernels_for(self, architecture: int) -> list[KernelFile]:
+        """The kernels for a GPU.
+
+        Raises:
+            ModelError: there are none.
+        """
+        found = [k for k in self.manifest.kernels if k.architecture == architecture]
+        if not found:
+            have = sorted({k.architecture for k in self.manifest.kernels})
+            raise ModelError(
+                f"{self.folder} holds kernels for {', '.join(f'sm_{sm}' for sm in have)}, and this "
+                f"GPU is sm_{architecture}: export again with a --target for it"
+            )
+        return found
+
+
+def is_release(path: Path) -> bool:
+    """Whether a path is the folder of a release."""
+    return (path / MANIFEST).is_file()
+
+
+def open_release(folder: Path) -> Release:
+    """Read a manifest and compare every file with it.
+
+    Raises:
+        ModelError: the folder is no release, was made by another version's format, or a file is
+            missing, truncated, changed, or lies outside of the folder.
+    """
+    try:
+        text = (folder / MANIFEST).read_text("utf-8")
+    except OSError as error:
+        raise ModelError(f"{folder} is no release: {MANIFEST} cannot be read ({error})") from None
+    except UnicodeDecodeError:
+        raise ModelError(f"{folder / MANIFEST} is no text") from None
+    manifest = _parse(text, folder / MANIFEST)
+    listed = {TRUNK, GOLDEN, *(kernel.path for kernel in manifest.kernels)}
+    if missing := sorted(listed - manifest.sha256.keys()):
+        raise ModelError(f"{folder / MANIFEST} gives no hash for {', '.join(missing)}")
+    for name, expected in manifest.sha256.items():
+        path = folder / _inside(name, folder)
+        if not path.is_file():
+            raise ModelError(f"{path} is missing: copy the release again")
+        if sha256_of(path) != expected:
+            raise ModelError(f"{path} is not the file that was exported: copy the release again")
+    return Release(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Make a folder a release; its files must be in place."""
+    with replaced(folder / MANIFEST) as partial:
+        partial.write_text(manifest.to_json() + "\n", "utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file, in hexadecimal.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error}") from None
+    return digest.hexdigest()
+
+
+def _parse(text: str, path: Path) -> Manifest:
+    try:
+        fields = json.loads(text)
+        if fields.get("format") != FORMAT:
+            raise ModelError(
+                f"{path} is of format {fields.get('format')!r}, this version of streamseg reads "
+                f"{FORMAT}: export again, or install streamseg {fields.get('streamseg')}"
+            )
+        shape = fields["shape"]
+        return Manifest(
+            **{
+                **fields,
+                "model": parse_config(ModelConfig, json.dumps(fields["model"]), "model config"),
+                "size": tuple(fields["size"]),
+                "shape": MapShape(**{**shape, "logit_strides": tuple(shape["logit_strides"])}),
+                "targets": tuple(fields["targets"]),
+                "kernels": tuple(KernelFile(**kernel) for kernel in fields["kernels"]),
+                "sha256": _strings(fields["sha256"]),
+            }
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path} is no manifest of a release: {error!r}") from None
+
+
+def _strings(mapping: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in mapping.items()}
+
+
+def _inside(name: str, folder: Path) -> PurePosixPath:
+    """A path of a manifest, if it cannot lead out of the folder."""
+    path = PurePosixPath(name)
+    resolved = (folder / path).resolve()
+    if path.is_absolute() or ".." in path.parts or not resolved.is_relative_to(folder.resolve()):
+        raise ModelError(f"{folder / MANIFEST} names {name!r}, which lies outside of the release")
+    return path

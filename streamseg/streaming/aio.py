@@ -1,0 +1,37 @@
+"""A stream of results for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from streamseg.results import FrameResult
+from streamseg.streaming.stream import Stream
+
+
+async def results_in_thread(open_stream: Callable[[], Stream]) -> AsyncGenerator[FrameResult, None]:
+    """Iterate a stream in a thread of its own, for asyncio.
+
+    Args:
+        open_stream: called in the thread, too.
+
+    Yields:
+        Its results. Leaving early or cancelling closes the stream.
+    """
+    loop = asyncio.get_running_loop()
+    opened: list[Stream] = []
+    executor = ThreadPoolExecutor(1, "streamseg-async")
+    try:
+        opening = executor.submit(lambda: opened.append(open_stream()))
+        await asyncio.wrap_future(opening)
+        while True:
+            result = await loop.run_in_executor(executor, next, opened[0], None)
+            if result is None:
+                return
+            yield result
+    finally:
+        for stream in opened:
+            stream.stop()
+            executor.submit(stream.close)
+        await loop.run_in_executor(None, executor.shutdown)

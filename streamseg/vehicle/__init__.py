@@ -1,0 +1,1 @@
+"""Running a release with TensorRT, without torch and Triton."""

@@ -1,0 +1,102 @@
+"""What a package that speaks to the CUDA driver must offer, so that ``Device`` can run on it.
+
+Everything here happens in the current context of the calling thread; ``Device`` sees to that, to
+lifetimes and to the checks of arguments. Each call that the driver refuses raises ``DeviceError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.release.device_facts import DeviceFacts
+from streamseg.vehicle.cuda.driver import Driver
+
+
+@dataclass(frozen=True, eq=False)
+class Owned:
+    """Something the driver made for us."""
+
+    handle: int
+    """A CUdeviceptr, a host address, a CUstream, a CUevent; 0 if the package hides it."""
+    native: Any
+    """The package's own object for it."""
+    destroy: Callable[[], None]
+    """Give it back; called once."""
+
+
+class Backend(Protocol):
+    """A retained primary context, and what can be done in it."""
+
+    description: str
+    """The package and its version."""
+    facts: DeviceFacts
+    driver: Driver
+
+    def push(self) -> None:
+        """Make the context the current one of this thread."""
+        ...
+
+    def pop(self) -> None:
+        """Put the thread's stack back to before ``push``; harmless after ``release``."""
+        ...
+
+    def release(self) -> None:
+        """Pop the context and let go of it; nothing but ``pop`` may follow."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait for everything under way in the context."""
+        ...
+
+    def allocate(self, size_bytes: int) -> Owned:
+        """Device memory."""
+        ...
+
+    def allocate_pinned(self, size_bytes: int) -> Owned:
+        """Host memory that never moves; ``native`` is a uint8 array [size_bytes] of it."""
+        ...
+
+    def create_stream(self) -> Owned:
+        """A stream that does not wait for the default stream."""
+        ...
+
+    def create_event(self, *, timing: bool) -> Owned:
+        """An event."""
+        ...
+
+    def upload(self, pointer: int, array: NDArray[np.uint8], stream: Owned) -> None:
+        """Start to copy host memory to the device."""
+        ...
+
+    def download(self, array: NDArray[np.uint8], pointer: int, stream: Owned) -> None:
+        """Start to copy device memory to the host."""
+        ...
+
+    def zero(self, pointer: int, size_bytes: int, stream: Owned) -> None:
+        """Start to fill device memory with zeros."""
+        ...
+
+    def wait(self, stream: Owned, event: Owned) -> None:
+        """Let a stream wait for an event."""
+        ...
+
+    def synchronize_stream(self, stream: Owned) -> None:
+        """Wait here for all that is in a stream."""
+        ...
+
+    def record(self, event: Owned, stream: Owned) -> None:
+        """Mark this point of a stream."""
+        ...
+
+    def synchronize_event(self, event: Owned) -> None:
+        """Wait here for the point that an event marks."""
+        ...
+
+    def elapsed_ms(self, earlier: Owned, later: Owned) -> float:
+        """Milliseconds between two events with timing that have passed."""
+        ...

@@ -1,0 +1,163 @@
+"""A release in a vehicle: TensorRT runs the network, kernels compiled ahead of time group.
+
+There is no torch and no Triton. Two pictures may be under way: one stream uploads, one computes,
+one downloads, as in ``runtime/cuda.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from streamseg.closing import Closing
+from streamseg.grouping.cpu import GroupingConfig
+from streamseg.grouping.plan import plan_frame, read_segments
+from streamseg.kernels.group_pixels.launch import most_programs
+from streamseg.kernels.similarity import squared_radius
+from streamseg.release.engine_file import load_release_engine
+from streamseg.release.manifest import Release, open_release
+from streamseg.results import Image, NetworkOutput, Segments
+from streamseg.vehicle.cuda import Device, open_device
+from streamseg.vehicle.kernels import ReleaseKernels
+from streamseg.vehicle.network import EngineNetwork
+from streamseg.vehicle.slot import Slot
+
+SLOTS = 2
+"""Pictures under way."""
+MOST_SIZES = 3
+"""Sizes of frames whose slots are kept: more than pictures can be under way."""
+
+
+class VehicleRuntime(Closing):
+    """A release on the GPU of this machine, with the engine that was built here."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        tensorrt: ModuleType | None = None,
+    ) -> None:
+        """Open a release.
+
+        Args:
+            folder: of the release, after ``streamseg build``.
+            device: package that speaks to the driver: ``pycuda``, ``cuda-bindings`` or ``auto``.
+            tensorrt: the module; imported if None.
+
+        Raises:
+            DeviceError: there is no GPU, or it has not enough memory.
+            MissingExtraError: TensorRT or the package for the driver is not installed.
+            ModelError: the release is damaged, has nothing for this GPU, or no engine that fits.
+        """
+        self.release: Release = open_release(folder)
+        manifest = self.release.manifest
+        self.config, self.size = manifest.model, manifest.size
+        self.device: Device = open_device(device)
+        try:
+            with self.device.current():
+                self._engine = load_release_engine(self.release, self.device.facts, tensorrt)
+                self._kernels = ReleaseKernels(self.release, self.device)
+                self._upload, self._compute, self._download = (
+                    self.device.stream() for _ in range(3)
+                )
+                taus = np.asarray(manifest.model.taus, np.float32)
+                self._radius = self.device.constant(squared_radius(taus))
+                self._networks = [
+                    EngineNetwork(self.device, self._engine, manifest) for _ in range(SLOTS)
+                ]
+        except BaseException:
+            self.close()
+            raise
+        self._slots: dict[tuple[GroupingConfig, int, int], list[Slot]] = {}
+        self._turn = 0
+        self.description = f"TensorRT, {manifest.precision}, {self.device.description}"
+
+    def run(self, image: Image) -> NetworkOutput:
+        """Run the network on one picture, and wait for it.
+
+        Args:
+            image: RGB uint8 [H, W, 3] of the size that was exported.
+
+        Raises:
+            DeviceError: the GPU or TensorRT refuses.
+            InputError: wrong shape or dtype.
+        """
+        with self.device.current():
+            return self._networks[0].run(image)
+
+    def submit(
+        self, image: Image, grouping: GroupingConfig, *, height: int, width: int
+    ) -> _PendingSegments:
+        """Start with a picture and return at once; see ``GroupingRuntime``.
+
+        Raises:
+            DeviceError: the GPU or TensorRT refuses.
+            InputError: wrong shape or dtype.
+            ModelError: the release holds no kernel for frames of this size.
+        """
+        with self.device.current():
+            slot = self._slot(grouping, height, width)
+            slot.network.stage(image)
+            self.device.upload(slot.network.staged, slot.network.pixels, self._upload)
+            slot.arrived.record(self._upload)
+            self._compute.wait(slot.arrived)
+            slot.compute(self._compute)
+            self._download.wait(slot.done)
+            self.device.download(slot.results, slot.host, self._download)
+            slot.fetched.record(self._download)
+        return _PendingSegments(self, slot)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Device memory of network and grouping, without what the driver takes for itself."""
+        activations = SLOTS * int(self._engine.device_memory_size_v2)
+        networks = sum(network.memory_bytes for network in self._networks)
+        slots = sum(slot.memory_bytes for slots in self._slots.values() for slot in slots)
+        return activations + networks + slots
+
+    def _slot(self, grouping: GroupingConfig, height: int, width: int) -> Slot:
+        """The slot whose turn it is, for frames of this size."""
+        key = (grouping, height, width)
+        if key not in self._slots:
+            plan = plan_frame(
+                self.release.manifest.shape,
+                grouping,
+                height=height,
+                width=width,
+                most_programs=most_programs(self.device.facts.multiprocessors),
+            )
+            while len(self._slots) >= MOST_SIZES:
+                for slot in self._slots.pop(next(iter(self._slots))):
+                    slot.release()
+            self._slots[key] = [
+                Slot(self.device, network, self._kernels, plan, self._radius)
+                for network in self._networks
+            ]
+        self._turn = (self._turn + 1) % SLOTS
+        return self._slots[key][self._turn]
+
+    def close(self) -> None:
+        """Give everything back to the GPU; closing again does nothing."""
+        # first the contexts, then the engine: they hold device memory of TensorRT's own
+        self._slots, self._networks = {}, []
+        self._engine = None
+        self.device.close()
+
+
+@dataclass(frozen=True)
+class _PendingSegments:
+    runtime: VehicleRuntime
+    slot: Slot
+
+    def fetch(self) -> tuple[Segments, float, float]:
+        with self.runtime.device.current():
+            self.slot.fetched.synchronize()
+            network_ms = self.slot.started.milliseconds_until(self.slot.between)
+            grouping_ms = self.slot.between.milliseconds_until(self.slot.done)
+        manifest = self.runtime.release.manifest
+        segments = read_segments(self.slot.read(), manifest.model.taus, manifest.shape)
+        return segments, network_ms, grouping_ms

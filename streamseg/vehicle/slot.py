@@ -1,0 +1,102 @@
+"""What one picture under way needs in a vehicle: memory, launches, events, recorded work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.grouping.plan import NUMPY_TYPES, FramePlan
+from streamseg.vehicle.cuda import Device, DeviceBuffer, Graph, Stream
+from streamseg.vehicle.kernels import ReleaseKernels
+from streamseg.vehicle.network import EngineNetwork
+
+
+class Slot:
+    """Place for one picture at a time, with network and grouping.
+
+    The first picture is computed step by step, before the second one the steps are recorded as
+    two CUDA graphs, and from then on replayed. To be used inside ``with device.current():``.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        network: EngineNetwork,
+        kernels: ReleaseKernels,
+        plan: FramePlan,
+        squared_radius: DeviceBuffer,
+    ) -> None:
+        """Allocate what a plan asks for and get its launches ready.
+
+        Raises:
+            DeviceError: no memory left, or a kernel cannot be loaded.
+            ModelError: the release holds no kernel for these sizes.
+        """
+        self._device = device
+        self.network = network
+        self._plan = plan
+        blocks = (plan.cleared, plan.scratch, plan.results)
+        self._buffers = [device.allocate(block.bytes) for block in blocks]
+        self._cleared, _, self.results = self._buffers
+        self.memory_bytes = sum(buffer.size_bytes for buffer in self._buffers)
+        addresses = {
+            "embeddings": network.embeddings.pointer,
+            "logits": network.logits.pointer,
+            "squared_radius": squared_radius.pointer,
+        }
+        for block, buffer in zip(blocks, self._buffers, strict=True):
+            for name, array in block.arrays.items():
+                addresses[name] = buffer.pointer + array.offset
+        self._launches = kernels.ready(plan, addresses)
+        self.host = device.pinned((plan.results.bytes,), np.dtype(np.uint8))
+        self._graphs: tuple[Graph, Graph] | None = None
+        self._used = False
+        self.arrived, self.fetched = device.event(), device.event()
+        self.started, self.between, self.done = (device.event(timing=True) for _ in range(3))
+
+    def compute(self, stream: Stream) -> None:
+        """Start network and grouping on what is in the network's ``pixels``.
+
+        Raises:
+            DeviceError: TensorRT or the driver refuses.
+        """
+        if self._used and not self._graphs:
+            self._graphs = (
+                self._device.capture(stream, lambda: self.network.start(stream)),
+                self._device.capture(stream, lambda: self._group(stream)),
+            )
+        self._used = True
+        self.started.record(stream)
+        if self._graphs:
+            self._graphs[0].launch(stream)
+            self.between.record(stream)
+            self._graphs[1].launch(stream)
+        else:
+            self.network.start(stream)
+            self.between.record(stream)
+            self._group(stream)
+        self.done.record(stream)
+
+    def read(self) -> Mapping[str, NDArray[Any]]:
+        """A copy of the results that have been fetched, by name."""
+        memory = self.host.array.copy()
+        return {
+            name: memory[array.offset : array.offset + array.bytes]
+            .view(NUMPY_TYPES[array.kind])
+            .reshape(array.shape)
+            for name, array in self._plan.results.arrays.items()
+        }
+
+    def release(self) -> None:
+        """Give everything but the network back; nothing may be under way."""
+        events = (self.arrived, self.fetched, self.started, self.between, self.done)
+        for resource in (*(self._graphs or ()), *events, self.host, *self._buffers):
+            resource.release()
+
+    def _group(self, stream: Stream) -> None:
+        self._device.zero(self._cleared, stream)
+        for launch in self._launches:
+            launch.start(stream)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from colour_runtime import ColourRuntime
+from onnx import numpy_helper
+from small_export import SIZE, Export, blobs
+
+from streamseg.errors import InputError, ModelError
+from streamseg.export.torch_reference import TorchReference
+from streamseg.model.network import Network
+from streamseg.release.parity import (
+    TOLERANCES,
+    Difference,
+    Parity,
+    Tolerance,
+    compare,
+)
+from streamseg.results import Image, NetworkOutput
+from streamseg.runtime.onnx import OnnxRuntime
+
+ROOT = Path(__file__).parents[2]
+GOOD = Parity(
+    Difference(0.0, 0.0),
+    Difference(0.0, 0.0),
+    label_agreement=1.0,
+    class_agreement=1.0,
+    sure_agreement=1.0,
+    pictures=1,
+)
+
+
+def shifted(source: Path, weight: str, target: Path, factor: float) -> Path:
+    """The file with one of its weights multiplied."""
+    model = onnx.load(source)
+    (tensor,) = [tensor for tensor in model.graph.initializer if tensor.name.endswith(weight)]
+    values = numpy_helper.to_array(tensor)
+    tensor.CopyFrom(numpy_helper.from_array(values * values.dtype.type(factor), tensor.name))
+    onnx.save(model, target)
+    return target
+
+
+class Painted(ColourRuntime):
+    """Colours, but for a patch of one picture in four that another class is seen in."""
+
+    def run(self, image: Image) -> NetworkOutput:
+        output = super().run(image)
+        h, w = output.logits.shape[2] // 2, output.logits.shape[3] // 2
+        car, person = output.logits[:, 1, :h, :w].copy(), output.logits[:, 2, :h, :w].copy()
+        output.logits[:, 1, :h, :w], output.logits[:, 2, :h, :w] = person, car
+        return output
+
+
+def quarters() -> Image:
+    """Red, green, blue and yellow."""
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:32, :48], image[:32, 48:] = (230, 30, 30), (30, 210, 40)
+    image[32:, :48], image[32:, 48:] = (40, 60, 240), (230, 220, 40)
+    return image
+
+
+@pytest.mark.parametrize("kind", [{"precision": "fp32"}, {"precision": "fp16"}], ids=str)
+def test_an_export_passes_its_gate(
+    small_network: Network, export: Export, kind: dict[str, str]
+) -> None:
+    path = export(size=SIZE, channels_last=True, **kind).path
+    parity = compare(TorchReference(small_network), OnnxRuntime(path, threads=1), blobs(3))
+    # random weights say all classes nearly alike
+    parity.check(replace(TOLERANCES[kind["precision"]], sure_agreement=0.9))
+    assert parity.pictures == 3
+    assert 0 < parity.logits.relative < parity.logits.absolute * 10
+    if kind["precision"] == "fp16":
+        with pytest.raises(ModelError, match=r"embeddings differ by .* 0.0001 is allowed"):
+            parity.check(Tolerance(relative=1e-4, sure_agreement=0.0))
+
+
+@pytest.mark.parametrize("name", ["embeddings", "logits"])
+def test_a_file_that_was_tampered_with_is_refused_by_the_name_of_the_tensor(
+    small_network: Network, export: Export, name: str, tmp_path: Path
+) -> None:
+    weight = {"embeddings": "embedding_head.output.weight", "logits": "class_head.output.weight"}
+    source = export(precision="fp32", size=SIZE, channels_last=True).path
+    path = shifted(source, weight[name], tmp_path / "model.onnx", 1.3)
+    parity = compare(TorchReference(small_network), OnnxRuntime(path, threads=1), blobs(2))
+    with pytest.raises(
+        ModelError, match=rf"^{name} differ by 0\.\d+ of their largest value; 0\.02 is allowed$"
+    ):
+        parity.check(TOLERANCES["fp16"])
+
+
+def test_nan_is_refused_whatever_is_allowed(
+    small_network: Network, export: Export, tmp_path: Path
+) -> None:
+    source = export(precision="fp32", size=SIZE, channels_last=True).path
+    path = shifted(source, "class_head.output.bias", tmp_path / "model.onnx", np.nan)
+    parity = compare(TorchReference(small_network), OnnxRuntime(path, threads=1), blobs(2))
+    assert np.isnan([parity.label_agreement, parity.class_agreement, parity.sure_agreement]).all()
+    with pytest.raises(ModelError, match=r"^logits hold NaN or infinity$"):
+        parity.check(Tolerance(relative=np.inf, sure_agreement=0.0))
+
+
+def test_pixels_agree_where_both_see_the_same_class() -> None:
+    picture = quarters()
+    assert compare(ColourRuntime(), ColourRuntime(), [picture]).class_agreement == 1
+    parity = compare(ColourRuntime(), Painted(), [picture])
+    assert parity.class_agreement == pytest.approx(0.75, abs=0.05)
+    grey = np.full_like(picture, 90)  # no object: background counts, and all agree
+    both = compare(ColourRuntime(), Painted(), [picture, grey])
+    assert both.class_agreement == pytest.approx((1 + parity.class_agreement) / 2)
+
+
+def test_labels_agree_where_the_networks_most_probable_class_is_the_same() -> None:
+    picture = quarters()
+    assert compare(ColourRuntime(), ColourRuntime(), [picture]).label_agreement == 1
+    assert compare(ColourRuntime(), Painted(), [picture]).label_agreement == pytest.approx(0.75)
+
+
+def test_too_few_pixels_that_agree_are_refused() -> None:
+    replace(GOOD, sure_agreement=0.995).check(TOLERANCES["fp16"])
+    with pytest.raises(ModelError, match=r"99\.40% of the pixels keep their class; 99\.50% must"):
+        replace(GOOD, sure_agreement=0.994).check(TOLERANCES["fp16"])
+
+
+class Surer(ColourRuntime):
+    """Colours, with all logits of classes moved by so much."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def run(self, image: Image) -> NetworkOutput:
+        output = super().run(image)
+        logits = np.full_like(output.logits, -30)
+        logits[:, 0] = 0
+        logits[:, 1] = self.shift
+        return NetworkOutput(output.embeddings, logits)
+
+
+@pytest.mark.parametrize(("shift", "is_toss_up"), [(-0.03, True), (-0.2, False)])
+def test_an_instance_at_the_very_threshold_is_a_toss_up(shift: float, is_toss_up: bool) -> None:
+    picture = np.full((64, 96, 3), 200, np.uint8)
+    # scores of 0.5025, and of 0.4925 or 0.45
+    parity = compare(Surer(0.01), Surer(shift), [picture])
+    assert parity.class_agreement == 0
+    assert parity.sure_agreement == (1 if is_toss_up else 0)
+
+
+def test_a_comparison_needs_pictures() -> None:
+    with pytest.raises(InputError, match="needs pictures"):
+        compare(ColourRuntime(), ColourRuntime(), [])
+
+
+def test_the_reference_is_a_copy(small_network: Network) -> None:
+    reference = TorchReference(small_network)
+    before = reference.run(blobs(1)[0])
+    assert small_network.training
+    with torch.no_grad():
+        bias = small_network.embedding_head.output.bias
+        assert bias is not None
+        bias += 1
+        after = reference.run(blobs(1)[0])
+        bias -= 1
+    assert np.array_equal(before.embeddings, after.embeddings)
+
+
+def test_no_torch_is_needed_where_an_engine_runs() -> None:
+    code = """
+import sys
+sys.modules["torch"] = None
+import benchmarks.accuracy, streamseg.export.lint, streamseg.release.parity
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr

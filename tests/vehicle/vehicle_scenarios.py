@@ -1,0 +1,154 @@
+"""What tests of the vehicle do on the fake driver: ``python vehicle_scenarios.py NAME RELEASE``.
+
+Kernels do not run there. In their place numpy groups, and writes to where the kernels would.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fake_tensorrt
+import numpy as np
+from release_files import CONFIG, MAX_INSTANCES, golden
+
+from streamseg.errors import StreamsegError
+from streamseg.grouping.cpu import GroupingConfig, find_segments
+from streamseg.grouping.plan import NUMPY_TYPES, TABLE
+from streamseg.results import Segments
+from streamseg.segmenter import Segmenter
+from streamseg.vehicle import runtime as vehicle_runtime
+from streamseg.vehicle import slot as vehicle_slot
+from streamseg.vehicle.check import check_on_device
+from streamseg.vehicle.cuda import Stream
+from streamseg.vehicle.runtime import VehicleRuntime
+
+GROUPING = GroupingConfig(max_instances=MAX_INSTANCES)
+
+
+class NumpySlot(vehicle_slot.Slot):
+    """After the launches numpy does what they stand for."""
+
+    def compute(self, stream: Stream) -> None:
+        super().compute(stream)
+        arrays = self._plan.results.arrays
+        height, width = arrays["label_map"].shape
+        found = expected(height, width)
+        y, x = ((found.seed_yx + 0.5) * (8 / height, 16 / width)).astype(int).T
+        rows = {
+            "seed": 16 * y + x,
+            "tau_index": np.searchsorted(CONFIG.taus, found.tau - 1e-6),
+            "class_id": found.class_id,
+            "area_px": found.area_px,
+            **dict(zip(("x0", "y0", "x1", "y1"), found.box.T, strict=True)),
+        }
+        content = {
+            "label_map": found.label_map,
+            "count": np.array([len(found)]),
+            "table": np.stack([rows[name] for name in TABLE], axis=1),
+            "score": found.score,
+            "embedding": found.embedding,
+        }
+        for name, values in content.items():
+            packed = np.ascontiguousarray(values, NUMPY_TYPES[arrays[name].kind])
+            address = self.results.pointer + arrays[name].offset
+            ctypes.memmove(address, packed.ctypes.data, packed.nbytes)
+
+
+def expected(height: int, width: int) -> Segments:
+    made = golden()
+    return find_segments(made.run(made.picture), CONFIG.taus, GROUPING, height=height, width=width)
+
+
+def opened(folder: Path) -> VehicleRuntime:
+    return VehicleRuntime(folder, device="cuda-bindings", tensorrt=fake_tensorrt.tensorrt)
+
+
+def pictures(folder: Path) -> Any:
+    """Five pictures, two under way at a time, then one of another frame size."""
+    right = []
+    with opened(folder) as runtime:
+        image = golden().picture
+        under_way = [runtime.submit(image, GROUPING, height=40, width=60)]
+        for number in range(5):
+            height = 40 if number < 4 else 30
+            under_way.append(runtime.submit(image, GROUPING, height=height, width=60))
+            right.append(is_expected(under_way.pop(0).fetch()[0]))
+        segments, network_ms, grouping_ms = under_way.pop().fetch()
+        right.append(is_expected(segments))
+        slot = runtime._slots[GROUPING, 40, 60][1]
+        addresses = {
+            name: buffer.pointer + array.offset
+            for block, buffer in zip(
+                (slot._plan.cleared, slot._plan.scratch, slot._plan.results),
+                slot._buffers,
+                strict=True,
+            )
+            for name, array in block.arrays.items()
+        }
+        addresses |= {
+            "embeddings": slot.network.embeddings.pointer,
+            "logits": slot.network.logits.pointer,
+            "squared_radius": runtime._radius.pointer,
+        }
+        streams = [s.handle for s in (runtime._upload, runtime._compute, runtime._download)]
+        memory = runtime.memory_bytes
+    return {
+        "right": right,
+        "times": [network_ms, grouping_ms],
+        "addresses": addresses,
+        "streams": streams,
+        "memory": memory,
+    }
+
+
+def is_expected(found: Segments) -> bool:
+    wanted = expected(*found.label_map.shape)
+    return len(found) == len(wanted) > 0 and all(
+        np.allclose(getattr(found, name), getattr(wanted, name))
+        for name in ("label_map", "class_id", "score", "box", "area_px", "tau", "embedding")
+    )
+
+
+def stream(folder: Path) -> Any:
+    """A video through the whole chain."""
+    with Segmenter(opened(folder), grouping=GROUPING) as segmenter:
+        results = list(segmenter.stream("test-pattern:60x40?frames=4"))
+    return [[instance.name for instance in result.instances] for result in results]
+
+
+def check(folder: Path) -> Any:
+    """``streamseg check``."""
+    sys.modules["tensorrt"] = fake_tensorrt.tensorrt
+    return list(check_on_device(folder, frames=5))
+
+
+def refused(folder: Path) -> Any:
+    """TensorRT refuses to run."""
+    fake_tensorrt.Context.refuses = True
+    return pictures(folder)
+
+
+def other_size(folder: Path) -> Any:
+    """A picture that was not exported for, then one of a size without kernels."""
+    errors = []
+    with opened(folder) as runtime:
+        for image, width in ((np.zeros((32, 32, 3), np.uint8), 60), (golden().picture, 6000)):
+            try:
+                runtime.submit(image, GROUPING, height=40, width=width)
+            except StreamsegError as error:
+                errors.append(str(error))
+    return errors
+
+
+if __name__ == "__main__":
+    setattr(vehicle_runtime, "Slot", NumpySlot)  # noqa: B010
+    scenario: Callable[[Path], Any] = globals()[sys.argv[1]]
+    try:
+        print(json.dumps(scenario(Path(sys.argv[2]))))
+    except StreamsegError as error:
+        print(json.dumps(f"{type(error).__name__}: {error}"))
