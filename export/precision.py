@@ -6,10 +6,10 @@ the plan costs. In half precision are the convolutions of trunk, neck and heads,
 In float32 stay
 
 * the pixels until they are normalised,
-* the coordinates until a head reads them, and
+* the coordinates, those of the detector's boxes too, until a head reads them, and
 * every norm that could not be folded: sums of squares leave the range of half precision.
 
-Softmax and distances between embeddings are no part of the graph.
+The softmax over classes is part of the graph, distances between embeddings are not.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.model.network import Network
+from streamseg.model.trunk import Trunk, TrunkOutput
 
 Precision: TypeAlias = Literal["fp32", "fp16"]
 
@@ -90,7 +91,7 @@ def _rest(norm: nn.BatchNorm2d) -> nn.Module:
 
 
 def _halve(network: Network) -> None:
-    network.trunk = nn.Sequential(_To(torch.float16), network.trunk)
+    network.trunk = _InHalf(network.trunk)
     for name, module in list(network.named_modules()):
         if isinstance(module, NORMS):
             network.set_submodule(name, _InFloat(module))
@@ -101,15 +102,16 @@ def _halve(network: Network) -> None:
     network.mean, network.std = network.mean.float(), network.std.float()
 
 
-class _To(nn.Module):
-    """A change of type."""
+class _InHalf(Trunk):
+    """A trunk that takes its pixels in half precision."""
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         super().__init__()
-        self.dtype = dtype
+        self.trunk, self.channels, self.detects = trunk, trunk.channels, trunk.detects
 
-    def forward(self, values: Tensor) -> Tensor:
-        return values.to(self.dtype)
+    def forward(self, pixels: Tensor) -> TrunkOutput:
+        output: TrunkOutput = self.trunk(pixels.half())
+        return output
 
 
 class _InFloat(nn.Module):

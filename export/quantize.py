@@ -26,7 +26,7 @@ from streamseg.whole_file import replaced
 if TYPE_CHECKING:
     from onnx import GraphProto
 
-OUTPUTS = ("embeddings", "logits")
+OUTPUTS = ("embeddings", "foreground", "classes")
 FLOAT_LAYERS = 6
 """Convolutions at the start that stay in float. In EfficientNet-Lite0 these are the ones at stride
 2, whose activations spread widest: they make most of the error of an 8-bit network."""
@@ -85,7 +85,7 @@ def quantize_onnx(
         scheme: ``CPU`` or ``TENSORRT``.
 
     Returns:
-        Root mean square difference of the outputs, relative to their spread, the larger of both.
+        Root mean square difference of the outputs, relative to their spread, the largest of all.
 
     Raises:
         InputError: no pictures, or of a size that the source does not take.
@@ -185,8 +185,8 @@ def _drop_clips(graph: GraphProto) -> None:
 def _spread_difference(
     reference: OnnxRuntime, quantized: OnnxRuntime, pictures: Sequence[Image]
 ) -> float:
-    """RMS difference over standard deviation, the larger one of embeddings and logits."""
-    squares = np.zeros((2, 2))
+    """RMS difference over standard deviation, the largest of all outputs."""
+    squares = np.zeros((len(OUTPUTS), 2))
     for picture in pictures:
         exact, coarse = reference.run(picture), quantized.run(picture)
         for row, name in enumerate(OUTPUTS):

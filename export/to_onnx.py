@@ -24,7 +24,13 @@ from streamseg.export.torch_reference import TorchReference
 from streamseg.model.network import Network
 from streamseg.release.parity import TOLERANCES, Tolerance, compare
 from streamseg.results import Image
-from streamseg.runtime.onnx import CHANNELS_LAST, EMBEDDINGS, LOGITS, OnnxRuntime
+from streamseg.runtime.onnx import (
+    CHANNELS_LAST,
+    CLASSES,
+    EMBEDDINGS,
+    FOREGROUND,
+    OnnxRuntime,
+)
 from streamseg.whole_file import replaced
 
 OPSET = 20
@@ -41,16 +47,17 @@ class DecoderPicture(nn.Module):
         self.network = network
         self.channels_last = channels_last
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB uint8 [1, H, W, 3] → embeddings [1, D, h, w], logits [1, T, C+1, h, w].
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """RGB uint8 [1, H, W, 3] → embeddings, foreground, classes; see ``NetworkOutput``.
 
         With ``channels_last`` embeddings are [1, h, w, D].
         """
         # converted first: all that TensorRT does with bytes is to convert them
-        embeddings, logits = self.network(image.float().permute(0, 3, 1, 2))
+        maps = self.network(image.float().permute(0, 3, 1, 2))
+        embeddings = maps.embeddings
         if self.channels_last:
             embeddings = embeddings.permute(0, 2, 3, 1)
-        return embeddings, logits
+        return embeddings, maps.foreground, maps.classes.softmax(1)
 
 
 def export_onnx(
@@ -64,9 +71,9 @@ def export_onnx(
     """Write ``network`` to ``path`` and compare the file with it.
 
     Batch norms are folded into the convolutions. The outputs, of the precision that was asked
-    for, are ``embeddings`` [1, D, H/4, W/4] and ``logits`` [1, T, C+1, H/4, W/4]. A file with a
-    size or in half precision is meant for TensorRT too, and must hold nothing that TensorRT 10.3
-    would not take (see ``streamseg.export.lint``).
+    for, are ``embeddings`` [1, D, H/4, W/4], ``foreground`` [1, T, H/4, W/4] and ``classes``
+    [1, C, H/8, W/8]. A file with a size or in half precision is meant for TensorRT too, and must
+    hold nothing that TensorRT 10.3 would not take (see ``streamseg.export.lint``).
 
     Args:
         network: trained; it is left as it is.
@@ -110,7 +117,11 @@ def export_onnx(
                 (torch.zeros(1, height, width, 3, dtype=torch.uint8),),
                 partial,
                 input_names=["image"],
-                output_names=[CHANNELS_LAST if channels_last else EMBEDDINGS, LOGITS],
+                output_names=[
+                    CHANNELS_LAST if channels_last else EMBEDDINGS,
+                    FOREGROUND,
+                    CLASSES,
+                ],
                 dynamic_shapes=None if size else {"image": sides},
                 opset_version=OPSET,
                 external_data=False,

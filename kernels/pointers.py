@@ -10,7 +10,8 @@ NETWORK: Final = "network"
 
 POINTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "decode_scores": {
-        "logits": NETWORK,
+        "foreground": NETWORK,
+        "classes": NETWORK,
         "seediness": "fp32",
         "tau_index": "u8",
         "class_id": "u8",

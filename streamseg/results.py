@@ -54,8 +54,22 @@ class NetworkOutput:
 
     embeddings: NDArray[np.float32]
     """[D, h, w]"""
-    logits: NDArray[np.float32]
-    """[T, C+1, h, w], background first."""
+    foreground: NDArray[np.float32]
+    """[T, h, w], logits of F: how likely a pixel grows a good mask with each threshold."""
+    classes: NDArray[np.float32]
+    """[C, ceil(h/2), ceil(w/2)], Q: probabilities of classes. Their sum may lie below 1 where the
+    model knows classes that were not asked for."""
+
+    def distribution(self) -> NDArray[np.float32]:
+        """C(τ, p, c) of equation (6), [T, C+1, h, w], background first."""
+        height, width = self.foreground.shape[1:]
+        classes = self.classes.repeat(2, 1)[:, :height].repeat(2, 2)[:, :, :width]
+        with np.errstate(over="ignore"):
+            foreground = 1 / (1 + np.exp(-self.foreground))
+        of_class = foreground[:, None] * classes
+        background = 1 - of_class.sum(1, keepdims=True)
+        distribution: NDArray[np.float32] = np.concatenate((background, of_class), 1)
+        return distribution
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Classification logits → seediness, threshold and class of every pixel."""
+"""Foreground and classes → seediness, threshold and class of every pixel."""
 
 from __future__ import annotations
 
@@ -20,21 +20,26 @@ __all__ = ["Scores", "decode_scores"]
 
 
 @overload
-def decode_scores(logits: NDArray[np.float32], *, impl: str | None = None) -> Scores: ...
+def decode_scores(
+    foreground: NDArray[np.float32], classes: NDArray[np.float32], *, impl: str | None = None
+) -> Scores: ...
 @overload
-def decode_scores(logits: Tensor, *, impl: str | None = None) -> DeviceScores: ...
-def decode_scores(logits: Any, *, impl: str | None = None) -> Any:
+def decode_scores(
+    foreground: Tensor, classes: Tensor, *, impl: str | None = None
+) -> DeviceScores: ...
+def decode_scores(foreground: Any, classes: Any, *, impl: str | None = None) -> Any:
     """See ``reference.decode_scores``, and ``triton_impl.decode_scores`` for CUDA tensors.
 
     Args:
-        logits: float32 [T, C+1, h, w]; on a GPU of any floating type.
+        foreground: float32 [T, h, w]; on a GPU of any floating type.
+        classes: float32 [C, ceil(h/2), ceil(w/2)]; on a GPU of the foreground's type.
         impl: ``reference`` or ``triton``; by default the one that takes such an array.
 
     Raises:
         InputError: another shape or dtype, or not an array of that implementation.
     """
-    if takes_triton(impl, logits):
+    if takes_triton(impl, foreground):
         from streamseg.kernels.decode_scores import triton_impl
 
-        return triton_impl.decode_scores(logits)
-    return reference.decode_scores(logits)
+        return triton_impl.decode_scores(foreground, classes)
+    return reference.decode_scores(foreground, classes)

@@ -6,19 +6,38 @@ from streamseg.kernels.launch import Launch, cdiv, power_of_two
 
 
 def decode_scores_launch(
-    thresholds: int, channels: int, pixels: int, strides: tuple[int, int, int]
+    thresholds: int,
+    classes: int,
+    size: tuple[int, int],
+    foreground_strides: tuple[int, int],
+    class_strides: tuple[int, int],
 ) -> Launch:
-    """Start ``decode_scores`` on logits [T, C+1, N] of any three strides, in numbers."""
+    """Start ``decode_scores`` on foreground [T, h·w] and classes [C, ceil(h/2)·ceil(w/2)].
+
+    Args:
+        thresholds: T.
+        classes: C.
+        size: h and w.
+        foreground_strides: from one threshold and one pixel to the next, in values.
+        class_strides: from one class and one pixel to the next, in values.
+    """
+    height, width = size
     block = 128  # pixels of a program, one a thread
-    names = ("stride_tau", "stride_class", "stride_pixel")
     return Launch(
         "decode_scores",
-        (cdiv(pixels, block), 1),
-        {"pixels": pixels, **dict(zip(names, strides, strict=True))},
+        (cdiv(height * width, block), 1),
+        {
+            "pixels": height * width,
+            "width": width,
+            "foreground_stride_tau": foreground_strides[0],
+            "foreground_stride_pixel": foreground_strides[1],
+            "class_stride_class": class_strides[0],
+            "class_stride_pixel": class_strides[1],
+        },
         {
             "THRESHOLDS": thresholds,
-            "CHANNELS": channels,
-            "CHANNELS_ROUNDED": power_of_two(channels),
+            "CLASSES": classes,
+            "CLASSES_ROUNDED": power_of_two(classes),
             "BLOCK": block,
         },
     )

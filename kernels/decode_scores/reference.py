@@ -14,7 +14,7 @@ from streamseg.kernels.first_argmax import first_argmax
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What the classification head says about every pixel."""
+    """What the network says about every pixel as a seed."""
 
     seediness: NDArray[np.float32]
     """[h, w], 0..1: the largest probability of any class at any threshold."""
@@ -24,19 +24,17 @@ class Scores:
     """[h, w], 1..C: the class it was found for."""
 
 
-def decode_scores(logits: NDArray[np.float32]) -> Scores:
-    """Turn the mask classification logits into seediness, threshold and class.
+def decode_scores(foreground: NDArray[np.float32], classes: NDArray[np.float32]) -> Scores:
+    """Turn foreground and classes into seediness, threshold and class.
 
-    Softmax over the C+1 classes at each threshold (6), then the maximum over thresholds and over
-    classes other than background (8); threshold and class are where it is reached (9). Ties go
-    to the lowest threshold, then to the lowest class.
-
-    The largest foreground probability is 1 / sum_c exp(l_c - m), m the largest foreground logit:
-    one pass of exp, and no quotient but this. A background more than 88 above m overflows the
-    sum to infinity, which gives the right seediness, 0.
+    The distribution of equation (6) has two factors, C(τ, p, c) = F(τ, p) · Q(p, c). So its
+    maximum over thresholds and classes (8) is the product of two maxima, and threshold and class
+    (9) are where each is reached. Ties go to the lowest threshold and to the lowest class.
 
     Args:
-        logits: float32 [T, C+1, h, w], background first, 1 <= T, C <= 255.
+        foreground: float32 [T, h, w], logits of F, 1 <= T <= 255.
+        classes: float32 [C, ceil(h/2), ceil(w/2)], Q, 1 <= C <= 255. Pixel y, x reads
+            y // 2, x // 2.
 
     Returns:
         seediness float32, tau_index uint8 and class_id uint8, each [h, w].
@@ -44,31 +42,46 @@ def decode_scores(logits: NDArray[np.float32]) -> Scores:
     Raises:
         InputError: another shape or dtype, NaN or infinity.
     """
-    check_array("logits", logits, np.float32, ("T", "C+1", "h", "w"))
-    thresholds, channels, height, width = logits.shape
-    if thresholds > 255 or not 2 <= channels <= 256:
-        raise InputError(
-            "logits must hold 1..255 thresholds and 2..256 classes, background counted, "
-            f"got {thresholds} and {channels}"
-        )
-    check_finite("logits", logits)
+    check_array("foreground", foreground, np.float32, ("T", "h", "w"))
+    check_array("classes", classes, np.float32, ("C", "ceil(h/2)", "ceil(w/2)"))
+    thresholds, height, width = foreground.shape
+    check_counts(thresholds, classes.shape, height, width)
+    check_finite("foreground", foreground)
+    check_finite("classes", classes)
 
-    stacks = logits.reshape(thresholds, channels, height * width)
-    probability = np.empty((thresholds, height * width), np.float32)
-    best_class = np.empty(probability.shape, np.uint8)
-    relative = np.empty(stacks.shape[1:], np.float32)
-    for tau, stack in enumerate(stacks):
-        largest, best_class[tau] = first_argmax(stack[1:])
-        with np.errstate(over="ignore"):
-            np.subtract(stack, largest, out=relative)
-            np.exp(relative, out=relative)
-        np.divide(1, relative.sum(axis=0), out=probability[tau])
-    seediness, tau_index = first_argmax(probability)
-    class_id = np.take_along_axis(best_class, tau_index[None].astype(np.intp), axis=0)[0] + 1
-
+    logit, tau_index = first_argmax(foreground.reshape(thresholds, -1))
+    probability, best_class = first_argmax(classes.reshape(len(classes), -1))
+    with np.errstate(over="ignore"):  # far in the background 1 / infinity is the right 0
+        foreground_probability = 1 / (1 + np.exp(-logit, dtype=np.float32))
+    rows, columns = (np.arange(side) // 2 for side in (height, width))
+    coarse = (rows[:, None] * classes.shape[2] + columns).reshape(-1)
     shape = (height, width)
     return Scores(
-        seediness.reshape(shape),
+        (foreground_probability * probability[coarse]).reshape(shape),
         tau_index.astype(np.uint8, copy=False).reshape(shape),
-        class_id.reshape(shape),
+        (best_class.astype(np.uint8) + np.uint8(1))[coarse].reshape(shape),
     )
+
+
+def check_counts(thresholds: int, classes: tuple[int, ...], height: int, width: int) -> None:
+    """Refuse maps that do not fit each other.
+
+    Args:
+        thresholds: T.
+        classes: shape of the map of classes.
+        height: h of the foreground.
+        width: w of the foreground.
+
+    Raises:
+        InputError: they do not fit, or there are more thresholds or classes than fit in a byte.
+    """
+    expected = (height + 1) // 2, (width + 1) // 2
+    if classes[1:] != expected:
+        raise InputError(
+            f"classes must be a map of {expected} for a foreground of {(height, width)}, "
+            f"got {classes[1:]}"
+        )
+    if not (1 <= thresholds <= 255 and 1 <= classes[0] <= 255):
+        raise InputError(
+            f"there must be 1..255 thresholds and 1..255 classes, got {thresholds} and {classes[0]}"
+        )

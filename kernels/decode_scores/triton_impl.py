@@ -1,4 +1,4 @@
-"""Seediness, threshold and class of every pixel in one pass over the logits."""
+"""Seediness, threshold and class of every pixel in one launch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from streamseg.errors import InputError
 from streamseg.kernels.decode_scores.launch import decode_scores_launch
+from streamseg.kernels.decode_scores.reference import check_counts
 from streamseg.kernels.device_checks import check_tensor
 from streamseg.kernels.triton_launch import start
 
@@ -25,39 +25,48 @@ class DeviceScores:
     """uint8 [h, w]."""
 
 
-def decode_scores(logits: Tensor) -> DeviceScores:
+def decode_scores(foreground: Tensor, classes: Tensor) -> DeviceScores:
     """``streamseg.kernels.decode_scores`` on a GPU: one launch, nothing waits for it.
 
     NaN and infinity are not looked for: that would wait for the GPU.
 
     Args:
-        logits: float16, bfloat16 or float32 [T, C+1, h, w] of any strides whose rows follow each
+        foreground: float16, bfloat16 or float32 [T, h, w] of any strides whose rows follow each
             other without a gap; others are copied.
+        classes: of the same type, [C, ceil(h/2), ceil(w/2)], strides likewise.
 
     Raises:
         InputError: another shape or dtype.
     """
-    check_tensor("logits", logits, None, ("T", "C+1", "h", "w"))
-    thresholds, channels, height, width = logits.shape
-    if thresholds > 255 or not 2 <= channels <= 256:
-        raise InputError(
-            "logits must hold 1..255 thresholds and 2..256 classes, background counted, "
-            f"got {thresholds} and {channels}"
-        )
-    if logits.stride(2) != width * logits.stride(3):
-        logits = logits.contiguous()
-    shape, device = (height, width), logits.device
+    check_tensor("foreground", foreground, None, ("T", "h", "w"))
+    check_tensor("classes", classes, foreground.dtype, ("C", "ceil(h/2)", "ceil(w/2)"))
+    thresholds, height, width = foreground.shape
+    check_counts(thresholds, tuple(classes.shape), height, width)
+    foreground, classes = gapless(foreground), gapless(classes)
+    shape, device = (height, width), foreground.device
     scores = DeviceScores(
         torch.empty(shape, dtype=torch.float32, device=device),
         torch.empty(shape, dtype=torch.uint8, device=device),
         torch.empty(shape, dtype=torch.uint8, device=device),
     )
-    strides = (logits.stride(0), logits.stride(1), logits.stride(3))
     start(
-        decode_scores_launch(thresholds, channels, height * width, strides),
-        logits=logits,
+        decode_scores_launch(
+            thresholds, len(classes), shape, plane_strides(foreground), plane_strides(classes)
+        ),
+        foreground=foreground,
+        classes=classes,
         seediness=scores.seediness,
         tau_index=scores.tau_index,
         class_id=scores.class_id,
     )
     return scores
+
+
+def gapless(planes: Tensor) -> Tensor:
+    """[X, h, w] whose rows follow each other without a gap; copied where they do not."""
+    return planes if planes.stride(1) == planes.shape[2] * planes.stride(2) else planes.contiguous()
+
+
+def plane_strides(planes: Tensor) -> tuple[int, int]:
+    """Of [X, h, w]: from one plane and from one pixel to the next, in values."""
+    return planes.stride(0), planes.stride(2)

@@ -1,4 +1,4 @@
-"""The kernel that decodes: softmax, best class and best threshold, reading each logit once."""
+"""The kernel that decodes: best threshold and best class, reading every value once or from L2."""
 
 from __future__ import annotations
 
@@ -8,41 +8,44 @@ import triton.language as tl
 
 @triton.jit
 def decode_scores_kernel(
-    logits,
+    foreground,
+    classes,
     seediness,
     tau_index,
     class_id,
     pixels,
-    stride_tau,
-    stride_class,
-    stride_pixel,
+    width,
+    foreground_stride_tau,
+    foreground_stride_pixel,
+    class_stride_class,
+    class_stride_pixel,
     THRESHOLDS: tl.constexpr,
-    CHANNELS: tl.constexpr,
-    CHANNELS_ROUNDED: tl.constexpr,
+    CLASSES: tl.constexpr,
+    CLASSES_ROUNDED: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """A program decodes BLOCK pixels; it holds the logits of one threshold at a time."""
+    """A program decodes BLOCK pixels."""
     pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < pixels
-    channel = tl.arange(0, CHANNELS_ROUNDED)
-    where = logits + channel[:, None] * stride_class + pixel[None].to(tl.int64) * stride_pixel
-    known = (channel < CHANNELS)[:, None] & inside[None]
-    best = tl.full((BLOCK,), -1.0, tl.float32)
+    where = foreground + pixel.to(tl.int64) * foreground_stride_pixel
+    logit = tl.full((BLOCK,), float("-inf"), tl.float32)
     best_tau = tl.zeros((BLOCK,), tl.int32)
-    best_class = tl.zeros((BLOCK,), tl.int32)
     for tau in range(THRESHOLDS):
-        values = tl.load(where + tau * stride_tau, mask=known, other=float("-inf")).to(tl.float32)
-        foreground = tl.where((channel > 0)[:, None], values, float("-inf"))
-        largest, found = tl.max(
-            foreground, 0, return_indices=True, return_indices_tie_break_left=True
-        )
-        # of the largest foreground logit, with the largest as the reference: one exp a logit
-        total = tl.sum(tl.exp(values - largest[None]), 0)
-        probability = 1.0 / total
-        better = probability > best
-        best = tl.where(better, probability, best)
+        value = tl.load(where + tau * foreground_stride_tau, mask=inside, other=0.0).to(tl.float32)
+        better = value > logit
+        logit = tl.where(better, value, logit)
         best_tau = tl.where(better, tau, best_tau)
-        best_class = tl.where(better, found, best_class)
-    tl.store(seediness + pixel, best, mask=inside)
+
+    # four neighbours read the same class
+    coarse = (pixel // width // 2) * ((width + 1) // 2) + (pixel % width) // 2
+    channel = tl.arange(0, CLASSES_ROUNDED)
+    at = classes + channel[:, None] * class_stride_class
+    at += coarse[None].to(tl.int64) * class_stride_pixel
+    known = (channel < CLASSES)[:, None] & inside[None]
+    values = tl.load(at, mask=known, other=-1.0).to(tl.float32)
+    probability, best_class = tl.max(
+        values, 0, return_indices=True, return_indices_tie_break_left=True
+    )
+    tl.store(seediness + pixel, probability / (1.0 + tl.exp(-logit)), mask=inside)
     tl.store(tau_index + pixel, best_tau.to(tl.uint8), mask=inside)
-    tl.store(class_id + pixel, best_class.to(tl.uint8), mask=inside)
+    tl.store(class_id + pixel, (best_class + 1).to(tl.uint8), mask=inside)

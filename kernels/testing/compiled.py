@@ -36,8 +36,13 @@ def variants() -> Iterator[tuple[str, Launch]]:
     """Every kernel as it is started for a 640x384 frame, and those made for other shapes."""
     height, width = MAP
     pixels, seeds = height * width, 64
-    yield "decode_scores", decode_scores_launch(4, 21, pixels, (21, 1, 84))
-    yield "decode_scores, classes apart", decode_scores_launch(4, 21, pixels, (21, pixels, 1))
+    for classes in (20, 80):
+        for order, strides in (
+            ("rows of pixels", ((1, 4), (1, classes))),
+            ("planes", ((pixels, 1), (pixels // 4, 1))),
+        ):
+            launch = decode_scores_launch(4, classes, MAP, *strides)
+            yield f"decode_scores, C = {classes}, {order}", launch
     for dims in (32, 64):
         for kind, programs in (("in registers", 1024), ("in tiles", 1)):
             yield (

@@ -14,7 +14,6 @@ from streamseg.drawing.network_maps import (
     enlarge,
     number_seeds,
     similarity_picture,
-    softmax,
 )
 from streamseg.drawing.overlay import class_colour, draw, name_colour
 from streamseg.drawing.panels import Size, panel, panel_size
@@ -46,13 +45,13 @@ def paper_figures(
     Raises:
         InputError: the output holds NaN or infinity.
     """
-    scores = decode_scores(output.logits)
+    scores = decode_scores(output.foreground, output.classes)
     height, width = result.label_map.shape
     size = panel_size(width, height)
     return {
         **_overview(result, output, size),
         **_seeds(result.image, output, scores, taus, class_names, size),
-        **_thresholds(output.logits, taus, class_names, size),
+        **_thresholds(output.distribution(), taus, class_names, size),
     }
 
 
@@ -120,11 +119,10 @@ def _seeds(
 
 
 def _thresholds(
-    logits: NDArray[np.float32], taus: Sequence[float], class_names: Sequence[str], size: Size
+    distribution: NDArray[np.float32], taus: Sequence[float], class_names: Sequence[str], size: Size
 ) -> dict[str, Image]:
     seediness, classes = {}, {}
-    for tau, logits_of_tau in zip(taus, logits, strict=True):
-        chance = softmax(logits_of_tau)
+    for tau, chance in zip(taus, distribution, strict=True):
         seediness[f"seediness-tau-{tau:g}"] = panel(
             heat(enlarge(chance[1:].max(axis=0), size)),
             f"Seediness at tau = {tau:g}",

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
-from scipy import special
 
 from streamseg.drawing.false_colours import heat
 from streamseg.drawing.overlay import class_colour
@@ -85,12 +84,6 @@ def class_picture(
     order = [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]]
     legend = [(class_names[k], class_colour(k + 1)) for k in order]
     return np.rint(picture).astype(np.uint8), legend
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Class probabilities (6) of one threshold, float32 [C+1, h, w]."""
-    chance: NDArray[np.float32] = special.softmax(logits, axis=0)
-    return chance
 
 
 def enlarge(values: NDArray[Any], size: Size) -> NDArray[Any]:

@@ -107,7 +107,7 @@ def find_segments(
         score=scores.seediness.flat[seeds],
         box=labels.box[kept],
         area_px=labels.area_px[kept],
-        seed_yx=frame_position(seeds, output.logits.shape[2:], height, width),
+        seed_yx=frame_position(seeds, output.foreground.shape[1:], height, width),
         tau=tau[kept],
         embedding=labels.embedding[kept],
     )
@@ -160,7 +160,7 @@ def propose(
         class_id=scores.class_id.flat[seeds].astype(np.int64),
         score=scores.seediness.flat[seeds],
         pick=pick,
-        seed_yx=frame_position(seeds, output.logits.shape[2:], height, width),
+        seed_yx=frame_position(seeds, output.foreground.shape[1:], height, width),
         tau=tau,
     )
 
@@ -175,7 +175,7 @@ def _pick_seeds(
     exclude_claimed: bool,
 ) -> tuple[Scores, Groups]:
     """What streaming and the paper's setting have in common, equations (4) to (9)."""
-    scores = decode_scores(output.logits)
+    scores = decode_scores(output.foreground, output.classes)
     groups = group_pixels(
         output.embeddings,
         scores.seediness,

@@ -16,6 +16,7 @@ from torch import Tensor
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.grouping.map_shape import MapShape
 from streamseg.grouping.plan import Block, plan_frame, read_segments
+from streamseg.kernels.decode_scores.triton_impl import plane_strides
 from streamseg.kernels.device_checks import device_radius
 from streamseg.kernels.group_pixels.triton_impl import programs_at_once
 from streamseg.kernels.triton_launch import start
@@ -38,7 +39,8 @@ class DeviceGrouper:
     def __init__(
         self,
         embeddings: Tensor,
-        logits: Tensor,
+        foreground: Tensor,
+        classes: Tensor,
         taus: Sequence[float],
         config: GroupingConfig,
         *,
@@ -49,23 +51,24 @@ class DeviceGrouper:
 
         Args:
             embeddings: like those to come: float16 or float32 [h, w, D].
-            logits: like those to come: of the same type, [T, C+1, h, w], of any strides whose
+            foreground: like those to come: of the same type, [T, h, w], of any strides whose
                 rows follow each other without a gap.
+            classes: like those to come: of the same type, [C, ceil(h/2), ceil(w/2)], likewise.
             taus: T similarity thresholds of the network.
             config: what to keep.
             height: of the frames in pixels.
             width: of the frames in pixels.
         """
         map_height, map_width, dims = embeddings.shape
-        thresholds, channels, _, _ = logits.shape
         self.shape = MapShape(
             map_height,
             map_width,
             dims,
-            thresholds,
-            channels,
+            len(foreground),
+            len(classes),
             "fp16" if embeddings.dtype == torch.float16 else "fp32",
-            (logits.stride(0), logits.stride(1), logits.stride(3)),
+            plane_strides(foreground),
+            plane_strides(classes),
         )
         self.taus = taus
         device = embeddings.device
@@ -87,15 +90,17 @@ class DeviceGrouper:
             **views(self._plan.results, self.results),
         }
 
-    def __call__(self, embeddings: Tensor, logits: Tensor) -> None:
+    def __call__(self, embeddings: Tensor, foreground: Tensor, classes: Tensor) -> None:
         """Group a frame into ``results``, without waiting; NaN and infinity are not looked for.
 
         Args:
             embeddings: as it was planned for.
-            logits: as it was planned for.
+            foreground: as it was planned for.
+            classes: as it was planned for.
         """
         self._cleared.zero_()
-        arrays = {**self._arrays, "embeddings": embeddings, "logits": logits}
+        outputs = {"embeddings": embeddings, "foreground": foreground, "classes": classes}
+        arrays = {**self._arrays, **outputs}
         for step in self._plan.steps:
             start(step.launch, **{name: arrays[array] for name, array in step.arrays.items()})
 

@@ -19,17 +19,24 @@ class MapShape:
     """D"""
     thresholds: int
     """T"""
-    channels: int
-    """C + 1"""
+    classes: int
+    """C"""
     number: str
-    """Type of embeddings and logits: ``fp16`` or ``fp32``."""
-    logit_strides: tuple[int, int, int]
-    """From one threshold, class and pixel to the next, in numbers. Embeddings are [h, w, D]."""
+    """Type of the outputs: ``fp16`` or ``fp32``."""
+    foreground_strides: tuple[int, int]
+    """From one threshold and one pixel to the next, in values. Embeddings are [h, w, D]."""
+    class_strides: tuple[int, int]
+    """From one class and one pixel of the map of classes to the next."""
 
     @property
     def pixels(self) -> int:
         """Number of map pixels N."""
         return self.height * self.width
+
+    @property
+    def class_pixels(self) -> int:
+        """Number of pixels of the map of classes, of half the size."""
+        return (self.height + 1) // 2 * ((self.width + 1) // 2)
 
 
 def network_shape(config: ModelConfig, size: tuple[int, int], number: str) -> MapShape:
@@ -41,13 +48,14 @@ def network_shape(config: ModelConfig, size: tuple[int, int], number: str) -> Ma
         number: type of the outputs, ``fp16`` or ``fp32``.
     """
     width, height = (side // config.stride for side in size)
-    channels = len(config.class_names) + 1
+    pixels = height * width
     return MapShape(
         height=height,
         width=width,
         dims=config.embedding_dim,
         thresholds=len(config.taus),
-        channels=channels,
+        classes=len(config.class_names),
         number=number,
-        logit_strides=(channels * height * width, height * width, 1),
+        foreground_strides=(pixels, 1),
+        class_strides=(pixels // 4, 1),
     )

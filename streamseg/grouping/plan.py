@@ -86,8 +86,8 @@ class FramePlan:
     """What the host wants: ``label_map`` [H, W]; ``count`` [1] M; and of each of the first M
     instances ``table`` [K, 8], ``score`` [K] and ``embedding`` [K, D]."""
     steps: tuple[Step, ...]
-    """In their order. Besides the arrays of the blocks they use ``embeddings`` [h, w, D] and
-    ``logits`` of the network, and ``squared_radius`` [T]: ln(2/tau - 1)."""
+    """In their order. Besides the arrays of the blocks they use ``embeddings`` [h, w, D],
+    ``foreground`` and ``classes`` of the network, and ``squared_radius`` [T]: ln(2/tau - 1)."""
 
 
 def plan_frame(
@@ -107,7 +107,13 @@ def plan_frame(
     spread = plan(pixels, dims, item_bytes, most_programs)
     least_area_px = max(1, ceil(config.min_area * height * width))
     started = (
-        decode_scores_launch(shape.thresholds, shape.channels, pixels, shape.logit_strides),
+        decode_scores_launch(
+            shape.thresholds,
+            shape.classes,
+            (shape.height, shape.width),
+            shape.foreground_strides,
+            shape.class_strides,
+        ),
         group_pixels_launch(
             spread,
             pixels,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -102,7 +103,8 @@ class CspPan(nn.Module):
             merged.append(layer(nn.functional.interpolate(merged[-1], scale_factor=2.0), lateral))
         merged.reverse()
         levels = merged[:1]
-        for (shrink, layer), coarse in zip(self.up, merged[1:], strict=True):
+        for step, coarse in zip(self.up, merged[1:], strict=True):
+            shrink, layer = cast(nn.ModuleList, step)
             levels.append(layer(shrink(levels[-1]), coarse))
         first, second = self.top
         return [*levels, first(laterals[-1]) + second(levels[-1])]
@@ -161,7 +163,7 @@ class PicoDet(Trunk):
     def early(self) -> Iterator[nn.Parameter]:
         """The stem and the first block at stride 8."""
         yield from self.backbone.stem.parameters()
-        yield from self.backbone.stages[0][0].parameters()
+        yield from cast(nn.Sequential, self.backbone.stages[0])[0].parameters()
 
 
 def load_published(trunk: nn.Module, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -34,12 +35,11 @@ class Golden:
         return self._output
 
     def save(self, path: Path) -> None:
-        """Write an .npz file: ``picture``, ``embeddings`` and ``logits``."""
+        """Write an .npz file: ``picture`` and the network's outputs."""
         np.savez_compressed(
             path,
             picture=self.picture,
-            embeddings=self._output.embeddings.astype(np.float16),
-            logits=self._output.logits.astype(np.float16),
+            **{name: values.astype(np.float16) for name, values in vars(self._output).items()},
         )
 
 
@@ -51,9 +51,8 @@ def load_golden(path: Path, config: ModelConfig) -> Golden:
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            output = NetworkOutput(
-                arrays["embeddings"].astype(np.float32), arrays["logits"].astype(np.float32)
-            )
+            names = (field.name for field in fields(NetworkOutput))
+            output = NetworkOutput(**{name: arrays[name].astype(np.float32) for name in names})
             return Golden(config, arrays["picture"], output)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise ModelError(f"{path} holds no golden outputs: {error}") from None

@@ -27,7 +27,7 @@ from streamseg.grouping.map_shape import MapShape
 from streamseg.kernels.launch import Launch
 from streamseg.whole_file import replaced
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
 TRUNK: Final = "trunk.onnx"
 GOLDEN: Final = "golden.npz"
@@ -193,7 +193,13 @@ def _parse(text: str, path: Path) -> Manifest:
                 **fields,
                 "model": parse_config(ModelConfig, json.dumps(fields["model"]), "model config"),
                 "size": tuple(fields["size"]),
-                "shape": MapShape(**{**shape, "logit_strides": tuple(shape["logit_strides"])}),
+                "shape": MapShape(
+                    **{
+                        **shape,
+                        "foreground_strides": tuple(shape["foreground_strides"]),
+                        "class_strides": tuple(shape["class_strides"]),
+                    }
+                ),
                 "targets": tuple(fields["targets"]),
                 "kernels": tuple(KernelFile(**kernel) for kernel in fields["kernels"]),
                 "sha256": _strings(fields["sha256"]),

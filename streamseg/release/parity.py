@@ -34,7 +34,7 @@ class Tolerance:
     """What is still the same model."""
 
     relative: float
-    """Largest ``Difference.relative`` of either tensor."""
+    """Largest ``Difference.relative`` of any tensor."""
     sure_agreement: float
     """Least ``Parity.sure_agreement``."""
 
@@ -45,6 +45,8 @@ TOLERANCES: Final = {
     "int8": Tolerance(relative=0.25, sure_agreement=0.95),
 }
 """By precision; for some dozens of pictures as the model will meet them."""
+TENSORS: Final = ("embeddings", "foreground", "classes")
+"""Outputs of a network by name."""
 TOSS_UP: Final = 0.01
 """An instance whose score lies so near to the least score may be there or not."""
 
@@ -59,9 +61,10 @@ class Parity:
     """
 
     embeddings: Difference
-    logits: Difference
+    foreground: Difference
+    classes: Difference
     label_agreement: float
-    """Share of the logits' pixels, at every threshold, whose most probable class is the same."""
+    """Share of the map's pixels, at every threshold, whose most probable class is the same."""
     class_agreement: float
     """Share of all pixels of all pictures that end in the same class. One large instance at the
     very threshold can cost most of a picture."""
@@ -73,7 +76,7 @@ class Parity:
     @property
     def tensors(self) -> dict[str, Difference]:
         """The differences by name."""
-        return {"embeddings": self.embeddings, "logits": self.logits}
+        return {name: getattr(self, name) for name in TENSORS}
 
     def check(self, tolerance: Tolerance) -> None:
         """Refuse what is too far off.
@@ -112,7 +115,7 @@ def compare(reference: Runtime, candidate: Runtime, pictures: Sequence[Image]) -
     """
     if not pictures:
         raise InputError("a comparison needs pictures, got none")
-    largest = np.zeros((2, 2))  # of |difference| and of |reference|, for both tensors
+    largest = np.zeros((len(TENSORS), 2))  # of |difference| and of |reference|
     same = np.zeros(2)  # pixels, as they are and toss-ups aside
     same_labels = labels = pixels = 0
     for picture in pictures:
@@ -121,15 +124,14 @@ def compare(reference: Runtime, candidate: Runtime, pictures: Sequence[Image]) -
         if np.isfinite(largest).all():
             same += _same_class(truth, found, reference, picture)
             pixels += picture.shape[0] * picture.shape[1]
-            is_same = truth.logits.argmax(axis=1) == found.logits.argmax(axis=1)
+            is_same = truth.distribution().argmax(1) == found.distribution().argmax(1)
             same_labels += int(is_same.sum())
             labels += is_same.size
-    embeddings, logits = (Difference(float(a), float(a / scale)) for a, scale in largest)
+    differences = (Difference(float(a), float(a / scale)) for a, scale in largest)
     counts = np.array([same_labels / max(labels, 1), *same / max(pixels, 1)])
     shares = counts if np.isfinite(largest).all() else np.full(3, np.nan)
     return Parity(
-        embeddings=embeddings,
-        logits=logits,
+        **dict(zip(TENSORS, differences, strict=True)),
         label_agreement=float(shares[0]),
         class_agreement=float(shares[1]),
         sure_agreement=float(shares[2]),
@@ -138,9 +140,10 @@ def compare(reference: Runtime, candidate: Runtime, pictures: Sequence[Image]) -
 
 
 def _largest(truth: NetworkOutput, found: NetworkOutput) -> NDArray[np.float64]:
-    """Of both tensors the largest |difference|, NaN if not finite, and |value| of the truth."""
+    """Of every tensor the largest |difference|, NaN if not finite, and |value| of the truth."""
     rows = []
-    for right, given in ((truth.embeddings, found.embeddings), (truth.logits, found.logits)):
+    for name in TENSORS:
+        right, given = getattr(truth, name), getattr(found, name)
         finite = np.isfinite(given).all()
         rows.append((abs(given - right).max() if finite else np.nan, abs(right).max()))
     return np.array(rows)

@@ -28,7 +28,7 @@ class Runtime(Protocol):
             image: RGB uint8 [H, W, 3], C-contiguous, H and W multiples of 32.
 
         Returns:
-            Embeddings [D, H/4, W/4] and logits [T, C+1, H/4, W/4], float32.
+            Maps of h = H/4 by w = W/4 pixels.
         """
         ...
 

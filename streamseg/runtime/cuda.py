@@ -78,11 +78,9 @@ class CudaRuntime:
         """
         check_network_picture(image)
         with self._on(self._compute):
-            rows, logits = self._forward(torch.from_numpy(image.copy()).to(self.device))
-            embeddings = rows.permute(2, 0, 1)
-            return NetworkOutput(
-                *(tensor.float().contiguous().cpu().numpy() for tensor in (embeddings, logits))
-            )
+            rows, *planes = self._forward(torch.from_numpy(image.copy()).to(self.device))
+            outputs = (rows.permute(2, 0, 1), *planes)
+            return NetworkOutput(*(tensor.float().contiguous().cpu().numpy() for tensor in outputs))
 
     def submit(
         self, image: Image, grouping: GroupingConfig, *, height: int, width: int
@@ -123,9 +121,17 @@ class CudaRuntime:
         key = (shape, grouping, height, width)
         if key not in self._slots:
 
-            def new_grouper(embeddings: Tensor, logits: Tensor) -> DeviceGrouper:
+            def new_grouper(
+                embeddings: Tensor, foreground: Tensor, classes: Tensor
+            ) -> DeviceGrouper:
                 return DeviceGrouper(
-                    embeddings, logits, self.config.taus, grouping, height=height, width=width
+                    embeddings,
+                    foreground,
+                    classes,
+                    self.config.taus,
+                    grouping,
+                    height=height,
+                    width=width,
                 )
 
             while len(self._slots) >= MOST_SIZES:
@@ -136,12 +142,13 @@ class CudaRuntime:
         self._slots[key].rotate()
         return self._slots[key][0]
 
-    def _forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 [H, W, 3] → embeddings [h, w, D], logits [T, C+1, h, w]."""
+    def _forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """uint8 [H, W, 3] → embeddings [h, w, D], foreground [T, h, w], classes [C, h/2, w/2]."""
         with torch.no_grad():
-            embeddings, logits = self._network(pixels[None].permute(0, 3, 1, 2).to(self._dtype))
+            maps = self._network(pixels[None].permute(0, 3, 1, 2).to(self._dtype))
+            classes = maps.classes.softmax(1)
         # no copy where the network is channels last
-        return embeddings[0].permute(1, 2, 0).contiguous(), logits[0]
+        return maps.embeddings[0].permute(1, 2, 0).contiguous(), maps.foreground[0], classes[0]
 
     def _on(self, stream: Any) -> AbstractContextManager[Any]:
         """Work in a stream; where there is none, right here."""

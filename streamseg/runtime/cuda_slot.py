@@ -11,9 +11,10 @@ from torch import Tensor
 
 from streamseg.grouping.gpu import DeviceGrouper
 
-Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""The network: uint8 [H, W, 3] → embeddings [h, w, D], logits [T, C+1, h, w]."""
-NewGrouper = Callable[[Tensor, Tensor], DeviceGrouper]
+Forward = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+"""The network: uint8 [H, W, 3] → embeddings [h, w, D], foreground [T, h, w] and classes
+[C, h/2, w/2]."""
+NewGrouper = Callable[[Tensor, Tensor, Tensor], DeviceGrouper]
 """Makes a grouper for outputs like these."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from streamseg.runtime.pictures import check_network_picture
 
 METADATA_KEY = "streamseg"
 """Name of the ONNX metadata entry that holds the model's configuration as JSON."""
-EMBEDDINGS, LOGITS = "embeddings", "logits"
-"""Names of the outputs, [1, D, h, w] and [1, T, C+1, h, w]."""
+EMBEDDINGS, FOREGROUND, CLASSES = "embeddings", "foreground", "classes"
+"""Names of the outputs, [1, D, h, w], [1, T, h, w] and [1, C, h/2, w/2]; see ``NetworkOutput``."""
 CHANNELS_LAST = "embeddings_channels_last"
 """Name of embeddings [1, h, w, D], so that nobody takes one for the other."""
 
@@ -70,7 +71,11 @@ class OnnxRuntime:
         if all(isinstance(side, int) for side in shape[1:3]):
             self.size = shape[2], shape[1]
         names = [output.name for output in self._session.get_outputs()]
-        self._outputs = [CHANNELS_LAST if CHANNELS_LAST in names else EMBEDDINGS, LOGITS]
+        self._outputs = [
+            CHANNELS_LAST if CHANNELS_LAST in names else EMBEDDINGS,
+            FOREGROUND,
+            CLASSES,
+        ]
         self.description = (
             f"ONNX Runtime {onnxruntime.__version__}, CPU, {options.intra_op_num_threads} threads"
         )
@@ -82,15 +87,14 @@ class OnnxRuntime:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.
 
         Returns:
-            Embeddings [D, H/4, W/4] and logits [T, C+1, H/4, W/4], float32 whatever the file's
-            precision.
+            Float32 whatever the file's precision.
 
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
         check_network_picture(image, self.size)
-        embeddings, logits = self._session.run(self._outputs, {"image": image[None]})
-        return network_output(embeddings, logits, self._outputs[0])
+        outputs = self._session.run(self._outputs, {"image": image[None]})
+        return network_output(dict(zip(self._outputs, outputs, strict=True)))
 
 
 def configuration(metadata: str | None, path: Path) -> ModelConfig:
@@ -111,19 +115,16 @@ def configuration(metadata: str | None, path: Path) -> ModelConfig:
         raise ModelError(f"{path}: {error}; it needs another version of streamseg") from error
 
 
-def network_output(
-    embeddings: NDArray[np.floating[Any]], logits: NDArray[np.floating[Any]], name: str
-) -> NetworkOutput:
+def network_output(outputs: Mapping[str, NDArray[np.floating[Any]]]) -> NetworkOutput:
     """What a file put out, as everyone else knows it.
 
     Args:
-        embeddings: [1, D, h, w], or [1, h, w, D] under the name ``CHANNELS_LAST``.
-        logits: [1, T, C+1, h, w].
-        name: of the embeddings.
+        outputs: by name: ``EMBEDDINGS`` [1, D, h, w] or ``CHANNELS_LAST`` [1, h, w, D];
+            ``FOREGROUND`` [1, T, h, w]; ``CLASSES`` [1, C, h/2, w/2].
     """
-    if name == CHANNELS_LAST:
-        embeddings = embeddings.transpose(0, 3, 1, 2)
-    return NetworkOutput(
-        embeddings=np.ascontiguousarray(embeddings[0], np.float32),
-        logits=np.ascontiguousarray(logits[0], np.float32),
-    )
+    if CHANNELS_LAST in outputs:
+        embeddings = outputs[CHANNELS_LAST].transpose(0, 3, 1, 2)
+    else:
+        embeddings = outputs[EMBEDDINGS]
+    maps = (embeddings, outputs[FOREGROUND], outputs[CLASSES])
+    return NetworkOutput(*(np.ascontiguousarray(values[0], np.float32) for values in maps))

@@ -11,8 +11,9 @@ from streamseg.errors import ConfigError, MissingExtraError, ModelError
 from streamseg.results import Image, NetworkOutput
 from streamseg.runtime.onnx import (
     CHANNELS_LAST,
+    CLASSES,
     EMBEDDINGS,
-    LOGITS,
+    FOREGROUND,
     METADATA_KEY,
     configuration,
     network_output,
@@ -102,14 +103,15 @@ class OpenVinoRuntime:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.
 
         Returns:
-            Embeddings [D, H/4, W/4] and logits [T, C+1, H/4, W/4], float32.
+            Float32 whatever the network computes in.
 
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
         check_network_picture(image, self.size)
         output = self._request(image.shape).infer({"image": image[None]})
-        return network_output(output[self._embeddings], output[LOGITS], self._embeddings)
+        names = (self._embeddings, FOREGROUND, CLASSES)
+        return network_output({name: output[name] for name in names})
 
     def _request(self, shape: tuple[int, ...]) -> InferRequest:
         """The network for pictures [H, W, 3]: compiled for them, or for all sizes."""

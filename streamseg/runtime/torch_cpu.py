@@ -23,5 +23,6 @@ class TorchRuntime:
         """Run the network on one picture, RGB uint8 [H, W, 3]."""
         pixels = torch.tensor(image).permute(2, 0, 1)[None].float()
         with torch.inference_mode():
-            embeddings, logits = self._network(pixels)
-        return NetworkOutput(embeddings=embeddings[0].numpy(), logits=logits[0].numpy())
+            maps = self._network(pixels)
+            outputs = (maps.embeddings, maps.foreground, maps.classes.softmax(1))
+        return NetworkOutput(*(output[0].contiguous().numpy() for output in outputs))

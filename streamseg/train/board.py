@@ -84,7 +84,7 @@ def result_sheet(network: Network, image: Image) -> Image:
         RGB uint8.
     """
     result, output = Segmenter(TorchRuntime(network)).examine(image)
-    seediness = decode_scores(output.logits).seediness
+    seediness = decode_scores(output.foreground, output.classes).seediness
     return contact_sheet(
         [draw(result), embedding_colours(output.embeddings), heat(seediness)], columns=3
     )

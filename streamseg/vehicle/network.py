@@ -9,7 +9,7 @@ from streamseg.grouping.plan import NUMPY_TYPES
 from streamseg.release.manifest import Manifest
 from streamseg.release.tensorrt_module import ICudaEngine
 from streamseg.results import Image, NetworkOutput
-from streamseg.runtime.onnx import CHANNELS_LAST, LOGITS
+from streamseg.runtime.onnx import CHANNELS_LAST, CLASSES, FOREGROUND
 from streamseg.runtime.pictures import check_network_picture
 from streamseg.vehicle.cuda import Device, Stream
 
@@ -34,16 +34,15 @@ class EngineNetwork:
         self.staged = device.pinned((height, width, 3), np.dtype(np.uint8))
         self.pixels = device.allocate(self.staged.array.nbytes)
         self.embeddings = device.allocate(shape.pixels * shape.dims * self._dtype.itemsize)
-        planes = shape.thresholds * shape.channels
-        self.logits = device.allocate(shape.pixels * planes * self._dtype.itemsize)
-        self.memory_bytes = sum(
-            buffer.size_bytes for buffer in (self.pixels, self.embeddings, self.logits)
-        )
+        self.foreground = device.allocate(shape.pixels * shape.thresholds * self._dtype.itemsize)
+        self.classes = device.allocate(shape.class_pixels * shape.classes * self._dtype.itemsize)
+        self._buffers = (self.pixels, self.embeddings, self.foreground, self.classes)
+        self.memory_bytes = sum(buffer.size_bytes for buffer in self._buffers)
         self._context = engine.create_execution_context()
         if self._context is None:
             raise DeviceError("TensorRT made no execution context: out of device memory?")
-        arrays = {"image": self.pixels, CHANNELS_LAST: self.embeddings, LOGITS: self.logits}
-        for name, buffer in arrays.items():
+        names = ("image", CHANNELS_LAST, FOREGROUND, CLASSES)
+        for name, buffer in zip(names, self._buffers, strict=True):
             if not self._context.set_tensor_address(name, buffer.pointer):
                 raise DeviceError(f"the engine has no tensor {name}")
 
@@ -78,26 +77,31 @@ class EngineNetwork:
         self.stage(image)
         device, shape = self._device, self._shape
         stream = device.stream()
-        rows = device.pinned((shape.height, shape.width, shape.dims), self._dtype)
-        planes = device.pinned(
-            (shape.thresholds, shape.channels, shape.height, shape.width), self._dtype
+        height, width = shape.height, shape.width
+        shapes = (
+            (height, width, shape.dims),
+            (shape.thresholds, height, width),
+            (shape.classes, height // 2, width // 2),
         )
+        fetched = [device.pinned(shape, self._dtype) for shape in shapes]
         try:
             device.upload(self.staged, self.pixels, stream)
             self.start(stream)
-            device.download(self.embeddings, rows, stream)
-            device.download(self.logits, planes, stream)
+            for buffer, memory in zip(self._buffers[1:], fetched, strict=True):
+                device.download(buffer, memory, stream)
             stream.synchronize()
+            rows, foreground, classes = (memory.array for memory in fetched)
             return NetworkOutput(
-                rows.array.transpose(2, 0, 1).astype(np.float32, order="C"),
-                planes.array.astype(np.float32),
+                rows.transpose(2, 0, 1).astype(np.float32, order="C"),
+                foreground.astype(np.float32),
+                classes.astype(np.float32),
             )
         finally:
-            for resource in (planes, rows, stream):
+            for resource in (*fetched, stream):
                 resource.release()
 
     def close(self) -> None:
         """Give everything back; nothing may be under way."""
         self._context = None
-        for resource in (self.staged, self.pixels, self.embeddings, self.logits):
+        for resource in (self.staged, *self._buffers):
             resource.release()

@@ -44,7 +44,8 @@ class Slot:
         self.memory_bytes = sum(buffer.size_bytes for buffer in self._buffers)
         addresses = {
             "embeddings": network.embeddings.pointer,
-            "logits": network.logits.pointer,
+            "foreground": network.foreground.pointer,
+            "classes": network.classes.pointer,
             "squared_radius": squared_radius.pointer,
         }
         for block, buffer in zip(blocks, self._buffers, strict=True):
