@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from streamseg.classes import Classes
 from streamseg.errors import ConfigError, InputError, SinkError
 from streamseg.export.precision import Precision
 from streamseg.export.quantize import TENSORRT, quantize_onnx
@@ -46,6 +47,7 @@ def make_release(
     size: tuple[int, int],
     precision: str,
     pictures: Sequence[Image],
+    classes: Classes | None = None,
     ptxas: Path | None = None,
     progress: Callable[[str, float], None] = lambda stage, share: None,
 ) -> tuple[Release, Parity]:
@@ -59,6 +61,7 @@ def make_release(
         precision: ``fp16``, ``fp32`` or ``int8``.
         pictures: RGB uint8 of that size, such as the vehicle will see, to compare on and for
             ``int8`` to calibrate on. The first one becomes the golden picture.
+        classes: those of the model to look for, see ``streamseg.load``; all if None.
         ptxas: assembler for all targets; by default that of CUDA 12.6 for machines with an old
             CUDA, if it is installed, and else Triton's.
         progress: told the stage and which part of it is done.
@@ -67,7 +70,7 @@ def make_release(
         The release, and how well its network agrees with torch.
 
     Raises:
-        ConfigError: an unknown precision.
+        ConfigError: an unknown precision, or the model does not know a class.
         InputError: no pictures, or of another size.
         MissingExtraError: torch, onnx or Triton is not installed.
         ModelError: the weights are no model, or the export is too far from them.
@@ -78,8 +81,9 @@ def make_release(
     width, height = size
     if not pictures or any(picture.shape != (height, width, 3) for picture in pictures):
         raise InputError(f"a release is compared with torch on pictures of {width}x{height}")
-    tensors, config = load_safetensors(weights)
-    network = network_from(tensors, config)
+    network = network_from(*load_safetensors(weights))
+    network.select(classes)
+    config = network.output_config
     _clear(folder)
 
     progress("network", 0)

@@ -53,11 +53,11 @@ class DecoderPicture(nn.Module):
         With ``channels_last`` embeddings are [1, h, w, D].
         """
         # converted first: all that TensorRT does with bytes is to convert them
-        maps = self.network(image.float().permute(0, 3, 1, 2))
-        embeddings = maps.embeddings
+        pixels = image.float().permute(0, 3, 1, 2)
+        embeddings, foreground, classes = self.network.output(pixels)
         if self.channels_last:
             embeddings = embeddings.permute(0, 2, 3, 1)
-        return embeddings, maps.foreground, maps.classes.softmax(1)
+        return embeddings, foreground, classes
 
 
 def export_onnx(
@@ -131,7 +131,7 @@ def export_onnx(
         model = onnx.load(partial)
         for node in model.graph.node:
             del node.metadata_props[:]  # stack traces, with the paths of this machine
-        save_model(model, network.config, partial)
+        save_model(model, network.output_config, partial)
         if size or precision == "fp16":
             refuse_unfit(model)
         # of sizes other than that of the export, where the file takes them

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Final, TypeAlias
+
+from streamseg.errors import ConfigError
+
+Classes: TypeAlias = str | Sequence[str]
+"""A key of ``LABEL_SETS``, or names of classes."""
+
 VOC_CLASSES: tuple[str, ...] = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
@@ -54,3 +63,46 @@ def coco_index(name: str) -> int | None:
     (3, None)
     """
     return _COCO_INDEX.get(plain_name(name))
+
+
+LABEL_SETS: Final = {"voc": VOC_CLASSES, "coco": COCO_CLASSES}
+"""Lists of classes by name."""
+
+
+def select_classes(
+    known: Sequence[str], wanted: Classes | None
+) -> tuple[tuple[str, ...], list[int]]:
+    """Choose among the classes of a model, by name, whatever its spelling.
+
+    Args:
+        known: the model's classes.
+        wanted: what is asked for; all of them if None.
+
+    Returns:
+        Names as asked for, and the position of each among ``known``.
+
+    Raises:
+        ConfigError: no such label set, nothing or something twice is asked for, or the model does
+            not know a class.
+
+    >>> select_classes(COCO_CLASSES, ["motorbike", "truck"])
+    (('motorbike', 'truck'), [3, 7])
+    """
+    if wanted is None:
+        return tuple(known), list(range(len(known)))
+    if isinstance(wanted, str):
+        if wanted not in LABEL_SETS:
+            raise ConfigError(
+                f"classes must be {', '.join(LABEL_SETS)} or a list of names, got {wanted!r}"
+            )
+        wanted = LABEL_SETS[wanted]
+    index = {plain_name(name): position for position, name in enumerate(known)}
+    plain = [plain_name(name) for name in wanted]
+    for name, spelled in zip(plain, wanted, strict=True):
+        if name not in index:
+            near = get_close_matches(name, index, n=1)
+            meant = f" (did you mean {known[index[near[0]]]}?)" if near else ""
+            raise ConfigError(f"the model does not know the class {spelled!r}{meant}")
+    if not plain or len(set(plain)) < len(plain):
+        raise ConfigError(f"classes must be different names, at least one, got {list(wanted)}")
+    return tuple(wanted), [index[name] for name in plain]

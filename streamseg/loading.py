@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from streamseg.classes import Classes
 from streamseg.errors import ConfigError, MissingExtraError
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.runtime.base import Runtime
@@ -22,7 +23,7 @@ from streamseg.streaming.stream import Stream
 from streamseg.video.events import OnEvent
 from streamseg.video.options import SourceOptions
 
-SHIPPED_MODEL: Final = Path(__file__).parent / "weights" / "lite.onnx"
+SHIPPED_MODEL: Final = Path(__file__).parent / "weights" / "nano.onnx"
 RUNTIMES: Final = ("auto", "onnx", "openvino", "cuda", "tensorrt")
 WEIGHTS_SUFFIX: Final = ".safetensors"
 CPU_FLAGS: Final = Path("/proc/cpuinfo")
@@ -36,6 +37,7 @@ def load(
     max_pixels: int | None = None,
     threads: int | None = None,
     min_score: float = 0.5,
+    classes: Classes | None = None,
     runtime: str = "auto",
 ) -> Segmenter:
     """Load a model.
@@ -47,6 +49,8 @@ def load(
         max_pixels: most pixels of the network's input; see ``Segmenter``.
         threads: for the network; all CPU cores if None.
         min_score: instances less likely than this are left out.
+        classes: ``coco`` or ``voc``, or names of classes: what to look for, and how to call it.
+            Everything that the model knows if None. A release has its classes from its export.
         runtime: ``onnx`` or ``openvino`` (extra ``openvino``) on the CPU, ``cuda`` (extra ``gpu``)
             on an NVIDIA GPU, ``tensorrt`` (extra ``vehicle``) for a release, or ``auto``: that for
             a release, else the fastest of those that are installed and can run.
@@ -57,7 +61,8 @@ def load(
         MissingExtraError: the runtime is not installed.
     """
     grouping = GroupingConfig(min_score=min_score)
-    opened = open_runtime(Path(model or SHIPPED_MODEL), runtime, threads=threads)
+    path = Path(model or SHIPPED_MODEL)
+    opened = open_runtime(path, runtime, threads=threads, classes=classes)
     return Segmenter(opened, size=size, max_pixels=max_pixels, grouping=grouping)
 
 
@@ -75,7 +80,13 @@ def stream(
     )
 
 
-def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None) -> Runtime:
+def open_runtime(
+    model: Path,
+    name: str = "auto",
+    *,
+    threads: int | None = None,
+    classes: Classes | None = None,
+) -> Runtime:
     """Load a model.
 
     Args:
@@ -85,9 +96,10 @@ def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None)
             ``cuda`` where there are a GPU, torch, Triton and weights, ``openvino`` where it is
             installed and the CPU computes in bfloat16, and else ``onnx``.
         threads: of the CPU for the network; all cores if None.
+        classes: as for ``load``.
 
     Raises:
-        ConfigError: no such runtime, or it cannot run here.
+        ConfigError: no such runtime, it cannot run here, or the model does not know a class.
         MissingExtraError: what it needs is not installed.
         ModelError: the model cannot be loaded.
     """
@@ -99,6 +111,8 @@ def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None)
                 f"runtime {name!r} does not run {model}: releases, which are folders, run with "
                 "tensorrt, and nothing else does"
             )
+        if classes is not None:
+            raise ConfigError(f"{model} has its classes from its export: leave out classes")
         from streamseg.vehicle.runtime import VehicleRuntime
 
         return VehicleRuntime(model)
@@ -109,16 +123,16 @@ def open_runtime(model: Path, name: str = "auto", *, threads: int | None = None)
     if name == "cuda":
         from streamseg.runtime.cuda import CudaRuntime
 
-        return CudaRuntime(weights)
+        return CudaRuntime(weights, classes=classes)
     if model.suffix == WEIGHTS_SUFFIX:
         model = model.with_suffix(".onnx")
     if name == "openvino":
         from streamseg.runtime.openvino import OpenVinoRuntime
 
-        return OpenVinoRuntime(model, threads=threads)
+        return OpenVinoRuntime(model, threads=threads, classes=classes)
     from streamseg.runtime.onnx import OnnxRuntime
 
-    return OnnxRuntime(model, threads=threads)
+    return OnnxRuntime(model, threads=threads, classes=classes)
 
 
 def openvino_is_faster() -> bool:

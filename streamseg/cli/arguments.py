@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
+from streamseg.classes import LABEL_SETS
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.formats.opening import FORMATS
 
@@ -58,6 +59,16 @@ def output(text: str) -> tuple[str, str]:
             f"must be {name}:PATH, got {text!r}; only jsonl goes to the standard output (-)"
         )
     return name, path
+
+
+def class_list(text: str) -> str | list[str]:
+    """``voc``, or ``car,person`` → [car, person].
+
+    >>> class_list("voc"), class_list("car, traffic light")
+    ('voc', ['car', 'traffic light'])
+    """
+    names = [name.strip() for name in text.split(",")]
+    return text if text in LABEL_SETS else names
 
 
 def positive(text: str) -> int:

@@ -146,7 +146,13 @@ def plan(arguments: argparse.Namespace, models: Sequence[Path]) -> Study[Any]:
     if len(models) > 1 and not of_models:
         raise ConfigError(f"several models are scored by --sweep {EMBEDDING_DIM} only")
     segmenters = [
-        load(m, size=arguments.size, max_pixels=arguments.max_pixels, min_score=LEAST_SCORE)
+        load(
+            m,
+            size=arguments.size,
+            max_pixels=arguments.max_pixels,
+            min_score=LEAST_SCORE,
+            classes="voc",
+        )
         for m in models
     ]
     if of_models:

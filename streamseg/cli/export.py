@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.cli.arguments import picture_size, positive
+from streamseg.cli.arguments import class_list, picture_size, positive
 from streamseg.export.targets import TARGETS, targets_of
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--pictures", type=positive, default=8, metavar="N", help="frames taken of it (8)"
     )
     parser.add_argument(
+        "--classes",
+        type=class_list,
+        metavar="LIST",
+        help="what to look for: coco, voc, or names, as car,person (default: all)",
+    )
+    parser.add_argument(
         "--ptxas", type=Path, metavar="FILE", help="assembler of the CUDA that the vehicle runs"
     )
     parser.set_defaults(run=run)
@@ -102,6 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
             size=arguments.size,
             precision=arguments.precision,
             pictures=pictures,
+            classes=arguments.classes,
             ptxas=arguments.ptxas,
             progress=progress,
         )

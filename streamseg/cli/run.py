@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from streamseg.cli.arguments import (
     above_zero,
     any_size,
+    class_list,
     output,
     picture_size,
     positive,
@@ -77,10 +78,17 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--max-pixels",
         type=positive,
         metavar="N",
-        help="most pixels of the network input; fewer are faster (184320, as 576x320)",
+        help="most pixels of the network input; fewer are faster (the model's own choice)",
     )
     parser.add_argument(
         "--min-score", type=score, default=0.5, metavar="P", help="least confidence (0.5)"
+    )
+    parser.add_argument(
+        "--classes",
+        type=class_list,
+        metavar="LIST",
+        help="what to look for: coco, voc, or names, as car,person,traffic light (default: all "
+        "that the model knows)",
     )
     parser.add_argument(
         "--threads", type=positive, metavar="N", help="CPU threads of the network (default: all)"
@@ -152,6 +160,7 @@ def run(arguments: argparse.Namespace) -> int:
             max_pixels=arguments.max_pixels,
             threads=arguments.threads,
             min_score=arguments.min_score,
+            classes=arguments.classes,
             runtime=arguments.runtime,
         ) as segmenter,
         segmenter.stream(

@@ -13,13 +13,13 @@ object of a pixel lies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamseg.classes import coco_index
+from streamseg.classes import Classes, coco_index, select_classes
 from streamseg.config import SIZE_MULTIPLE, ModelConfig
 from streamseg.errors import ConfigError
 from streamseg.model.prior import Prior, merge_detections
@@ -183,8 +183,12 @@ class Network(nn.Module):
         self.register_buffer("std", torch.tensor(config.pixel_std).view(1, 3, 1, 1), False)
         self.mean: Tensor
         self.std: Tensor
+        self.register_buffer("selected", None, False)
         self.known: Tensor
         self.is_known: Tensor
+        self.selected: Tensor | None
+        self.output_config = config
+        """Of what ``output`` gives."""
 
     def forward(self, pixels: Tensor) -> NetworkMaps:
         """Run the network.
@@ -193,6 +197,33 @@ class Network(nn.Module):
             pixels: RGB, float, grey levels 0..255, [B, 3, H, W]; H and W multiples of 32.
         """
         return self.heads(self.features(pixels))
+
+    def output(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What every runtime gives, see ``NetworkOutput``: embeddings, foreground and classes.
+
+        Args:
+            pixels: as for ``forward``.
+
+        Returns:
+            [B, D, H/4, W/4], logits [B, T, H/4, W/4] and probabilities [B, C, H/8, W/8], C the
+            number of classes that were selected.
+        """
+        maps = self(pixels)
+        classes = maps.classes.softmax(1)
+        if self.selected is not None:
+            classes = classes.index_select(1, self.selected)
+        return maps.embeddings, maps.foreground, classes
+
+    def select(self, classes: Classes | None) -> None:
+        """Restrict ``output`` to some of the classes, and say so in ``output_config``.
+
+        Raises:
+            ConfigError: see ``select_classes``.
+        """
+        names, rows = select_classes(self.config.class_names, classes)
+        self.output_config = replace(self.config, class_names=names)
+        selected = torch.tensor(rows, device=self.mean.device)
+        self.register_buffer("selected", None if classes is None else selected, False)
 
     def features(self, pixels: Tensor) -> Features:
         """Trunk and neck.

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from streamseg.classes import Classes
 from streamseg.errors import ConfigError, MissingExtraError
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.results import Image, NetworkOutput, Segments
@@ -38,15 +39,16 @@ MOST_SIZES = 8
 class CudaRuntime:
     """A model's weights in torch."""
 
-    def __init__(self, path: Path, *, device: str = "cuda") -> None:
+    def __init__(self, path: Path, *, device: str = "cuda", classes: Classes | None = None) -> None:
         """Load a model.
 
         Args:
             path: a .safetensors file that ``streamseg train`` wrote.
             device: where; Triton's interpreter can also group on ``cpu``, for tests.
+            classes: those of the model to look for, see ``load``; all if None.
 
         Raises:
-            ConfigError: there is no such device.
+            ConfigError: there is no such device, or the model does not know a class.
             MissingExtraError: torch or timm is not installed.
             ModelError: the file is missing or not a model of ours.
         """
@@ -54,8 +56,9 @@ class CudaRuntime:
         self._on_gpu = self.device.type == "cuda"
         if self._on_gpu and not torch.cuda.is_available():
             raise ConfigError(f"device {device!r}: torch {torch.__version__} sees no CUDA GPU")
-        weights, self.config = load_safetensors(path)
-        network = network_from(weights, self.config).eval().requires_grad_(False)
+        network = network_from(*load_safetensors(path)).eval().requires_grad_(False)
+        network.select(classes)
+        self.config = network.output_config
         self._dtype = torch.float16 if self._on_gpu else torch.float32
         network.to(self.device, self._dtype).to(memory_format=torch.channels_last)
         self._network = network
@@ -145,10 +148,11 @@ class CudaRuntime:
     def _forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """uint8 [H, W, 3] → embeddings [h, w, D], foreground [T, h, w], classes [C, h/2, w/2]."""
         with torch.no_grad():
-            maps = self._network(pixels[None].permute(0, 3, 1, 2).to(self._dtype))
-            classes = maps.classes.softmax(1)
+            embeddings, foreground, classes = self._network.output(
+                pixels[None].permute(0, 3, 1, 2).to(self._dtype)
+            )
         # no copy where the network is channels last
-        return maps.embeddings[0].permute(1, 2, 0).contiguous(), maps.foreground[0], classes[0]
+        return embeddings[0].permute(1, 2, 0).contiguous(), foreground[0], classes[0]
 
     def _on(self, stream: Any) -> AbstractContextManager[Any]:
         """Work in a stream; where there is none, right here."""

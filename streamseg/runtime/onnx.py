@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.classes import Classes, select_classes
 from streamseg.config import ModelConfig
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, ModelError
@@ -26,14 +28,18 @@ CHANNELS_LAST = "embeddings_channels_last"
 class OnnxRuntime:
     """A model file in ONNX Runtime."""
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, threads: int | None = None, classes: Classes | None = None
+    ) -> None:
         """Load a model.
 
         Args:
             path: an ONNX file that streamseg exported.
             threads: for one run of the network; all CPU cores if None.
+            classes: those of the model to look for, see ``load``; all if None.
 
         Raises:
+            ConfigError: the model does not know a class.
             ModelError: the file is missing, not ONNX, or not exported by streamseg.
         """
         import onnxruntime
@@ -64,7 +70,9 @@ class OnnxRuntime:
         except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
             raise ModelError(f"{path} is not an ONNX model that can be run: {error}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
-        self.config = configuration(metadata.get(METADATA_KEY), path)
+        config = configuration(metadata.get(METADATA_KEY), path)
+        selected, self._classes = select_classes(config.class_names, classes)
+        self.config = replace(config, class_names=selected)
         shape = self._session.get_inputs()[0].shape
         self.size: tuple[int, int] | None = None
         """Width and height in pixels of the only pictures that the file takes."""
@@ -94,7 +102,7 @@ class OnnxRuntime:
         """
         check_network_picture(image, self.size)
         outputs = self._session.run(self._outputs, {"image": image[None]})
-        return network_output(dict(zip(self._outputs, outputs, strict=True)))
+        return network_output(dict(zip(self._outputs, outputs, strict=True)), self._classes)
 
 
 def configuration(metadata: str | None, path: Path) -> ModelConfig:
@@ -115,16 +123,19 @@ def configuration(metadata: str | None, path: Path) -> ModelConfig:
         raise ModelError(f"{path}: {error}; it needs another version of streamseg") from error
 
 
-def network_output(outputs: Mapping[str, NDArray[np.floating[Any]]]) -> NetworkOutput:
+def network_output(
+    outputs: Mapping[str, NDArray[np.floating[Any]]], classes: Sequence[int]
+) -> NetworkOutput:
     """What a file put out, as everyone else knows it.
 
     Args:
         outputs: by name: ``EMBEDDINGS`` [1, D, h, w] or ``CHANNELS_LAST`` [1, h, w, D];
             ``FOREGROUND`` [1, T, h, w]; ``CLASSES`` [1, C, h/2, w/2].
+        classes: positions of those that are wanted.
     """
     if CHANNELS_LAST in outputs:
         embeddings = outputs[CHANNELS_LAST].transpose(0, 3, 1, 2)
     else:
         embeddings = outputs[EMBEDDINGS]
-    maps = (embeddings, outputs[FOREGROUND], outputs[CLASSES])
-    return NetworkOutput(*(np.ascontiguousarray(values[0], np.float32) for values in maps))
+    maps = (embeddings[0], outputs[FOREGROUND][0], outputs[CLASSES][0, classes])
+    return NetworkOutput(*(np.ascontiguousarray(values, np.float32) for values in maps))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from streamseg.classes import Classes, select_classes
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, MissingExtraError, ModelError
 from streamseg.results import Image, NetworkOutput
@@ -45,18 +47,25 @@ class OpenVinoRuntime:
     """
 
     def __init__(
-        self, path: Path, *, threads: int | None = None, precision: str | None = None
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        classes: Classes | None = None,
+        precision: str | None = None,
     ) -> None:
         """Load a model.
 
         Args:
             path: an ONNX file that streamseg exported.
             threads: for one run of the network; all CPU cores if None.
+            classes: those of the model to look for, see ``load``; all if None.
             precision: ``bf16`` or ``f32``, of the layers that are not 8-bit; ``bf16`` by default
                 if the CPU computes in it.
 
         Raises:
-            ConfigError: no such precision, or the CPU does not compute in it.
+            ConfigError: no such precision, the CPU does not compute in it, or the model does not
+                know a class.
             ModelError: the file is missing, not ONNX, or not exported by streamseg.
         """
         able = precisions()
@@ -74,7 +83,9 @@ class OpenVinoRuntime:
             raise ModelError(f"{path} is not an ONNX model that can be run: {reason}") from error
         place = [METADATA, METADATA_KEY]
         metadata = self._model.get_rt_info(place).value if self._model.has_rt_info(place) else None
-        self.config = configuration(metadata, path)
+        config = configuration(metadata, path)
+        selected, self._classes = select_classes(config.class_names, classes)
+        self.config = replace(config, class_names=selected)
         self._options = {
             "INFERENCE_NUM_THREADS": threads or usable_cores(),
             "INFERENCE_PRECISION_HINT": precision or able[0],
@@ -111,7 +122,7 @@ class OpenVinoRuntime:
         check_network_picture(image, self.size)
         output = self._request(image.shape).infer({"image": image[None]})
         names = (self._embeddings, FOREGROUND, CLASSES)
-        return network_output({name: output[name] for name in names})
+        return network_output({name: output[name] for name in names}, self._classes)
 
     def _request(self, shape: tuple[int, ...]) -> InferRequest:
         """The network for pictures [H, W, 3]: compiled for them, or for all sizes."""

@@ -15,7 +15,7 @@ class TorchRuntime:
 
     def __init__(self, network: Network) -> None:
         """Use a network in evaluation mode; it is not copied."""
-        self.config = network.config
+        self.config = network.output_config
         self.description = f"torch {torch.__version__}, CPU"
         self._network = network
 
@@ -23,6 +23,5 @@ class TorchRuntime:
         """Run the network on one picture, RGB uint8 [H, W, 3]."""
         pixels = torch.tensor(image).permute(2, 0, 1)[None].float()
         with torch.inference_mode():
-            maps = self._network(pixels)
-            outputs = (maps.embeddings, maps.foreground, maps.classes.softmax(1))
+            outputs = self._network.output(pixels)
         return NetworkOutput(*(output[0].contiguous().numpy() for output in outputs))
