@@ -258,3 +258,27 @@ def semantic_loss(
         unlabelled[None].expand(len(targets), -1),
     )
     return -likelihood.sum() / max(len(targets), 1)
+
+
+def distillation_loss(prior: Tensor, teacher: Tensor, unlabelled: Tensor) -> Tensor:
+    """How far the trunk has gone from what it knew of classes that nobody labels here.
+
+    Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282): cross entropy of the scores
+    with those of the trunk as it was, less their entropy: 0 where nothing has changed.
+
+    Args:
+        prior: [P, 80], logits of the trunk's classes.
+        teacher: [P, 80], logits of the trunk as it was.
+        unlabelled: bool [P, 80], the classes to compare.
+
+    Returns:
+        Scalar, 0 or more: a sum over pixels and classes, as a part of the sum of the scores.
+    """
+    scores = teacher.sigmoid()
+    lost, doubt = (
+        functional.binary_cross_entropy_with_logits(
+            logits, scores, unlabelled.float(), reduction="sum"
+        )
+        for logits in (prior, teacher)
+    )
+    return (lost - doubt) / ((scores * unlabelled).sum() + 1)

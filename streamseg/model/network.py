@@ -40,6 +40,8 @@ class NetworkMaps:
     """[B, T, H/4, W/4], logits of F."""
     classes: Tensor
     """[B, C, H/8, W/8], logits of Q, without background."""
+    prior: Tensor | None
+    """[B, 80, H/8, W/8], logits of COCO's classes as the trunk gives them, if it detects."""
 
 
 class ConvUnit(nn.Sequential):
@@ -234,7 +236,7 @@ class Network(nn.Module):
         Args:
             pixels: as for ``forward``.
         """
-        normal = (pixels - self.mean) / self.std
+        normal = self.normalised(pixels)
         height, width = pixels.shape[2:]
         stride = self.config.stride
         fine, coarse = [], []
@@ -247,6 +249,10 @@ class Network(nn.Module):
             return Features(fine[0], coarse[0], trunk.detections)
         return Features(torch.stack(fine).mean(0), torch.stack(coarse).mean(0), [])
 
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """Grey levels as the trunk takes them."""
+        return (pixels - self.mean) / self.std
+
     def heads(self, features: Features, centres: Tensor | None = None) -> NetworkMaps:
         """Features → embeddings, foreground and classes.
 
@@ -258,7 +264,7 @@ class Network(nn.Module):
         prior = merge_detections(features.detections) if features.detections else None
         positions = self.positions(features.fine, prior, centres)
         classes = self.class_head(features.coarse)
-        if prior:
+        if prior is not None:
             known = prior.classes[:, self.known]
             unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
             known = torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)
@@ -267,6 +273,7 @@ class Network(nn.Module):
             self.embedding_head(features.fine, positions),
             self.foreground_head(features.fine, positions),
             classes,
+            None if prior is None else prior.classes,
         )
 
     def positions(self, features: Tensor, prior: Prior | None, centres: Tensor | None) -> Tensor:

@@ -37,6 +37,8 @@ class Checkpoint:
     """Every picture learnt from; the evaluator leaves them out."""
     average: dict[str, Tensor] | None = None
     """The moving average of ``network``, if the run keeps one."""
+    teacher: dict[str, Tensor] | None = None
+    """The trunk as it was when the run began, if the run distils."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -55,6 +55,8 @@ class TrainConfig:
     mask_weight: float = 1.0
     """Of the overlap loss of softly grown masks, the paper's idea of differentiable growing; 0
     is off."""
+    distillation_weight: float = 1.0
+    """Of the loss that keeps what a trunk that detects knew of unlabelled classes; 0 is off."""
     learning_rate: float = 2e-3
     trunk_weights: str = ""
     """File that a PicoDet trunk starts from, see ``streamseg.model.picodet.load_published``."""
@@ -87,7 +89,14 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         not_negative = ("seed", "points_in_background", "class_weight", "semantic_weight")
-        for name in (*not_negative, "class_weight_start", "mask_weight", "balance", "trunk_start"):
+        for name in (
+            *not_negative,
+            "class_weight_start",
+            "mask_weight",
+            "balance",
+            "trunk_start",
+            "distillation_weight",
+        ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("warmup", "decay", "learning_rate", "trunk_learning_rate", "clip_norm"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
 from streamseg.errors import ModelError, TrainingError
 from streamseg.model.network import Network
+from streamseg.model.trunk import Trunk
 from streamseg.model.weights import Checkpoint, misfit
 from streamseg.train.averaging import WeightAverage
 from streamseg.train.config import TrainConfig
@@ -57,7 +59,9 @@ class Learner:
         self.average = WeightAverage(network, config.ema_decay) if config.ema_decay else None
         if old:
             self._restore(old)
-        self._outputs = TrainingOutputs(network, precision)
+        self.teacher = self._make_teacher(old)
+        """The trunk as it was when the run began; None if nothing is distilled."""
+        self._outputs = TrainingOutputs(network, precision, self.teacher)
         self._shared = processes.share_gradients(self._outputs, self.device)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
@@ -66,6 +70,14 @@ class Learner:
         rest = [p for p in self.network.parameters() if id(p) not in of_trunk]
         groups = [{"params": self._trunk}, {"params": rest}]
         return torch.optim.AdamW(groups, weight_decay=self.config.weight_decay)
+
+    def _make_teacher(self, old: Checkpoint | None) -> Trunk | None:
+        if not (self.network.trunk.detects and self.config.distillation_weight):
+            return None
+        teacher = deepcopy(self.network.trunk).eval().requires_grad_(False)
+        if old and old.teacher:
+            teacher.load_state_dict(old.teacher)
+        return teacher
 
     def _restore(self, old: Checkpoint) -> None:
         """Take over weights and moments; the rates stay this run's own."""
@@ -119,8 +131,8 @@ class Learner:
         if not torch.isfinite(values[0]):
             raise TrainingError(
                 f"loss is {values[0]} at step {step} (embedding {values[1]}, classification "
-                f"{values[2]}, semantic {values[3]}, masks {values[4]}) on pictures "
-                f"{self._guilty(losses, batch)}; {REMEDY}"
+                f"{values[2]}, semantic {values[3]}, masks {values[4]}, distillation "
+                f"{values[5]}) on pictures {self._guilty(losses, batch)}; {REMEDY}"
             )
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
@@ -146,9 +158,10 @@ class Learner:
     def _over_all_processes(
         self, losses: Losses, interrupted: Callable[[], bool]
     ) -> tuple[Tensor, bool]:
-        """Loss and its four parts and the share of good seeds; whether any was interrupted."""
-        parts = (losses.total, losses.embedding, losses.classification, losses.semantic)
-        means = [part.detach() / self.processes.count for part in (*parts, losses.masks)]
+        """Loss and its five parts and the share of good seeds; whether any was interrupted."""
+        parts = [losses.total, losses.embedding, losses.classification, losses.semantic]
+        parts += [losses.masks, losses.distillation]
+        means = [part.detach() / self.processes.count for part in parts]
         counts = [losses.good_seeds.float(), losses.possible_seeds.float()]
         own = torch.stack([*means, *counts])
         told = own.new_tensor([float(interrupted())])

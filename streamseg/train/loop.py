@@ -201,6 +201,7 @@ class Trainer:
             train_config_json=self.config.to_json(),
             image_ids=self.image_ids,
             average=self.learner.average.tensors if self.learner.average else None,
+            teacher=self.learner.teacher.state_dict() if self.learner.teacher else None,
         )
         with replaced(self.folder / CHECKPOINT) as partial:
             save_checkpoint(partial, checkpoint)

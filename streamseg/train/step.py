@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from streamseg.model.losses import (
     Points,
     classification_loss,
+    distillation_loss,
     draw_points,
     embedding_loss,
     seed_targets,
@@ -19,6 +20,8 @@ from streamseg.model.losses import (
     soft_mask_loss,
 )
 from streamseg.model.network import Network
+from streamseg.model.prior import merge_detections
+from streamseg.model.trunk import Trunk
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import Batch
 from streamseg.train.processes import Processes
@@ -38,20 +41,26 @@ class Outputs(NamedTuple):
     """[B, N], logits of the semantic loss's foreground."""
     classes: Tensor
     """[B, N/4, C], log Q at stride 8."""
+    prior: Tensor | None
+    """[B, N/4, 80], logits of the trunk's own classes, where there is a teacher."""
+    teacher: Tensor | None
+    """[B, N/4, 80], what they were when the run began."""
 
 
 class TrainingOutputs(nn.Module):
     """The network with all three heads: the part of a step that processes share gradients of."""
 
-    def __init__(self, network: Network, precision: torch.dtype) -> None:
+    def __init__(self, network: Network, precision: torch.dtype, teacher: Trunk | None) -> None:
         """Wrap a network.
 
         Args:
             network: its parameters are this module's.
             precision: of trunk and neck, float32 or bfloat16. The heads compute in float32:
                 distances of embeddings would drown in bfloat16's three digits.
+            teacher: the trunk as it was when the run began; it is run where the trunk learns.
         """
         super().__init__()
+        self._teacher = (teacher,)  # in a tuple, so that it is no part of this module
         self.network = network
         self.precision = precision
 
@@ -66,6 +75,7 @@ class TrainingOutputs(nn.Module):
         mixed = self.precision != torch.float32
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=mixed):
             features = self.network.features(pixels)
+            known = self._known(pixels)
         features = features.float()
         maps = self.network.heads(features, centres)
         # pixels as rows: in channels-last memory these are views, and so are their gradients
@@ -74,7 +84,19 @@ class TrainingOutputs(nn.Module):
             foreground=_rows(maps.foreground),
             semantic=_rows(self.network.semantic_head(features.fine)).squeeze(2),
             classes=_rows(maps.classes).log_softmax(2),
+            prior=_rows(maps.prior) if maps.prior is not None and known is not None else None,
+            teacher=None if known is None else _rows(known.float()),
         )
+
+    @torch.no_grad()
+    def _known(self, pixels: Tensor) -> Tensor | None:
+        """What the teacher says, [B, 80, h, w]; None if it need not be asked."""
+        (teacher,) = self._teacher
+        learns = any(parameter.requires_grad for parameter in self.network.trunk.parameters())
+        if teacher is None or not learns:
+            return None
+        detections = teacher(self.network.normalised(pixels)).detections
+        return merge_detections(detections).classes
 
 
 def _rows(maps: Tensor) -> Tensor:
@@ -92,6 +114,8 @@ class Losses:
     semantic: Tensor
     masks: Tensor
     """0 where ``mask_weight`` is."""
+    distillation: Tensor
+    """0 where ``distillation_weight`` is, and while the trunk does not learn."""
     good_seeds: Tensor
     """Number of drawn object pixels, counted for each τ, that would grow a good mask."""
     possible_seeds: Tensor
@@ -181,7 +205,13 @@ def batch_losses(
             )
         ]
     ).mean()
-    masks = torch.zeros((), device=targets.device)
+    distillation = masks = torch.zeros((), device=targets.device)
+    if outputs.prior is not None and outputs.teacher is not None:
+        distillation = distillation_loss(
+            outputs.prior.flatten(0, 1),
+            outputs.teacher.flatten(0, 1),
+            batch.unlabelled_in_coco[:, None].expand_as(outputs.prior).flatten(0, 1),
+        )
     if config.mask_weight:
         masks = torch.stack(
             [
@@ -199,11 +229,13 @@ def batch_losses(
         total=metric
         + config.class_weight_at(step) * seeds
         + config.semantic_weight * semantics
-        + config.mask_weight * masks,
+        + config.mask_weight * masks
+        + config.distillation_weight * distillation,
         embedding=metric,
         classification=seeds,
         semantic=semantics,
         masks=masks,
+        distillation=distillation,
         good_seeds=good.sum(),
         possible_seeds=torch.tensor(good.numel(), device=good.device),
     )

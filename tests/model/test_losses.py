@@ -13,6 +13,7 @@ from streamseg.model.losses import (
     NEAREST,
     Points,
     classification_loss,
+    distillation_loss,
     draw_points,
     embedding_loss,
     log_dissimilarity,
@@ -291,3 +292,19 @@ def test_background_teaches_the_foreground_alone() -> None:
     of_foreground, of_classes = torch.autograd.grad(loss, (foreground, classes), allow_unused=True)
     assert (of_foreground > 0).all()
     assert of_classes is None or not of_classes.any()
+
+
+def test_distillation_is_zero_until_an_unlabelled_class_is_forgotten() -> None:
+    teacher = torch.randn(5, 80, generator=chance())
+    unlabelled = torch.rand(5, 80, generator=chance(1)) < 0.5
+    assert distillation_loss(teacher, teacher, unlabelled) == pytest.approx(0, abs=1e-5)
+    changed = torch.where(unlabelled, teacher, teacher + 3)
+    assert distillation_loss(changed, teacher, unlabelled) == pytest.approx(0, abs=1e-5)
+    moved = teacher.clone().requires_grad_()
+    prior = moved + 1
+    loss = distillation_loss(prior, teacher, unlabelled)
+    (gradient,) = torch.autograd.grad(loss, moved)
+    scores = teacher.sigmoid()
+    expected = (prior.sigmoid() - scores) * unlabelled / ((scores * unlabelled).sum() + 1)
+    assert loss > 0
+    assert_close(gradient, expected.detach())
