@@ -60,10 +60,8 @@ def _merged(coarse: Prior, fine: Prior) -> Prior:
 def _placed(distances: Tensor, stride: int, middle: tuple[float, float]) -> Tensor:
     """Distances to four sides → centre and size; see ``Prior.box``.
 
-    In float32: half precision does not tell the pixels of a large image apart. ``middle`` is x, y
-    of the image's middle in pixels: the coarsest map may reach beyond the image.
+    ``middle`` is x, y of the image's middle in pixels: the coarsest map may reach beyond the image.
     """
-    distances = distances.float()
     height, width = distances.shape[2:]
     rows = torch.arange(height, dtype=distances.dtype, device=distances.device)
     columns = torch.arange(width, dtype=distances.dtype, device=distances.device)

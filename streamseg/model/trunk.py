@@ -17,7 +17,8 @@ class Detection:
     classes: Tensor
     """[B, 80, h, w], logits of COCO's classes, each against all else."""
     box: Tensor
-    """[B, 4, h, w], distances from the cell's centre to left, top, right, bottom in pixels."""
+    """[B, 4, h, w], distances from the cell's centre to left, top, right, bottom in pixels; always
+    float32, as half precision does not tell the pixels of a large image apart."""
 
 
 @dataclass(frozen=True)

@@ -138,3 +138,17 @@ def test_an_untaught_network_says_what_the_detector_says() -> None:
 def test_a_pyramid_of_a_detector_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"picodet-s takes no pyramid, got \(0.5, 1.0\)"):
         Network(replace(SMALL, trunk="picodet-s", pyramid=(0.5, 1.0)))
+
+
+def test_selected_classes_keep_their_probabilities() -> None:
+    torch.manual_seed(0)
+    network = Network(replace(SMALL, class_names=("nut", "bolt", "screw"))).eval()
+    pixels = noise(1, 3, 64, 64)
+    with torch.inference_mode():
+        _, _, everything = network.output(pixels)
+        assert_close(everything, network(pixels).classes.softmax(1))
+        network.select(["screw", "nut"])
+        _, _, selected = network.output(pixels)
+    assert torch.equal(selected, everything[:, [2, 0]])
+    assert network.output_config.class_names == ("screw", "nut")
+    assert network.config.class_names == ("nut", "bolt", "screw")  # what is saved
