@@ -260,25 +260,28 @@ def semantic_loss(
     return -likelihood.sum() / max(len(targets), 1)
 
 
-def distillation_loss(prior: Tensor, teacher: Tensor, unlabelled: Tensor) -> Tensor:
-    """How far the trunk has gone from what it knew of classes that nobody labels here.
+def distillation_loss(
+    classes: Tensor, teacher: Tensor, unlabelled: Tensor, is_object: Tensor
+) -> Tensor:
+    """How much has been forgotten of classes that the data set does not label.
 
-    Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282): cross entropy of the scores
-    with those of the trunk as it was, less their entropy: 0 where nothing has changed.
+    Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282): where no labelled object
+    lies, Q stays what the detector said before anything was learned. Pixels count by the score
+    that the detector gives to the best of the unlabelled classes: without this loss, labelled
+    objects, which are none of them, would teach that there are no such things at all.
 
     Args:
-        prior: [P, 80], logits of the trunk's classes.
-        teacher: [P, 80], logits of the trunk as it was.
-        unlabelled: bool [P, 80], the classes to compare.
+        classes: [P, C], log Q.
+        teacher: [P, C], logits of the detector's classes, each against all else.
+        unlabelled: bool [P, C], see ``log_likelihood``.
+        is_object: bool [P], pixels of labelled objects.
 
     Returns:
-        Scalar, 0 or more: a sum over pixels and classes, as a part of the sum of the scores.
+        Scalar: the mean Kullback-Leibler divergence.
     """
-    scores = teacher.sigmoid()
-    lost, doubt = (
-        functional.binary_cross_entropy_with_logits(
-            logits, scores, unlabelled.float(), reduction="sum"
-        )
-        for logits in (prior, teacher)
-    )
-    return (lost - doubt) / ((scores * unlabelled).sum() + 1)
+    scores = teacher.sigmoid().masked_fill(~unlabelled, 0).amax(1)
+    weight = scores.masked_fill(is_object, 0)
+    divergence = functional.kl_div(
+        classes, teacher.log_softmax(1), reduction="none", log_target=True
+    ).sum(1)
+    return (weight * divergence).sum() / (weight.sum() + 1)

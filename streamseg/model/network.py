@@ -41,7 +41,7 @@ class NetworkMaps:
     classes: Tensor
     """[B, C, H/8, W/8], logits of Q, without background."""
     prior: Tensor | None
-    """[B, 80, H/8, W/8], logits of COCO's classes as the trunk gives them, if it detects."""
+    """[B, C, H/8, W/8], logits of the classes as the trunk gives them, if it detects."""
 
 
 class ConvUnit(nn.Sequential):
@@ -266,17 +266,21 @@ class Network(nn.Module):
         prior = merge_detections(features.detections) if features.detections else None
         positions = self.positions(features.fine, prior, centres)
         classes = self.class_head(features.coarse)
-        if prior is not None:
-            known = prior.classes[:, self.known]
-            unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
-            known = torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)
+        known = None if prior is None else self.class_prior(prior)
+        if known is not None:
             classes = classes + known * self.prior_scale
         return NetworkMaps(
             self.embedding_head(features.fine, positions),
             self.foreground_head(features.fine, positions),
             classes,
-            None if prior is None else prior.classes,
+            known,
         )
+
+    def class_prior(self, prior: Prior) -> Tensor:
+        """What a detector says of the model's own classes, [B, C, H/8, W/8], logits."""
+        known = prior.classes[:, self.known]
+        unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
+        return torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)
 
     def positions(self, features: Tensor, prior: Prior | None, centres: Tensor | None) -> Tensor:
         """Where every pixel lies, and, from a trunk that detects, its object.

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from streamseg.array_frame import frame_of_array
-from streamseg.classes import COCO_CLASSES, VOC_CLASSES, plain_name
+from streamseg.classes import VOC_CLASSES, plain_name
 from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, InstanceDataset, Sample
 from streamseg.errors import ConfigError
@@ -36,8 +36,6 @@ class Batch:
     """B × [M] int64."""
     unlabelled: Tensor
     """[B, C] bool: classes that may be in the image without a mask."""
-    unlabelled_in_coco: Tensor
-    """[B, 80] bool: the same among COCO's classes."""
     centres: Tensor
     """[B, 2] float32: x and y of each crop's centre in pixels from that of its picture."""
     image_ids: list[str]
@@ -52,7 +50,6 @@ class Batch:
             labels=[labels.to(device) for labels in self.labels],
             class_of_object=[classes.to(device) for classes in self.class_of_object],
             unlabelled=self.unlabelled.to(device),
-            unlabelled_in_coco=self.unlabelled_in_coco.to(device),
             centres=self.centres.to(device),
         )
 
@@ -95,7 +92,6 @@ class BatchStream(Dataset[Batch]):
         self.processes = processes
         self.share = slice(process, None, processes)
         self.class_of_voc = model_classes(model_config.class_names)
-        self.coco_of_voc = model_classes(COCO_CLASSES)
 
     def __len__(self) -> int:
         """Number of steps of a whole run."""
@@ -112,8 +108,7 @@ class BatchStream(Dataset[Batch]):
         size = int(rng.choice(self.config.crop_sizes))
         count = self.config.batch_size_at(size, self.processes)
         drawn = [(self.balanced.draw(rng), Chance.draw(rng)) for _ in range(count)]
-        crops, labels, classes, image_ids = [], [], [], []
-        unlabelled, unlabelled_in_coco = [], []
+        crops, labels, classes, unlabelled, image_ids = [], [], [], [], []
         for (data, image_id), chance in drawn[self.share]:
             sample = data.load(image_id)
             crop = self._crop(sample, size, chance)
@@ -123,22 +118,24 @@ class BatchStream(Dataset[Batch]):
             crops.append(crop)
             labels.append(found)
             classes.append(torch.from_numpy(self.class_of_voc[sample.class_of_object[kept]]))
-            labelled = [*data.labelled_classes, *sample.class_of_object]
-            unlabelled.append(
-                _without(labelled, self.class_of_voc, len(self.model_config.class_names))
-            )
-            unlabelled_in_coco.append(_without(labelled, self.coco_of_voc, len(COCO_CLASSES)))
+            unlabelled.append(self._unlabelled(data, sample))
             image_ids.append(image_id)
         return Batch(
             pixels=torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2),
             labels=labels,
             class_of_object=classes,
             unlabelled=torch.stack(unlabelled),
-            unlabelled_in_coco=torch.stack(unlabelled_in_coco),
             centres=torch.tensor([crop.centre_xy for crop in crops]),
             image_ids=image_ids,
             seconds=time.perf_counter() - started,
         )
+
+    def _unlabelled(self, data: InstanceDataset, sample: Sample) -> Tensor:
+        """[C] bool: classes that may be in the image without a mask."""
+        unlabelled = torch.ones(len(self.model_config.class_names), dtype=torch.bool)
+        labelled = [*data.labelled_classes, *sample.class_of_object]
+        unlabelled[self.class_of_voc[labelled] - 1] = False
+        return unlabelled
 
     def _crop(self, sample: Sample, size: int, chance: Chance) -> Crop:
         """Cut a training picture; scale 1 is the size at which the model will see the whole."""
@@ -155,13 +152,6 @@ class BatchStream(Dataset[Batch]):
             chance=chance,
         )
         return cut(sample, size, view)
-
-
-def _without(labelled: Sequence[int], of_voc: NDArray[np.int64], count: int) -> Tensor:
-    """[count] bool: all classes but some of VOC's, which ``of_voc`` translates."""
-    unlabelled = torch.ones(count, dtype=torch.bool)
-    unlabelled[of_voc[labelled] - 1] = False
-    return unlabelled
 
 
 def model_classes(class_names: Sequence[str]) -> NDArray[np.int64]:

@@ -22,7 +22,7 @@ class Learnt:
     mask_loss: float
     """0 where ``mask_weight`` is."""
     distillation_loss: float
-    """0 where ``distillation_weight`` is, and while the trunk does not learn."""
+    """0 where ``distillation_weight`` is, or the trunk does not detect."""
     good_seeds: float
     """Share of the drawn object pixels that would grow a good mask, over all τ."""
     gradient_norm: float

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from streamseg.datasets import VOID
 from streamseg.model.losses import (
     Points,
     classification_loss,
@@ -41,10 +42,8 @@ class Outputs(NamedTuple):
     """[B, N], logits of the semantic loss's foreground."""
     classes: Tensor
     """[B, N/4, C], log Q at stride 8."""
-    prior: Tensor | None
-    """[B, N/4, 80], logits of the trunk's own classes, where there is a teacher."""
     teacher: Tensor | None
-    """[B, N/4, 80], what they were when the run began."""
+    """[B, N/4, C], logits of the classes as the trunk gave them when the run began."""
 
 
 class TrainingOutputs(nn.Module):
@@ -62,7 +61,7 @@ class TrainingOutputs(nn.Module):
         super().__init__()
         self._teacher = (teacher,)  # in a tuple, so that it is no part of this module
         self.network = network
-        self.precision = precision
+        self.mixed = precision != torch.float32
 
     def forward(self, pixels: Tensor, centres: Tensor) -> Outputs:
         """Run the network on a batch.
@@ -72,31 +71,31 @@ class TrainingOutputs(nn.Module):
             centres: float32 [B, 2], see ``Network.heads``.
         """
         pixels = pixels.float().contiguous(memory_format=torch.channels_last)
-        mixed = self.precision != torch.float32
-        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=mixed):
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.mixed):
             features = self.network.features(pixels)
-            known = self._known(pixels)
         features = features.float()
         maps = self.network.heads(features, centres)
+        known = self._known(pixels, maps.prior)
         # pixels as rows: in channels-last memory these are views, and so are their gradients
         return Outputs(
             embeddings=_rows(maps.embeddings),
             foreground=_rows(maps.foreground),
             semantic=_rows(self.network.semantic_head(features.fine)).squeeze(2),
             classes=_rows(maps.classes).log_softmax(2),
-            prior=_rows(maps.prior) if maps.prior is not None and known is not None else None,
             teacher=None if known is None else _rows(known.float()),
         )
 
     @torch.no_grad()
-    def _known(self, pixels: Tensor) -> Tensor | None:
-        """What the teacher says, [B, 80, h, w]; None if it need not be asked."""
+    def _known(self, pixels: Tensor, prior: Tensor | None) -> Tensor | None:
+        """What the teacher says, [B, C, h, w]; a trunk that has not learned is its own teacher."""
         (teacher,) = self._teacher
-        learns = any(parameter.requires_grad for parameter in self.network.trunk.parameters())
-        if teacher is None or not learns:
+        if teacher is None:
             return None
-        detections = teacher(self.network.normalised(pixels)).detections
-        return merge_detections(detections).classes
+        if not any(parameter.requires_grad for parameter in self.network.trunk.parameters()):
+            return prior
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.mixed):
+            detections = teacher(self.network.normalised(pixels)).detections
+        return self.network.class_prior(merge_detections(detections))
 
 
 def _rows(maps: Tensor) -> Tensor:
@@ -115,7 +114,7 @@ class Losses:
     masks: Tensor
     """0 where ``mask_weight`` is."""
     distillation: Tensor
-    """0 where ``distillation_weight`` is, and while the trunk does not learn."""
+    """0 where ``distillation_weight`` is."""
     good_seeds: Tensor
     """Number of drawn object pixels, counted for each τ, that would grow a good mask."""
     possible_seeds: Tensor
@@ -206,11 +205,14 @@ def batch_losses(
         ]
     ).mean()
     distillation = masks = torch.zeros((), device=targets.device)
-    if outputs.prior is not None and outputs.teacher is not None:
+    if outputs.teacher is not None:
+        size = outputs.classes.shape[1]
+        objects = torch.stack([labels[::2, ::2].flatten() for labels in batch.labels])
         distillation = distillation_loss(
-            outputs.prior.flatten(0, 1),
+            outputs.classes.flatten(0, 1),
             outputs.teacher.flatten(0, 1),
-            batch.unlabelled_in_coco[:, None].expand_as(outputs.prior).flatten(0, 1),
+            batch.unlabelled.repeat_interleave(size, 0),
+            ((objects > 0) & (objects != VOID)).flatten(),
         )
     if config.mask_weight:
         masks = torch.stack(
