@@ -24,6 +24,8 @@ from streamseg.video.events import OnEvent
 from streamseg.video.options import SourceOptions
 
 SHIPPED_MODEL: Final = Path(__file__).parent / "weights" / "nano.onnx"
+SHIPPED_MODELS: Final = {"nano": SHIPPED_MODEL}
+"""By their names. The weights to fine-tune from and the card lie beside each."""
 RUNTIMES: Final = ("auto", "onnx", "openvino", "cuda", "tensorrt")
 WEIGHTS_SUFFIX: Final = ".safetensors"
 CPU_FLAGS: Final = Path("/proc/cpuinfo")
@@ -44,7 +46,7 @@ def load(
 
     Args:
         model: an ONNX file that ``streamseg train`` exported, or the weights beside it, or the
-            folder of a release; the shipped model if None.
+            folder of a release, or ``nano``; the shipped model if None.
         size: width and height of the network's input in pixels; see ``Segmenter``.
         max_pixels: most pixels of the network's input; see ``Segmenter``.
         threads: for the network; all CPU cores if None.
@@ -61,8 +63,7 @@ def load(
         MissingExtraError: the runtime is not installed.
     """
     grouping = GroupingConfig(min_score=min_score)
-    path = Path(model or SHIPPED_MODEL)
-    opened = open_runtime(path, runtime, threads=threads, classes=classes)
+    opened = open_runtime(model_path(model), runtime, threads=threads, classes=classes)
     return Segmenter(opened, size=size, max_pixels=max_pixels, grouping=grouping)
 
 
@@ -78,6 +79,19 @@ def stream(
     return load().stream(
         sources, policy=policy, options=options, on_event=on_event, on_result=on_result
     )
+
+
+def model_path(model: str | os.PathLike[str] | None, suffix: str | None = None) -> Path:
+    """Where a model lies.
+
+    Args:
+        model: name of a shipped model, or a path; the shipped model if None.
+        suffix: of the file to take of a shipped model, as ``.safetensors``; ``.onnx`` if None.
+    """
+    name = "nano" if model is None else os.fspath(model)
+    if name not in SHIPPED_MODELS:
+        return Path(name)
+    return SHIPPED_MODELS[name].with_suffix(suffix or ".onnx")
 
 
 def open_runtime(

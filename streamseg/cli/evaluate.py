@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from streamseg import __version__
 from streamseg.cli.arguments import picture_size, positive
 from streamseg.errors import ConfigError
+from streamseg.loading import model_path
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -48,9 +49,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--split", default="val", help="list of pictures in the folder (val)")
     parser.add_argument(
         "--model",
-        type=Path,
+        type=model_path,
         nargs="+",
-        help="an ONNX model, several for a sweep of embedding_dim; the shipped one by default",
+        help="an ONNX model, several for a sweep of embedding_dim; nano, the shipped one, by default",
     )
     parser.add_argument(
         "--size", type=picture_size, metavar="WxH", help="network input, multiples of 32"

@@ -53,9 +53,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--model",
-        type=Path,
         metavar="FILE",
-        help=".safetensors weights of a model; the shipped one by default",
+        help=".safetensors weights of a model, or nano, the shipped one (default)",
     )
     parser.add_argument(
         "--precision",
@@ -89,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the release."""
     from streamseg.cli.progress import stage_progress
     from streamseg.errors import ConfigError
-    from streamseg.loading import SHIPPED_MODEL
+    from streamseg.loading import WEIGHTS_SUFFIX, model_path
 
     targets = targets_of(arguments.target)
     if arguments.ptxas and not arguments.ptxas.is_file():
@@ -102,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with stage_progress() as progress:
         release, parity = make_release(
-            arguments.model or SHIPPED_MODEL.with_suffix(".safetensors"),
+            model_path(arguments.model, WEIGHTS_SUFFIX),
             arguments.out,
             targets,
             size=arguments.size,

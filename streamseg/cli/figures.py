@@ -25,7 +25,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         f"each as a PNG, and all of them on {SHEET}.",
     )
     parser.add_argument("image", metavar="IMAGE", help="a picture; of a video, the first frame")
-    parser.add_argument("--model", type=Path, help="an ONNX model; the shipped one by default")
+    parser.add_argument("--model", help="an ONNX model, or nano, the shipped one (default)")
     parser.add_argument(
         "--out", type=Path, default=Path("figures"), metavar="FOLDER", help="where to (figures)"
     )

@@ -64,9 +64,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--model",
-        type=Path,
-        metavar="PATH",
-        help="an ONNX model or the folder of a release; the shipped model by default",
+        metavar="MODEL",
+        help="an ONNX model, the folder of a release, or nano, the shipped model (default)",
     )
     parser.add_argument(
         "--size",

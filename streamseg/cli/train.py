@@ -80,7 +80,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=kind, metavar="X", help=f"{text}; train.{name}")
     parser.add_argument(
-        "--init", type=Path, metavar="FILE", help="fine-tune from these .safetensors weights"
+        "--init",
+        metavar="FILE",
+        help="fine-tune from these .safetensors weights, or from nano, the shipped model",
     )
     parser.set_defaults(run=run)
 
@@ -127,13 +129,14 @@ def configure(arguments: argparse.Namespace) -> tuple[RunConfig, dict[str, Tenso
     Raises:
         ConfigError: numbers that are not allowed, or another model than that of the run so far.
     """
+    from streamseg.loading import WEIGHTS_SUFFIX, model_path
     from streamseg.model.weights import load_safetensors
     from streamseg.train.run_config import RunConfig
 
     so_far, weights = run_so_far(arguments.out), None
     base = so_far or RunConfig()
     if arguments.init:
-        weights, model_config = load_safetensors(arguments.init)
+        weights, model_config = load_safetensors(model_path(arguments.init, WEIGHTS_SUFFIX))
         base = replace(base, model=model_config)
     config = base.changed(asked_for(arguments))
     if so_far and so_far.model != config.model:
