@@ -51,7 +51,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--model",
         type=model_path,
         nargs="+",
-        help="an ONNX model, several for a sweep of embedding_dim; nano, the shipped one, by default",
+        help="an ONNX model, several for a sweep of embedding_dim (nano, the shipped one)",
     )
     parser.add_argument(
         "--size", type=picture_size, metavar="WxH", help="network input, multiples of 32"
