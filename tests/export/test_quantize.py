@@ -131,7 +131,7 @@ def test_biases_in_half_precision_stay_what_they_are(tmp_path: Path) -> None:
         "wz": np.zeros(4, np.int8),
         "w": np.full((4, 3, 4, 4), 100, np.int8),
         "bias": np.array([-2, -1, 1, 2], np.float16),
-        "axis": np.array([1]),
+        "sizes": np.array([1, 3]),
     }
     nodes = [
         helper.make_node("Cast", ["image"], ["half"], to=TensorProto.FLOAT16),
@@ -142,7 +142,8 @@ def test_biases_in_half_precision_stay_what_they_are(tmp_path: Path) -> None:
         helper.make_node("Conv", ["dq", "dw", "bias"], ["sum"], strides=[4, 4]),
         helper.make_node("QuantizeLinear", ["sum", "os", "z"], ["oq"]),
         helper.make_node("DequantizeLinear", ["oq", "os", "z"], ["embeddings"]),
-        helper.make_node("Unsqueeze", ["embeddings", "axis"], ["logits"]),
+        helper.make_node("Split", ["embeddings", "sizes"], ["foreground", "others"], axis=1),
+        helper.make_node("MaxPool", ["others"], ["classes"], kernel_shape=[2, 2], strides=[2, 2]),
     ]
     half = TensorProto.FLOAT16
     graph = helper.make_graph(
@@ -151,7 +152,8 @@ def test_biases_in_half_precision_stay_what_they_are(tmp_path: Path) -> None:
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 32, 32, 3])],
         [
             helper.make_tensor_value_info("embeddings", half, [1, 4, 8, 8]),
-            helper.make_tensor_value_info("logits", half, [1, 1, 4, 8, 8]),
+            helper.make_tensor_value_info("foreground", half, [1, 1, 8, 8]),
+            helper.make_tensor_value_info("classes", half, [1, 3, 4, 4]),
         ],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
