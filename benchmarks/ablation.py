@@ -41,7 +41,7 @@ from streamseg.train.loop import Trainer
 MAX_PIXELS = 110592
 BASE = TrainConfig(
     batch_size=8,
-    crop_size=256,
+    crop_sizes=(256,),
     scale_range=(0.5, 1.4),
     learning_rate=1e-3,
     trunk_learning_rate=1e-4,

@@ -26,7 +26,6 @@ FUNCTIONS = {
     "seed_targets": "seed targets",
     "soft_mask_loss": "mask loss",
     "classification_loss": "class losses",
-    "with_unknown": "class losses",
     "semantic_loss": "class losses",
 }
 """What ``streamseg.train.step`` calls, and the phase that it is."""

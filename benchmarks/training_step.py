@@ -42,7 +42,6 @@ from benchmarks.training_phases import (
     watched,
 )
 from streamseg import __version__
-from streamseg.classes import VOC_CLASSES
 from streamseg.cli.arguments import positive
 from streamseg.config import STRIDE
 from streamseg.datasets import VOID
@@ -56,7 +55,8 @@ from streamseg.train.metrics import Learnt
 from streamseg.train.processes import Processes
 from streamseg.train.run_config import RunConfig, read_toml
 
-RECIPE = Path(__file__).parents[1] / "recipes/lite.toml"
+RECIPE = Path(__file__).parents[1] / "recipes/nano.toml"
+WEIGHTS = SHIPPED_MODEL.with_suffix(".safetensors")
 VOID_SHARE = 0.3
 """Of the pixels of real crops, which turn, reach over the edge and hold objects too small."""
 
@@ -81,25 +81,27 @@ def main() -> None:
     run = RunConfig().changed(read_toml(RECIPE))
     on_gpu = arguments.device == "cuda"
     batch_size = arguments.batch or (run.train.batch_size if on_gpu else 4)
-    crop = arguments.crop or (run.train.crop_size if on_gpu else 256)
-    config = replace(run.train, device=arguments.device, batch_size=batch_size, crop_size=crop)
+    whole_crop = run.train.crop_sizes[0]
+    crop = arguments.crop or (whole_crop if on_gpu else 256)
+    config = replace(run.train, device=arguments.device, batch_size=batch_size, crop_sizes=(crop,))
     if on_gpu:
         machine = torch.cuda.get_device_name()
     else:
         torch.set_num_threads(1)  # threads that wait for each other spend CPU time, too
         keep_freed_memory()
         machine = f"{platform.machine()}, one thread of {os.cpu_count()} cores"
-    batch = synthetic_batch(batch_size, crop, arguments.objects)
+    classes = len(load_safetensors(WEIGHTS)[1].class_names)
+    batch = synthetic_batch(batch_size, crop, arguments.objects, classes)
     check(config, batch)
     undisturbed, spent = measure(make_learner(config), batch, arguments.steps)
-    whole = synthetic_batch(run.train.batch_size, run.train.crop_size, arguments.objects)
+    whole = synthetic_batch(run.train.batch_size, whole_crop, arguments.objects, classes)
     work = count(replace(run.train, device="cpu", mixed_precision="bf16"), whole)
 
     median_ms = {phase: statistics.median(step[phase] for step in spent) for phase in PHASES}
     print(f"streamseg {__version__}, torch {torch.__version__}, {machine}")
     print(f"{RECIPE.name}, {arguments.objects} objects in a crop\n")
     print_measured(batch_size, crop, statistics.median(undisturbed), median_ms)
-    print_counted(run.train.batch_size, run.train.crop_size, work)
+    print_counted(run.train.batch_size, whole_crop, work)
     report = {
         "streamseg_version": __version__,
         "torch": torch.__version__,
@@ -115,7 +117,7 @@ def main() -> None:
         },
         "counted": {
             "batch": run.train.batch_size,
-            "crop": run.train.crop_size,
+            "crop": whole_crop,
             "phases": {phase: asdict(work[phase]) for phase in COUNTED},
         },
     }
@@ -124,18 +126,18 @@ def main() -> None:
 
 def make_learner(config: TrainConfig) -> Learner:
     """What ``streamseg train`` learns with, from the shipped weights."""
-    weights, model_config = load_safetensors(SHIPPED_MODEL.with_suffix(".safetensors"))
+    weights, model_config = load_safetensors(WEIGHTS)
     learner = Learner(network_from(weights, model_config), config, Processes(), None)
     learner.start()
     return learner
 
 
-def synthetic_batch(size: int, crop: int, objects: int) -> Batch:
+def synthetic_batch(size: int, crop: int, objects: int, classes: int) -> Batch:
     """Crops of noise with ellipses as objects, and a band of void along one side."""
     rng = np.random.default_rng(0)
     side = crop // STRIDE
     y, x = np.mgrid[:side, :side] / side
-    labels, classes = [], []
+    labels, class_of_object = [], []
     for _ in range(size):
         found = np.zeros((side, side), np.int64)
         for k in range(objects):
@@ -143,13 +145,13 @@ def synthetic_batch(size: int, crop: int, objects: int) -> Batch:
             found[((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 <= 1] = k + 1
         found[:, : round(VOID_SHARE * side)] = VOID
         labels.append(torch.from_numpy(found))
-        classes.append(torch.from_numpy(rng.integers(1, len(VOC_CLASSES) + 1, objects)))
+        class_of_object.append(torch.from_numpy(rng.integers(1, classes + 1, objects)))
     pixels = rng.integers(0, 256, (size, crop, crop, 3), dtype=np.uint8)
     return Batch(
         pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2),
         labels=labels,
-        class_of_object=classes,
-        unlabelled=torch.zeros(size, len(VOC_CLASSES) + 1, dtype=torch.bool),
+        class_of_object=class_of_object,
+        unlabelled=torch.zeros(size, classes, dtype=torch.bool),
         centres=torch.zeros(size, 2),
         image_ids=[f"noise {i}" for i in range(size)],
         seconds=0.0,

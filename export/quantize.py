@@ -30,7 +30,7 @@ OUTPUTS = ("embeddings", "foreground", "classes")
 FLOAT_LAYERS = 6
 """Convolutions at the start that stay in float. In EfficientNet-Lite0 these are the ones at stride
 2, whose activations spread widest: they make most of the error of an 8-bit network."""
-FLOAT_WEIGHTS = ("head.position.", "head.output.")
+FLOAT_WEIGHTS = ("head.position.", "head.output.", "class_head.")
 """In names of weights: coordinates may lie beyond all that was calibrated on, and results are
 compared with thresholds."""
 TOLERANCE = 0.25

@@ -82,11 +82,10 @@ def test_specks_are_dropped_and_labels_stay_without_gaps() -> None:
 def test_an_instance_that_others_leave_little_of_is_dropped() -> None:
     # the first column reaches far (τ = 0.25), the fifth is surer of all others there (τ = 0.5)
     embeddings = np.array([[[0.0, 1.0, 1.0, 1.1, 1.1, 1.1, 9.0, 9.0]]], np.float32)
-    logits = np.full((2, 2, 1, 8), -9, np.float32)
-    logits[:, 0] = 9
+    foreground = np.full((2, 1, 8), -18, np.float32)
     for tau, column, score in ((0, 0, 3.0), (1, 4, 4.0)):
-        logits[tau, :, 0, column] = 0, score
-    output = NetworkOutput(embeddings=embeddings, logits=logits)
+        foreground[tau, 0, column] = score
+    output = NetworkOutput(embeddings, foreground, classes=np.ones((1, 1, 4), np.float32))
 
     def areas(min_visible: float) -> list[int]:
         config = GroupingConfig(min_visible=min_visible, min_area=0)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 
 from benchmarks.kernels.group_pixels import DIMS, MAPS, time_in_turns
@@ -20,6 +19,8 @@ from streamseg.kernels.testing.cases import Case, street
 from streamseg.results import NetworkOutput
 
 CONFIG = GroupingConfig()
+Output: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Embeddings [h, w, D], foreground [T, h, w], classes [C, ceil(h/2), ceil(w/2)]."""
 
 
 def measure(device: torch.device) -> Iterator[dict[str, Any]]:
@@ -34,15 +35,13 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
     for map_height, map_width in MAPS:
         for dims in DIMS:
             case = street(map_height, map_width, dims=dims)
-            group, embeddings, logits = prepared(case, device)
-            calls: dict[str, Callable[[], object]] = {
-                "launch by launch": partial(group, embeddings, logits)
-            }
-            instances = check(case, group, embeddings, logits)
+            group, output = prepared(case, device)
+            calls: dict[str, Callable[[], object]] = {"launch by launch": partial(group, *output)}
+            instances = check(case, group, output)
             if device.type == "cuda":
                 graph = torch.cuda.CUDAGraph()
                 with torch.cuda.graph(graph):
-                    group(embeddings, logits)
+                    group(*output)
                 calls["recorded"] = graph.replay
             yield {
                 "map": (map_height, map_width),
@@ -53,21 +52,20 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
             }
 
 
-def prepared(case: Case, device: torch.device) -> tuple[DeviceGrouper, torch.Tensor, torch.Tensor]:
+def prepared(case: Case, device: torch.device) -> tuple[DeviceGrouper, Output]:
     """A grouper and what it groups, laid out as the network puts it out."""
     dtype = torch.float16 if device.type == "cuda" else torch.float32
-    embeddings = torch.from_numpy(case.embeddings).to(device, dtype).permute(1, 2, 0).contiguous()
-    thresholds, channels, height, width = case.logits.shape
-    logits = torch.from_numpy(case.logits).to(device, dtype).flatten(0, 1)
-    logits = logits.permute(1, 2, 0).contiguous().permute(2, 0, 1)
-    logits = logits.view(thresholds, channels, height, width)
-    group = DeviceGrouper(
-        embeddings, logits, case.taus.tolist(), CONFIG, height=case.height, width=case.width
+    embeddings, foreground, classes = (
+        torch.from_numpy(values).to(device, dtype).permute(1, 2, 0).contiguous()
+        for values in (case.embeddings, case.foreground, case.classes)
     )
-    return group, embeddings, logits
+    output = embeddings, foreground.permute(2, 0, 1), classes.permute(2, 0, 1)
+    taus = case.taus.tolist()
+    group = DeviceGrouper(*output, taus, CONFIG, height=case.height, width=case.width)
+    return group, output
 
 
-def check(case: Case, group: DeviceGrouper, embeddings: torch.Tensor, logits: torch.Tensor) -> int:
+def check(case: Case, group: DeviceGrouper, output: Output) -> int:
     """Compare with numpy on the same rounded numbers.
 
     Returns:
@@ -76,12 +74,10 @@ def check(case: Case, group: DeviceGrouper, embeddings: torch.Tensor, logits: to
     Raises:
         AssertionError: they differ.
     """
-    group(embeddings, logits)
+    group(*output)
     found = group.read(group.results.cpu())
-    exact = NetworkOutput(
-        np.ascontiguousarray(embeddings.float().cpu().numpy().transpose(2, 0, 1)),
-        np.ascontiguousarray(logits.float().cpu().numpy()),
-    )
+    planes = output[0].permute(2, 0, 1), *output[1:]
+    exact = NetworkOutput(*(values.float().contiguous().cpu().numpy() for values in planes))
     expected = find_segments(
         exact, case.taus.tolist(), CONFIG, height=case.height, width=case.width
     )

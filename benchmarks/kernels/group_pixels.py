@@ -47,7 +47,8 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
             for seeds in SEEDS:
                 case = replace(full, max_seeds=seeds, min_seediness=SETTING["min_seediness"])
                 row: dict[str, Any] = {"map": (height, width), "dims": dims, "seeds": seeds}
-                contenders = list_contenders(case, decode_scores(case.logits), device)
+                scores = decode_scores(case.foreground, case.classes)
+                contenders = list_contenders(case, scores, device)
                 row["ms"] = time_in_turns(contenders, device)
                 if device.type == "cuda":
                     row |= floor(case, device)

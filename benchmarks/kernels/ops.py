@@ -48,7 +48,8 @@ def main() -> None:
             print(f"{name:26}{op:15}{least:14.2f}{p20:8.2f}{median:8.2f}{p80:8.2f}", end="")
             print(f"{cpu_least:14.2f}{cpu_median:8.2f}")
             row: dict[str, Any] = {"case": name, "op": op, "exclude_claimed": exclude_claimed}
-            row |= {"embeddings": case.embeddings.shape, "logits": case.logits.shape}
+            row |= {"embeddings": case.embeddings.shape, "foreground": case.foreground.shape}
+            row |= {"classes": case.classes.shape}
             row |= {"frame": (case.height, case.width), "max_seeds": case.max_seeds}
             row |= {"min_ms": least, "p20_ms": p20, "median_ms": median, "p80_ms": p80}
             row |= {"cpu_min_ms": cpu_least, "cpu_median_ms": cpu_median}
@@ -108,7 +109,7 @@ def checked_ops(case: Case, exclude_claimed: bool) -> dict[str, Callable[[], obj
     """
 
     def decode() -> Any:
-        return decode_scores(case.logits)
+        return decode_scores(case.foreground, case.classes)
 
     scores = decode()
     check_scores(case, scores)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
+from scipy.special import softmax
 
 from streamseg.kernels.decode_scores import Scores
 from streamseg.kernels.group_pixels import Groups, group_pixels
@@ -21,8 +22,10 @@ class Case:
 
     embeddings: NDArray[np.float32]
     """[D, h, w]"""
-    logits: NDArray[np.float32]
-    """[4, C+1, h, w]"""
+    foreground: NDArray[np.float32]
+    """[4, h, w], logits"""
+    classes: NDArray[np.float32]
+    """[C, ceil(h/2), ceil(w/2)], probabilities"""
     height: int
     """H"""
     width: int
@@ -60,7 +63,7 @@ def street(
     """Cars and people before sky, houses and road: how a trained network speaks.
 
     Objects have one embedding each, far from all others; near ones are larger and cover far
-    ones. Both heads are blurred, as by upsampling, and noisy. About 30% of the map is object.
+    ones. All maps are blurred, as by upsampling, and noisy. About 30% of the map is object.
     """
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:map_height, 0:map_width] / map_height
@@ -79,14 +82,13 @@ def street(
     centres = rng.normal(0, 2 / dims**0.5, (dims, 3 + objects))  # about 8 apart, squared
     embeddings = uniform_filter(centres[:, region], (0, 3, 3))
     embeddings += rng.normal(0, 0.24 / dims**0.5, embeddings.shape)
-    one_hot = np.eye(classes + 1)[:, class_of[region]]
-    logits = 7 * uniform_filter(one_hot, (0, 5, 5)) + rng.normal(
-        0, 0.5, (4, classes + 1, map_height, map_width)
-    )
-    logits[:, 1:] += rng.uniform(-1, 1, (4, 3 + objects))[:, None, region]  # each has its tau
+    blurred = uniform_filter(np.eye(classes + 1)[:, class_of[region]], (0, 5, 5))
+    foreground = 7 - 14 * blurred[0] + rng.normal(0, 0.5, (4, map_height, map_width))
+    foreground += rng.uniform(-1, 1, (4, 3 + objects))[:, region]  # each has its tau
     return Case(
         embeddings.astype(np.float32),
-        logits.astype(np.float32),
+        foreground.astype(np.float32),
+        _probabilities(rng, 7 * blurred[1:, ::2, ::2], 0.5),
         scale * map_height,
         scale * map_width,
     )
@@ -97,7 +99,8 @@ def alike(map_height: int = 96, map_width: int = 160, *, dims: int = 64, classes
     rng = np.random.default_rng(0)
     return Case(
         rng.normal(0, 0.05, (dims, map_height, map_width)).astype(np.float32),
-        rng.normal(0, 0.1, (4, classes + 1, map_height, map_width)).astype(np.float32),
+        rng.normal(0, 0.1, (4, map_height, map_width)).astype(np.float32),
+        _probabilities(rng, np.zeros((classes, *_half(map_height, map_width))), 0.1),
         4 * map_height,
         4 * map_width,
         min_seediness=0.0,
@@ -105,22 +108,24 @@ def alike(map_height: int = 96, map_width: int = 160, *, dims: int = 64, classes
 
 
 def random(map_height: int, map_width: int, height: int, width: int) -> Case:
-    """No structure at all: masks of a few scattered pixels."""
+    """No structure at all: masks of a few scattered pixels; one class of four is not asked for."""
     rng = np.random.default_rng(0)
     return Case(
         rng.normal(0, 0.5, (3, map_height, map_width)).astype(np.float32),
-        rng.normal(0, 2, (4, 4, map_height, map_width)).astype(np.float32),
+        rng.normal(0, 2, (4, map_height, map_width)).astype(np.float32),
+        _probabilities(rng, np.zeros((4, *_half(map_height, map_width))), 2)[1:],
         height,
         width,
     )
 
 
 def ties() -> Case:
-    """Small whole numbers: equal scores, equal distances and equal margins everywhere, exactly."""
+    """Whole numbers and halves: equal scores, distances and margins everywhere, exactly."""
     rng = np.random.default_rng(0)
     return Case(
         rng.integers(0, 2, (2, 9, 11)).astype(np.float32),
-        rng.integers(0, 2, (4, 3, 9, 11)).astype(np.float32),
+        rng.integers(0, 2, (4, 9, 11)).astype(np.float32),
+        (rng.integers(0, 2, (2, 5, 6)) / 2).astype(np.float32),
         36,
         44,
         min_seediness=0.0,
@@ -130,11 +135,24 @@ def ties() -> Case:
 def non_contiguous() -> Case:
     """Channels last in memory, and every second row of a larger array."""
     case = random(14, 10, 33, 20)
-    return replace(
-        case,
-        embeddings=np.moveaxis(np.moveaxis(case.embeddings, 0, -1).copy(), -1, 0)[:, ::2],
-        logits=np.moveaxis(np.moveaxis(case.logits, 1, -1).copy(), -1, 1)[:, :, ::2],
+    embeddings, foreground, classes = (
+        np.moveaxis(np.moveaxis(values, 0, -1).copy(), -1, 0)[:, ::2]
+        for values in (case.embeddings, case.foreground, case.classes)
     )
+    return replace(case, embeddings=embeddings, foreground=foreground, classes=classes)
+
+
+def _half(height: int, width: int) -> tuple[int, int]:
+    """Size of the map of classes."""
+    return (height + 1) // 2, (width + 1) // 2
+
+
+def _probabilities(
+    rng: np.random.Generator, logits: NDArray[np.float64], noise: float
+) -> NDArray[np.float32]:
+    """Of noisy logits [C, h, w]."""
+    probabilities: NDArray[np.float64] = softmax(rng.normal(logits, noise), axis=0)
+    return probabilities.astype(np.float32)
 
 
 CASES: Mapping[str, Callable[[], Case]] = {
@@ -142,7 +160,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "alike": lambda: alike(12, 20, dims=16),
     "random": lambda: random(13, 17, 50, 71),
     "downsampled": lambda: random(31, 23, 7, 19),
-    "one pixel": lambda: random(1, 1, 3, 2),
+    "one pixel": lambda: replace(random(1, 1, 3, 2), min_seediness=0.0),
     "one row": lambda: random(1, 9, 4, 30),
     "one column": lambda: random(9, 1, 30, 4),
     "ties": ties,

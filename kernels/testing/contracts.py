@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit
 
 from streamseg.kernels.decode_scores import Scores
 from streamseg.kernels.find_runs import Runs
@@ -23,8 +23,10 @@ from streamseg.kernels.testing.cases import Case
 
 def check_scores(case: Case, scores: Scores) -> None:
     """Check decode_scores: the maximum is right, and it is found where the result says."""
-    probability = softmax(case.logits.astype(np.float64), axis=1)[:, 1:]
-    y, x = np.indices(scores.seediness.shape)
+    y, x = np.indices(case.foreground.shape[1:])
+    classes = case.classes.astype(np.float64)[:, y // 2, x // 2]
+    probability = expit(case.foreground.astype(np.float64))[:, None] * classes
+    _require(scores.seediness.shape == y.shape, "there is a score for every pixel")
     _require(bool((scores.class_id >= 1).all()), "class_id is never background")
     found = probability[scores.tau_index, scores.class_id - 1, y, x]
     largest = probability.max(axis=(0, 1))

@@ -40,7 +40,8 @@ def test_all_but_some_convolutions_compute_in_integers(exported: Path, tmp_path:
     producer = {output: node.op_type for node in graph.node for output in node.output}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     in_float = [n for n in convolutions if producer.get(n.input[1]) != "DequantizeLinear"]
-    assert len(in_float) == FLOAT_LAYERS + 4  # position and output of both heads
+    # position and output of both heads at stride 4, and the classes
+    assert len(in_float) == FLOAT_LAYERS + 5
     assert len(convolutions) > 2 * len(in_float)
     # a clip between a convolution and its quantization would keep it in float
     quantized = [n.input[0] for n in graph.node if n.op_type == "QuantizeLinear"]
@@ -89,7 +90,7 @@ def test_for_tensorrt_all_is_symmetric_and_the_rest_is_half(int8_file: Path) -> 
         shape = numpy_helper.to_array(constants[producer[weights.input[0]].input[0]]).shape
         assert scales.shape == shape[:1]  # one a channel
         integer += 1
-    assert integer == len(convolutions) - FLOAT_LAYERS - 2  # the outputs of both heads
+    assert integer == len(convolutions) - FLOAT_LAYERS - 3  # the outputs of the heads
     # an activation stays between a convolution and the next quantization, to be one kernel
     assert any(producer[n.input[0]].op_type == "Relu" for n in quantizers if n.input[0] in producer)
     casts = [node for node in graph.node if node.op_type == "Cast"]
@@ -131,7 +132,7 @@ def test_biases_in_half_precision_stay_what_they_are(tmp_path: Path) -> None:
         "wz": np.zeros(4, np.int8),
         "w": np.full((4, 3, 4, 4), 100, np.int8),
         "bias": np.array([-2, -1, 1, 2], np.float16),
-        "axis": np.array([1]),
+        "sizes": np.array([1, 3]),
     }
     nodes = [
         helper.make_node("Cast", ["image"], ["half"], to=TensorProto.FLOAT16),
@@ -142,7 +143,8 @@ def test_biases_in_half_precision_stay_what_they_are(tmp_path: Path) -> None:
         helper.make_node("Conv", ["dq", "dw", "bias"], ["sum"], strides=[4, 4]),
         helper.make_node("QuantizeLinear", ["sum", "os", "z"], ["oq"]),
         helper.make_node("DequantizeLinear", ["oq", "os", "z"], ["embeddings"]),
-        helper.make_node("Unsqueeze", ["embeddings", "axis"], ["logits"]),
+        helper.make_node("Split", ["embeddings", "sizes"], ["foreground", "others"], axis=1),
+        helper.make_node("MaxPool", ["others"], ["classes"], kernel_shape=[2, 2], strides=[2, 2]),
     ]
     half = TensorProto.FLOAT16
     graph = helper.make_graph(
@@ -151,7 +153,8 @@ def test_biases_in_half_precision_stay_what_they_are(tmp_path: Path) -> None:
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 32, 32, 3])],
         [
             helper.make_tensor_value_info("embeddings", half, [1, 4, 8, 8]),
-            helper.make_tensor_value_info("logits", half, [1, 1, 4, 8, 8]),
+            helper.make_tensor_value_info("foreground", half, [1, 1, 8, 8]),
+            helper.make_tensor_value_info("classes", half, [1, 3, 4, 4]),
         ],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )

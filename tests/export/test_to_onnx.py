@@ -37,8 +37,7 @@ def noise(width: int, height: int) -> Image:
 
 def check_agreement(network: Network, path: Path, image: Image, tolerance: float) -> None:
     ours, theirs = OnnxRuntime(path, threads=1).run(image), TorchReference(network).run(image)
-    pairs = (ours.embeddings, theirs.embeddings), (ours.logits, theirs.logits)
-    for given, right in pairs:
+    for given, right in zip(vars(ours).values(), vars(theirs).values(), strict=True):
         assert given.dtype == np.float32 and given.flags.c_contiguous
         assert_allclose(given, right, rtol=0, atol=tolerance * np.abs(right).max())
 
@@ -125,7 +124,8 @@ def test_channels_last_is_another_output(export: Export) -> None:
     width, height = SIZE[0] // 4, SIZE[1] // 4
     assert shapes == {
         "embeddings_channels_last": [1, height, width, SMALL.embedding_dim],
-        "logits": [1, 2, 3, height, width],
+        "foreground": [1, 2, height, width],
+        "classes": [1, 2, height // 2, width // 2],
     }
 
 
@@ -175,12 +175,16 @@ def test_a_graph_that_disagrees_is_refused_and_the_old_file_stays(
     assert list(tmp_path.iterdir()) == [old]
 
 
+@pytest.mark.parametrize(
+    ("name", "weight"),
+    [("foreground", "foreground_head.output.weight"), ("classes", "class_head.weight")],
+)
 def test_what_leaves_the_range_of_half_precision_is_refused(
-    small_network: Network, tmp_path: Path
+    small_network: Network, name: str, weight: str, tmp_path: Path
 ) -> None:
     other = deepcopy(small_network)
-    other.class_head.output.weight.data *= 1e6
-    with pytest.raises(ModelError, match="differs from torch: logits hold NaN or infinity"):
+    other.get_parameter(weight).data *= 1e6
+    with pytest.raises(ModelError, match=f"differs from torch: {name} hold NaN or infinity"):
         export_onnx(other, tmp_path / "model.onnx", precision="fp16", size=SIZE)
     assert not list(tmp_path.iterdir())
 

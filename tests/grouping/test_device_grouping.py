@@ -35,11 +35,17 @@ def on_device(
 ) -> Segments:
     """Two frames through one grouper, so that what the first one leaves behind would show."""
     embeddings = torch.from_numpy(case.embeddings).to(device, dtype).permute(1, 2, 0).contiguous()
-    logits = torch.from_numpy(case.logits).to(device, dtype)
-    group = DeviceGrouper(embeddings, logits, taus, config, height=height, width=width)
-    group(embeddings.flip(0), logits.flip(2))
-    group(embeddings, logits)
+    foreground, classes = (
+        torch.from_numpy(values).to(device, dtype) for values in (case.foreground, case.classes)
+    )
+    group = DeviceGrouper(embeddings, foreground, classes, taus, config, height=height, width=width)
+    group(embeddings.flip(0), foreground.flip(1), classes.flip(1))
+    group(embeddings, foreground, classes)
     return group.read(group.results.cpu().clone())
+
+
+def output_of(case: Case) -> NetworkOutput:
+    return NetworkOutput(case.embeddings, case.foreground, case.classes)
 
 
 def halved(array: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -62,9 +68,7 @@ def test_the_device_finds_the_same_instances(
     case: Case, config: GroupingConfig, device: torch.device
 ) -> None:
     height, width, taus = case.height, case.width, case.taus.tolist()
-    expected = find_segments(
-        NetworkOutput(case.embeddings, case.logits), taus, config, height=height, width=width
-    )
+    expected = find_segments(output_of(case), taus, config, height=height, width=width)
     found = on_device(case, taus, config, torch.float32, device, height=height, width=width)
     assert len(found) == len(expected)
     assert np.array_equal(found.label_map, expected.label_map)
@@ -79,13 +83,16 @@ def test_the_device_finds_the_same_instances(
 
 def test_half_precision_goes_all_the_way(device: torch.device) -> None:
     case = street(10, 16, dims=16, objects=9)
-    exact = replace(case, embeddings=halved(case.embeddings), logits=halved(case.logits))
+    exact = replace(
+        case,
+        embeddings=halved(case.embeddings),
+        foreground=halved(case.foreground),
+        classes=halved(case.classes),
+    )
     config, taus = GroupingConfig(max_instances=12), case.taus.tolist()
     height, width = 20, 32
     found = on_device(exact, taus, config, torch.float16, device, height=height, width=width)
-    expected = find_segments(
-        NetworkOutput(exact.embeddings, exact.logits), taus, config, height=height, width=width
-    )
+    expected = find_segments(output_of(exact), taus, config, height=height, width=width)
     assert np.array_equal(found.seed_yx, expected.seed_yx)
     assert (found.label_map == expected.label_map).mean() > 0.99
     assert found.embedding.dtype == np.float32

@@ -52,7 +52,11 @@ def tensor(array: NDArray[np.float32], device: torch.device) -> torch.Tensor:
 
 
 def run_scores(case: Case, device: torch.device) -> Scores:
-    found = decode_scores(tensor(case.logits, device), impl="triton")
+    return read_scores(tensor(case.foreground, device), tensor(case.classes, device))
+
+
+def read_scores(foreground: torch.Tensor, classes: torch.Tensor) -> Scores:
+    found = decode_scores(foreground, classes, impl="triton")
     return Scores(
         found.seediness.cpu().numpy(), found.tau_index.cpu().numpy(), found.class_id.cpu().numpy()
     )
@@ -92,12 +96,68 @@ def test_scores_keep_their_contract_and_are_those_of_the_reference(
     name: str, device: torch.device
 ) -> None:
     case = SMALL[name]()
-    scores, reference = run_scores(case, device), decode_scores(case.logits)
+    scores, reference = run_scores(case, device), decode_scores(case.foreground, case.classes)
     check_scores(case, scores)
     assert np.allclose(scores.seediness, reference.seediness, rtol=1e-5, atol=1e-12)
     if name == "ties":
         assert np.array_equal(scores.tau_index, reference.tau_index)
         assert np.array_equal(scores.class_id, reference.class_id)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_scores_of_half_precision_are_computed_in_float(
+    dtype: torch.dtype, device: torch.device
+) -> None:
+    exact = random(9, 7, 18, 14)
+    foreground, classes = (
+        torch.from_numpy(values).to(device, dtype) for values in (exact.foreground, exact.classes)
+    )
+    rounded = [values.float().cpu().numpy() for values in (foreground, classes)]
+    case = replace(exact, foreground=rounded[0], classes=rounded[1])
+    scores, reference = read_scores(foreground, classes), decode_scores(*rounded)
+    check_scores(case, scores)
+    assert np.array_equal(scores.tau_index, reference.tau_index)
+    assert np.array_equal(scores.class_id, reference.class_id)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_extreme_foreground_gives_0_and_1(dtype: torch.dtype, device: torch.device) -> None:
+    foreground = torch.tensor([[[-1e4, 1e4, 1e4]], [[-1e4, -1e4, 1e4]]], dtype=dtype, device=device)
+    scores = read_scores(foreground, torch.ones(2, 1, 2, dtype=dtype, device=device))
+    assert scores.seediness.tolist() == [[0, 1, 1]]
+    assert not scores.tau_index.any() and (scores.class_id == 1).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 80, 255])
+def test_any_number_of_thresholds_and_classes(count: int, device: torch.device) -> None:
+    foreground, classes = (torch.zeros(count, *size, device=device) for size in ((3, 3), (2, 2)))
+    foreground[-1] = 1
+    classes[-1, 1:] = 0.5
+    scores = read_scores(foreground, classes)
+    assert (scores.tau_index == count - 1).all()
+    assert scores.class_id.tolist() == [[1, 1, 1], [1, 1, 1], [count, count, count]]
+    assert not scores.seediness[:2].any() and scores.seediness[2].all()
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda values: values.permute(1, 2, 0).contiguous().permute(2, 0, 1),
+        lambda values: values.mT.contiguous().mT,
+        lambda values: torch.nn.functional.pad(values, (1, 2, 1, 0))[:, 1:, 1:-2],
+        lambda values: values.repeat_interleave(2, 0)[1::2],
+        lambda values: values[:1].expand(5, -1, -1),
+    ],
+    ids=["channels last", "columns first", "rows with gaps", "planes with gaps", "one plane"],
+)
+def test_memory_layout_does_not_matter_to_scores(layout: Any, device: torch.device) -> None:
+    case = random(5, 7, 10, 14)
+    output = [torch.from_numpy(values).to(device) for values in (case.foreground, case.classes)]
+    foreground, classes = map(layout, output)
+    ours = read_scores(foreground, classes)
+    theirs = read_scores(foreground.contiguous(), classes.contiguous())
+    for name in ("seediness", "tau_index", "class_id"):
+        assert np.array_equal(getattr(ours, name), getattr(theirs, name))
 
 
 @pytest.mark.parametrize("exclude_claimed", [True, False])
@@ -106,7 +166,7 @@ def test_groups_keep_their_contract_and_are_those_of_the_reference(
     name: str, exclude_claimed: bool, device: torch.device
 ) -> None:
     case = SMALL[name]()
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     embeddings = tensor(case.embeddings, device)
     groups = run_groups(case, scores, embeddings, exclude_claimed=exclude_claimed)
     check_groups(case, scores, groups, exclude_claimed=exclude_claimed)
@@ -120,7 +180,7 @@ def test_labels_keep_their_contract_and_are_those_of_the_reference(
     name: str, device: torch.device
 ) -> None:
     case = SMALL[name]()
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     groups = case.group(scores, exclude_claimed=True)
     seeds = groups.seed_index[: groups.count]
     tau = case.taus[scores.tau_index.flat[seeds]]
@@ -139,7 +199,7 @@ def test_chosen_seeds_are_those_of_the_reference(
 ) -> None:
     monkeypatch.setattr(choose_seeds_launch, "LARGEST_CHOICE", block)
     case = SMALL[name]()
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     groups = case.group(scores, exclude_claimed=False)
     seeds, masks, likely, tau_index = (
         torch.from_numpy(a).to(device)
@@ -188,7 +248,7 @@ def test_half_precision_is_computed_with_as_it_is(dtype: torch.dtype, device: to
     exact = random(9, 8, 18, 20)
     half = torch.from_numpy(exact.embeddings).to(device, dtype)
     case = replace(exact, embeddings=half.float().cpu().numpy())
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     groups = run_groups(case, scores, half, exclude_claimed=False)
     check_groups(case, scores, groups, exclude_claimed=False)
     assert groups.count == case.max_seeds
@@ -199,7 +259,7 @@ def test_walking_through_tiles_equals_keeping_them_in_registers(
     exclude_claimed: bool, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = random(7, 9, 14, 18)
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     embeddings = tensor(case.embeddings, device)
     found = []
     for chosen in (Plan(1, 64, 4, resident=True), Plan(1, 16, 4, resident=False)):
@@ -226,21 +286,25 @@ def test_plans_keep_embeddings_in_registers_where_they_fit() -> None:
 
 
 def test_an_implementation_that_is_asked_for_is_obeyed_or_refused() -> None:
-    logits = random(4, 5, 8, 10).logits
-    assert isinstance(decode_scores(logits, impl="reference"), Scores)
-    for array, impl, message in (
-        (logits, "triton", "takes torch tensors, got ndarray"),
-        (torch.from_numpy(logits), "reference", "takes numpy arrays"),
-        (logits, "cuda", "must be reference or triton"),
+    case = random(4, 5, 8, 10)
+    arrays = case.foreground, case.classes
+    tensors = tuple(map(torch.from_numpy, arrays))
+    assert isinstance(decode_scores(*arrays, impl="reference"), Scores)
+    for output, impl, message in (
+        (arrays, "triton", "takes torch tensors, got ndarray"),
+        (tensors, "reference", "takes numpy arrays"),
+        (arrays, "cuda", "must be reference or triton"),
+        ((arrays[0], tensors[1]), None, "classes must be a numpy array .* got Tensor"),
+        ((tensors[0], arrays[1]), "triton", r"classes must be torch.float32 .* got float32"),
     ):
         with pytest.raises(InputError, match=message):
-            decode_scores(array, impl=impl)
+            decode_scores(*output, impl=impl)
 
 
 def test_triton_wants_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     with pytest.raises(InputError, match="Triton runs on CUDA tensors, got one on cpu"):
-        decode_scores(torch.zeros(1, 2, 3, 4))
+        decode_scores(torch.zeros(1, 3, 4), torch.zeros(1, 2, 2))
 
 
 def test_what_is_no_such_tensor_is_refused(device: torch.device) -> None:
@@ -251,9 +315,22 @@ def test_what_is_no_such_tensor_is_refused(device: torch.device) -> None:
     taus = np.array([0.5], np.float32)
     options: dict[str, Any] = {"max_seeds": 2, "min_seediness": 0.5, "exclude_claimed": True}
     for call, message in (
-        (lambda: decode_scores(zeros(2, 3, 4)), r"logits must be floating \[T, C\+1, h, w\]"),
-        (lambda: decode_scores(zeros(1, 1, 3, 4)), "2..256 classes"),
-        (lambda: decode_scores(zeros(1, 3, 3, 4, dtype=torch.int32)), "logits must be floating"),
+        (
+            lambda: decode_scores(zeros(3, 4), zeros(1, 2, 2)),
+            r"foreground must be floating \[T, h, w\]",
+        ),
+        (lambda: decode_scores(zeros(1, 3, 4), zeros(2, 2)), r"classes must be .* \[C, ceil"),
+        (
+            lambda: decode_scores(zeros(1, 3, 4, dtype=torch.int32), zeros(1, 2, 2)),
+            "foreground must be floating",
+        ),
+        (
+            lambda: decode_scores(zeros(1, 3, 4), zeros(1, 2, 2, dtype=torch.float16)),
+            "classes must be torch.float32",
+        ),
+        (lambda: decode_scores(zeros(1, 3, 4), zeros(256, 2, 2)), "1..255 classes"),
+        (lambda: decode_scores(zeros(256, 3, 4), zeros(1, 2, 2)), "1..255 thresholds"),
+        (lambda: decode_scores(zeros(1, 3, 4), zeros(1, 1, 2)), r"a map of \(2, 2\)"),
         (
             lambda: group_pixels(zeros(2, 3, 5), likely, tau_index, taus, **options),
             r"seediness must be torch.float32 \[3, 5\]",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def trunk() -> PicoDet:
 def published(trunk: PicoDet, path: Path, *, leave_out: int = 0) -> dict[str, np.ndarray]:
     """Write random weights as a publisher would; ``leave_out`` tensors are missing at the end."""
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for index, (name, parameter) in enumerate(trunk.named_parameters()):
         kind = name.rpartition(".")[2]
         arrays[f"Conv_{index // 2}.{kind}"] = rng.normal(size=parameter.shape).astype(np.float32)

@@ -54,9 +54,10 @@ def test_a_release_comes_back_as_it_was_written(folder: Path) -> None:
 
 def test_golden_outputs_come_back_in_half_precision(folder: Path) -> None:
     made, read = golden(), load_golden(folder / GOLDEN, golden().config)
-    assert read.run(made.picture).embeddings == pytest.approx(
-        made.run(made.picture).embeddings, rel=1e-3
-    )
+    exact = vars(made.run(made.picture))
+    for name, values in vars(read.run(made.picture)).items():
+        assert values.dtype == exact[name].dtype
+        assert values == pytest.approx(exact[name], rel=1e-3)
     with pytest.raises(InputError, match="golden picture only"):
         read.run(made.picture[::-1])
 
@@ -85,7 +86,7 @@ def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path, name: str) -> No
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda fields: fields.update(format=2), "is of format 2.*reads 1"),
+        (lambda fields: fields.update(format=1), "is of format 1.*reads 2"),
         (lambda fields: fields.pop("size"), "no manifest of a release"),
         (lambda fields: fields.update(size=3), "no manifest of a release"),
         (lambda fields: fields.update(extra=1), "no manifest of a release"),

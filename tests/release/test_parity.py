@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 GOOD = Parity(
     Difference(0.0, 0.0),
     Difference(0.0, 0.0),
+    Difference(0.0, 0.0),
     label_agreement=1.0,
     class_agreement=1.0,
     sure_agreement=1.0,
@@ -52,10 +53,10 @@ class Painted(ColourRuntime):
 
     def run(self, image: Image) -> NetworkOutput:
         output = super().run(image)
-        h, w = output.logits.shape[2] // 2, output.logits.shape[3] // 2
-        car, person = output.logits[:, 1, :h, :w].copy(), output.logits[:, 2, :h, :w].copy()
-        output.logits[:, 1, :h, :w], output.logits[:, 2, :h, :w] = person, car
-        return output
+        h, w = output.classes.shape[1] // 2, output.classes.shape[2] // 2
+        classes = output.classes.copy()
+        classes[:, :h, :w] = output.classes[::-1, :h, :w]
+        return replace(output, classes=classes)
 
 
 def quarters() -> Image:
@@ -75,19 +76,26 @@ def test_an_export_passes_its_gate(
     # random weights say all classes nearly alike
     parity.check(replace(TOLERANCES[kind["precision"]], sure_agreement=0.9))
     assert parity.pictures == 3
-    assert 0 < parity.logits.relative < parity.logits.absolute * 10
+    assert 0 < parity.foreground.relative < parity.foreground.absolute * 10
+    assert 0 < parity.classes.absolute <= parity.classes.relative
     if kind["precision"] == "fp16":
         with pytest.raises(ModelError, match=r"embeddings differ by .* 0.0001 is allowed"):
             parity.check(Tolerance(relative=1e-4, sure_agreement=0.0))
 
 
-@pytest.mark.parametrize("name", ["embeddings", "logits"])
+@pytest.mark.parametrize(
+    ("name", "weight"),
+    [
+        ("embeddings", "embedding_head.output.weight"),
+        ("foreground", "foreground_head.output.weight"),
+        ("classes", "class_head.weight"),
+    ],
+)
 def test_a_file_that_was_tampered_with_is_refused_by_the_name_of_the_tensor(
-    small_network: Network, export: Export, name: str, tmp_path: Path
+    small_network: Network, export: Export, name: str, weight: str, tmp_path: Path
 ) -> None:
-    weight = {"embeddings": "embedding_head.output.weight", "logits": "class_head.output.weight"}
     source = export(precision="fp32", size=SIZE, channels_last=True).path
-    path = shifted(source, weight[name], tmp_path / "model.onnx", 1.3)
+    path = shifted(source, weight, tmp_path / "model.onnx", 1.3)
     parity = compare(TorchReference(small_network), OnnxRuntime(path, threads=1), blobs(2))
     with pytest.raises(
         ModelError, match=rf"^{name} differ by 0\.\d+ of their largest value; 0\.02 is allowed$"
@@ -95,14 +103,18 @@ def test_a_file_that_was_tampered_with_is_refused_by_the_name_of_the_tensor(
         parity.check(TOLERANCES["fp16"])
 
 
+@pytest.mark.parametrize(
+    ("name", "bias"),
+    [("foreground", "foreground_head.output.bias"), ("classes", "class_head.bias")],
+)
 def test_nan_is_refused_whatever_is_allowed(
-    small_network: Network, export: Export, tmp_path: Path
+    small_network: Network, export: Export, name: str, bias: str, tmp_path: Path
 ) -> None:
     source = export(precision="fp32", size=SIZE, channels_last=True).path
-    path = shifted(source, "class_head.output.bias", tmp_path / "model.onnx", np.nan)
+    path = shifted(source, bias, tmp_path / "model.onnx", np.nan)
     parity = compare(TorchReference(small_network), OnnxRuntime(path, threads=1), blobs(2))
     assert np.isnan([parity.label_agreement, parity.class_agreement, parity.sure_agreement]).all()
-    with pytest.raises(ModelError, match=r"^logits hold NaN or infinity$"):
+    with pytest.raises(ModelError, match=rf"^{name} hold NaN or infinity$"):
         parity.check(Tolerance(relative=np.inf, sure_agreement=0.0))
 
 
@@ -129,25 +141,25 @@ def test_too_few_pixels_that_agree_are_refused() -> None:
 
 
 class Surer(ColourRuntime):
-    """Colours, with all logits of classes moved by so much."""
+    """Colours, but everything is a car, as sure as this logit says."""
 
-    def __init__(self, shift: float) -> None:
+    def __init__(self, logit: float) -> None:
         super().__init__()
-        self.shift = shift
+        self.logit = logit
 
     def run(self, image: Image) -> NetworkOutput:
         output = super().run(image)
-        logits = np.full_like(output.logits, -30)
-        logits[:, 0] = 0
-        logits[:, 1] = self.shift
-        return NetworkOutput(output.embeddings, logits)
+        classes = np.zeros_like(output.classes)
+        classes[0] = 1
+        foreground = np.full_like(output.foreground, self.logit)
+        return NetworkOutput(output.embeddings, foreground, classes)
 
 
-@pytest.mark.parametrize(("shift", "is_toss_up"), [(-0.03, True), (-0.2, False)])
-def test_an_instance_at_the_very_threshold_is_a_toss_up(shift: float, is_toss_up: bool) -> None:
+@pytest.mark.parametrize(("logit", "is_toss_up"), [(-0.03, True), (-0.2, False)])
+def test_an_instance_at_the_very_threshold_is_a_toss_up(logit: float, is_toss_up: bool) -> None:
     picture = np.full((64, 96, 3), 200, np.uint8)
     # scores of 0.5025, and of 0.4925 or 0.45
-    parity = compare(Surer(0.01), Surer(shift), [picture])
+    parity = compare(Surer(0.01), Surer(logit), [picture])
     assert parity.class_agreement == 0
     assert parity.sure_agreement == (1 if is_toss_up else 0)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from colour_runtime import mean_colours
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
@@ -18,7 +19,8 @@ CONFIG = ModelConfig(embedding_dim=3, taus=(0.5,), class_names=("nut", "bolt"))
 
 
 def write_model(path: Path, metadata: dict[str, str]) -> Path:
-    """A model whose embeddings and logits are the mean colours of 4x4 pixels."""
+    """A model of mean colours: of 4x4 pixels all are embeddings and red is the foreground; of 8x8
+    pixels green and blue are the classes."""
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
@@ -26,15 +28,19 @@ def write_model(path: Path, metadata: dict[str, str]) -> Path:
             helper.make_node(
                 "AveragePool", ["planes"], ["embeddings"], kernel_shape=[4, 4], strides=[4, 4]
             ),
-            helper.make_node("Unsqueeze", ["embeddings", "axis"], ["logits"]),
+            helper.make_node("Split", ["embeddings", "sizes"], ["foreground", "others"], axis=1),
+            helper.make_node(
+                "AveragePool", ["others"], ["classes"], kernel_shape=[2, 2], strides=[2, 2]
+            ),
         ],
         "mean colours",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, "H", "W", 3])],
         [
             helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, [1, 3, "h", "w"]),
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1, 3, "h", "w"]),
+            helper.make_tensor_value_info("foreground", TensorProto.FLOAT, [1, 1, "h", "w"]),
+            helper.make_tensor_value_info("classes", TensorProto.FLOAT, [1, 2, "h2", "w2"]),
         ],
-        [helper.make_tensor("axis", TensorProto.INT64, [1], [1])],
+        [helper.make_tensor("sizes", TensorProto.INT64, [2], [1, 2])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     helper.set_model_props(model, metadata)
@@ -63,11 +69,12 @@ def test_outputs_are_those_of_the_graph_without_the_batch(
     runtime: OnnxRuntime, height: int, width: int
 ) -> None:
     image = noise(height, width)
-    blocks = image.reshape(height // 4, 4, width // 4, 4, 3).mean((1, 3)).transpose(2, 0, 1)
+    fine, coarse = (mean_colours(image, side).transpose(2, 0, 1) for side in (4, 8))
     output = runtime.run(image)
-    assert output.embeddings.dtype == output.logits.dtype == np.float32
-    assert_allclose(output.embeddings, blocks, rtol=1e-5)
-    assert_allclose(output.logits, blocks[None], rtol=1e-5)
+    assert {values.dtype for values in vars(output).values()} == {np.dtype(np.float32)}
+    assert_allclose(output.embeddings, fine, rtol=1e-5)
+    assert_allclose(output.foreground, fine[:1], rtol=1e-5)
+    assert_allclose(output.classes, coarse[1:], rtol=1e-5)
 
 
 def test_a_view_gives_what_its_copy_gives(runtime: OnnxRuntime) -> None:

@@ -7,6 +7,7 @@ persons, dark ones background. Everything after the network then has a known rig
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamseg.config import ModelConfig
 from streamseg.results import Image, NetworkOutput
@@ -22,18 +23,25 @@ class ColourRuntime:
         self.description = "colours"
 
     def run(self, image: Image) -> NetworkOutput:
-        """RGB uint8 [H, W, 3] → embeddings [3, H/4, W/4], logits [4, 3, H/4, W/4]."""
-        height, width = image.shape[0] // 4, image.shape[1] // 4
-        cells = image.reshape(height, 4, width, 4, 3).mean((1, 3)).astype(np.float32)
+        """RGB uint8 [H, W, 3] → maps of H/4 by W/4, classes of H/8 by W/8."""
+        cells, coarse = (mean_colours(image, side).astype(np.float32) for side in (4, 8))
         saturation = cells.max(2) - cells.min(2)
-        logits = np.zeros((4, 3, height, width), np.float32)
-        logits[:, 0] = 6 * (saturation < 64) - 3
-        # more red than blue is a car, the others persons; the second τ is the surest
-        logits[:, 1] = np.where(cells[..., 0] > cells[..., 2], 2, -8)
-        logits[:, 2] = np.where(cells[..., 0] > cells[..., 2], -8, 2)
-        logits[1, 1:] *= 1.5
-        embeddings = np.moveaxis(cells / 16, 2, 0)
-        return NetworkOutput(embeddings=np.ascontiguousarray(embeddings), logits=logits)
+        foreground = np.where(saturation < 64, -1, 5).astype(np.float32)[None].repeat(4, 0)
+        foreground[1] += 0.5  # the second τ is the surest
+        # more red than blue is a car, the others persons
+        is_car = coarse[..., 0] > coarse[..., 2]
+        return NetworkOutput(
+            embeddings=np.ascontiguousarray(np.moveaxis(cells / 16, 2, 0)),
+            foreground=foreground,
+            classes=np.stack((is_car, ~is_car)).astype(np.float32),
+        )
+
+
+def mean_colours(image: Image, side: int) -> NDArray[np.float64]:
+    """Mean colours of squares of ``side`` pixels, [H/side, W/side, 3]."""
+    height, width = image.shape[0] // side, image.shape[1] // side
+    colours: NDArray[np.float64] = image.reshape(height, side, width, side, 3).mean((1, 3))
+    return colours
 
 
 class StoppableRuntime(ColourRuntime):

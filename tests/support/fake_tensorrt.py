@@ -74,7 +74,8 @@ class Engine:
         dtype = NUMPY_TYPES[release.manifest.shape.number]
         self.outputs = {
             "embeddings_channels_last": output.embeddings.transpose(1, 2, 0),
-            "logits": output.logits,
+            "foreground": output.foreground,
+            "classes": output.classes,
         }
         self.outputs = {k: np.ascontiguousarray(v * times, dtype) for k, v in self.outputs.items()}
 

@@ -38,12 +38,13 @@ def golden() -> Golden:
     """A picture with a car in it, as a network would see it."""
     rng = np.random.default_rng(0)
     embeddings = rng.normal(0, 0.05, (SHAPE.dims, SHAPE.height, SHAPE.width)).astype(np.float32)
-    logits = np.zeros((SHAPE.thresholds, SHAPE.channels, SHAPE.height, SHAPE.width), np.float32)
-    logits[:, 0] = 4
+    foreground = np.full((SHAPE.thresholds, SHAPE.height, SHAPE.width), -4, np.float32)
+    classes = np.full((SHAPE.classes, SHAPE.height // 2, SHAPE.width // 2), 0.5, np.float32)
     embeddings[:, 2:6, 4:10] += 1
-    logits[:, 1, 2:6, 4:10] = 8
+    foreground[:, 2:6, 4:10] = 4
+    classes[0, 1:3, 2:5], classes[1, 1:3, 2:5] = 0.875, 0.125
     picture = rng.integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
-    return Golden(CONFIG, picture, NetworkOutput(embeddings, logits))
+    return Golden(CONFIG, picture, NetworkOutput(embeddings, foreground, classes))
 
 
 def write_release(folder: Path, kernels: list[KernelFile], trunk: bytes = b"a graph") -> Release:

@@ -49,7 +49,7 @@ def blobs(count: int) -> list[Image]:
 
 def settled_network() -> Network:
     """Random weights but real running statistics, in training mode."""
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     network = Network(SMALL)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

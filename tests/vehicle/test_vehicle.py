@@ -90,7 +90,7 @@ def test_each_slot_launches_step_by_step_once_and_is_recorded_once(play: Play) -
 def test_arguments_are_packed_byte_for_byte(play: Play) -> None:
     done = play("pictures")
     at = done.output["addresses"]
-    pixels, strides = SHAPE.pixels, SHAPE.logit_strides
+    pixels = SHAPE.pixels
 
     def pointers(*names: str) -> bytes:
         return struct.pack(f"<{len(names)}Q", *(at[name] for name in names))
@@ -101,8 +101,11 @@ def test_arguments_are_packed_byte_for_byte(play: Play) -> None:
         *("seed_index", "seed_count", "masks"),
     )
     expected = {
-        "decode_scores_kernel": pointers("logits", "seediness", "tau_index", "class_id")
-        + struct.pack("<iii4x", pixels, *strides[:2])
+        "decode_scores_kernel": pointers(
+            "foreground", "classes", "seediness", "tau_index", "class_id"
+        )
+        # strides of 1 are part of the kernel
+        + struct.pack("<iiii", pixels, SHAPE.width, pixels, pixels // 4)
         + scratch,
         "group_pixels_kernel": group
         + struct.pack("<iiff", pixels, MAX_INSTANCES, 0.3, 0.5)

@@ -92,7 +92,8 @@ def pictures(folder: Path) -> Any:
         }
         addresses |= {
             "embeddings": slot.network.embeddings.pointer,
-            "logits": slot.network.logits.pointer,
+            "foreground": slot.network.foreground.pointer,
+            "classes": slot.network.classes.pointer,
             "squared_radius": runtime._radius.pointer,
         }
         streams = [s.handle for s in (runtime._upload, runtime._compute, runtime._download)]

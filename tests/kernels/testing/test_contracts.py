@@ -21,7 +21,7 @@ from streamseg.kernels.testing.contracts import check_groups, check_labels, chec
 
 
 def run_all(case: Case) -> tuple[Scores, Groups, np.ndarray, np.ndarray, Labels]:
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     groups = case.group(scores, exclude_claimed=True)
     seeds = groups.seed_index[: groups.count]
     taus = case.taus[scores.tau_index.flat[seeds]]
@@ -57,7 +57,7 @@ def test_the_street_is_found() -> None:
 )
 def test_wrong_scores_are_noticed(field: str, change: Any, promise: str) -> None:
     case = CASES["street"]()
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     wrong = replace(scores, **{field: change(getattr(scores, field))})
     with pytest.raises(AssertionError, match=promise):
         check_scores(case, wrong)
@@ -75,7 +75,7 @@ def test_wrong_scores_are_noticed(field: str, change: Any, promise: str) -> None
 )
 def test_wrong_groups_are_noticed(field: str, change: Any, promise: str) -> None:
     case = replace(CASES["street"](), max_seeds=6)
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     groups = case.group(scores, exclude_claimed=False)
     assert groups.count == 6
     wrong = replace(groups, **{field: change(getattr(groups, field))})
@@ -85,7 +85,7 @@ def test_wrong_groups_are_noticed(field: str, change: Any, promise: str) -> None
 
 def test_claimed_seeds_and_seeds_left_out_are_noticed() -> None:
     case = CASES["street"]()
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     overlapping = case.group(scores, exclude_claimed=False)
     with pytest.raises(AssertionError, match="is a candidate"):
         check_groups(case, scores, overlapping, exclude_claimed=True)
@@ -118,7 +118,7 @@ def test_wrong_labels_are_noticed(field: str, change: Any, promise: str) -> None
 
 def test_a_label_where_a_rival_is_closer_is_noticed() -> None:
     case = CASES["alike"]()
-    scores = decode_scores(case.logits)
+    scores = decode_scores(case.foreground, case.classes)
     groups = case.group(scores, exclude_claimed=False)
     seeds, taus = groups.seed_index[:2], np.full(2, 0.5, np.float32)
     labels = label_pixels(case.embeddings, seeds, taus, height=case.height, width=case.width)
@@ -144,8 +144,8 @@ def test_the_benchmark_prints_a_table_and_json(
 
 
 def test_the_benchmark_refuses_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(logits: np.ndarray) -> Scores:
-        scores = decode_scores(logits)
+    def wrong(*output: np.ndarray) -> Scores:
+        scores = decode_scores(*output)
         return replace(scores, seediness=scores.seediness * np.float32(0.9))
 
     monkeypatch.setattr(bench, "decode_scores", wrong)
