@@ -19,8 +19,8 @@ from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.results import Image
+from streamseg.runtime.base import check_network_image
 from streamseg.runtime.onnx import OnnxRuntime
-from streamseg.runtime.pictures import check_network_picture
 from streamseg.whole_file import replaced
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def quantize_onnx(
         raise InputError("quantization needs pictures to measure activations on, got none")
     reference = OnnxRuntime(source)
     for picture in pictures:
-        check_network_picture(picture, reference.size)
+        check_network_image(picture, reference.size)
 
     class Pictures(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -24,8 +24,7 @@ from typing import Any
 
 from streamseg.errors import MissingExtraError, ModelError
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.grouping.map_shape import MapShape
-from streamseg.grouping.plan import plan_frame
+from streamseg.grouping.plan import MapShape, plan_frame
 from streamseg.kernels.launch import Launch
 from streamseg.release.cubin import read_cubin
 from streamseg.release.kernel_arguments import Signature, kernel_arguments

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.grouping.map_shape import MapShape
-from streamseg.grouping.plan import Block, plan_frame, read_segments
+from streamseg.grouping.plan import Block, MapShape, plan_frame, read_segments
 from streamseg.kernels.decode_scores.triton_impl import plane_strides
 from streamseg.kernels.device_checks import device_radius
 from streamseg.kernels.group_pixels.triton_impl import programs_at_once

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from streamseg.config import ModelConfig, parse_config
 from streamseg.errors import ConfigError, ModelError
-from streamseg.grouping.map_shape import MapShape
+from streamseg.grouping.plan import MapShape
 from streamseg.kernels.launch import Launch
 from streamseg.whole_file import replaced
 

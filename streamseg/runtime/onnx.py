@@ -15,7 +15,7 @@ from streamseg.config import ModelConfig
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, ModelError
 from streamseg.results import Image, NetworkOutput
-from streamseg.runtime.pictures import check_network_picture
+from streamseg.runtime.base import check_network_image
 
 METADATA_KEY = "streamseg"
 """Name of the ONNX metadata entry that holds the model's configuration as JSON."""
@@ -100,7 +100,7 @@ class OnnxRuntime:
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
-        check_network_picture(image, self.size)
+        check_network_image(image, self.size)
         outputs = self._session.run(self._outputs, {"image": image[None]})
         return network_output(dict(zip(self._outputs, outputs, strict=True)), self._classes)
 

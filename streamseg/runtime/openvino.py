@@ -11,6 +11,7 @@ from streamseg.classes import Classes, select_classes
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, MissingExtraError, ModelError
 from streamseg.results import Image, NetworkOutput
+from streamseg.runtime.base import check_network_image
 from streamseg.runtime.onnx import (
     CHANNELS_LAST,
     CLASSES,
@@ -20,7 +21,6 @@ from streamseg.runtime.onnx import (
     configuration,
     network_output,
 )
-from streamseg.runtime.pictures import check_network_picture
 
 try:
     from openvino import Core, InferRequest, Model, __version__
@@ -119,7 +119,7 @@ class OpenVinoRuntime:
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
-        check_network_picture(image, self.size)
+        check_network_image(image, self.size)
         output = self._request(image.shape).infer({"image": image[None]})
         names = (self._embeddings, FOREGROUND, CLASSES)
         return network_output({name: output[name] for name in names}, self._classes)
