@@ -20,13 +20,14 @@ from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.results import Image
 from streamseg.runtime.base import check_network_image
+from streamseg.runtime.model_file import CLASSES, EMBEDDINGS, FOREGROUND
 from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.whole_file import replaced
 
 if TYPE_CHECKING:
     from onnx import GraphProto
 
-OUTPUTS = ("embeddings", "foreground", "classes")
+OUTPUTS = (EMBEDDINGS, FOREGROUND, CLASSES)
 FLOAT_LAYERS = 6
 """Convolutions at the start that stay in float. In EfficientNet-Lite0 these are the ones at stride
 2, whose activations spread widest: they make most of the error of an 8-bit network."""

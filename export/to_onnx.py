@@ -23,13 +23,8 @@ from streamseg.export.precision import Precision, planned
 from streamseg.model.network import Network
 from streamseg.release.parity import TOLERANCES, Tolerance, compare
 from streamseg.results import Image
-from streamseg.runtime.onnx import (
-    CHANNELS_LAST,
-    CLASSES,
-    EMBEDDINGS,
-    FOREGROUND,
-    OnnxRuntime,
-)
+from streamseg.runtime.model_file import CHANNELS_LAST, CLASSES, EMBEDDINGS, FOREGROUND
+from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.runtime.torch_cpu import TorchRuntime
 from streamseg.whole_file import replaced
 

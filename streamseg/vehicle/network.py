@@ -10,7 +10,7 @@ from streamseg.release.manifest import Manifest
 from streamseg.release.tensorrt_module import ICudaEngine
 from streamseg.results import Image, NetworkOutput
 from streamseg.runtime.base import check_network_image
-from streamseg.runtime.onnx import CHANNELS_LAST, CLASSES, FOREGROUND
+from streamseg.runtime.model_file import CHANNELS_LAST, CLASSES, FOREGROUND
 from streamseg.vehicle.cuda import Device, Stream
 
 
