@@ -53,8 +53,7 @@ def release_launches(shape: MapShape, max_instances: int) -> list[Launch]:
             plan = plan_frame(
                 shape, config, height=height, width=width, most_programs=most_programs
             )
-            for step in plan.steps:
-                launch = step.launch
+            for launch in plan.launches:
                 key = (launch.kernel, launch.warps, *launch.constants.items())
                 found.setdefault(key, launch)
     return list(found.values())

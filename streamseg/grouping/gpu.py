@@ -100,8 +100,8 @@ class DeviceGrouper:
         self._cleared.zero_()
         outputs = {"embeddings": embeddings, "foreground": foreground, "classes": classes}
         arrays = {**self._arrays, **outputs}
-        for step in self._plan.steps:
-            start(step.launch, **{name: arrays[array] for name, array in step.arrays.items()})
+        for launch in self._plan.launches:
+            start(launch, **{name: arrays[name] for name in launch.pointers})
 
     def read(self, results: Tensor) -> Segments:
         """What a copy of ``results`` in host memory means; the label map is not copied again."""

@@ -38,7 +38,7 @@ class KernelFile:
     """A compiled kernel."""
 
     kernel: str
-    """A key of ``streamseg.kernels.pointers.POINTERS``."""
+    """``Launch.kernel`` of those that it serves."""
     architecture: int
     """87 for sm_87."""
     path: str
