@@ -7,17 +7,18 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from streamseg.array_frame import frame_of_array
 from streamseg.closing import Closing
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
-from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, propose
+from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig
+from streamseg.grouping.proposals import propose
 from streamseg.results import (
     Frame,
     FrameResult,
     Image,
     NetworkOutput,
     Proposals,
+    frame_of_array,
 )
 from streamseg.runtime.base import GroupingRuntime, Runtime
 from streamseg.streaming.aio import results_in_thread
