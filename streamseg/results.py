@@ -142,7 +142,7 @@ class Proposals:
         return len(self.class_id)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Instance:
     """One object in one frame."""
 
@@ -165,12 +165,20 @@ class Instance:
     """The pixel that the mask was grown from."""
     tau: float
     """Similarity threshold of the mask."""
-    embedding: NDArray[np.float32] = field(repr=False)
+    embedding: NDArray[np.float32]
     """[D], mean embedding of its pixels."""
-    label: int = field(repr=False)
+    label: int
     """Value of this instance in ``label_map``."""
-    label_map: NDArray[np.uint16] = field(repr=False)
+    label_map: NDArray[np.uint16]
     """[H, W], shared by all instances of the frame."""
+
+    def __repr__(self) -> str:
+        """What it is and where, and the shape of its mask."""
+        return (
+            f"Instance(name={self.name!r}, score={self.score:.2f}, box={self.box}, "
+            f"area_px={self.area_px}, is_confirmed={self.is_confirmed}, "
+            f"mask=bool {list(self.label_map.shape)})"
+        )
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -189,12 +197,12 @@ class Instance:
         return encode(self.label_map, [self.label])[0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FrameResult:
     """All that streamseg says about one frame."""
 
-    frame: Frame = field(repr=False)
-    label_map: NDArray[np.uint16] = field(repr=False)
+    frame: Frame
+    label_map: NDArray[np.uint16]
     """[H, W]: 0 background, k is ``instances[k-1]``."""
     instances: tuple[Instance, ...]
     dropped: int
@@ -207,6 +215,15 @@ class FrameResult:
     """What the frame is from, passwords masked; empty for a picture in memory."""
     source_index: int = 0
     """Place of the source among those of the stream, from 0."""
+
+    def __repr__(self) -> str:
+        """Which frame of which source, who is in it, and the shape of its label map."""
+        names = ", ".join(instance.name for instance in self.instances)
+        return (
+            f"FrameResult(source={self.source!r}, index={self.index}, "
+            f"pts_seconds={self.pts_seconds:.3f}, instances=({names}), dropped={self.dropped}, "
+            f"latency_ms={self.latency_ms:.1f}, label_map=uint16 {list(self.label_map.shape)})"
+        )
 
     @property
     def index(self) -> int:

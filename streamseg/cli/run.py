@@ -206,7 +206,7 @@ def process(
     try:
         with outputs, frame_progress(expected, summary) as show, results:
             if results.opened is not None:
-                outputs.open_for(results.opened)
+                outputs.open(0, results.opened)
             try:
                 for result in islice(results, frames):
                     outputs.write(result)
