@@ -20,7 +20,9 @@ parser.add_argument("clip", help="video to try the new model on")
 parser.add_argument("--init", default="nano", help="weights to start from")
 parser.add_argument("--steps", default="1000")
 parser.add_argument("--out", type=Path, default=Path("runs/mine"))
-parser.add_argument("--set", action="append", default=[], help="more settings, as train.batch_size=4")
+parser.add_argument(
+    "--set", action="append", default=[], help="more settings, as train.batch_size=4"
+)
 arguments = parser.parse_args()
 
 run, model = arguments.out, arguments.out / "model.onnx"

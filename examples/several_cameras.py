@@ -14,7 +14,7 @@ import streamseg
 
 def report(event: streamseg.StreamEvent) -> None:
     """Print a change of a camera's state; called in the thread of the camera."""
-    print(f"{event.source}: {event.state} {event.reason}")
+    print(event.source, event.state, event.reason)
 
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

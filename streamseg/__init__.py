@@ -5,6 +5,8 @@
 ...     print(frame.pts_seconds, [(i.name, i.score, i.box) for i in frame.instances])
 """
 
+from importlib.metadata import version
+
 from streamseg.errors import (
     ConfigError,
     DataError,
@@ -46,4 +48,4 @@ __all__ = [
     "load",
     "stream",
 ]
-__version__ = "0.1.0"
+__version__ = version("streamseg")

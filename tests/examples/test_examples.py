@@ -84,7 +84,7 @@ def test_several_cameras(model: Path, tmp_path: Path) -> None:
 
 def test_count_in_zone(model: Path, tmp_path: Path) -> None:
     pytest.importorskip("supervision")
-    zone = "0 0 320 0 320 180 0 180".split()
+    zone = ["0", "0", "320", "0", "320", "180", "0", "180"]
     printed = run("count_in_zone.py", CLIP, "--zone", *zone, "--model", model, folder=tmp_path)
     assert "car-1 enters" in printed and "car: " in printed
     assert printed.count("car-1 enters") == 1

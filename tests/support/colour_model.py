@@ -18,7 +18,9 @@ def write_colour_model(path: Path) -> Path:
 
     def pool(side: int, name: str) -> onnx.NodeProto:
         window = [side, side]
-        return helper.make_node("AveragePool", ["planes"], [name], kernel_shape=window, strides=window)
+        return helper.make_node(
+            "AveragePool", ["planes"], [name], kernel_shape=window, strides=window
+        )
 
     def node(kind: str, inputs: str, output: str, **attributes: int) -> onnx.NodeProto:
         return helper.make_node(kind, inputs.split(), output.split(), **attributes)
