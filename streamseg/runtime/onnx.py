@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.classes import Classes, select_classes
+from streamseg.classes import Classes
 from streamseg.config import ModelConfig
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, ModelError
@@ -71,8 +70,7 @@ class OnnxRuntime:
             raise ModelError(f"{path} is not an ONNX model that can be run: {error}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         config = configuration(metadata.get(METADATA_KEY), path)
-        selected, self._classes = select_classes(config.class_names, classes)
-        self.config = replace(config, class_names=selected)
+        self.config, self._classes = config.select(classes)
         shape = self._session.get_inputs()[0].shape
         self.size: tuple[int, int] | None = None
         """Width and height in pixels of the only pictures that the file takes."""
@@ -103,6 +101,9 @@ class OnnxRuntime:
         check_network_picture(image, self.size)
         outputs = self._session.run(self._outputs, {"image": image[None]})
         return network_output(dict(zip(self._outputs, outputs, strict=True)), self._classes)
+
+    def close(self) -> None:
+        """No-op: nothing is held on a device."""
 
 
 def configuration(metadata: str | None, path: Path) -> ModelConfig:
