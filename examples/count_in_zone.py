@@ -41,5 +41,5 @@ with streamseg.load(arguments.model) as segmenter:
 for class_name, count in Counter(entered.values()).most_common():
     print(f"{class_name}: {count}")
 if result is not None:
-    picture = sv.draw_polygon(streamseg.draw(result), corners, sv.Color.WHITE)
-    Image.fromarray(picture).save("zone.png")
+    annotated = sv.draw_polygon(streamseg.draw(result), corners, sv.Color.WHITE)
+    Image.fromarray(annotated).save("zone.png")
