@@ -113,7 +113,14 @@ def test_fine_tune(tmp_path: Path) -> None:
     for split in ("train", "val"):
         write_voc(data, {f"{split}{n}": (objects, 7 * objects) for n in range(2)}, split)
     small = ["--set", "train.crop_sizes=[64]", "--set", "train.batch_size=2"]
-    arguments = [data, "test-pattern:96x64?frames=3", "--init", weights, "--steps", "2"]
+    arguments: list[str | Path] = [
+        data,
+        "test-pattern:96x64?frames=3",
+        "--init",
+        weights,
+        "--steps",
+        "2",
+    ]
     assert "confirmed objects: " in run("fine_tune.py", *arguments, *small, folder=tmp_path)
     for file in ("runs/mine/model.onnx", "runs/mine/report/report.html", "mine.mp4"):
         assert (tmp_path / file).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
@@ -22,7 +23,7 @@ def write_colour_model(path: Path) -> Path:
             "AveragePool", ["planes"], [name], kernel_shape=window, strides=window
         )
 
-    def node(kind: str, inputs: str, output: str, **attributes: int) -> onnx.NodeProto:
+    def node(kind: str, inputs: str, output: str, **attributes: Any) -> onnx.NodeProto:
         return helper.make_node(kind, inputs.split(), output.split(), **attributes)
 
     nodes = [
