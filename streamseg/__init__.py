@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from streamseg.errors import (
@@ -63,7 +64,7 @@ __all__ = [
     "stream",
     "to_supervision",
 ]
-__version__ = "0.1.0"
+__version__ = version("streamseg")
 
 _LAZY = {
     "draw": "drawing.overlay",

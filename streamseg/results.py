@@ -16,6 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.errors import InputError
+
 Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 Box: TypeAlias = tuple[int, int, int, int]
 
@@ -46,6 +48,36 @@ class Frame:
     def image(self) -> Image:
         """The picture at its own size, RGB uint8 [H, W, 3]; converted on first use."""
         return self.render(self.width, self.height)
+
+
+def frame_of_array(image: Image) -> Frame:
+    """Wrap a picture that a caller holds.
+
+    Raises:
+        InputError: not RGB uint8 [H, W, 3], or without pixels.
+    """
+    if not isinstance(image, np.ndarray):
+        raise InputError(
+            f"image must be a numpy array, got {type(image).__name__}; "
+            f"for files and cameras use stream()"
+        )
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise InputError(
+            f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
+        )
+
+    def render(width: int, height: int) -> Image:
+        if (height, width) == image.shape[:2]:
+            return np.ascontiguousarray(image)
+        from PIL import Image as PillowImage
+
+        resized = PillowImage.fromarray(image).resize(
+            (width, height), PillowImage.Resampling.BILINEAR
+        )
+        return np.asarray(resized)
+
+    height, width = image.shape[:2]
+    return Frame(index=0, pts_seconds=0.0, height=height, width=width, render=render)
 
 
 @dataclass(frozen=True, eq=False)

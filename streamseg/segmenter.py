@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from streamseg.array_frame import frame_of_array
 from streamseg.closing import Closing
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
-from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, one_blas_thread, propose
-from streamseg.results import Frame, FrameResult, Image, NetworkOutput, Proposals
+from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, one_blas_thread
+from streamseg.grouping.proposals import propose
+from streamseg.results import Frame, FrameResult, Image, NetworkOutput, Proposals, frame_of_array
 from streamseg.runtime.base import Pending, Runtime
 from streamseg.streaming.aio import results_in_thread
 from streamseg.streaming.pipeline import (

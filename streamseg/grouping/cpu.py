@@ -1,4 +1,4 @@
-"""Network output → disjoint instances (streaming) or overlapping proposals (the paper's)."""
+"""Network output → disjoint instances, as a stream wants them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from streamseg.errors import ConfigError, InputError
-from streamseg.grouping.proposals import seed_masks
+from streamseg.errors import ConfigError
 from streamseg.kernels import (
     Groups,
     Scores,
@@ -22,7 +21,7 @@ from streamseg.kernels import (
     group_pixels,
     label_pixels,
 )
-from streamseg.results import NetworkOutput, Proposals, Segments
+from streamseg.results import NetworkOutput, Segments
 
 PAPER_ALPHA: Final = 0.3
 """Weight of a seed's distance from the seeds before that the paper found best (Table 2)."""
@@ -82,7 +81,7 @@ def find_segments(
         InputError: the output holds NaN or infinity.
     """
     thresholds = np.asarray(taus, np.float32)
-    scores, groups = _pick_seeds(
+    scores, groups = pick_seeds(
         output,
         thresholds,
         alpha=config.alpha,
@@ -142,59 +141,7 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return limiter
 
 
-def propose(
-    output: NetworkOutput,
-    taus: Sequence[float],
-    *,
-    max_seeds: int,
-    height: int,
-    width: int,
-    alpha: float = PAPER_ALPHA,
-) -> Proposals:
-    """Overlapping proposals as in the paper: greedy seeds, each with its whole mask.
-
-    Args:
-        output: of the network, for a picture of height×width.
-        taus: T similarity thresholds of the network.
-        max_seeds: K, number of proposals wanted; about 100 cover nearly every object.
-        height: of the picture in pixels.
-        width: of the picture in pixels.
-        alpha: weight of a seed's distance from the seeds before, equation (4), 0 or more; at 0
-            seeds come by seediness alone.
-
-    Returns:
-        Proposals by falling score; masks from similarity interpolated to the picture's size.
-
-    Raises:
-        InputError: the output holds NaN or infinity, or ``alpha`` is negative.
-    """
-    if alpha < 0:
-        raise InputError(f"alpha must be 0 or more, got {alpha}")
-    thresholds = np.asarray(taus, np.float32)
-    scores, groups = _pick_seeds(
-        output,
-        thresholds,
-        # of the smallest float any multiple of a logarithm rounds away beside log S
-        alpha=max(alpha, float(np.finfo(np.float32).tiny)),
-        max_seeds=max_seeds,
-        min_seediness=0.0,
-        exclude_claimed=False,
-    )
-    seeds = groups.seed_index[: groups.count]
-    pick = np.argsort(-scores.seediness.flat[seeds], kind="stable")
-    seeds = seeds[pick]
-    tau = thresholds[scores.tau_index.flat[seeds]]
-    return Proposals(
-        masks=seed_masks(output.embeddings, seeds, tau, height=height, width=width),
-        class_id=scores.class_id.flat[seeds].astype(np.int64),
-        score=scores.seediness.flat[seeds],
-        pick=pick,
-        seed_yx=frame_position(seeds, output.foreground.shape[1:], height, width),
-        tau=tau,
-    )
-
-
-def _pick_seeds(
+def pick_seeds(
     output: NetworkOutput,
     thresholds: NDArray[np.float32],
     *,

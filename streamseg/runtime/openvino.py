@@ -10,16 +10,13 @@ from streamseg.classes import Classes
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, MissingExtraError, ModelError
 from streamseg.results import Image, NetworkOutput
-from streamseg.runtime.onnx import (
-    CHANNELS_LAST,
-    CLASSES,
-    EMBEDDINGS,
-    FOREGROUND,
+from streamseg.runtime.base import check_network_image
+from streamseg.runtime.model_file import (
     METADATA_KEY,
     configuration,
     network_output,
+    output_names,
 )
-from streamseg.runtime.pictures import check_network_picture
 
 try:
     from openvino import Core, InferRequest, Model, __version__
@@ -95,8 +92,9 @@ class OpenVinoRuntime:
         """Width and height in pixels of the only pictures that the file takes."""
         if shape.is_static:
             self.size = shape[2].get_length(), shape[1].get_length()
-        names = {name for output in self._model.outputs for name in output.names}
-        self._embeddings = CHANNELS_LAST if CHANNELS_LAST in names else EMBEDDINGS
+        self._outputs = output_names(
+            name for output in self._model.outputs for name in output.names
+        )
         self._requests: OrderedDict[tuple[int, ...], InferRequest] = OrderedDict()
         self._for_all_sizes: InferRequest | None = None
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
@@ -117,10 +115,9 @@ class OpenVinoRuntime:
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
-        check_network_picture(image, self.size)
+        check_network_image(image, self.size)
         output = self._request(image.shape).infer({"image": image[None]})
-        names = (self._embeddings, FOREGROUND, CLASSES)
-        return network_output({name: output[name] for name in names}, self._classes)
+        return network_output({name: output[name] for name in self._outputs}, self._classes)
 
     def close(self) -> None:
         """No-op: nothing is held on a device."""
