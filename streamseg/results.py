@@ -39,8 +39,7 @@ class Frame:
     captured_at: float = field(default_factory=time.monotonic, repr=False)
     """When it reached this machine, not yet decoded, in seconds on ``time.monotonic``'s clock."""
     picture_name: str | None = field(default=None, repr=False)
-    """Name of the picture's file without suffix; None where two of the source share a name, and
-    for video."""
+    """File name without suffix; None for video, and where two of the source share a name."""
     picture_number: int | None = field(default=None, repr=False)
     """``picture_name`` as a number; None unless all of the source are different numbers."""
 
@@ -129,27 +128,6 @@ class Segments:
         """Number of instances M."""
         return len(self.class_id)
 
-    def select(self, kept: NDArray[np.bool_]) -> Segments:
-        """Only those instances, in their order, with labels renumbered from 1.
-
-        Args:
-            kept: [M], whether to keep each.
-        """
-        if kept.all():
-            return self
-        new_label = np.zeros(len(self) + 1, np.uint16)
-        new_label[1:][kept] = np.arange(1, kept.sum() + 1)
-        return Segments(
-            label_map=new_label[self.label_map],
-            class_id=self.class_id[kept],
-            score=self.score[kept],
-            box=self.box[kept],
-            area_px=self.area_px[kept],
-            seed_yx=self.seed_yx[kept],
-            tau=self.tau[kept],
-            embedding=self.embedding[kept],
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
@@ -186,8 +164,7 @@ class Instance:
     track_id: int
     """Unique within the stream over all classes, from 1."""
     is_confirmed: bool
-    """Whether it is sure by now, by its score or by how long it has been followed, that this is
-    no flicker; once true it stays so for the track."""
+    """Whether score or time show that it is no flicker; once true it stays so for the track."""
     score: float
     """Confidence 0..1."""
     box: Box
