@@ -125,7 +125,7 @@ def watched(phases: Phases) -> Iterator[None]:
     def network(*arguments: Any) -> tuple[Tensor, ...]:
         outputs: tuple[Tensor, ...] = phases.timed(forward, NETWORK)(*arguments)
         for output in outputs:  # runs when the losses have given this output its whole gradient
-            output.register_hook(lambda gradient: phases.enter(f"{NETWORK}, backward"))
+            output.register_hook(lambda _: phases.enter(f"{NETWORK}, backward"))
         return outputs
 
     timed: dict[str, Any] = {

@@ -54,9 +54,9 @@ def test_train_leaves_a_model_that_eval_can_score(
     assert list((run / "tensorboard").glob("events.*"))
     # a run goes on with its own numbers
     assert main([*train, "--steps", "3"]) == 0
-    whole = read_toml(run / "config.toml")
-    assert {"steps": 3, "batch_size": 2, "crop_sizes": [64]}.items() <= whole["train"].items()
-    assert whole["model"]["embedding_dim"] == 8
+    numbers = read_toml(run / "config.toml")
+    assert {"steps": 3, "batch_size": 2, "crop_sizes": [64]}.items() <= numbers["train"].items()
+    assert numbers["model"]["embedding_dim"] == 8
     assert main([*train, "--steps", "1"]) == 1
     assert "has done 3 steps already" in capsys.readouterr().err
     assert main([*train, "--set", "model.embedding_dim=9"]) == 1

@@ -475,6 +475,7 @@ def test_a_stream_is_an_iterator_and_a_context_manager(segmenter: Segmenter) -> 
     with segmenter.stream(pattern(3)) as stream:
         assert isinstance(stream, Stream)
         assert iter(stream) is stream
-        assert stream.opened is not None and stream.opened.frame_count == 3
+        assert stream.opened is not None
+        assert stream.opened.frame_count == 3
         assert len(list(stream)) == 3
     assert segmenter.stream([pattern(3)]).opened is None
