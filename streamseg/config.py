@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
-from streamseg.classes import COCO_CLASSES
+from streamseg.classes import COCO_CLASSES, Classes, select_classes
 from streamseg.errors import ConfigError, InputError
 from streamseg.parsing import parse_json
 
@@ -43,6 +43,9 @@ class ModelConfig:
     """Similarity thresholds, one classifier each, rising."""
     class_names: tuple[str, ...] = COCO_CLASSES
     """Class k is ``class_names[k-1]``; 0 is background."""
+    score_thresholds: tuple[float, ...] = ()
+    """Least score, 0..1, of an instance of each class, in the order of ``class_names``; empty if
+    the model has no thresholds of its own."""
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     """RGB, in grey levels 0..255; part of the exported graph."""
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
@@ -69,6 +72,14 @@ class ModelConfig:
             raise ConfigError(f"taus must rise, got {self.taus}")
         if isinstance(self.class_names, str) or not self.class_names:
             raise ConfigError(f"class_names must name at least one class, got {self.class_names!r}")
+        thresholds = self.score_thresholds
+        if thresholds and len(thresholds) != len(self.class_names):
+            raise ConfigError(
+                f"score_thresholds must be {len(self.class_names)}, one for each class, "
+                f"got {len(thresholds)}"
+            )
+        if any(not 0 <= threshold <= 1 for threshold in thresholds):
+            raise ConfigError(f"score_thresholds must lie between 0 and 1, got {thresholds}")
         for name in ("pixel_mean", "pixel_std"):
             values = getattr(self, name)
             if len(values) != 3 or not all(math.isfinite(value) for value in values):
@@ -108,6 +119,23 @@ class ModelConfig:
             raise InputError(f"a picture has at least one pixel, got {width}x{height}")
         columns, rows = _grid(self.max_pixels // SIZE_MULTIPLE**2, width, height)
         return columns * SIZE_MULTIPLE, rows * SIZE_MULTIPLE
+
+    def select(self, classes: Classes | None) -> tuple[ModelConfig, list[int]]:
+        """The configuration for some of the classes.
+
+        Args:
+            classes: see ``select_classes``; all if None.
+
+        Returns:
+            With ``class_names`` as asked for and their ``score_thresholds``, and the position of
+            each among the classes of this one.
+
+        Raises:
+            ConfigError: see ``select_classes``.
+        """
+        names, rows = select_classes(self.class_names, classes)
+        thresholds = tuple(self.score_thresholds[row] for row in rows if self.score_thresholds)
+        return replace(self, class_names=names, score_thresholds=thresholds), rows
 
     def to_json(self) -> str:
         """The configuration as one line of JSON."""

@@ -129,6 +129,27 @@ class Segments:
         """Number of instances M."""
         return len(self.class_id)
 
+    def select(self, kept: NDArray[np.bool_]) -> Segments:
+        """Only those instances, in their order, with labels renumbered from 1.
+
+        Args:
+            kept: [M], whether to keep each.
+        """
+        if kept.all():
+            return self
+        new_label = np.zeros(len(self) + 1, np.uint16)
+        new_label[1:][kept] = np.arange(1, kept.sum() + 1)
+        return Segments(
+            label_map=new_label[self.label_map],
+            class_id=self.class_id[kept],
+            score=self.score[kept],
+            box=self.box[kept],
+            area_px=self.area_px[kept],
+            seed_yx=self.seed_yx[kept],
+            tau=self.tau[kept],
+            embedding=self.embedding[kept],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
@@ -153,7 +174,7 @@ class Proposals:
         return len(self.class_id)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Instance:
     """One object in one frame."""
 
@@ -176,12 +197,20 @@ class Instance:
     """The pixel that the mask was grown from."""
     tau: float
     """Similarity threshold of the mask."""
-    embedding: NDArray[np.float32] = field(repr=False)
+    embedding: NDArray[np.float32]
     """[D], mean embedding of its pixels."""
-    label: int = field(repr=False)
+    label: int
     """Value of this instance in ``label_map``."""
-    label_map: NDArray[np.uint16] = field(repr=False)
+    label_map: NDArray[np.uint16]
     """[H, W], shared by all instances of the frame."""
+
+    def __repr__(self) -> str:
+        """What it is and where, and the shape of its mask."""
+        return (
+            f"Instance(name={self.name!r}, score={self.score:.2f}, box={self.box}, "
+            f"area_px={self.area_px}, is_confirmed={self.is_confirmed}, "
+            f"mask=bool {list(self.label_map.shape)})"
+        )
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -200,12 +229,12 @@ class Instance:
         return encode(self.label_map, [self.label])[0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FrameResult:
     """All that streamseg says about one frame."""
 
-    frame: Frame = field(repr=False)
-    label_map: NDArray[np.uint16] = field(repr=False)
+    frame: Frame
+    label_map: NDArray[np.uint16]
     """[H, W]: 0 background, k is ``instances[k-1]``."""
     instances: tuple[Instance, ...]
     dropped: int
@@ -218,6 +247,15 @@ class FrameResult:
     """What the frame is from, passwords masked; empty for a picture in memory."""
     source_index: int = 0
     """Place of the source among those of the stream, from 0."""
+
+    def __repr__(self) -> str:
+        """Which frame of which source, who is in it, and the shape of its label map."""
+        names = ", ".join(instance.name for instance in self.instances)
+        return (
+            f"FrameResult(source={self.source!r}, index={self.index}, "
+            f"pts_seconds={self.pts_seconds:.3f}, instances=({names}), dropped={self.dropped}, "
+            f"latency_ms={self.latency_ms:.1f}, label_map=uint16 {list(self.label_map.shape)})"
+        )
 
     @property
     def index(self) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from streamseg.errors import ConfigError
 from streamseg.kernels import (
@@ -95,21 +98,47 @@ def find_segments(
     tau = thresholds[scores.tau_index.flat[seeds]]
     labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
 
-    kept = labels.area_px >= max(1, config.min_area * height * width)
-    new_label = np.zeros(len(seeds) + 1, np.uint16)
-    new_label[1:][kept] = np.arange(1, kept.sum() + 1)
-    label_map = labels.label_map if kept.all() else new_label[labels.label_map]
-    seeds = seeds[kept]
-    return Segments(
-        label_map=label_map,
+    found = Segments(
+        label_map=labels.label_map,
         class_id=scores.class_id.flat[seeds].astype(np.int64),
         score=scores.seediness.flat[seeds],
-        box=labels.box[kept],
-        area_px=labels.area_px[kept],
+        box=labels.box,
+        area_px=labels.area_px,
         seed_yx=frame_position(seeds, output.foreground.shape[1:], height, width),
-        tau=tau[kept],
-        embedding=labels.embedding[kept],
+        tau=tau,
+        embedding=labels.embedding,
     )
+    return found.select(labels.area_px >= max(1, config.min_area * height * width))
+
+
+def drop_unlikely(segments: Segments, thresholds: Sequence[float]) -> Segments:
+    """Drop the instances whose score is below the threshold of their class.
+
+    Args:
+        segments: M instances, of the CPU or of a device.
+        thresholds: C scores, one for each class; empty if nothing is dropped.
+
+    Returns:
+        The others, their labels renumbered without gaps.
+    """
+    if not thresholds:
+        return segments
+    of_class = np.asarray(thresholds, np.float32)[segments.class_id - 1]
+    return segments.select(segments.score >= of_class)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Compute numpy's matrix products in one thread.
+
+    Threads of a BLAS spin after each product, and take the cores from the network.
+    """
+    limiter: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limiter
 
 
 def pick_seeds(

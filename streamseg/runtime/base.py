@@ -35,12 +35,16 @@ class Runtime(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Free what it holds on a device; closing again does nothing."""
+        ...
+
 
 class Pending(Protocol):
-    """A picture that a device is at work on."""
+    """A frame that was submitted."""
 
     def fetch(self) -> tuple[Segments, float, float]:
-        """Wait for the device.
+        """Wait for its instances.
 
         Returns:
             The instances, and the milliseconds that the network and the grouping took.
@@ -50,21 +54,17 @@ class Pending(Protocol):
 
 @runtime_checkable
 class GroupingRuntime(Runtime, Protocol):
-    """A runtime that also groups, on its own device, while the next picture is made ready."""
+    """A runtime that also groups, on its own device, while the next image is prepared."""
 
     def submit(self, image: Image, grouping: GroupingConfig, *, height: int, width: int) -> Pending:
-        """Start with a picture and return at once; at most two may be under way.
+        """Start with an image and return at once; at most two may be in flight.
 
         Args:
             image: as for ``run``.
             grouping: which instances are kept.
-            height: of the frame that the picture was made of, in pixels.
+            height: of the frame that the image was made of, in pixels.
             width: of it.
         """
-        ...
-
-    def close(self) -> None:
-        """Give back what it holds on the device; closing again does nothing."""
         ...
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from streamseg.classes import Classes, select_classes
+from streamseg.classes import Classes
 from streamseg.cores import usable_cores
 from streamseg.errors import ModelError
 from streamseg.results import Image, NetworkOutput
@@ -64,8 +63,7 @@ class OnnxRuntime:
             raise ModelError(f"{path} is not an ONNX model that can be run: {error}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         config = configuration(metadata.get(METADATA_KEY), path)
-        selected, self._classes = select_classes(config.class_names, classes)
-        self.config = replace(config, class_names=selected)
+        self.config, self._classes = config.select(classes)
         shape = self._session.get_inputs()[0].shape
         self.size: tuple[int, int] | None = None
         """Width and height in pixels of the only pictures that the file takes."""
@@ -91,3 +89,6 @@ class OnnxRuntime:
         check_network_image(image, self.size)
         outputs = self._session.run(self._outputs, {"image": image[None]})
         return network_output(dict(zip(self._outputs, outputs, strict=True)), self._classes)
+
+    def close(self) -> None:
+        """No-op: nothing is held on a device."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from streamseg.classes import Classes, select_classes
+from streamseg.classes import Classes
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, MissingExtraError, ModelError
 from streamseg.results import Image, NetworkOutput
@@ -81,8 +80,7 @@ class OpenVinoRuntime:
         place = [METADATA, METADATA_KEY]
         metadata = self._model.get_rt_info(place).value if self._model.has_rt_info(place) else None
         config = configuration(metadata, path)
-        selected, self._classes = select_classes(config.class_names, classes)
-        self.config = replace(config, class_names=selected)
+        self.config, self._classes = config.select(classes)
         self._options = {
             "INFERENCE_NUM_THREADS": threads or usable_cores(),
             "INFERENCE_PRECISION_HINT": precision or able[0],
@@ -120,6 +118,9 @@ class OpenVinoRuntime:
         check_network_image(image, self.size)
         output = self._request(image.shape).infer({"image": image[None]})
         return network_output({name: output[name] for name in self._outputs}, self._classes)
+
+    def close(self) -> None:
+        """No-op: nothing is held on a device."""
 
     def _request(self, shape: tuple[int, ...]) -> InferRequest:
         """The network for pictures [H, W, 3]: compiled for them, or for all sizes."""

@@ -32,3 +32,6 @@ class TorchRuntime:
         with torch.inference_mode():
             outputs = self._network.output(pixels)
         return NetworkOutput(*(output[0].contiguous().numpy() for output in outputs))
+
+    def close(self) -> None:
+        """No-op: nothing is held on a device."""

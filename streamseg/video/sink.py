@@ -90,12 +90,8 @@ class VideoSink(Completing):
             InputError: width, height, time base or rate is not above 0.
         """
         self.path = Path(path)
-        options = _OPTIONS_BY_SUFFIX.get(self.path.suffix.lower())
-        if options is None:
-            known = ", ".join(_OPTIONS_BY_SUFFIX)
-            raise SinkError(f"cannot write {self.path}: the name must end in one of {known}")
-        if not self.path.parent.is_dir():
-            raise SinkError(f"cannot write {self.path}: there is no folder {self.path.parent}")
+        check_video_path(self.path)
+        options = _OPTIONS_BY_SUFFIX[self.path.suffix.lower()]
         if sound_of and self.path.exists() and self.path.samefile(sound_of):
             raise SinkError(f"cannot write {self.path}: it is the source itself; name another")
         if rate is None:
@@ -222,6 +218,15 @@ class VideoSink(Completing):
                 # Only the last one's is used: the others last until the next picture.
                 packet.duration = self._nominal_duration
                 container.mux(packet)
+
+
+def check_video_path(path: Path) -> None:
+    """Raise ``SinkError`` for an unknown suffix, or a folder that does not exist."""
+    if path.suffix.lower() not in _OPTIONS_BY_SUFFIX:
+        known = ", ".join(_OPTIONS_BY_SUFFIX)
+        raise SinkError(f"cannot write {path}: the name must end in one of {known}")
+    if not path.parent.is_dir():
+        raise SinkError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 def _add_stream(
