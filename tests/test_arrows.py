@@ -20,7 +20,7 @@ ALLOWED = {
     "datasets": "",
     "grouping": "kernels",
     "drawing": "kernels",
-    "formats": "drawing",
+    "formats": "drawing video",
     "model": "datasets",
     "runtime": "grouping model",
     "release": "grouping kernels runtime",

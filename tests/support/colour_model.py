@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from streamseg.config import ModelConfig
-from streamseg.runtime.onnx import METADATA_KEY
+from streamseg.runtime.model_file import METADATA_KEY
 
 CONFIG = ModelConfig(embedding_dim=3, class_names=("car", "person"))
 
