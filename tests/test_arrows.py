@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -13,27 +14,20 @@ import streamseg
 
 ROOT = Path(streamseg.__file__).parent
 
-ALLOWED = {
-    "kernels": "",
-    "video": "",
-    "tracking": "",
-    "datasets": "",
-    "grouping": "kernels",
-    "drawing": "kernels",
-    "formats": "drawing video",
-    "model": "datasets",
-    "runtime": "grouping model",
-    "release": "grouping kernels runtime",
-    "vehicle": "grouping kernels release runtime",
-    "export": "grouping kernels model release runtime",
-    "streaming": "grouping runtime tracking video",
-    "segmenter": "grouping runtime streaming tracking video",
-    "loading": "grouping runtime segmenter streaming vehicle video",
-    "evaluate": "datasets drawing grouping segmenter",
-    "train": "datasets drawing export kernels model release runtime segmenter",
+
+def table() -> dict[str, frozenset[str]]:
+    """Folder → the folders that it may import, as ARCHITECTURE.md says."""
+    text = (ROOT.parent / "ARCHITECTURE.md").read_text("utf-8").split("| may import |", 1)[1]
+    rows = re.findall(r"^\| `(\w+)` \|.*\|(.*)\|$", text, re.MULTILINE)
+    return {folder: frozenset(re.findall(r"`(\w+)`", imports)) for folder, imports in rows}
+
+
+JOINING = {
+    "segmenter": frozenset({"grouping", "runtime", "streaming", "tracking", "video"}),
+    "loading": frozenset({"grouping", "runtime", "segmenter", "streaming", "vehicle", "video"}),
 }
-"""The folders, and modules of the root, that each may import; the command line may import all."""
-FOUNDATION = {"rle": "kernels"} | dict.fromkeys(
+"""Modules of the root that join folders."""
+FOUNDATION: dict[str, frozenset[str]] = {"rle": frozenset({"kernels"})} | dict.fromkeys(
     (
         "classes",
         "closing",
@@ -45,7 +39,7 @@ FOUNDATION = {"rle": "kernels"} | dict.fromkeys(
         "results",
         "whole_file",
     ),
-    "",
+    frozenset(),
 )
 """Modules of the root that everyone may import; besides each other they import only this."""
 
@@ -90,18 +84,20 @@ def test_no_file_imports_itself_through_others() -> None:
     TopologicalSorter(IMPORTS).prepare()  # raises CycleError, which names the circle
 
 
+def test_the_table_has_every_folder() -> None:
+    top = {folder(module) for module in MODULES}
+    assert {name for name in top if (ROOT / name).is_dir()} == set(table())
+    assert top == {*table(), *JOINING, *FOUNDATION, "__init__"}
+
+
 def test_no_folder_imports_itself_through_others() -> None:
-    TopologicalSorter(
-        {name: {*FOUNDATION, *allowed.split()} for name, allowed in ALLOWED.items()}
-    ).prepare()
+    allowed = table() | JOINING | FOUNDATION
+    TopologicalSorter({name: {*FOUNDATION, *allowed[name]} for name in table() | JOINING}).prepare()
 
 
-@pytest.mark.parametrize("name", sorted({folder(module) for module in MODULES}))
+@pytest.mark.parametrize("name", sorted({*table(), *JOINING, *FOUNDATION} - {"cli"}))
 def test_a_folder_imports_only_what_it_may(name: str) -> None:
-    if name in ("cli", "__init__"):
-        return
-    everyone = {name, *FOUNDATION}
-    allowed = everyone | set((ALLOWED | FOUNDATION)[name].split())
+    allowed = {name, *FOUNDATION, *(table() | JOINING | FOUNDATION)[name]}
     found = {
         f"{module} imports {other}"
         for module, others in IMPORTS.items()
