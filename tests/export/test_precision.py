@@ -39,8 +39,8 @@ def test_no_batch_norm_is_left_and_the_results_stay(small_network: Network) -> N
     folded = planned(small_network, "fp32")
     assert norms(folded) == 0
     with torch.no_grad():
-        exact = deepcopy(small_network).eval()(pixels)
-        for ours, theirs in zip(vars(folded(pixels)).values(), vars(exact).values(), strict=True):
+        exact = deepcopy(small_network).eval().output(pixels)
+        for ours, theirs in zip(folded.output(pixels), exact, strict=True):
             assert torch.allclose(ours, theirs, rtol=0, atol=1e-5 * float(theirs.abs().max()))
 
 
@@ -52,8 +52,8 @@ def test_convolutions_and_outputs_are_half_and_coordinates_are_computed_in_float
     assert {conv.weight.dtype for conv in convolutions} == {torch.float16}
     assert halved.mean.dtype == halved.std.dtype == torch.float32
     with torch.no_grad():
-        maps = halved(255 * torch.rand(1, 3, 64, 96))
-    assert {values.dtype for values in vars(maps).values()} == {torch.float16}
+        output = halved.output(255 * torch.rand(1, 3, 64, 96))
+    assert {values.dtype for values in output} == {torch.float16}
     # in half precision row 2049 would be row 2048
     tall = torch.zeros(1, 1, 4096, 1)
     exact = halved.coordinates(tall)
@@ -102,7 +102,7 @@ def test_norms_that_stay_compute_in_float(small_network: Network) -> None:
         lambda _, inputs, output: seen.extend((inputs[0].dtype, output.dtype))
     )
     with torch.no_grad():
-        maps = halved(255 * torch.rand(1, 3, 64, 96))
+        embeddings, _, _ = halved.output(255 * torch.rand(1, 3, 64, 96))
     assert seen == [torch.float32, torch.float32]
     assert norm.weight.dtype == torch.float32
-    assert maps.embeddings.dtype == torch.float16
+    assert embeddings.dtype == torch.float16
