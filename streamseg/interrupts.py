@@ -26,7 +26,7 @@ def held_back(*, once: bool) -> Iterator[Callable[[], bool]]:
         return
     pressed = threading.Event()
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(_number: int, _frame: FrameType | None) -> None:
         pressed.set()
         if once:
             signal.signal(signal.SIGINT, before)

@@ -35,7 +35,8 @@ def test_each_kind_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert open_source(source).frame_count == 25
     for image in ("0017", folder, "0017/[1].PNG", "*/*.PNG"):
         opened = open_source(image)
-        assert isinstance(opened, ImageSource) and opened.frame_count == 1
+        assert isinstance(opened, ImageSource)
+        assert opened.frame_count == 1
     assert isinstance(open_source("test-pattern:"), PatternSource)
 
 
