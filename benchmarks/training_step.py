@@ -51,7 +51,7 @@ from streamseg.train.config import TrainConfig
 from streamseg.train.data import Batch
 from streamseg.train.learner import Learner
 from streamseg.train.malloc import keep_freed_memory
-from streamseg.train.metrics import Learnt
+from streamseg.train.metrics import StepLosses
 from streamseg.train.processes import Processes
 from streamseg.train.run_config import RunConfig, read_toml
 
@@ -158,7 +158,7 @@ def synthetic_batch(size: int, crop: int, objects: int, classes: int) -> Batch:
     )
 
 
-def learn(learner: Learner, batch: Batch) -> Learnt:
+def learn(learner: Learner, batch: Batch) -> StepLosses:
     """One step in the middle of the run, where λ is above 0."""
     return learner.learn(batch, learner.config.steps // 2, lambda: False)[0]
 

@@ -1,7 +1,7 @@
 """The engine of a release, built on the machine that will run it.
 
-What runs an engine is not known here: the caller says which GPU it is for, and whether what was
-built is right. ``streamseg build`` passes the vehicle's device and ``accept_engine``.
+The caller passes the GPU and a function that checks the new engine. ``streamseg build`` passes the
+vehicle's device and ``accept_engine``.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ def build_release(
     progress: Callable[[BuildStep], None] | None = None,
     trt: TensorRT | None = None,
 ) -> str:
-    """Build the engine, unless there is one that fits, and hold it against the golden outputs.
+    """Build the engine unless an existing one fits, and compare it with the golden outputs.
 
     Args:
         release: to be built; its folder is written to.
         device: the GPU of this machine.
-        accept: called with an engine before it is written; raises ``ModelError`` if it computes
-            something else than it must.
+        accept: called with an engine before it is written; raises ``ModelError`` if its outputs are
+            wrong.
         workspace_bytes: most memory for intermediate results of a layer; None is 1 GiB on Tegra
             and TensorRT's own limit elsewhere.
-        force: build although the engine fits.
+        force: build even if the engine fits.
         progress: see ``build_engine``.
         trt: the module; imported if None.
 
@@ -51,8 +51,8 @@ def build_release(
     Raises:
         DeviceError: TensorRT finds no GPU.
         MissingExtraError: TensorRT is not installed.
-        ModelError: the release cannot be built here, or its engine computes something else than
-            it must; then the engine from before is still there.
+        ModelError: the release cannot be built here, or its engine's outputs are wrong; the old
+            engine is kept then.
         SinkError: the engine cannot be written.
     """
     folder, manifest = release.folder, release.manifest

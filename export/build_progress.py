@@ -1,7 +1,7 @@
-"""How far a build is, and how to stop it.
+"""Progress and cancellation of a build.
 
-TensorRT takes minutes in a vehicle. It reports phases, which contain phases, each of some steps;
-after every step it asks whether to go on.
+TensorRT takes minutes on a vehicle. It reports nested phases of several steps each; after every
+step it asks whether to continue.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 DEEPEST_BAR: Final = 3
-"""Phases below flicker by."""
+"""Deeper phases are too short to show."""
 
 
 @dataclass(frozen=True)
 class BuildStep:
-    """A phase has begun (0 steps are done), done a step, or come to its end (all are)."""
+    """Progress of a phase: ``done`` is 0 at its start and ``total`` at its end."""
 
     phases: tuple[str, ...]
     """TensorRT's names, the outermost phase first."""
@@ -35,7 +35,7 @@ class BuildStep:
 
 
 class BuildWatch:
-    """Passes steps on, until someone cancels. May be used by several threads."""
+    """Forwards steps until the build is cancelled. Thread-safe."""
 
     def __init__(self, progress: Callable[[BuildStep], None] | None) -> None:
         """Start with no phase.
@@ -50,7 +50,7 @@ class BuildWatch:
         self._lock = threading.Lock()
 
     def run(self, work: Callable[[], Result]) -> Result:
-        """Call a function that reports here; Ctrl-C cancels it after the step under way.
+        """Run a build that reports here; Ctrl-C cancels it after the current step.
 
         It runs in a thread of its own: Python notices Ctrl-C in the main thread only, which would
         be inside TensorRT.
@@ -58,7 +58,7 @@ class BuildWatch:
         Raises:
             BaseException: that of ``progress`` or of Ctrl-C, when the function has returned.
         """
-        # held back also because the caller must not go on, and free what TensorRT still uses
+        # deferred also because the caller must not free memory that TensorRT still uses
         with held_back(once=False) as self._interrupted, ThreadPoolExecutor(1) as pool:
             result = pool.submit(work).result()
         if self._interrupted():
@@ -68,20 +68,20 @@ class BuildWatch:
         return result
 
     def start(self, phase: str, parent: str | None, total: int) -> None:
-        """A phase begins."""
+        """Report the start of a phase."""
         with self._lock:
             above, _ = self._phases.get(parent or "", ((), 0))
             self._phases[phase] = (*above, phase), total
             self._tell(phase, 0)
 
     def step(self, phase: str, step: int) -> bool:
-        """A step is done; whether to go on."""
+        """Report a step; return whether to continue."""
         with self._lock:
             self._tell(phase, step + 1)
             return not self._cancelled()
 
     def finish(self, phase: str) -> None:
-        """A phase is over."""
+        """Report the end of a phase."""
         with self._lock:
             self._tell(phase, None)
             self._phases.pop(phase, None)
@@ -100,7 +100,7 @@ class BuildWatch:
 
 
 def progress_monitor(trt: TensorRT, watch: BuildWatch) -> IProgressMonitor:
-    """What TensorRT wants to be given, reporting to ``watch``."""
+    """Make TensorRT's progress monitor, which reports to ``watch``."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""Would TensorRT 10.3 to 11.4 take an ONNX file? Looked up in the file, without TensorRT.
+"""Check, without TensorRT, that TensorRT 10.3 to 11.4 can read an ONNX file.
 
-The oldest release is the one that vehicles have (JetPack 6) and nobody can try on a desk, so its
-limits are written down here: opset, IR version, operators and what each is restricted to. What is
-not known to work is reported; a builder still has the last word.
+Vehicles have the oldest release (JetPack 6), which does not run on a desktop, so its limits are
+listed here: opset, IR version, operators and their restrictions. Anything not known to work is
+reported; only a build is proof.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OPERATORS: Final = """
     TopK Transpose Unsqueeze Where
 """
 OPERATORS: Final = frozenset(_OPERATORS.split())
-"""What our exports use, and what is as plain."""
+"""Operators that streamseg exports, and similar simple ones."""
 REASONS: Final = {
     "DeformConv": "it is a plugin, which not every TensorRT has",
     "Einsum": "only some of its equations are supported",
@@ -73,7 +73,7 @@ RESIZE_VALUES: Final = {
 
 
 def lint_onnx(model: ModelProto) -> list[str]:
-    """Look for what TensorRT 10.3 to 11.4 would not take.
+    """List what TensorRT 10.3 to 11.4 would refuse.
 
     Args:
         model: as loaded from a file, its external data or not.
@@ -89,7 +89,7 @@ def lint_onnx(model: ModelProto) -> list[str]:
 
 
 def refuse_unfit(model: ModelProto) -> None:
-    """Refuse a file that ``lint_onnx`` finds fault with.
+    """Refuse a file with findings of ``lint_onnx``.
 
     Raises:
         ModelError: lists the first findings.
@@ -130,13 +130,13 @@ class _Graph:
                 self.rank[value.name] = len(value.type.tensor_type.shape.dim)
 
     def constant(self, name: str) -> NDArray[Any] | None:
-        """The values of a tensor that is written in the file."""
+        """Return the values of a constant tensor."""
         tensor = self._tensors.get(name)
         return None if tensor is None else self._array(tensor)
 
 
 def _file(model: ModelProto, graph: _Graph) -> Iterator[str]:
-    """What is wrong with the file as a whole, and with its tensors."""
+    """Yield findings about the file as a whole and its tensors."""
     from onnx import TensorProto
 
     if graph.misfit:
@@ -158,7 +158,7 @@ def _file(model: ModelProto, graph: _Graph) -> Iterator[str]:
 
 
 def _node(node: NodeProto, graph: _Graph) -> Iterator[str]:
-    """What is wrong with a node."""
+    """Yield findings about a node."""
     from onnx import TensorProto
 
     if node.domain not in ("", "ai.onnx"):

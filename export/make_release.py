@@ -1,4 +1,4 @@
-"""Trained weights → a release for vehicles, on a desk without a GPU."""
+"""Export trained weights as a release for vehicles, without a GPU."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_release(
     *,
     size: tuple[int, int],
     precision: str,
-    pictures: Sequence[Image],
+    images: Sequence[Image],
     classes: Classes | None = None,
     ptxas: Path | None = None,
     progress: Callable[[str, float], None] = lambda _stage, _share: None,
@@ -55,32 +55,32 @@ def make_release(
 
     Args:
         weights: a .safetensors file of a model.
-        folder: of the release; one that is there is replaced.
+        folder: of the release; an existing release is replaced.
         targets: machines to compile for.
-        size: width and height of the network's picture in pixels, multiples of 32.
+        size: width and height of the network's input in pixels, multiples of 32.
         precision: ``fp16``, ``fp32`` or ``int8``.
-        pictures: RGB uint8 of that size, such as the vehicle will see, to compare on and for
-            ``int8`` to calibrate on. The first one becomes the golden picture.
-        classes: those of the model to look for, see ``streamseg.load``; all if None.
+        images: RGB uint8 of that size, such as the vehicle will see, to compare on and for
+            ``int8`` to calibrate on. The first one becomes the golden image.
+        classes: the model's classes to detect, see ``streamseg.load``; all if None.
         ptxas: assembler for all targets; by default that of CUDA 12.6 for machines with an old
             CUDA, if it is installed, and else Triton's.
-        progress: told the stage and which part of it is done.
+        progress: called with the stage and its completed fraction.
 
     Returns:
-        The release, and how well its network agrees with torch.
+        The release, and the parity of its network with torch.
 
     Raises:
         ConfigError: an unknown precision, or the model does not know a class.
-        InputError: no pictures, or of another size.
+        InputError: no images, or of another size.
         MissingExtraError: torch, onnx or Triton is not installed.
-        ModelError: the weights are no model, or the export is too far from them.
-        SinkError: the folder holds other things than a release, or cannot be written.
+        ModelError: the weights are not a model, or the export differs too much.
+        SinkError: the folder holds other files than a release, or cannot be written.
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     width, height = size
-    if not pictures or any(picture.shape != (height, width, 3) for picture in pictures):
-        raise InputError(f"a release is compared with torch on pictures of {width}x{height}")
+    if not images or any(image.shape != (height, width, 3) for image in images):
+        raise InputError(f"a release is compared with torch on images of {width}x{height}")
     network = network_from(*load_safetensors(weights))
     network.select(classes)
     config = network.output_config
@@ -91,16 +91,16 @@ def make_release(
     if precision == "int8":
         half_trunk = trunk.with_suffix(".half.onnx")
         export_onnx(network, half_trunk, size=size, precision="fp16", channels_last=True)
-        quantize_onnx(half_trunk, trunk, pictures, scheme=TENSORRT)
+        quantize_onnx(half_trunk, trunk, images, scheme=TENSORRT)
         half_trunk.unlink()
     else:
         floats: Precision = "fp16" if precision == "fp16" else "fp32"
         export_onnx(network, trunk, size=size, precision=floats, channels_last=True)
     progress("network", 0.5)
     reference = TorchRuntime.copy_of(network)
-    parity = compare(reference, OnnxRuntime(trunk), pictures)
+    parity = compare(reference, OnnxRuntime(trunk), images)
     parity.check(TOLERANCES[precision])
-    Golden(config, pictures[0], reference.run(pictures[0])).save(folder / GOLDEN)
+    Golden(config, images[0], reference.run(images[0])).save(folder / GOLDEN)
     progress("network", 1)
 
     shape = network_shape(config, size, "fp32" if precision == "fp32" else "fp16")
@@ -137,7 +137,7 @@ def make_release(
 
 
 def _clear(folder: Path) -> None:
-    """Make an empty folder; of what is there only a release may go."""
+    """Make an empty folder; only an existing release is deleted."""
     try:
         if folder.exists() and not is_release(folder) and any(folder.iterdir()):
             raise SinkError(f"{folder} is not empty and no release: choose another --out")

@@ -1,4 +1,4 @@
-"""What every ONNX file of ours needs, whoever makes its graph."""
+"""Common steps of writing ONNX files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def save_model(model: ModelProto, config: ModelConfig, path: Path) -> None:
-    """Put the model's configuration into the file's metadata, check the graph and write it."""
+    """Write a model with its configuration in the metadata, after checking the graph."""
     import onnx
 
     onnx.helper.set_model_props(model, {METADATA_KEY: config.to_json()})
@@ -26,7 +26,7 @@ def save_model(model: ModelProto, config: ModelConfig, path: Path) -> None:
 
 @contextmanager
 def only_errors(logger: logging.Logger) -> Iterator[None]:
-    """Keep a library's advice from the user, who cannot follow it."""
+    """Hide a library's warnings, which users cannot act on."""
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -1,9 +1,8 @@
-"""The network as it is exported: batch norms folded, and each part in the precision planned for it.
+"""The network for export: batch norms folded, each part in its planned precision.
 
-Half precision is laid down here, in the module, and not left to a converter or a builder: strongly
-typed TensorRT networks compute in the types that the graph says, and torch itself can show what
-the plan costs. In half precision are the convolutions of trunk, neck and heads, and the outputs.
-In float32 stay
+Half precision is set here, in the module, not by a converter or a builder: strongly typed TensorRT
+networks compute in the dtypes of the graph, and the error can be measured in torch. The
+convolutions of trunk, neck and heads and the outputs are in half precision. These stay in float32:
 
 * the pixels until they are normalised,
 * the coordinates, those of the detector's boxes too, until a head reads them, and
@@ -31,11 +30,11 @@ NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm, nn.LayerNorm)
 
 
 def planned(network: Network, precision: Precision) -> Network:
-    """A copy of the network to export, in evaluation mode, the caller's left as it is.
+    """Copy the network for export, in evaluation mode; the original is unchanged.
 
     Args:
         network: trained.
-        precision: of the copy; the plan of ``fp16`` is told above.
+        precision: of the copy; see above for ``fp16``.
     """
     copy = deepcopy(network).eval().requires_grad_(False)
     fold_batch_norms(copy)
@@ -47,15 +46,15 @@ def planned(network: Network, precision: Precision) -> Network:
 def fold_batch_norms(network: nn.Module) -> None:
     """Move every batch norm that follows a convolution into its weights, in place.
 
-    Which follows which is seen in one run, since the order in which modules are defined need not
-    be that of the computation. A convolution that others read as well would give wrong results;
-    no known trunk has one, and the comparison after an export would tell.
+    One forward pass shows which norm follows which convolution, since modules may be defined in
+    another order. A convolution with a second reader would give wrong results; no known trunk has
+    one, and the comparison after an export would fail.
 
     Args:
         network: in evaluation mode; takes pixels [1, 3, 64, 64].
     """
     made_by: dict[int, nn.Conv2d] = {}
-    outputs: list[Tensor] = []  # kept, so that no two have one id
+    outputs: list[Tensor] = []  # kept alive, so that ids are unique
     seen: set[tuple[nn.Conv2d | None, nn.BatchNorm2d]] = set()
 
     def after_convolution(module: nn.Conv2d, _inputs: tuple[Tensor], output: Tensor) -> None:
@@ -85,7 +84,7 @@ def fold_batch_norms(network: nn.Module) -> None:
 
 
 def _rest(norm: nn.BatchNorm2d) -> nn.Module:
-    """What a batch norm does besides: those of timm end in an activation."""
+    """Return the activation of a batch norm of timm, or the identity."""
     activation = getattr(norm, "act", None)
     return activation if isinstance(activation, nn.Module) else nn.Identity()
 
@@ -115,7 +114,7 @@ class _InHalf(Trunk):
 
 
 class _InFloat(nn.Module):
-    """A module that computes in float32 whatever is around it."""
+    """A module that computes in float32 inside a half-precision network."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Float ONNX file → 8-bit ONNX file, for ONNX Runtime on a CPU or for TensorRT.
 
 Static quantization after training: convolutions compute in integers, with the ranges of their
-inputs measured on calibration pictures. The few layers that suffer most stay as they are.
+inputs measured on calibration images. The few most sensitive layers stay in float.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ FLOAT_LAYERS = 6
 """Convolutions at the start that stay in float. In EfficientNet-Lite0 these are the ones at stride
 2, whose activations spread widest: they make most of the error of an 8-bit network."""
 FLOAT_WEIGHTS = ("head.position.", "head.output.", "class_head.")
-"""In names of weights: coordinates may lie beyond all that was calibrated on, and results are
-compared with thresholds."""
+"""Parts of names of weights that stay in float: coordinates may exceed the calibrated range, and
+outputs are compared with thresholds."""
 TOLERANCE = 0.25
 """Largest root mean square difference to the float file, relative to the output's own spread."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """How numbers become integers: what the one who computes with them asks for."""
+    """A quantization scheme, as required by the runtime."""
 
     activation_type: str
     """Name of ONNX Runtime's ``QuantType``."""
@@ -60,19 +60,19 @@ TENSORRT = Scheme(
     options={
         "ActivationSymmetric": True,
         "WeightSymmetric": True,
-        # its parser refuses integers for a bias
+        # TensorRT's parser refuses integer biases
         "QuantizeBias": False,
         "AddQDQPairToWeight": True,
-        # convolution, activation and the next quantization become one kernel
+        # convolution, activation and the next quantization are fused into one kernel
         "OpTypesToExcludeOutputQuantization": ["Conv"],
     },
     is_for_tensorrt=True,
 )
-"""Zero points are 0; whatever is not quantized keeps the precision of the source."""
+"""Zero points are 0; layers that are not quantized keep the precision of the source."""
 
 
 def quantize_onnx(
-    source: Path, target: Path, pictures: Sequence[Image], *, scheme: Scheme = CPU
+    source: Path, target: Path, images: Sequence[Image], *, scheme: Scheme = CPU
 ) -> float:
     """Write an 8-bit version of an exported model, and compare the two.
 
@@ -81,16 +81,16 @@ def quantize_onnx(
     Args:
         source: a file that ``export_onnx`` wrote: fp32 for ``CPU``, best fp16 for ``TENSORRT``.
         target: of the new file; an old one is replaced only by a file that passed the check.
-        pictures: to calibrate and compare on, RGB uint8 [H, W, 3], H and W multiples of 32, such
-            as the network will meet; some dozens.
+        images: to calibrate and compare on, RGB uint8 [H, W, 3], H and W multiples of 32, typical
+            of the network's use; some dozens.
         scheme: ``CPU`` or ``TENSORRT``.
 
     Returns:
         Root mean square difference of the outputs, relative to their spread, the largest of all.
 
     Raises:
-        InputError: no pictures, or of a size that the source does not take.
-        ModelError: ``source`` is no model of ours, the two files disagree, or TensorRT would
+        InputError: no images, or of a size that the source does not take.
+        ModelError: ``source`` is not a streamseg model, the two files disagree, or TensorRT would
             refuse the new one.
         MissingExtraError: onnx is not installed.
     """
@@ -100,22 +100,22 @@ def quantize_onnx(
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
         raise MissingExtraError("onnx", "export") from error
-    if not pictures:
-        raise InputError("quantization needs pictures to measure activations on, got none")
+    if not images:
+        raise InputError("quantization needs images to measure activations on, got none")
     reference = OnnxRuntime(source)
-    for picture in pictures:
-        check_network_image(picture, reference.size)
+    for image in images:
+        check_network_image(image, reference.size)
 
-    class Pictures(quantization.CalibrationDataReader):  # type: ignore[misc]
+    class CalibrationReader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.feeds: Iterator[dict[str, Any]] = ({"image": p[None]} for p in pictures)
+            self.feeds: Iterator[dict[str, Any]] = ({"image": p[None]} for p in images)
 
         def get_next(self) -> dict[str, Any] | None:
             return next(self.feeds, None)
 
     with tempfile.TemporaryDirectory() as folder:
         prepared, quantized = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
-        with only_errors(logging.getLogger()):  # the quantizer advises through the root logger
+        with only_errors(logging.getLogger()):  # the quantizer logs advice to the root logger
             if scheme.is_for_tensorrt:
                 # the preparation would cast around whatever a CPU cannot compute in half precision
                 prepared = source
@@ -124,7 +124,7 @@ def quantize_onnx(
             quantization.quantize_static(
                 str(prepared),
                 str(quantized),
-                Pictures(),
+                CalibrationReader(),
                 quant_format=quantization.QuantFormat.QDQ,
                 per_channel=True,
                 reduce_range=scheme.reduce_range,
@@ -141,7 +141,7 @@ def quantize_onnx(
         _drop_clips(model.graph)
     with replaced(target) as partial:
         save_model(model, reference.config, partial)
-        difference = _spread_difference(reference, OnnxRuntime(partial), pictures)
+        difference = _spread_difference(reference, OnnxRuntime(partial), images)
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"the 8-bit model differs from the float model by {difference:.2f} of its "
@@ -163,8 +163,8 @@ def _float_convolutions(graph: GraphProto) -> list[str]:
 def _drop_clips(graph: GraphProto) -> None:
     """Remove each ReLU or ReLU6 between a convolution and its quantization.
 
-    Quantization saturates, and its range was measured behind the clip: from 0 on, at most to 6.
-    Left in place, the clip would keep the convolution in float.
+    Quantization saturates, and its range was measured after the clip: 0 to at most 6. With the clip
+    in place, the convolution would stay in float.
     """
     from onnx import numpy_helper
 
@@ -184,12 +184,12 @@ def _drop_clips(graph: GraphProto) -> None:
 
 
 def _spread_difference(
-    reference: OnnxRuntime, quantized: OnnxRuntime, pictures: Sequence[Image]
+    reference: OnnxRuntime, quantized: OnnxRuntime, images: Sequence[Image]
 ) -> float:
     """RMS difference over standard deviation, the largest of all outputs."""
     squares = np.zeros((len(OUTPUTS), 2))
-    for picture in pictures:
-        exact, coarse = reference.run(picture), quantized.run(picture)
+    for image in images:
+        exact, coarse = reference.run(image), quantized.run(image)
         for row, name in enumerate(OUTPUTS):
             truth: Any = getattr(exact, name)
             squares[row] += np.square(getattr(coarse, name) - truth).mean(), truth.var()

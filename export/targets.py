@@ -1,4 +1,4 @@
-"""The machines that a release can be made for."""
+"""Target machines of a release."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Target:
     """A kind of machine."""
 
     architectures: tuple[int, ...]
-    """Compute capabilities, ten times the number: kernels are compiled for each."""
+    """Compute capabilities times ten; kernels are compiled for each."""
     cuda: tuple[int, int]
-    """The oldest CUDA that such a machine runs; what was assembled by a newer one it may refuse."""
+    """The oldest CUDA of such a machine, which may refuse kernels from a newer assembler."""
     what: str
-    """For people."""
+    """Description for display."""
 
 
 TARGETS: Final = {
@@ -29,7 +29,7 @@ TARGETS: Final = {
 
 
 def targets_of(names: list[str]) -> dict[str, Target]:
-    """Look targets up.
+    """Look up targets by name.
 
     Raises:
         ConfigError: one is unknown.

@@ -1,11 +1,10 @@
 """The grouping kernels, compiled ahead of time for the GPUs of a release.
 
-Each architecture is compiled in a process of its own, since a wrong pairing of compiler and
-architecture can end a process. What a file says of its parameters is compared with what will be
-packed for it.
+Each architecture is compiled in its own process, since a mismatch of compiler and architecture can
+crash it. The parameters in each file are compared with the arguments to be packed.
 
-A cubin may be newer than a vehicle's driver: that of JetPack 6 knows CUDA 12.6, and the assembler
-that comes with Triton is younger. The package ``nvidia-cuda-nvcc-cu12`` 12.6 brings one that fits.
+A cubin may be too new for a vehicle's driver: that of JetPack 6 supports CUDA 12.6, and Triton's
+assembler is newer. The package ``nvidia-cuda-nvcc-cu12`` 12.6 has one that fits.
 """
 
 from __future__ import annotations
@@ -31,15 +30,16 @@ from streamseg.release.kernel_arguments import Signature, kernel_arguments
 from streamseg.release.manifest import KernelFile
 
 ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
-"""Begins the line of a traceback that says what went wrong."""
+"""Matches the line of a traceback with the error."""
 COLUMNS = (1, 2, 4, 8, 16, 32)
 """Frame columns of a map column for which ``label_pixels`` is compiled: to 32 times the map."""
 MANY_PROGRAMS, FEW_PROGRAMS = 1 << 20, 1
-"""So that embeddings fit in registers, or do not: which of the two holds, the vehicle knows."""
+"""Numbers of programs with which embeddings fit in registers, or do not; the vehicle's GPU decides
+which holds."""
 
 
 def release_launches(shape: MapShape, max_instances: int) -> list[Launch]:
-    """Every kernel that frames of any size may need, on any number of multiprocessors.
+    """List the launches for frames of any size, on any number of multiprocessors.
 
     Args:
         shape: of the network's output.
@@ -62,7 +62,7 @@ def release_launches(shape: MapShape, max_instances: int) -> list[Launch]:
 def compile_release(
     folder: Path,
     launches: list[Launch],
-    number: str,
+    dtype: str,
     architectures: dict[int, Path | None],
     progress: Callable[[int], None],
 ) -> list[KernelFile]:
@@ -71,9 +71,9 @@ def compile_release(
     Args:
         folder: of the release.
         launches: as ``release_launches`` lists them.
-        number: type of the network's output, ``fp16`` or ``fp32``.
+        dtype: of the network's output, ``fp16`` or ``fp32``.
         architectures: what to compile for, each with its assembler; None takes Triton's own.
-        progress: told how many kernels were compiled, now and then.
+        progress: called repeatedly with the number of newly compiled kernels.
 
     Returns:
         One entry for each file.
@@ -86,7 +86,7 @@ def compile_release(
         raise MissingExtraError("triton", "export")
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         jobs = {
-            pool.submit(_in_child, folder, launches, number, sm, ptxas): sm
+            pool.submit(_in_child, folder, launches, dtype, sm, ptxas): sm
             for sm, ptxas in architectures.items()
         }
         files: dict[int, list[KernelFile]] = {}
@@ -97,7 +97,7 @@ def compile_release(
 
 
 def older_assembler() -> Path | None:
-    """The ptxas of CUDA 12.6, if its package is installed."""
+    """Find the ptxas of CUDA 12.6, if its package is installed."""
     spec = find_spec("nvidia.cuda_nvcc") if find_spec("nvidia") else None
     for place in (spec.submodule_search_locations or []) if spec else []:
         ptxas = Path(place, "bin", "ptxas")
@@ -107,12 +107,12 @@ def older_assembler() -> Path | None:
 
 
 def _in_child(
-    folder: Path, launches: list[Launch], number: str, architecture: int, ptxas: Path | None
+    folder: Path, launches: list[Launch], dtype: str, architecture: int, ptxas: Path | None
 ) -> list[KernelFile]:
     job = {
         "folder": str(folder),
         "launches": [asdict(launch) for launch in launches],
-        "number": number,
+        "dtype": dtype,
         "architecture": architecture,
         "ptxas": str(ptxas) if ptxas else None,
     }
@@ -144,22 +144,22 @@ def _compile_here(job: dict[str, Any]) -> Iterator[KernelFile]:
         whole_numbers_known,
     )
 
-    architecture, number = job["architecture"], job["number"]
+    architecture, dtype = job["architecture"], job["dtype"]
     if job["ptxas"] not in (None, get_ptxas(architecture).path):
         raise ModelError(f"{job['ptxas']} is no assembler that runs here")
     for fields in job["launches"]:
         launch = Launch(**{**fields, "grid": tuple(fields["grid"])})
-        compiled = compile_launch(launch, number, architecture)
+        compiled = compile_launch(launch, dtype, architecture)
         metadata, cubin = compiled.metadata, compiled.asm["cubin"]
         if metadata.num_ctas != 1 or metadata.global_scratch_size or metadata.profile_scratch_size:
             raise ModelError(f"{launch.kernel} needs clusters or scratch memory")
         known = whole_numbers_known(launch)
         arguments = {
             name: kind
-            for name, kind in argument_types(launch, number).items()
+            for name, kind in argument_types(launch, dtype).items()
             if known.get(name) != 1
         }
-        told = read_cubin(cubin)
+        written = read_cubin(cubin)
         kernel = KernelFile(
             kernel=launch.kernel,
             architecture=architecture,
@@ -171,12 +171,12 @@ def _compile_here(job: dict[str, Any]) -> Iterator[KernelFile]:
             warps=launch.warps,
             shared_bytes=metadata.shared,
             cooperative=launch.cooperative,
-            assembled_by=".".join(map(str, told.toolkit)) if told.toolkit else "13",
+            assembled_by=".".join(map(str, written.toolkit)) if written.toolkit else "13",
             triton=triton.__version__,
         )
-        if told.architecture != architecture:
-            raise ModelError(f"{kernel.path} came out for sm_{told.architecture}")
-        Signature(told.kernels[kernel.entry], kernel_arguments(kernel))
+        if written.architecture != architecture:
+            raise ModelError(f"{kernel.path} came out for sm_{written.architecture}")
+        Signature(written.kernels[kernel.entry], kernel_arguments(kernel))
         path = Path(job["folder"], kernel.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(cubin)
@@ -184,7 +184,7 @@ def _compile_here(job: dict[str, Any]) -> Iterator[KernelFile]:
 
 
 def _file_name(launch: Launch) -> str:
-    """Kernel and the constants in which its versions differ."""
+    """Name a file by kernel and the constants that distinguish its variants."""
     parts = [launch.kernel]
     if launch.constants.get("RESIDENT") is not None:
         parts.append("registers" if launch.constants["RESIDENT"] else "tiles")

@@ -1,8 +1,8 @@
-"""Torch network → ONNX file, refused when the two do not agree.
+"""Export a torch network to an ONNX file and check that the two agree.
 
-The graph takes the picture as it comes out of a decoder, uint8 RGB [1, H, W, 3], so that no
-user of the file can normalise it wrongly. Height and width are free, in multiples of 32, unless
-a size is asked for. The model's configuration travels in the file's metadata.
+The graph takes a decoded image, uint8 RGB [1, H, W, 3], so that users cannot normalise it wrongly.
+Height and width are free, in multiples of 32, unless a size is given. The model's configuration is
+in the file's metadata.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ OPSET = 20
 LARGEST_SIDE = 4096
 
 
-class DecoderPicture(nn.Module):
-    """The network behind the preprocessing that every caller would need."""
+class DecodedImageNetwork(nn.Module):
+    """The network with its preprocessing."""
 
     def __init__(self, network: Network, *, channels_last: bool = False) -> None:
         """Wrap a trained network."""
@@ -65,19 +65,19 @@ def export_onnx(
 ) -> float:
     """Write ``network`` to ``path`` and compare the file with it.
 
-    Batch norms are folded into the convolutions. The outputs, of the precision that was asked
-    for, are ``embeddings`` [1, D, H/4, W/4], ``foreground`` [1, T, H/4, W/4] and ``classes``
-    [1, C, H/8, W/8]. A file with a size or in half precision is meant for TensorRT too, and must
-    hold nothing that TensorRT 10.3 would not take (see ``streamseg.export.lint``).
+    Batch norms are folded into the convolutions. The outputs, in the given precision, are
+    ``embeddings`` [1, D, H/4, W/4], ``foreground`` [1, T, H/4, W/4] and ``classes`` [1, C, H/8,
+    W/8]. A file with a size or in half precision is meant for TensorRT too, and must pass the
+    checks for TensorRT 10.3 (see ``streamseg.export.lint``).
 
     Args:
-        network: trained; it is left as it is.
+        network: trained; it is not changed.
         path: of the new file; an old one is replaced only by a file that passed the check.
-        size: width and height in pixels, multiples of 32, of the only pictures that the file
-            takes; pictures of any such size if None.
+        size: width and height in pixels, multiples of 32, of the only images that the file
+            takes; images of any such size if None.
         precision: ``fp16`` as ``streamseg.export.precision`` plans it.
         channels_last: instead of ``embeddings`` the file gives ``embeddings_channels_last``
-            [1, H/4, W/4, D], the order in which our kernels read them.
+            [1, H/4, W/4, D], the order in which the kernels read them.
 
     Returns:
         Largest difference to torch, relative to the largest value of the output.
@@ -89,7 +89,7 @@ def export_onnx(
     """
     try:
         import onnx
-        import onnxscript  # noqa: F401  (torch.onnx needs it and says so less clearly)
+        import onnxscript  # noqa: F401  (torch.onnx needs it, but its error is less clear)
     except ImportError as error:
         raise MissingExtraError("onnx and onnxscript", "export") from error
     width, height = size or (6 * SIZE_MULTIPLE, 4 * SIZE_MULTIPLE)
@@ -105,10 +105,10 @@ def export_onnx(
     }
     with replaced(path) as partial:
         with only_errors(logging.getLogger("torch.onnx")), warnings.catch_warnings():
-            # of torch's own making: deprecations inside its exporter
+            # deprecation warnings inside torch's exporter
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                DecoderPicture(planned(network, precision), channels_last=channels_last),
+                DecodedImageNetwork(planned(network, precision), channels_last=channels_last),
                 (torch.zeros(1, height, width, 3, dtype=torch.uint8),),
                 partial,
                 input_names=["image"],
@@ -129,7 +129,7 @@ def export_onnx(
         save_model(model, network.output_config, partial)
         if size or precision == "fp16":
             refuse_unfit(model)
-        # of sizes other than that of the export, where the file takes them
+        # at sizes other than that of the export, if the file takes them
         sizes = [size] if size else [(160, 96), (96, 160)]
         return _difference(network, partial, sizes, TOLERANCES[precision].relative)
 
@@ -142,7 +142,7 @@ def _difference(
     noise: list[Image] = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for w, h in sizes]
     parity = compare(TorchRuntime.copy_of(network), OnnxRuntime(path), noise)
     try:
-        # labels say nothing: there is no object in noise
+        # labels are not compared: noise has no objects
         parity.check(Tolerance(relative=tolerance, sure_agreement=0.0))
     except ModelError as error:
         raise ModelError(f"the exported graph differs from torch: {error}") from error

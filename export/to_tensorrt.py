@@ -1,7 +1,7 @@
 """ONNX file → TensorRT engine, on the machine that will run it, with TensorRT 10.3 to 11.4.
 
-There is one way: networks are strongly typed, so a layer computes in the type that the file gives
-it, and no flag of a version changes that. Neither torch nor onnx is needed.
+Networks are always strongly typed: a layer computes in the dtype that the file sets, independent of
+builder flags. Neither torch nor onnx is needed.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from streamseg.whole_file import replaced
 logger = logging.getLogger(__name__)
 
 TEGRA: Final = (53, 62, 72, 87, 101, 110)
-"""Compute capabilities that only Jetson and DRIVE have, whose GPU shares the CPU's memory. Told by
-these because a container hides the device tree."""
+"""Compute capabilities that only Jetson and DRIVE have, whose GPU shares the CPU's memory. The
+device tree would tell, but containers hide it."""
 TEGRA_WORKSPACE_BYTES: Final = 1 << 30
 """Without a limit, TensorRT tries tactics that take all memory, and the system kills the build."""
 
 
 @dataclass(frozen=True)
 class _Built:
-    """What is left of a build when TensorRT's objects are gone."""
+    """Results of a build, without TensorRT's objects."""
 
     plan: bytes
     layers: LayerCounts
@@ -75,18 +75,18 @@ def build_engine(
 ) -> EngineManifest:
     """Build an engine and write it with its manifest, ``engine.json`` beside ``engine.plan``.
 
-    Minutes pass. Ctrl-C cancels; then, and after any error, the files are those from before.
+    Takes minutes. Ctrl-C cancels; then, and after any error, the old files are kept.
 
     Args:
-        onnx: with the precision that the engine shall have.
+        onnx: in the precision of the engine.
         engine: path of the plan to write.
         device: the GPU of this machine, the first one.
         options: None for all defaults.
-        timing_cache: of earlier builds, to be used and kept up: the next build is faster and more
-            likely the same. One of another TensorRT or GPU is written anew.
-        progress: called for every step, not from this thread (see ``build_bars``); what it raises
-            cancels the build.
-        accept: is given the engine before it is written, and refuses it by raising.
+        timing_cache: of earlier builds, read and updated: it makes builds faster and more
+            reproducible. A cache of another TensorRT or GPU is replaced.
+        progress: called for every step in another thread (see ``build_bars``); an exception cancels
+            the build.
+        accept: called with the engine before it is written; raises to refuse it.
         trt: the module; imported if None.
 
     Returns:
@@ -95,13 +95,13 @@ def build_engine(
     Raises:
         DeviceError: TensorRT finds no GPU.
         MissingExtraError: TensorRT is not installed.
-        ModelError: the file is missing, takes pictures of any size, has another precision, or
+        ModelError: the file is missing, takes images of any size, has another precision, or
             TensorRT cannot build it.
         SinkError: the engine cannot be written.
     """
     trt, options = trt or import_tensorrt(), options or EngineOptions()
     onnx_sha256 = sha256_of(onnx)
-    if not engine.parent.is_dir():  # better now than after minutes
+    if not engine.parent.is_dir():  # fail before the build
         raise SinkError(f"{engine} cannot be written: {engine.parent} is no folder")
     begin = time.perf_counter()
     built = _build(trt, onnx, device, options, timing_cache, BuildWatch(progress))
@@ -137,7 +137,7 @@ def _build(
     timing_cache: Path | None,
     watch: BuildWatch,
 ) -> _Built:
-    """The build itself. All of TensorRT's objects die here, and give their memory back."""
+    """Build the plan; all of TensorRT's objects are freed on return."""
     flags = _strongly_typed(trt)
     builder: Builder = start(trt, trt.Builder)
     network: INetworkDefinition = builder.create_network(flags)
@@ -163,7 +163,7 @@ def _build(
         raise ModelError(f"TensorRT {trt.__version__} cannot build {onnx}: {errors}")
     if timing_cache:
         _save_timing_cache(config, timing_cache)
-    del parser  # until here: the network's weights lie in its memory
+    del parser  # kept until here: it owns the network's weights
     return _Built(
         bytes(plan),
         layers,
@@ -174,7 +174,7 @@ def _build(
 
 
 def _strongly_typed(trt: TensorRT) -> int:
-    """The flags of a network; from TensorRT 11 on there is no other kind."""
+    """Return the flags of a strongly typed network, the only kind from TensorRT 11 on."""
     flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     if flag is None:
         raise ModelError(f"TensorRT {trt.__version__} is not supported: 10.3 to 11.4 are")
@@ -182,7 +182,7 @@ def _strongly_typed(trt: TensorRT) -> int:
 
 
 def _parsed(trt: TensorRT, network: INetworkDefinition, onnx: Path) -> OnnxParser:
-    """Fill the network; returns what owns its weights."""
+    """Parse a file into the network; the returned parser owns the weights."""
     parser: OnnxParser = trt.OnnxParser(network, tensorrt_logger(trt))
     with logged_errors() as errors:
         if parser.parse_from_file(str(onnx)):
@@ -209,7 +209,7 @@ def _refuse_free_sides(network: INetworkDefinition, onnx: Path) -> None:
 
 
 def _use_timing_cache(config: IBuilderConfig, path: Path) -> None:
-    """Let TensorRT take what it measured before; a cache that does not fit is none."""
+    """Load the timing cache; one that does not fit is ignored."""
     saved = path.read_bytes() if path.is_file() else b""
     cache = config.create_timing_cache(saved)
     if cache is None or not config.set_timing_cache(cache, False):
@@ -218,7 +218,7 @@ def _use_timing_cache(config: IBuilderConfig, path: Path) -> None:
 
 
 def _save_timing_cache(config: IBuilderConfig, path: Path) -> None:
-    """Write what was measured; the engine is worth more than this."""
+    """Save the timing cache; failures are only logged."""
     try:
         with replaced(path) as partial:
             partial.write_bytes(bytes(config.get_timing_cache().serialize()))

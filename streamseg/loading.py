@@ -1,6 +1,6 @@
-"""From a model file, or the shipped one, to a runtime, a segmenter, or at once to results.
+"""Load a model file, or the shipped model, as a runtime, a segmenter or a stream of results.
 
-The runtime is the one asked for, or the fastest that this machine has.
+By default the runtime is the fastest on this machine.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def load(
         threads: for the network; all CPU cores if None.
         min_score: instances with a lower score, 0 to 1, are left out. If None, the model's own
             threshold for each class decides, and 0.5 where it has none.
-        classes: ``coco`` or ``voc``, or names of classes: what to look for, and how to call it.
-            Everything that the model knows if None. A release has its classes from its export.
+        classes: ``coco`` or ``voc``, or names of the classes to detect; all of the model's classes
+            if None. The classes of a release are fixed by its export.
         runtime: ``onnx`` or ``openvino`` (extra ``openvino``) on the CPU, ``cuda`` (extra ``gpu``)
             on an NVIDIA GPU, ``tensorrt`` (extra ``vehicle``) for a release, or ``auto``: that for
             a release, else the fastest of those that are installed and can run.
 
     Raises:
-        ModelError: the file is missing or no model of ours.
+        ModelError: the file is missing or not a streamseg model.
         ConfigError: a value is out of range, or the runtime cannot run here.
         MissingExtraError: the runtime is not installed.
     """
@@ -76,7 +76,7 @@ def stream(
 
 
 def model_path(model: str | os.PathLike[str] | None, suffix: str | None = None) -> Path:
-    """Where a model lies.
+    """Find the file of a model.
 
     Args:
         model: name of a shipped model, or a path; the shipped model if None.
@@ -100,9 +100,9 @@ def open_runtime(
     Args:
         model: an ONNX file, or the .safetensors weights of a model; what the other kind of
             runtime needs lies beside it under the same name. Or the folder of a release.
-        name: one of ``RUNTIMES``, which is obeyed; ``auto`` takes ``tensorrt`` for a release,
-            ``cuda`` where there are a GPU, torch, Triton and weights, ``openvino`` where it is
-            installed and the CPU computes in bfloat16, and else ``onnx``.
+        name: one of ``RUNTIMES``; ``auto`` takes ``tensorrt`` for a release, ``cuda`` where there
+            are a GPU, torch, Triton and weights, ``openvino`` where it is installed and the CPU
+            computes in bfloat16, and else ``onnx``.
         threads: of the CPU for the network; all cores if None.
         classes: as for ``load``.
 
@@ -144,10 +144,10 @@ def open_runtime(
 
 
 def openvino_is_faster() -> bool:
-    """Where it loads and the CPU computes in bfloat16.
+    """Whether OpenVINO loads and the CPU computes in bfloat16.
 
     The 8-bit model then took three quarters of ONNX Runtime's time (AVX-512, without AMX), for
-    the second that OpenVINO needs to compile for each size of picture.
+    the second that OpenVINO needs to compile for each size of image.
     """
     if not find_spec("openvino"):
         return False
@@ -161,7 +161,7 @@ def openvino_is_faster() -> bool:
 
 
 def has_cuda_gpu() -> bool:
-    """Ask the driver, which takes a moment, and not torch, which takes seconds to import."""
+    """Whether there is a CUDA GPU; asks the driver, as importing torch takes seconds."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Segmenter(Closing):
     """Segments images and videos with one loaded model.
 
-    Each call and each stream has a tracker of its own: names of two streams never mix. One
+    Each call and each stream has its own tracker: names of two streams are independent. One
     segmenter serves one thread at a time.
     """
 
@@ -82,7 +82,7 @@ class Segmenter(Closing):
         self._pipeline = open_pipeline(self._network, self.grouping, ahead=False)
 
     def close(self) -> None:
-        """Free what is held on a device; nothing may be segmented afterwards."""
+        """Free the device resources; nothing may be segmented afterwards."""
         self.runtime.close()
 
     def __call__(self, image: Image) -> FrameResult:

@@ -93,7 +93,7 @@ def compiled_release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 @pytest.fixture(scope="session")
 def make_voc(tmp_path_factory: pytest.TempPathFactory) -> MakeVoc:
-    """Writes pictures of 96x64 in VOC's layout, each given by the classes of its objects."""
+    """Writes images of 96x64 in VOC's layout, each given by the classes of its objects."""
 
     def make(
         pictures: Sequence[Sequence[int]], *, side_px: int = 20, background: int = 0

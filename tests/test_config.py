@@ -52,7 +52,7 @@ def test_aspects_are_kept_as_well_as_is_promised(height: int, aspect: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("picture", "expected"),
+    ("image", "expected"),
     [
         ((1920, 1080), (640, 352)),
         ((720, 1280), (352, 640)),
@@ -63,13 +63,11 @@ def test_aspects_are_kept_as_well_as_is_promised(height: int, aspect: float) -> 
         ((1, 5000), (32, 7680)),
     ],
 )
-def test_input_sizes_stay_what_they_are(
-    picture: tuple[int, int], expected: tuple[int, int]
-) -> None:
-    assert ModelConfig(max_pixels=640 * 384).input_size(*picture) == expected
+def test_input_sizes_stay_what_they_are(image: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert ModelConfig(max_pixels=640 * 384).input_size(*image) == expected
 
 
-def test_the_smallest_budget_leaves_one_size_for_all_pictures() -> None:
+def test_the_smallest_budget_leaves_one_size_for_all_images() -> None:
     config = ModelConfig(max_pixels=SIZE_MULTIPLE**2)
     assert config.input_size(4000, 3) == config.input_size(5, 9) == (32, 32)
 
@@ -85,7 +83,7 @@ def test_asking_again_costs_next_to_nothing_for_it_is_done_every_frame() -> None
 
 
 @pytest.mark.parametrize(("width", "height"), [(0, 10), (10, 0), (-1, 10)])
-def test_a_picture_without_pixels_has_no_input_size(width: int, height: int) -> None:
+def test_an_image_without_pixels_has_no_input_size(width: int, height: int) -> None:
     with pytest.raises(InputError, match="at least one pixel"):
         ModelConfig().input_size(width, height)
 

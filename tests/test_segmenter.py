@@ -14,11 +14,11 @@ from streamseg.runtime.base import Pending
 from streamseg.segmenter import Segmenter
 
 
-def picture_with(*boxes: tuple[slice, slice, tuple[int, int, int]]) -> Image:
-    picture = np.full((96, 160, 3), 128, np.uint8)
+def image_with(*boxes: tuple[slice, slice, tuple[int, int, int]]) -> Image:
+    image = np.full((96, 160, 3), 128, np.uint8)
     for rows, columns, colour in boxes:
-        picture[rows, columns] = colour
-    return picture
+        image[rows, columns] = colour
+    return image
 
 
 RED_CAR = (slice(16, 48), slice(24, 72), (240, 20, 20))
@@ -35,8 +35,8 @@ def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-def test_a_picture_gives_each_object_its_mask_class_box_and_name(segmenter: Segmenter) -> None:
-    result = segmenter(picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR))
+def test_an_image_gives_each_object_its_mask_class_box_and_name(segmenter: Segmenter) -> None:
+    result = segmenter(image_with(RED_CAR, BLUE_PERSON, ORANGE_CAR))
     assert sorted(i.name for i in result.instances) == ["car-1", "car-2", "person-1"]
     person = next(i for i in result.instances if i.class_name == "person")
     truth = np.zeros((96, 160), np.bool_)
@@ -52,7 +52,7 @@ def test_a_picture_gives_each_object_its_mask_class_box_and_name(segmenter: Segm
 
 
 def test_masks_are_disjoint_and_the_label_map_is_what_they_say(segmenter: Segmenter) -> None:
-    result = segmenter(picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR))
+    result = segmenter(image_with(RED_CAR, BLUE_PERSON, ORANGE_CAR))
     covered = sum(i.mask.astype(int) for i in result.instances)
     assert np.array_equal(covered, (result.label_map > 0).astype(int))
     for label, instance in enumerate(result.instances, start=1):
@@ -60,21 +60,21 @@ def test_masks_are_disjoint_and_the_label_map_is_what_they_say(segmenter: Segmen
 
 
 def test_instances_come_by_falling_score(segmenter: Segmenter) -> None:
-    scores = [i.score for i in segmenter(picture_with(RED_CAR, BLUE_PERSON)).instances]
+    scores = [i.score for i in segmenter(image_with(RED_CAR, BLUE_PERSON)).instances]
     assert scores == sorted(scores, reverse=True)
 
 
-def test_an_empty_picture_gives_no_instance(segmenter: Segmenter) -> None:
-    result = segmenter(picture_with())
+def test_an_empty_image_gives_no_instance(segmenter: Segmenter) -> None:
+    result = segmenter(image_with())
     assert result.instances == ()
     assert not result.label_map.any()
 
 
 def test_specks_are_dropped_and_labels_stay_without_gaps() -> None:
     speck = (slice(80, 84), slice(140, 144), (20, 240, 240))
-    picture = picture_with(RED_CAR, BLUE_PERSON, speck)
+    image = image_with(RED_CAR, BLUE_PERSON, speck)
     everything, result = (
-        Segmenter(ColourRuntime(), size=(160, 96), grouping=GroupingConfig(min_area=part))(picture)
+        Segmenter(ColourRuntime(), size=(160, 96), grouping=GroupingConfig(min_area=part))(image)
         for part in (0, 0.01)
     )
     assert len(everything.instances) == 3
@@ -154,13 +154,13 @@ def test_instances_below_the_threshold_of_their_class_are_dropped_and_labels_ren
 
 @pytest.mark.parametrize("kind", [Thresholds, DeviceThresholds])
 def test_a_models_own_thresholds_hold_unless_one_is_given(kind: type[Thresholds]) -> None:
-    picture = picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR)
+    image = image_with(RED_CAR, BLUE_PERSON, ORANGE_CAR)
 
     def names(runtime: Thresholds, grouping: GroupingConfig | None = None) -> list[str]:
         segmenter = Segmenter(runtime, size=(160, 96), grouping=grouping)
-        result = segmenter(picture)
+        result = segmenter(image)
         assert set(np.unique(result.label_map)) == set(range(len(result.instances) + 1))
-        assert [i.label for i in segmenter.examine(picture)[0].instances] == [
+        assert [i.label for i in segmenter.examine(image)[0].instances] == [
             i.label for i in result.instances
         ]
         return sorted(i.name for i in result.instances)
@@ -183,10 +183,10 @@ def test_pixels_are_grouped_with_the_smallest_threshold() -> None:
 
 def test_load_takes_the_models_thresholds_or_one_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "open_runtime", lambda *_, **__: Thresholds(0.9, 0.999))
-    picture = picture_with(RED_CAR, BLUE_PERSON)
+    image = image_with(RED_CAR, BLUE_PERSON)
     size = (160, 96)
-    assert [i.name for i in streamseg.load(size=size)(picture).instances] == ["car-1"]
-    assert len(streamseg.load(size=size, min_score=0.9)(picture).instances) == 2
+    assert [i.name for i in streamseg.load(size=size)(image).instances] == ["car-1"]
+    assert len(streamseg.load(size=size, min_score=0.9)(image).instances) == 2
 
 
 def test_a_stream_keeps_names_and_times(segmenter: Segmenter) -> None:
@@ -212,7 +212,7 @@ def test_two_streams_do_not_share_names(segmenter: Segmenter) -> None:
 
 
 def test_proposals_are_the_papers(segmenter: Segmenter) -> None:
-    found = segmenter.propose(picture_with(RED_CAR, BLUE_PERSON), max_seeds=6)
+    found = segmenter.propose(image_with(RED_CAR, BLUE_PERSON), max_seeds=6)
     assert len(found) == 6
     assert found.masks.shape == (6, 96, 160)
     assert found.masks.dtype == np.bool_
@@ -222,8 +222,8 @@ def test_proposals_are_the_papers(segmenter: Segmenter) -> None:
 
 
 def test_asking_for_fewer_proposals_gives_the_first_picks_of_more(segmenter: Segmenter) -> None:
-    picture = picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR)
-    many, few = (segmenter.propose(picture, max_seeds=n) for n in (8, 3))
+    image = image_with(RED_CAR, BLUE_PERSON, ORANGE_CAR)
+    many, few = (segmenter.propose(image, max_seeds=n) for n in (8, 3))
     assert sorted(many.pick.tolist()) == list(range(8))
     assert np.array_equal(many.seed_yx[many.pick < 3], few.seed_yx)
     assert np.array_equal(many.masks[many.pick < 3], few.masks)
@@ -239,15 +239,15 @@ def test_one_network_run_serves_every_alpha() -> None:
 
     runtime = Counting()
     segmenter = Segmenter(runtime, size=(160, 96))
-    picture = picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR)
-    by_seediness, by_paper = segmenter.propose_each(picture, 4, [0, 0.3])
+    image = image_with(RED_CAR, BLUE_PERSON, ORANGE_CAR)
+    by_seediness, by_paper = segmenter.propose_each(image, 4, [0, 0.3])
     assert runtime.runs == 1
-    assert np.array_equal(by_paper.seed_yx, segmenter.propose(picture, max_seeds=4).seed_yx)
+    assert np.array_equal(by_paper.seed_yx, segmenter.propose(image, max_seeds=4).seed_yx)
     # without alpha the most likely pixels come first, however alike they are
     assert by_seediness.score.min() >= by_paper.score.min()
     assert (np.diff(by_seediness.score[by_seediness.pick.argsort()]) <= 0).all()
     with pytest.raises(streamseg.InputError, match="alpha"):
-        list(segmenter.propose_each(picture, 4, [-0.1]))
+        list(segmenter.propose_each(image, 4, [-0.1]))
 
 
 @pytest.mark.parametrize(
@@ -259,12 +259,12 @@ def test_one_network_run_serves_every_alpha() -> None:
         np.zeros((0, 160, 3), np.uint8),
     ],
 )
-def test_other_arrays_than_pictures_are_refused(segmenter: Segmenter, image: Image) -> None:
+def test_other_arrays_than_images_are_refused(segmenter: Segmenter, image: Image) -> None:
     with pytest.raises(streamseg.InputError, match="RGB uint8"):
         segmenter(image)
 
 
-def test_a_path_in_place_of_a_picture_is_pointed_to_stream(segmenter: Segmenter) -> None:
+def test_a_path_in_place_of_an_image_is_pointed_to_stream(segmenter: Segmenter) -> None:
     with pytest.raises(streamseg.InputError, match=r"stream\(\)"):
         segmenter("photo.jpg")  # type: ignore[arg-type]
 
@@ -277,7 +277,7 @@ def test_a_network_gone_mad_is_our_error() -> None:
             return output
 
     with pytest.raises(streamseg.InputError, match="embeddings"):
-        Segmenter(Mad(), size=(160, 96))(picture_with(RED_CAR))
+        Segmenter(Mad(), size=(160, 96))(image_with(RED_CAR))
 
 
 def test_size_must_fit_the_trunk() -> None:

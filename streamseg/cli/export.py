@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
             targets,
             size=arguments.size,
             precision=arguments.precision,
-            pictures=pictures,
+            images=pictures,
             classes=arguments.classes,
             ptxas=arguments.ptxas,
             progress=progress,

@@ -1,4 +1,4 @@
-"""Pictures with instance masks, for training and evaluation, in whatever format they come.
+"""Images with instance masks for training and evaluation, in several formats.
 
 ``open_dataset(path, split)`` recognises the format; every format is read into the same
 ``Sample``:

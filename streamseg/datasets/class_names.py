@@ -1,4 +1,4 @@
-"""Names of classes, as other data sets write them, onto the 20 classes of PASCAL VOC."""
+"""Map class names of other data sets to the 20 classes of PASCAL VOC."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_class_list(path: Path) -> frozenset[int]:
     """The classes that a text file names, one a line.
 
     Raises:
-        DataError: it cannot be read, names nothing or something that is no class of VOC.
+        DataError: it cannot be read, is empty or names something other than a VOC class.
     """
     names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     if not names:

@@ -1,6 +1,6 @@
-"""Data sets in COCO's JSON format: polygons or run lengths, several pictures a file.
+"""Data sets in COCO's JSON format: polygons or run lengths, several images a file.
 
-What an object map can say and COCO's overlapping masks do not always:
+In an object map each pixel belongs to one object; COCO's masks may overlap. The rules:
 
 * Of two objects that overlap, the smaller lies on top: a cup on a table, a rider on a horse.
 * A crowd (``iscrowd``) of a VOC class is void, under all objects.
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.datasets import coco_masks
-from streamseg.datasets.coco_json import OTHER, UNJUDGED, Picture, read_annotations
+from streamseg.datasets.coco_json import OTHER, UNJUDGED, AnnotatedImage, read_annotations
 from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, number_objects
 from streamseg.datasets.splits import check_files, check_ids
@@ -25,57 +25,57 @@ from streamseg.errors import DataError
 
 
 class CocoFile(InstanceDataset):
-    """The pictures that one COCO annotation file describes.
+    """The images that one COCO annotation file describes.
 
     All annotations are kept in memory, checked and ready to draw: about 8 bytes for each number
-    of the file. An id is a picture's file name without ending.
+    of the file. An id is an image's file name without ending.
 
     Attributes:
         file: the annotation file.
-        folder: the folder of the pictures.
+        folder: the folder of the images.
     """
 
     def __init__(self, file: Path | str, folder: Path | str | None = None) -> None:
-        """Read the annotations and check that every picture is there.
+        """Read the annotations and check that every image is there.
 
         Args:
             file: the annotation file, for instance ``annotations/instances_val2017.json``.
             folder: where its file names start from. By default the first of these that holds
-                the first picture: the folder of the file, ``images`` in it, ``images`` in the
+                the first image: the folder of the file, ``images`` in it, ``images`` in the
                 folder above, and there for ``instances_val2017.json`` also ``val2017`` and
                 ``images/val2017``.
 
         Raises:
-            DataError: the file or a picture is missing; the file is no COCO JSON; an annotation
-                names an unknown picture or category or has a broken mask; no category has the
+            DataError: the file or an image is missing; the file is no COCO JSON; an annotation
+                names an unknown image or category or has a broken mask; no category has the
                 name of a VOC class.
         """
         self.file = Path(file)
-        pictures, self.labelled_classes = read_annotations(self.file)
-        self.ids = tuple(picture.id for picture in pictures)
+        images, self.labelled_classes = read_annotations(self.file)
+        self.ids = tuple(image.id for image in images)
         check_ids(self.file, self.ids)
-        self.folder = Path(folder) if folder else _find_folder(self.file, pictures[0].file_name)
-        check_files(self.folder, [picture.file_name for picture in pictures], self.file.stem)
-        self._pictures = dict(zip(self.ids, pictures, strict=True))
+        self.folder = Path(folder) if folder else _find_folder(self.file, images[0].file_name)
+        check_files(self.folder, [image.file_name for image in images], self.file.stem)
+        self._images = dict(zip(self.ids, images, strict=True))
 
-    def picture_path(self, image_id: str) -> Path:
-        """The picture's file."""
-        return self.folder / self._pictures[image_id].file_name
+    def image_path(self, image_id: str) -> Path:
+        """The image's file."""
+        return self.folder / self._images[image_id].file_name
 
     def read_maps(self, image_id: str) -> ObjectMaps:
-        """Draw the annotations of one picture, by the rules above."""
-        return draw_objects(image_id, self._pictures[image_id])
+        """Draw the annotations of one image, by the rules above."""
+        return draw_objects(image_id, self._images[image_id])
 
 
-def draw_objects(image_id: str, picture: Picture) -> ObjectMaps:
-    """Draw the annotations of one picture into one map: void first, then from large to small."""
+def draw_objects(image_id: str, image: AnnotatedImage) -> ObjectMaps:
+    """Draw the annotations of one image into one map: void first, then from large to small."""
     from pycocotools import mask as coco_mask
 
-    size = picture.height, picture.width
-    masks = [coco_masks.encode(thing.shape, *size) for thing in picture.things]
+    size = image.height, image.width
+    masks = [coco_masks.encode(annotation.shape, *size) for annotation in image.annotations]
     # one by one: for a list of over 255 masks, pycocotools 2.0.11 fails with numpy 2
     area = np.array([coco_mask.area(mask) for mask in masks], np.int64)
-    class_id = np.array([thing.class_id for thing in picture.things], np.int64)
+    class_id = np.array([annotation.class_id for annotation in image.annotations], np.int64)
     by_size = np.argsort(-area, kind="stable")
     void_first = by_size[np.argsort(class_id[by_size] != UNJUDGED, kind="stable")]
 
@@ -95,10 +95,10 @@ def draw_objects(image_id: str, picture: Picture) -> ObjectMaps:
     return number_objects(image_id, values, class_of_value)
 
 
-def _find_folder(file: Path, picture: str) -> Path:
+def _find_folder(file: Path, image: str) -> Path:
     here, above, split = file.parent, file.parent.parent, file.stem.removeprefix("instances_")
     folders = (here, here / "images", above / "images", above / split, above / "images" / split)
     for folder in folders:
-        if (folder / picture).is_file():
+        if (folder / image).is_file():
             return folder
-    raise DataError(f"{file} lists {picture}, which is in none of {', '.join(map(str, folders))}")
+    raise DataError(f"{file} lists {image}, which is in none of {', '.join(map(str, folders))}")

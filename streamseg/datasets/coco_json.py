@@ -1,4 +1,4 @@
-"""COCO's annotation file: read whole, checked whole, every error with the file and the entry."""
+"""Read and check COCO's annotation file; every error names the file and the entry."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from streamseg.errors import DataError
 Field = TypeVar("Field")
 
 OTHER: Final = 0
-"""In place of a class: something that VOC has no name for."""
+"""In place of a class: a category that VOC does not have."""
 UNJUDGED: Final = -1
-"""In place of a class: VOC's classes and something else, or several objects, in one mask."""
+"""In place of a class: a mask that mixes VOC's classes with others, or several objects."""
 
 LONGEST_SIDE = 65_535
 DOUBTFUL = frozenset({"truck"})
@@ -26,7 +26,7 @@ DOUBTFUL = frozenset({"truck"})
 
 
 @dataclass(frozen=True, eq=False)
-class Thing:
+class Annotation:
     """One annotation."""
 
     class_id: int
@@ -35,13 +35,13 @@ class Thing:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """One picture and all that is annotated on it."""
+class AnnotatedImage:
+    """One image and its annotations."""
 
     file_name: str
     height: int
     width: int
-    things: list[Thing] = field(default_factory=list)
+    annotations: list[Annotation] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -49,14 +49,14 @@ class Picture:
         return str(PurePosixPath(self.file_name).with_suffix(""))
 
 
-def read_annotations(file: Path) -> tuple[list[Picture], frozenset[int]]:
+def read_annotations(file: Path) -> tuple[list[AnnotatedImage], frozenset[int]]:
     """Read an annotation file.
 
     Returns:
-        Its pictures in the order of the file, and the classes (1..20) among its categories.
+        Its images in the order of the file, and the classes (1..20) among its categories.
 
     Raises:
-        DataError: it is no COCO JSON; an annotation names an unknown picture or category or has a
+        DataError: it is no COCO JSON; an annotation names an unknown image or category or has a
             broken mask; no category has the name of a VOC class.
     """
     try:
@@ -70,29 +70,29 @@ def read_annotations(file: Path) -> tuple[list[Picture], frozenset[int]]:
     classes = frozenset(class_id for class_id in class_of_category.values() if class_id > 0)
     if not classes:
         raise DataError(f"{file}: none of its categories is a class of VOC")
-    pictures = _pictures(file, document)
+    images = _images(file, document)
     for entry in _entries(file, document, "annotations"):
-        picture = pictures.get(entry.get("image_id", int))
+        image = images.get(entry.get("image_id", int))
         class_id = class_of_category.get(entry.get("category_id", int))
-        if picture is None:
+        if image is None:
             raise DataError(f"{entry.place}: image_id is that of no image of the file")
         if class_id is None:
             raise DataError(f"{entry.place}: category_id is that of no category of the file")
         if class_id > 0 and entry.fields.get("iscrowd"):
             class_id = UNJUDGED
         try:
-            shape = parse(entry.fields.get("segmentation"), picture.height, picture.width)
+            shape = parse(entry.fields.get("segmentation"), image.height, image.width)
         except ValueError as error:
             raise DataError(f"{entry.place}: {error}") from error
-        picture.things.append(Thing(class_id, shape))
-    return list(pictures.values()), classes
+        image.annotations.append(Annotation(class_id, shape))
+    return list(images.values()), classes
 
 
-def _pictures(file: Path, document: object) -> dict[int, Picture]:
-    pictures: dict[int, Picture] = {}
+def _images(file: Path, document: object) -> dict[int, AnnotatedImage]:
+    images: dict[int, AnnotatedImage] = {}
     for entry in _entries(file, document, "images"):
         number = entry.get("id", int)
-        if number in pictures:
+        if number in images:
             raise DataError(f"{entry.place}: its id is that of another image too")
         name = entry.get("file_name", str)
         if not PurePosixPath(name).name:
@@ -103,8 +103,8 @@ def _pictures(file: Path, document: object) -> dict[int, Picture]:
                 f"{entry.place}: height and width must be 1 to {LONGEST_SIDE}, "
                 f"got {height} and {width}"
             )
-        pictures[number] = Picture(name, height, width)
-    return pictures
+        images[number] = AnnotatedImage(name, height, width)
+    return images
 
 
 def _class(name: str) -> int:
@@ -119,7 +119,7 @@ class _Entry:
     fields: dict[str, object]
 
     def get(self, name: str, kind: type[Field]) -> Field:
-        """A field that must be there and of this kind."""
+        """Get a field; it must exist and have this type."""
         value = self.fields.get(name)
         if not isinstance(value, kind):
             raise DataError(f"{self.place}: {name} must be {kind.__name__}, got {value!r}")

@@ -1,4 +1,4 @@
-"""Masks as COCO files hold them: polygons, or run lengths as numbers or as a string."""
+"""Masks in COCO's formats: polygons, or run lengths as numbers or as a string."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Runs: TypeAlias = NDArray[np.uint32]
 
 
 def parse(segmentation: object, height: int, width: int) -> Outline | Runs:
-    """Check the ``segmentation`` of an annotation, and make it small and fast to draw.
+    """Check the ``segmentation`` of an annotation and convert it to arrays.
 
     Args:
         segmentation: from the JSON: a list of polygons, or an object with ``size`` and ``counts``.
-        height: of the picture in pixels.
-        width: of the picture in pixels.
+        height: of the image in pixels.
+        width: of the image in pixels.
 
     Raises:
-        ValueError: it is neither, or does not fit the picture.
+        ValueError: it is neither, or does not fit the image.
     """
     if isinstance(segmentation, Mapping):
         return _parse_runs(segmentation, height, width)
@@ -35,11 +35,11 @@ def parse(segmentation: object, height: int, width: int) -> Outline | Runs:
 
 
 def encode(shape: Outline | Runs, height: int, width: int) -> dict[str, Any]:
-    """The mask as the COCO tools take it (``area``, ``decode``), polygons as they fill them."""
+    """Encode a mask for the COCO tools (``area``, ``decode``), which also fill the polygons."""
     from pycocotools import mask as coco_mask
 
     if isinstance(shape, tuple):
-        # without any polygon, ``merge`` would not know the picture's size
+        # without any polygon, ``merge`` would not know the image's size
         parts = coco_mask.frPyObjects(list(shape) or [np.zeros(6)], height, width)
         encoded: dict[str, Any] = coco_mask.merge(parts)
     else:
@@ -56,7 +56,7 @@ def _parse_polygon(polygon: object, height: int, width: int) -> NDArray[np.float
         raise ValueError("a polygon must be a list of x, y, x, y ...")
     reach = 2 * max(height, width)  # the filling takes memory for every pixel that is gone along
     if not np.all(np.abs(points) <= reach):
-        raise ValueError(f"a polygon reaches far out of the picture of {width}x{height} pixels")
+        raise ValueError(f"a polygon reaches far out of the image of {width}x{height} pixels")
     return points
 
 

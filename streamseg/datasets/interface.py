@@ -1,46 +1,46 @@
-"""The one interface of all data sets."""
+"""The interface of all data sets."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from streamseg.datasets.images import check_size, read_image
 from streamseg.datasets.object_maps import ObjectMaps, Sample
-from streamseg.datasets.pictures import check_size, read_picture
 
 
 class InstanceDataset(ABC):
-    """Pictures with instance masks: one split of a data set.
+    """Images with instance masks: one split of a data set.
 
-    Whatever can be known without opening pictures (folders, splits, missing files) is checked
-    when it is made; the pictures are opened one at a time, by ``load``. It holds no pixels, so
-    that it is cheap to pickle into data-loading workers.
+    Folders, splits and missing files are checked on construction; images are opened one at a time,
+    by ``load``. The data set holds no pixels, so that pickling it into data-loading workers is
+    cheap.
 
     Attributes:
-        ids: the ids of its pictures, in the order of the split.
-        labelled_classes: the classes (of 1..20) that are marked wherever they are seen. Those of
-            any other class may be there without a mask: what looks like background is unknown.
+        ids: the ids of its images, in the order of the split.
+        labelled_classes: the classes (of 1..20) whose objects all have a mask. Objects of other
+            classes may lack one: background pixels are unknown for them.
     """
 
     ids: tuple[str, ...]
     labelled_classes: frozenset[int]
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         return len(self.ids)
 
     def load(self, id_or_index: str | int) -> Sample:
-        """Read one picture and its objects.
+        """Read one image and its objects.
 
         Args:
-            id_or_index: a picture's id, or a position in ``ids``.
+            id_or_index: an image's id, or a position in ``ids``.
 
         Raises:
             DataError: a file is unreadable, its values are not allowed or sizes differ.
         """
         maps = self.load_maps(id_or_index)
-        path = self.picture_path(maps.id)
-        image = read_picture(path)
+        path = self.image_path(maps.id)
+        image = read_image(path)
         check_size(path, image, "its mask", maps.object_map)
         return Sample(
             id=maps.id,
@@ -50,10 +50,10 @@ class InstanceDataset(ABC):
         )
 
     def load_maps(self, id_or_index: str | int) -> ObjectMaps:
-        """Read the objects of one picture, not the picture itself.
+        """Read the objects of one image, not the image itself.
 
         Args:
-            id_or_index: a picture's id, or a position in ``ids``.
+            id_or_index: an image's id, or a position in ``ids``.
 
         Raises:
             DataError: a file is unreadable, its values are not allowed or sizes differ.
@@ -64,23 +64,23 @@ class InstanceDataset(ABC):
 
     @abstractmethod
     def read_maps(self, image_id: str) -> ObjectMaps:
-        """The objects of the picture of this id; what ``load_maps`` calls."""
+        """Read the objects of an image by its id; called by ``load_maps``."""
 
     @abstractmethod
-    def picture_path(self, image_id: str) -> Path:
-        """The picture's file."""
+    def image_path(self, image_id: str) -> Path:
+        """The image's file."""
 
 
 def object_classes(dataset: InstanceDataset) -> list[tuple[int, ...]]:
-    """The classes of the objects of every picture: what class-balanced drawing needs to know.
+    """List the classes of the objects of every image, for class-balanced drawing.
 
-    Reads only the masks, in the VOC layout about 2 ms a picture.
+    Reads only the masks, in the VOC layout about 2 ms an image.
 
     Args:
         dataset: the data set to look through.
 
     Returns:
-        For each picture of ``dataset.ids`` the classes (1..20) of its objects, one entry an
+        For each image of ``dataset.ids`` the classes (1..20) of its objects, one entry an
         object.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What every data set says about a picture: which pixel belongs to which object of which class."""
+"""The ground truth of an image: the object and class of every pixel."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from streamseg.results import Image
 
 VOID: Final = 255
-"""Pixels of this value belong to nothing that can be judged: rims, groups, doubtful areas."""
+"""Value of pixels that are not evaluated: rims, groups, doubtful areas."""
 
 MOST_OBJECTS: Final = VOID - 1
-"""As many objects as the bytes of an object map can tell apart, besides 0 and ``VOID``."""
+"""Most objects in a uint8 object map, besides 0 and ``VOID``."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ObjectMaps:
-    """The objects of one picture."""
+    """The objects of one image."""
 
     id: str
-    """Name of the picture within its data set, without ending."""
+    """Name of the image within its data set, without ending."""
     object_map: NDArray[np.uint8]
     """[H, W]: 0 background, k the k-th object (k = 1..M without gaps), 255 void."""
     class_of_object: NDArray[np.int64]
@@ -35,7 +35,7 @@ class ObjectMaps:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sample(ObjectMaps):
-    """One picture and its objects."""
+    """One image and its objects."""
 
     image: Image
     """RGB uint8 [H, W, 3]."""
@@ -47,7 +47,7 @@ def number_objects(
     """Number the objects that have pixels from 1 without gaps, in the order of their values.
 
     Args:
-        image_id: name of the picture.
+        image_id: name of the image.
         values: uint8 [H, W]: 0 background, 255 void, any other value an object.
         class_of_value: int64 [256]: the class, 1..20, of each value that is an object.
     """

@@ -1,4 +1,4 @@
-"""Which format a data set on disk has."""
+"""Detect the format of a data set on disk."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from pathlib import Path
 from streamseg.datasets.coco import CocoFile
 from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.sbd import SbdLayout
-from streamseg.datasets.splits import splits_there
+from streamseg.datasets.splits import existing_splits
 from streamseg.datasets.voc import LISTS, VocLayout
 from streamseg.errors import DataError
 
 _FOLDERS = {LISTS: "VOC", "inst": "SBD", "annotations": "COCO"}
-"""What only a data set of that format has in its root."""
+"""Folders in the root that identify the format."""
 
 
 def open_dataset(path: Path | str, split: str) -> InstanceDataset:
-    """Open a data set of whatever format.
+    """Open a data set of any supported format.
 
     A folder is VOC's if it holds ``ImageSets/Segmentation``, SBD's if it holds ``inst``, COCO's
     if it holds ``annotations``, looked for in this order. A ``.json`` file is a COCO file.
 
     Args:
         path: the folder or file.
-        split: ``train``, ``val2017`` or whatever the data set calls its parts. A COCO file is one
-            part by itself: given the file, nothing is left to choose.
+        split: name of the split, such as ``train`` or ``val2017``. Ignored for a COCO file, which
+            is one split.
 
     Raises:
         DataError: it is none of these, or it is and something is missing or broken.
@@ -42,7 +42,7 @@ def open_dataset(path: Path | str, split: str) -> InstanceDataset:
     if kind == "COCO":
         file = root / "annotations" / f"instances_{split}.json"
         if not file.is_file():
-            there = splits_there(file.parent, "instances_*.json")
+            there = existing_splits(file.parent, "instances_*.json")
             raise DataError(f"{file} does not exist; splits there are: {there}")
         return CocoFile(file)
     if not root.exists():
@@ -56,7 +56,7 @@ def _kind(root: Path) -> str | None:
 
 
 def _hint(root: Path) -> str:
-    """For those who name a folder above, as VOCdevkit is above VOC2012."""
+    """Suggest a subfolder: users may give VOCdevkit instead of VOCdevkit/VOC2012."""
     for pattern in ("*/", "*/*/"):
         for nested in sorted(root.glob(pattern)):
             if _kind(nested):

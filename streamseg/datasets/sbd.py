@@ -8,7 +8,7 @@
       inst/{id}.mat           struct GTinst: Segmentation [H, W], 0 background, k the k-th object;
                               Categories [n], the class 1..20 of object k at k-1
 
-Its train split holds pictures of VOC's validation set: to score on those, train on another list.
+Its train split holds images of VOC's validation set: to score on those, train on another list.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SbdLayout(InstanceDataset):
             split: which ``{split}.txt`` to read.
 
         Raises:
-            DataError: a folder, the split file, a picture or a mask is missing; the split is
+            DataError: a folder, the split file, an image or a mask is missing; the split is
                 empty or names an image twice.
         """
         self.root = Path(root)
@@ -53,12 +53,12 @@ class SbdLayout(InstanceDataset):
         check_files(self.root / "img", [f"{image_id}.jpg" for image_id in self.ids], split)
         check_files(self.root / "inst", [f"{image_id}.mat" for image_id in self.ids], split)
 
-    def picture_path(self, image_id: str) -> Path:
-        """The picture's file."""
+    def image_path(self, image_id: str) -> Path:
+        """The image's file."""
         return self.root / "img" / f"{image_id}.jpg"
 
     def read_maps(self, image_id: str) -> ObjectMaps:
-        """Read the instance masks of one picture.
+        """Read the instance masks of one image.
 
         Raises:
             DataError: the file is no MATLAB file with ``GTinst``; it has more than 254 objects,

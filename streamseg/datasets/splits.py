@@ -1,4 +1,4 @@
-"""Lists of a data set's pictures, and whether all of their files are there."""
+"""Lists of a data set's images, and a check that their files exist."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ def read_split(folder: Path, split: str) -> tuple[str, ...]:
     """
     path = folder / f"{split}.txt"
     if not path.is_file():
-        raise DataError(f"{path} does not exist; splits there are: {splits_there(folder, '*.txt')}")
+        raise DataError(
+            f"{path} does not exist; splits there are: {existing_splits(folder, '*.txt')}"
+        )
     ids = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     check_ids(path, ids)
     return ids
 
 
-def splits_there(folder: Path, pattern: str) -> str:
+def existing_splits(folder: Path, pattern: str) -> str:
     """The names between the fixed parts of ``pattern`` of all files that match it."""
     before, after = pattern.split("*")
     names = (file.name[len(before) : -len(after)] for file in folder.glob(pattern))
@@ -30,10 +32,10 @@ def splits_there(folder: Path, pattern: str) -> str:
 
 
 def check_ids(path: Path, ids: Sequence[str]) -> None:
-    """Refuse a list without pictures, or with one twice: it would bend every score.
+    """Refuse an empty list or one that repeats an image, which would distort scores.
 
     Raises:
-        DataError: as said.
+        DataError: the list is empty or repeats an id.
     """
     if not ids:
         raise DataError(f"{path} lists no image")
@@ -45,7 +47,7 @@ def check_ids(path: Path, ids: Sequence[str]) -> None:
 
 
 def check_files(folder: Path, names: Sequence[str], split: str) -> None:
-    """Compare with one listing of each folder: thousands of single look-ups are slow over nets.
+    """Check that files exist, with one listing per folder, which is fast on network drives.
 
     Args:
         folder: where the files are.

@@ -18,9 +18,9 @@ import numpy as np
 
 from streamseg.classes import VOC_CLASSES
 from streamseg.datasets.class_names import ALL_CLASSES, read_class_list
+from streamseg.datasets.images import check_size, read_indices
 from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.object_maps import VOID, ObjectMaps, number_objects
-from streamseg.datasets.pictures import check_size, read_indices
 from streamseg.datasets.splits import check_files, read_split
 from streamseg.errors import DataError
 
@@ -43,7 +43,7 @@ class VocLayout(InstanceDataset):
             split: which ``ImageSets/Segmentation/{split}.txt`` to read.
 
         Raises:
-            DataError: a folder, the split file, a picture or a mask is missing; the split is
+            DataError: a folder, the split file, an image or a mask is missing; the split is
                 empty or names an image twice; ``classes.txt`` names what is no class.
         """
         self.root = Path(root)
@@ -62,12 +62,12 @@ class VocLayout(InstanceDataset):
         class_list = self.root / "classes.txt"
         self.labelled_classes = read_class_list(class_list) if class_list.exists() else ALL_CLASSES
 
-    def picture_path(self, image_id: str) -> Path:
-        """The picture's file."""
+    def image_path(self, image_id: str) -> Path:
+        """The image's file."""
         return self.root / "JPEGImages" / f"{image_id}.jpg"
 
     def read_maps(self, image_id: str) -> ObjectMaps:
-        """Read the two masks of one picture.
+        """Read the two masks of one image.
 
         The class of an object is the one that most of its pixels have in the class map;
         background and void have no vote, and a tie goes to the lower class.

@@ -1,4 +1,4 @@
-"""False colours of the maps that the network puts out: embeddings, seediness, similarity."""
+"""False colours of the network's output maps: embeddings, seediness, similarity."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def embedding_colours(embeddings: NDArray[np.float32]) -> Image:
 
     Returns:
         RGB uint8 [h, w, 3]: the first three principal components, each stretched to its range
-        without the outer 1 % on either side. Colours do not carry over to another picture.
+        without the outer 1 % on either side. Colours of two images are not comparable.
     """
     depth, height, width = embeddings.shape
     centred = embeddings.reshape(depth, -1).astype(np.float64)
@@ -31,7 +31,7 @@ def embedding_colours(embeddings: NDArray[np.float32]) -> Image:
 
 
 def random_colours(embeddings: NDArray[np.float32]) -> Image:
-    """False colours by a random projection: unlike principal components, the same for each picture.
+    """False colours by a random projection: unlike principal components, the same for each image.
 
     Args:
         embeddings: float [D, h, w].
@@ -49,7 +49,7 @@ def heat(values: NDArray[np.float32]) -> Image:
     """Heat colours of a map of seediness or similarity.
 
     Args:
-        values: float [h, w]; 0 is dark, 1 is bright, and what lies beyond is cut off.
+        values: float [h, w]; 0 is dark, 1 is bright; values are clipped to this range.
 
     Returns:
         RGB uint8 [h, w, 3].
@@ -60,7 +60,7 @@ def heat(values: NDArray[np.float32]) -> Image:
 
 
 def _stretched(components: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Up to three coordinates of N points, [N, 1..3], as colours [N, 3]; what is missing is 0."""
+    """Convert up to three coordinates of N points, [N, 1..3], to colours [N, 3]."""
     colours = np.zeros((len(components), 3), np.uint8)
     low, high = np.percentile(components, (1, 99), axis=0)
     unit = np.clip((components - low) / np.maximum(high - low, 1e-12), 0, 1)

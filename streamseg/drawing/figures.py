@@ -1,4 +1,4 @@
-"""The pictures of the paper, for any picture: what the network says and what is made of it."""
+"""The figures of the paper for any image: outputs of the network and results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from PIL import Image as Pillow
 
 from streamseg.drawing.false_colours import embedding_colours, heat, random_colours
 from streamseg.drawing.network_maps import (
-    class_picture,
+    class_image,
     enlarge,
     number_seeds,
-    similarity_picture,
+    similarity_image,
 )
 from streamseg.drawing.overlay import class_colour, draw, name_colour
 from streamseg.drawing.panels import Size, panel, panel_size
@@ -23,16 +23,16 @@ from streamseg.results import FrameResult, Image, NetworkOutput
 SEEDS = 12
 SIMILARITIES = 6
 COLUMNS = 4
-"""Pictures side by side on a sheet: then everything that belongs together stands in one row."""
+"""Panels per row of a sheet, so that related panels are in one row."""
 
 
 def paper_figures(
     result: FrameResult, output: NetworkOutput, taus: Sequence[float], class_names: Sequence[str]
 ) -> Mapping[str, Image]:
-    """Every picture, titled, by its name, in the order in which a sheet of 4 columns shows them.
+    """Draw all figures, by name, in the order of a sheet with 4 columns.
 
     Args:
-        result: of the picture.
+        result: of the image.
         output: of the network for it.
         taus: T similarity thresholds of the network.
         class_names: C names.
@@ -110,7 +110,7 @@ def _seeds(
             break
         tau = taus[scores.tau_index[y, x]]
         figures[f"similarity-{number}"] = panel(
-            similarity_picture(output.embeddings, y, x, tau, number, size),
+            similarity_image(output.embeddings, y, x, tau, number, size),
             f"Similarity to seed {number}",
             f"{name} {scores.seediness[y, x]:.0%}; outline: its mask, similarity above {tau:g}",
             bar="similarity",
@@ -122,16 +122,16 @@ def _thresholds(
     distribution: NDArray[np.float32], taus: Sequence[float], class_names: Sequence[str], size: Size
 ) -> dict[str, Image]:
     seediness, classes = {}, {}
-    for tau, chance in zip(taus, distribution, strict=True):
+    for tau, probabilities in zip(taus, distribution, strict=True):
         seediness[f"seediness-tau-{tau:g}"] = panel(
-            heat(enlarge(chance[1:].max(axis=0), size)),
+            heat(enlarge(probabilities[1:].max(axis=0), size)),
             f"Seediness at tau = {tau:g}",
-            "chance that the mask grown here is an object",
+            "probability that the mask grown here is an object",
             bar="probability",
         )
-        picture, legend = class_picture(chance, class_names)
+        image, legend = class_image(probabilities, class_names)
         classes[f"classes-tau-{tau:g}"] = panel(
-            np.asarray(Pillow.fromarray(picture).resize(size, Pillow.Resampling.NEAREST)),
+            np.asarray(Pillow.fromarray(image).resize(size, Pillow.Resampling.NEAREST)),
             f"Classes at tau = {tau:g}",
             "likeliest class; the brighter, the likelier",
             legend=legend,
@@ -144,8 +144,8 @@ def seed_order(
 ) -> list[tuple[int, int]]:
     """The seeds (4) as y, x on the feature map, in picking order.
 
-    As in a stream, no seed lies in the mask of one before, but unlikely pixels are picked too:
-    they show what would come next.
+    As in a stream, no seed lies in the mask of one before, but unlikely pixels are picked too, to
+    show the order beyond the threshold.
     """
     groups = group_pixels(
         output.embeddings,

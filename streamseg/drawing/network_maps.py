@@ -1,8 +1,8 @@
-"""Arrays of the network as pictures, without titles; ``figures`` frames them.
+"""Outputs of the network as images, without titles; ``figures`` adds those.
 
-Maps are enlarged with smooth edges, classes and masks with hard ones. Pictures are RGB uint8
+Maps are enlarged with smooth edges, classes and masks with hard ones. Images are RGB uint8
 [H, W, 3], as TensorBoard and image files take them; embeddings and seediness alone are coloured
-by ``map_colours.embedding_colours``, ``random_colours`` and ``heat``.
+by ``embedding_colours``, ``random_colours`` and ``heat`` of ``false_colours``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streamseg.results import Image
 
 _DARK = (6, 5, 30)
 _INK = (17, 19, 23)
-_FINENESS = 4  # discs are drawn so much larger and then reduced: Pillow has no smooth edges
+_FINENESS = 4  # discs are drawn at this scale and then reduced: Pillow does not antialias
 
 
 def similarity(embeddings: NDArray[np.float32], y: int, x: int) -> NDArray[np.float32]:
@@ -38,18 +38,18 @@ def similarity(embeddings: NDArray[np.float32], y: int, x: int) -> NDArray[np.fl
     return found
 
 
-def similarity_picture(
+def similarity_image(
     embeddings: NDArray[np.float32], y: int, x: int, tau: float, number: int, size: Size
 ) -> Image:
-    """Heat of the similarity to a seed, its mask (3) outlined, the seed marked with a number."""
+    """Draw the similarity to a seed, the outline of its mask (3), and the seed's number."""
     values = enlarge(similarity(embeddings, y, x), size)
-    picture = heat(values)
+    image = heat(values)
     inside = values >= tau
     edge = np.zeros_like(inside)
     edge[1:] |= inside[1:] != inside[:-1]
     edge[:, 1:] |= inside[:, 1:] != inside[:, :-1]
-    picture[edge] = 255
-    return _discs(picture, [(y, x)], embeddings.shape[1:], [(str(number), (255, 255, 255))])
+    image[edge] = 255
+    return _discs(image, [(y, x)], embeddings.shape[1:], [(str(number), (255, 255, 255))])
 
 
 def number_seeds(
@@ -58,18 +58,18 @@ def number_seeds(
     map_shape: tuple[int, ...],
     colours: Sequence[Colour],
 ) -> Image:
-    """Discs at seeds (y, x on a map [h, w]) over the darkened picture; the number is the order."""
+    """Draw numbered discs at seeds (y, x on a map [h, w]) over the darkened image."""
     marks = [(str(number), colour) for number, colour in enumerate(colours, start=1)]
     return _discs((photo * 0.5).astype(np.uint8), seeds, map_shape, marks)
 
 
-def class_picture(
-    chance: NDArray[np.float32], class_names: Sequence[str]
+def class_image(
+    probabilities: NDArray[np.float32], class_names: Sequence[str]
 ) -> tuple[Image, list[tuple[str, Colour]]]:
-    """The likeliest class of every pixel as its colour, as bright as it is likely.
+    """Draw the most probable class of every pixel; brightness is its probability.
 
     Args:
-        chance: float32 [C+1, h, w], probabilities, background first.
+        probabilities: float32 [C+1, h, w], background first.
         class_names: C names.
 
     Returns:
@@ -77,29 +77,29 @@ def class_picture(
         those with most pixels first.
     """
     colours = np.array([class_colour(k + 1) for k in range(len(class_names))], np.float32)
-    best = chance[1:].argmax(axis=0)
-    likely = chance[1:].max(axis=0)
-    picture = _DARK + likely[..., None] * (colours[best] - _DARK)
+    best = probabilities[1:].argmax(axis=0)
+    likely = probabilities[1:].max(axis=0)
+    image = _DARK + likely[..., None] * (colours[best] - _DARK)
     pixels = np.bincount(best[likely >= 0.2], minlength=len(class_names))
     order = [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]]
     legend = [(class_names[k], class_colour(k + 1)) for k in order]
-    return np.rint(picture).astype(np.uint8), legend
+    return np.rint(image).astype(np.uint8), legend
 
 
 def enlarge(values: NDArray[Any], size: Size) -> NDArray[Any]:
-    """A map, or its colours, at the panel's size, interpolated."""
+    """Enlarge a map, or its colours, to the panel's size, with interpolation."""
     return np.asarray(Pillow.fromarray(values).resize(size, Pillow.Resampling.BILINEAR))
 
 
 def _discs(
-    picture: Image,
+    image: Image,
     places: Sequence[tuple[int, int]],
     map_shape: tuple[int, ...],
     marks: Sequence[tuple[str, Colour]],
 ) -> Image:
     """Draw a disc with dark text on it at each y, x of the map; the first lies on top."""
-    height, width = picture.shape[:2]
-    canvas = Pillow.fromarray(picture).resize(
+    height, width = image.shape[:2]
+    canvas = Pillow.fromarray(image).resize(
         (width * _FINENESS, height * _FINENESS), Pillow.Resampling.NEAREST
     )
     pen = ImageDraw.Draw(canvas)

@@ -1,4 +1,4 @@
-"""Pictures for people: results over their frames, each name in a colour of its own.
+"""Draw results over their frames, each name in its own colour.
 
 Everything takes and returns RGB uint8 [H, W, 3] and leaves its arguments as they are.
 """
@@ -35,18 +35,18 @@ _PIXEL = np.dtype((np.void, 3))
 def draw(result: FrameResult, *, image: Image | None = None) -> Image:
     """Draw the instances over their frame: a tint, an outline of 2 px and a label for each.
 
-    A label holds name and score ("car-1 87%"), in a size that follows the frame's; it stands
-    above its object if there is room. One that is larger than the whole picture is left out.
+    A label holds name and score ("car-1 87%"), in a size that follows the frame's; it is placed
+    above its object if there is room. A label larger than the image is left out.
 
     Args:
         result: what to draw.
         image: RGB uint8 [H, W, 3] to draw over, instead of the result's own frame.
 
     Returns:
-        A new picture, RGB uint8 [H, W, 3].
+        A new image, RGB uint8 [H, W, 3].
 
     Raises:
-        InputError: ``image`` is no RGB uint8 picture of the size of the label map.
+        InputError: ``image`` is no RGB uint8 image of the size of the label map.
     """
     image = result.image if image is None else image
     height, width = result.label_map.shape
@@ -79,8 +79,8 @@ def draw(result: FrameResult, *, image: Image | None = None) -> Image:
 def name_colour(name: str) -> tuple[int, int, int]:
     """The colour of an instance's name, the same in every run.
 
-    The class chooses a hue and the number steps on from it, so that car-1 and car-2 are far apart.
-    All colours are equally bright (OKLCH): none shouts, and dark text is readable on each.
+    The class sets a hue and the number an offset, so that car-1 and car-2 are far apart. All
+    colours are equally bright (OKLCH): none stands out, and dark text is readable on each.
     """
     class_name, _, number = name.rpartition("-")
     start = zlib.crc32((class_name or name).encode(), _HUE_SALT) / 2**32
@@ -89,7 +89,7 @@ def name_colour(name: str) -> tuple[int, int, int]:
 
 
 def class_colour(class_id: int) -> tuple[int, int, int]:
-    """The colour of a class in pictures of classes; those of 20 classes are well apart.
+    """The colour of a class in images of classes; those of 20 classes are well apart.
 
     Golden-ratio hues come near each other again after 8 and 13 steps, neither a multiple of the
     three brightnesses.
@@ -98,12 +98,12 @@ def class_colour(class_id: int) -> tuple[int, int, int]:
 
 
 def contact_sheet(images: Sequence[Image], columns: int) -> Image:
-    """Show pictures side by side, row by row, with thin gaps.
+    """Show images side by side, row by row, with thin gaps.
 
     Args:
         images: RGB uint8 [H, W, 3], at least one. The first sets the size of a cell; the others
             are scaled to fit into it and centred.
-        columns: pictures in a row, at least 1.
+        columns: images in a row, at least 1.
 
     Returns:
         RGB uint8.
@@ -127,13 +127,13 @@ def contact_sheet(images: Sequence[Image], columns: int) -> Image:
         height, width = image.shape[:2]
         scale = min(cell_height / height, cell_width / width)
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        picture = Pillow.fromarray(np.ascontiguousarray(image))
-        if size != picture.size:
-            picture = picture.resize(size, Pillow.Resampling.LANCZOS)
+        scaled = Pillow.fromarray(np.ascontiguousarray(image))
+        if size != scaled.size:
+            scaled = scaled.resize(size, Pillow.Resampling.LANCZOS)
         row, column = divmod(index, columns)
         left = column * (cell_width + _GAP_PX) + (cell_width - size[0]) // 2
         top = row * (cell_height + _GAP_PX) + (cell_height - size[1]) // 2
-        sheet.paste(picture, (left, top))
+        sheet.paste(scaled, (left, top))
     return np.array(sheet)
 
 
@@ -143,7 +143,7 @@ def _tint(out: Image, label_map: NDArray[np.uint16], colours: NDArray[np.uint8])
     pixels = out.view(_PIXEL)[..., 0]
     share = round(256 * _TINT)
     tint = colours.astype(np.uint16) * np.uint16(share)
-    # Only labelled pixels: in most frames they are a fraction of the picture.
+    # Only labelled pixels: in most frames they are a fraction of the image.
     blend = pixels[inside].view(np.uint8).reshape(-1, 3).astype(np.uint16)
     blend *= 256 - share
     blend += tint.take(label_map[inside], axis=0)
@@ -170,7 +170,7 @@ def _outline(out: Image, label_map: NDArray[np.uint16], colours: NDArray[np.uint
 def _plate(
     text: str, colour: tuple[int, int, int], font: ImageFont.FreeTypeFont | ImageFont.ImageFont
 ) -> Image:
-    """A line of dark text on a plate of the colour, RGB uint8."""
+    """Draw a line of dark text on a plate of a colour, RGB uint8."""
     _, top, _, bottom = font.getbbox("Ag0%")
     line = bottom - top
     pad = max(2, round(line / 3))
@@ -182,7 +182,7 @@ def _plate(
 
 
 def _place(plate: Image, box: Box, size: tuple[int, int], taken: Collection[Box]) -> Box | None:
-    """Where a plate stands: above its box, inside or below; off the others if possible."""
+    """Place a plate above, inside or below its box, without overlapping others if possible."""
     height, width = size
     plate_height, plate_width = plate.shape[:2]
     if plate_width > width or plate_height > height:
@@ -211,7 +211,7 @@ def _overlap(a: Box, b: Box) -> bool:
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's built-in font, which has no file to be missing."""
+    """Pillow's built-in font, which needs no file."""
     return ImageFont.load_default(size)
 
 

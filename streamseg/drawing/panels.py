@@ -1,6 +1,6 @@
-"""Titled pictures: a heading, the picture, and below it what its colours mean.
+"""Titled images: a heading, the image, and below it a legend.
 
-All panels of one picture have the same size, so that they line up on a contact sheet.
+All panels of one image have the same size, so that they line up on a contact sheet.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Size: TypeAlias = tuple[int, int]  # width, height in pixels
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 LONGER_SIDE_PX = 640
-"""Of the picture in a panel: small maps are enlarged to it, large pictures reduced."""
+"""Of the image in a panel: small maps are enlarged to it, large images reduced."""
 
-_LEAST_WIDTH_PX = 480  # what headings need, however narrow the picture
+_LEAST_WIDTH_PX = 480  # what headings need, however narrow the image
 _MARGIN_PX, _HEADING_PX, _FOOTER_PX = 12, 76, 54
 _BAR_PX = (260, 14)
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -31,35 +31,35 @@ _GROUND, _TITLE, _TEXT = (24, 26, 30), (240, 242, 245), (160, 166, 176)
 
 
 def panel_size(width: int, height: int) -> Size:
-    """Width and height in pixels of a picture of this shape inside a panel."""
+    """Size in pixels of an image of this shape inside a panel."""
     scale = LONGER_SIDE_PX / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def panel(
-    picture: Image,
+    image: Image,
     title: str,
     note: str,
     *,
     bar: str = "",
     legend: Sequence[tuple[str, Colour]] = (),
 ) -> Image:
-    """Frame a picture.
+    """Frame an image.
 
     Args:
-        picture: RGB uint8 [H, W, 3], already of the size that ``panel_size`` gives.
+        image: RGB uint8 [H, W, 3], already of the size that ``panel_size`` gives.
         title: the first line, in white.
         note: the second line, in grey.
         bar: what a heat colour stands for; with it, a colour bar from 0 to 1 is drawn below.
         legend: names and colours to explain below, as many as fit.
 
     Returns:
-        RGB uint8, ``picture`` with a strip above and a strip below.
+        RGB uint8, ``image`` with a strip above and a strip below.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     full_width = max(width, _LEAST_WIDTH_PX)
     out = Pillow.new("RGB", (full_width, _HEADING_PX + height + _FOOTER_PX), _GROUND)
-    out.paste(Pillow.fromarray(picture), ((full_width - width) // 2, _HEADING_PX))
+    out.paste(Pillow.fromarray(image), ((full_width - width) // 2, _HEADING_PX))
     pen = ImageDraw.Draw(out)
     pen.text((_MARGIN_PX, 18), title, _TITLE, font(24))
     pen.text((_MARGIN_PX, 48), note, _TEXT, font(16))
@@ -72,7 +72,7 @@ def panel(
 
 @lru_cache(maxsize=8)
 def font(size: int) -> Font:
-    """Pillow's built-in font, which has no file to be missing (and no Greek letters)."""
+    """Pillow's built-in font, which needs no file and has no Greek letters."""
     return ImageFont.load_default(size)
 
 

@@ -2,8 +2,8 @@
 
 Matching and averaging are those of pycocotools, the reference; only the IoUs are ours, counted
 once for all scores. Void is background here, as in VOC's masks turned into COCO's format, and
-there is no least area: COCO's own area ranges stand for it. At most 100 predictions a class and
-picture count.
+there is no least area: COCO's own area ranges stand for it. At most 100 predictions per class and
+image count.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CocoResult:
     ap_large: float
     """Objects above 96² px."""
     ar_1: float
-    """Average recall with one prediction a class and picture."""
+    """Average recall with one prediction per class and image."""
     ar_10: float
     ar_100: float
     ar_small: float
@@ -55,7 +55,7 @@ class CocoResult:
 def coco_ap(images: Sequence[Compared]) -> CocoResult:
     """Score predictions as COCO does.
 
-    Class by class, so that pycocotools' records of one class are all that memory ever holds.
+    Evaluates class by class, so that memory holds pycocotools' records of one class only.
 
     Args:
         images: predictions compared with objects.
@@ -88,13 +88,13 @@ def coco_ap(images: Sequence[Compared]) -> CocoResult:
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """COCO marks with -1 what there was no object for."""
+    """Average, without the -1 that COCO sets where there are no objects."""
     valid = values[values > -1]
     return float(valid.mean()) if valid.size else float("nan")
 
 
 class _ClassEvaluation(COCOeval):  # type: ignore[misc]  # pycocotools has no types
-    """COCO's evaluation of one class, fed with counts of pixels in place of masks."""
+    """COCO's evaluation of one class, from pixel counts instead of masks."""
 
     def __init__(self, images: Sequence[Compared], class_id: int) -> None:
         super().__init__(iouType="segm")
@@ -108,7 +108,7 @@ class _ClassEvaluation(COCOeval):  # type: ignore[misc]  # pycocotools has no ty
         ]
 
     def _prepare(self) -> None:
-        """List objects and predictions by picture; ids count from 1, as 0 means "unmatched"."""
+        """List objects and predictions by image; ids count from 1, as 0 means "unmatched"."""
         self._gts, self._dts = defaultdict(list), defaultdict(list)
         next_id = 1
         for i in self.params.imgIds:
@@ -127,7 +127,7 @@ class _ClassEvaluation(COCOeval):  # type: ignore[misc]  # pycocotools has no ty
                 next_id += 1
 
     def computeIoU(self, imgId: int, catId: int) -> NDArray[np.float64]:
-        """IoU [K, M], the surest prediction first."""
+        """Return the IoU [K, M], rows by falling score."""
         image = self._images[imgId]
         rows = np.flatnonzero(image.class_id == catId)
         rows = rows[np.argsort(-image.score[rows], kind="stable")][: self.params.maxDets[-1]]

@@ -1,4 +1,4 @@
-"""All scores of one model on one set of pictures."""
+"""All scores of one model on one set of images."""
 
 from __future__ import annotations
 

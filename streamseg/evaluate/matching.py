@@ -62,9 +62,9 @@ def best_objects(
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """N predictions, each with its best object: all that is kept of them, of any number of images.
+    """N predictions of any number of images, each with its best object.
 
-    What a threshold makes of them is decided later, by ``judge``.
+    Thresholds are applied later, by ``judge``.
     """
 
     class_id: NDArray[np.int64]
@@ -76,7 +76,7 @@ class Matches:
     best_object: NDArray[np.int64]
     """[N], a number unique over all images; -1 for none."""
     other_iou: NDArray[np.float64]
-    """[N], the highest with an object of another class; no verdict depends on it."""
+    """[N], the highest with an object of another class; used for sorting mistakes only."""
     best_ignored: NDArray[np.bool_]
     """[N], the best object is below the least area."""
     is_small: NDArray[np.bool_]

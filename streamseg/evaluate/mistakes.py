@@ -1,15 +1,15 @@
-"""What kinds of mistakes a model makes, after Hoiem et al. 2012 and TIDE (Bolya et al. 2020).
+"""Sort a model's mistakes by kind, after Hoiem et al. 2012 and TIDE (Bolya et al. 2020).
 
 At one IoU threshold t, every false positive is of the first of these kinds that fits:
 
-- duplicate: it reaches t with its best object, which a surer prediction has found;
+- duplicate: it reaches t with its best object, which a higher-scoring prediction has found;
 - class: it reaches t with an object of another class;
 - localisation: it has at least 0.1, but less than t, with an object of its own class;
 - class and localisation: the same with an object of another class;
 - background: it has less than 0.1 with every object.
 
-An object without a true positive is missed. What a kind costs is told by the rise of mAP^r were
-its predictions taken out; for missed objects, were each found by a prediction surer than all.
+An object without a true positive is missed. The cost of a kind is the rise of mAP^r without its
+predictions; for missed objects, the rise if each were found by a prediction with the highest score.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KINDS: Final = (
     "missed",
 )
 LEAST_IOU: Final = 0.1
-"""Below this a prediction has nothing to do with an object."""
+"""Below this a prediction does not count as touching an object."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,20 +113,21 @@ def confusion(
 
     Args:
         images: predictions compared with objects.
-        threshold: IoU that makes a prediction speak for an object.
+        threshold: least IoU of a prediction with an object.
         min_area_px: objects with fewer pixels do not count.
 
     Returns:
-        [C, C+1]: row the object's class; column the class of the surest prediction that reaches
-        the threshold with it, whatever its class; the last column counts objects without any.
+        [C, C+1]: row the object's class; column the class of the highest-scoring prediction that
+        reaches the threshold with it, whatever its class; the last column counts objects without
+        any.
     """
     count = np.zeros((len(VOC_CLASSES), len(VOC_CLASSES) + 1), np.int64)
     for image in images:
-        surest_first = np.argsort(-image.score, kind="stable")
-        reaches = image.overlap.iou[surest_first] >= threshold
+        by_score = np.argsort(-image.score, kind="stable")
+        reaches = image.overlap.iou[by_score] >= threshold
         # the last row stands for "none", which everything reaches
         reaches = np.vstack([reaches, np.ones((1, reaches.shape[1]), np.bool_)])
-        taken_for = np.append(image.class_id[surest_first] - 1, len(VOC_CLASSES))
+        taken_for = np.append(image.class_id[by_score] - 1, len(VOC_CLASSES))
         counts = image.overlap.object_px >= min_area_px
         rows = image.class_of_object[counts] - 1
         np.add.at(count, (rows, taken_for[reaches.argmax(axis=0)[counts]]), 1)

@@ -1,4 +1,4 @@
-"""Predicted masks laid on the objects of their picture: the only step that sees pixels."""
+"""Overlap of predicted masks and objects of an image: the only step that reads pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamseg.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """How K predicted masks lie on the M objects of one image, in pixels."""
+    """Overlap of K predicted masks and the M objects of one image, in pixels."""
 
     intersection_px: NDArray[np.int64]
     """[K, M]"""
@@ -33,7 +33,7 @@ class Overlap:
 
     @property
     def iou_with_void(self) -> NDArray[np.float64]:
-        """The same [K, M] with void as background, as COCO's tools see pictures of VOC."""
+        """The same [K, M] with void as background, as COCO's tools see images of VOC."""
         return self._iou(self.mask_px + self.void_px)
 
     def _iou(self, mask_px: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -44,7 +44,7 @@ class Overlap:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Compared:
-    """The predictions for one picture beside its objects: what every score is made of.
+    """The predictions for one image and its objects, the input of every score.
 
     Holds no pixels: about 6 kB for 100 predictions and two objects.
     """
@@ -55,13 +55,13 @@ class Compared:
     score: NDArray[np.float64]
     """[K]"""
     pick: NDArray[np.int64]
-    """[K], 0..K-1: which were proposed first."""
+    """[K], 0..K-1: the order in which they were proposed."""
     class_of_object: NDArray[np.int64]
     """[M], 1..20"""
     overlap: Overlap
 
     def first(self, count: int) -> Compared:
-        """The same picture with only the first ``count`` proposals."""
+        """The same image with only the first ``count`` proposals."""
         rows = self.pick < count
         return Compared(
             image_id=self.image_id,
@@ -86,14 +86,14 @@ def compare(
     sample: ObjectMaps,
     pick: NDArray[np.integer[Any]] | None = None,
 ) -> Compared:
-    """Lay the predictions for one image on its objects.
+    """Compare the predictions for one image with its objects.
 
     Args:
         image_id: the image that was predicted on: that of ``sample``.
         masks: bool [K, H, W] at the size of the object map, free to overlap.
         class_id: int [K], 1..20.
         score: float [K], finite; only the order matters.
-        sample: what is truly there.
+        sample: the ground truth.
         pick: int [K], 0..K-1, the order in which they were proposed; by falling score if None.
 
     Raises:
@@ -149,7 +149,7 @@ def count_overlap(
 def _check_predictions(
     masks: NDArray[Any], class_id: NDArray[Any], score: NDArray[Any], sample: ObjectMaps
 ) -> None:
-    """Refuse what numpy would broadcast or sort without a word."""
+    """Refuse arrays that numpy would broadcast or sort silently."""
     if masks.dtype != np.bool_ or masks.shape[1:] != sample.object_map.shape:
         height, width = sample.object_map.shape
         raise InputError(

@@ -1,4 +1,4 @@
-"""What a model predicts for a picture, compared with the picture's objects."""
+"""A model's predictions for an image, compared with its objects."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LEAST_SCORE: Final = 0.05
 
 
 def compare_instances(segmenter: Segmenter, sample: Sample) -> tuple[NDArray[np.bool_], Compared]:
-    """The disjoint instances that a stream would give.
+    """Predict disjoint instances as a stream does, and compare them with the objects.
 
     Args:
         segmenter: the model.
-        sample: the picture and its objects.
+        sample: the image and its objects.
 
     Returns:
-        Masks [K, H, W], and how they lie on the objects.
+        Masks [K, H, W], and their comparison with the objects.
     """
     found = segmenter(sample.image).instances
     masks = np.array([i.mask for i in found], np.bool_).reshape(-1, *sample.object_map.shape)
@@ -34,6 +34,6 @@ def compare_instances(segmenter: Segmenter, sample: Sample) -> tuple[NDArray[np.
 
 
 def compare_proposals(proposals: Proposals, sample: Sample) -> Compared:
-    """The overlapping proposals of the paper's own setting: how they lie on the objects."""
+    """Compare the overlapping proposals of the paper's setting with the objects."""
     p = proposals
     return compare(sample.id, p.masks, p.class_id, p.score, sample, p.pick)

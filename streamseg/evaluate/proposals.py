@@ -1,9 +1,9 @@
-"""How many objects the proposals cover, whatever class and score they were given.
+"""Class-agnostic recall: how many objects the proposals cover, ignoring class and score.
 
 The class-agnostic half of the paper's evaluation: recall at a fixed IoU against the number of
 proposals, recall against IoU for a fixed number, and the mean of the latter, average recall.
 
-An object is recalled if one of the proposals reaches the IoU with it. Objects of one picture are
+An object is recalled if one of the proposals reaches the IoU with it. Objects of one image are
 disjoint, so above an IoU of 1/2 no proposal covers two of them and one-to-one matching would
 find the same. "The first n" are those that the method proposed first, as if asked for n only.
 """

@@ -1,4 +1,4 @@
-"""What a score is a score of: the model, the pictures, the ground truth, the predictions."""
+"""Provenance of a score: the model, the images, the ground truth, the predictions."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ GROUND_TRUTH_NOTE: Final = "GROUND_TRUTH.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What was evaluated, on what."""
+    """Model and data of an evaluation."""
 
     streamseg_version: str
     model: str
     runtime: str
-    """What ran the network, and on how many threads."""
+    """The network's runtime and number of threads."""
     predictions: str
     """Which predictions: the stream's disjoint instances or the paper's proposals."""
     data: str
-    """Folder of the pictures and of the ground truth."""
+    """Folder of the images and of the ground truth."""
     split: str
     ground_truth: str
-    """What the data's folder says of its masks."""
+    """Description of the masks in the data's folder."""
     ground_truth_sha256: str
-    """Digest of the digests of all pictures evaluated (``truth_digest``): scores with different
+    """Digest of the digests of all images evaluated (``truth_digest``): scores with different
     ones were not measured on the same ground truth."""
     images_in_split: int
     images_evaluated: int
     training_images: str
-    """What became of pictures that the model was trained on."""
+    """How images that the model was trained on were handled."""
     stopped: bool
-    """Interrupted: not all pictures were evaluated."""
+    """Interrupted: not all images were evaluated."""
 
     def lines(self) -> list[tuple[str, str]]:
-        """Names and values, for people."""
+        """Names and values for display."""
         counted = f"{self.images_evaluated} of {self.images_in_split} in split {self.split}"
         return [
             ("model", self.model),
@@ -61,13 +61,13 @@ class Provenance:
 
 
 def training_images(model: Path) -> frozenset[str] | None:
-    """Ids of the pictures that a model was trained on, as the card beside it lists them.
+    """Read the ids of a model's training images from the card beside it.
 
     Args:
         model: the model's file.
 
     Returns:
-        The ids; None if there is no card, or none that lists pictures.
+        The ids; None if there is no card, or none that lists images.
 
     Raises:
         ModelError: the card cannot be read.
@@ -83,7 +83,7 @@ def training_images(model: Path) -> frozenset[str] | None:
     if listed is None:
         return None
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        raise ModelError(f"{card}: training_images must be a list of picture ids")
+        raise ModelError(f"{card}: training_images must be a list of image ids")
     return frozenset(listed)
 
 
@@ -95,7 +95,7 @@ def card_of(model: Path) -> Path:
 def held_out(
     ids: tuple[str, ...], models: Sequence[Path], *, include_training_images: bool
 ) -> tuple[tuple[str, ...], str]:
-    """Leave out of a split what any of the models was trained on.
+    """Remove the images from a split that any of the models was trained on.
 
     Args:
         ids: the split.
@@ -118,17 +118,17 @@ def held_out(
     rest = tuple(image_id for image_id in ids if image_id not in trained_on)
     count = len(ids) - len(rest)
     if include_training_images:
-        return ids, f"{count} of these pictures were trained on and INCLUDED"
+        return ids, f"{count} of these images were trained on and INCLUDED"
     if not rest:
         raise DataError(
-            f"the model was trained on all {count} pictures of this split; choose another "
+            f"the model was trained on all {count} images of this split; choose another "
             "--split, or --include-training-images"
         )
     return rest, f"{count} left out of the split"
 
 
 def truth_digest(sample: ObjectMaps) -> bytes:
-    """SHA-256 of what is held to be true of one picture: id, size, objects and classes."""
+    """SHA-256 of the ground truth of one image: id, size, objects and classes."""
     name = f"{sample.id} {sample.object_map.shape}\n".encode()
     return sha256(
         name + sample.object_map.tobytes() + sample.class_of_object.astype("<i8").tobytes()
@@ -136,7 +136,7 @@ def truth_digest(sample: ObjectMaps) -> bytes:
 
 
 def describe_ground_truth(data: Path) -> str:
-    """What the data's folder, or that of its file, says of its masks.
+    """Read the description of the masks from the data's folder.
 
     Raises:
         DataError: the note cannot be read.

@@ -1,4 +1,4 @@
-"""What ``streamseg eval`` can find out: the scores of one setting, or of several side by side."""
+"""The studies of ``streamseg eval``: scores of one setting, or of several values of a parameter."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ Seen = TypeVar("Seen")
 
 
 class Study(ABC, Generic[Seen]):
-    """Looks at pictures one by one, then scores them all.
+    """Collects predictions image by image, then scores them all.
 
     Attributes:
-        predictions: what is scored, for people.
-        runtime: what runs the network, for people.
-        images: what was seen; ``walk`` adds to it.
+        predictions: which predictions are scored, for display.
+        runtime: description of the runtimes, for display.
+        images: results of ``look``; ``walk`` adds to it.
     """
 
     predictions: str
 
     def __init__(self, segmenters: Sequence[Segmenter]) -> None:
-        """Nothing seen yet."""
+        """Start without images."""
         self.images: list[Seen] = []
         self.runtime = ", ".join(dict.fromkeys(s.runtime.description for s in segmenters))
 
     @abstractmethod
     def look(self, sample: Sample) -> Seen:
-        """Predict one picture: how the predictions lie on its objects."""
+        """Predict one image, and compare the predictions with its objects."""
 
     @abstractmethod
     def score(self) -> str:
-        """Score ``images``, at least one: a table for people."""
+        """Score ``images``, at least one; returns a table for display."""
 
     @abstractmethod
     def write(self, folder: Path, provenance: Provenance) -> Path:
@@ -91,7 +91,7 @@ class OneSetting(Study[Compared]):
     """Every score of one model in one setting."""
 
     def __init__(self, segmenter: Segmenter, proposals: int | None, min_area_px: int) -> None:
-        """Score ``proposals`` overlapping proposals a picture; disjoint instances if None."""
+        """Score ``proposals`` overlapping proposals per image; disjoint instances if None."""
         super().__init__([segmenter])
         self._segmenter = segmenter
         self._proposals = proposals
@@ -99,10 +99,10 @@ class OneSetting(Study[Compared]):
         self._gallery = Gallery()
         self.predictions = f"disjoint instances as in a stream, down to a score of {LEAST_SCORE}"
         if proposals:
-            self.predictions = f"the paper's setting: {proposals} overlapping proposals a picture"
+            self.predictions = f"the paper's setting: {proposals} overlapping proposals per image"
 
     def look(self, sample: Sample) -> Compared:
-        """Predict one picture."""
+        """Predict one image."""
         if self._proposals:
             proposals = self._segmenter.propose(sample.image, self._proposals)
             masks, compared = proposals.masks, compare_proposals(proposals, sample)
@@ -112,7 +112,7 @@ class OneSetting(Study[Compared]):
         return compared
 
     def score(self) -> str:
-        """mAP^r by class, COCO's AP and recall."""
+        """Compute mAP^r by class, COCO's AP and recall."""
         self._evaluation = evaluate(self.images, self._min_area_px)
         recall = self._evaluation.recall.average_recall[-1]
         return (
@@ -121,7 +121,7 @@ class OneSetting(Study[Compared]):
         )
 
     def write(self, folder: Path, provenance: Provenance) -> Path:
-        """The whole report."""
+        """Write the full report."""
         return write_report(folder, self._evaluation, self._gallery, provenance)
 
 
@@ -131,7 +131,7 @@ class ValueSweep(Study[list[Compared]]):
     def __init__(
         self, segmenters: Sequence[Segmenter], sweep: Sweep, proposals: int, min_area_px: int
     ) -> None:
-        """Score ``proposals`` overlapping proposals a picture where they are not what is swept."""
+        """Score ``proposals`` overlapping proposals per image where they are not what is swept."""
         super().__init__(segmenters)
         self._segmenters = segmenters
         self._sweep = sweep
@@ -139,17 +139,17 @@ class ValueSweep(Study[list[Compared]]):
         self._min_area_px = min_area_px
         self.predictions = "the paper's setting: overlapping proposals"
         if sweep.name != "seeds":
-            self.predictions += f", {proposals} a picture"
+            self.predictions += f", {proposals} per image"
 
     def look(self, sample: Sample) -> list[Compared]:
         """Propose at every value."""
         return self._sweep.compare(self._segmenters, sample, self._proposals)
 
     def score(self) -> str:
-        """A row for each value."""
+        """Compute a row for each value."""
         self._rows = score_sweep(self._sweep, self.images, self._proposals, self._min_area_px)
         return sweep_table(self._sweep, self._rows)
 
     def write(self, folder: Path, provenance: Provenance) -> Path:
-        """The table and a plot."""
+        """Write the table and a plot."""
         return write_sweep(folder, self._sweep, self._rows, provenance)

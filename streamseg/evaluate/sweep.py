@@ -1,9 +1,9 @@
 """The paper's studies: mAP^r against the seeds' diversity, their number, the embedding's size.
 
 Table 2 of the paper varies alpha, the weight of a seed's distance from the seeds before, in
-equation (4); Table 3 the number of proposals. A network sees every picture once: its output is
-grouped anew for each alpha, and the first n seeds of the largest number are those of n. Every
-size of the embedding is a model of its own.
+equation (4); Table 3 the number of proposals. A network runs once per image: its output is grouped
+again for each alpha, and the first n seeds of the largest number are those of n. Every size of the
+embedding needs its own model.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MOST_VALUES = 50
 
 @dataclass(frozen=True)
 class Sweep:
-    """Which parameter takes which values."""
+    """A parameter and its values."""
 
     name: str
     """``alpha``, ``seeds`` or ``embedding_dim``."""
@@ -67,7 +67,7 @@ class Sweep:
 
     @classmethod
     def of_models(cls, segmenters: Sequence[Segmenter]) -> Sweep:
-        """Over models that differ in the size D of their embedding.
+        """Make a sweep over models that differ in the size D of their embedding.
 
         Raises:
             ConfigError: two of them have the same.
@@ -86,8 +86,8 @@ class Sweep:
         """Propose at every value, from one run of each network.
 
         Args:
-            segmenters: the models; one, unless they are what is swept.
-            sample: the picture and its objects.
+            segmenters: the models; one, unless the sweep is over models.
+            sample: the image and its objects.
             proposals: number of proposals where it is not what is swept.
         """
         if self.name == EMBEDDING_DIM:
@@ -140,7 +140,7 @@ def score_sweep(
 
     Args:
         sweep: which values.
-        images: for each picture what ``Sweep.compare`` returned, at least one.
+        images: for each image what ``Sweep.compare`` returned, at least one.
         proposals: number of proposals where it is not what is swept; AR is at this number.
         min_area_px: objects with fewer pixels are ignored.
     """

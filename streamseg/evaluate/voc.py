@@ -109,7 +109,7 @@ class VocResult:
 class VocEvaluator:
     """Collects predictions image by image and scores them by AP^r.
 
-    Between images it keeps seven numbers a prediction and two a class, never a pixel.
+    It keeps seven numbers per prediction and two per class, and no pixels.
 
     Example::
 
@@ -151,14 +151,14 @@ class VocEvaluator:
         score: NDArray[np.floating[Any]],
         sample: ObjectMaps,
     ) -> None:
-        """Take the predictions for one image.
+        """Add the predictions for one image.
 
         Args:
-            image_id: the image that was predicted on: that of ``sample``, and each only once.
+            image_id: id of the image, the same as that of ``sample``; each only once.
             masks: bool [K, H, W] at the size of the object map, free to overlap.
             class_id: int [K], 1..20.
             score: float [K], finite; only the order matters.
-            sample: what is truly there.
+            sample: the ground truth.
 
         Raises:
             InputError: shapes, types or ranges are not these, or the image came before.
@@ -166,7 +166,7 @@ class VocEvaluator:
         self.take(compare(image_id, masks, class_id, score, sample))
 
     def take(self, compared: Compared) -> None:
-        """Take the predictions for one image that were compared with its objects before.
+        """Add predictions for one image that are compared with its objects already.
 
         Raises:
             InputError: the image came before.
@@ -222,5 +222,5 @@ def _row(name: str, objects: int, predictions: int, ap: NDArray[np.float64]) -> 
 
 
 def nullable(values: Iterable[float]) -> list[float | None]:
-    """JSON has no nan."""
+    """Replace nan, which JSON lacks, by None."""
     return [None if np.isnan(value) else float(value) for value in values]

@@ -46,14 +46,14 @@ def draw_points(
 ) -> Points:
     """Draw random pixels of every instance and of the background.
 
-    The background is one more instance of the embedding loss. Instances too small for the
-    number asked for give some of their pixels several times.
+    The background is one more instance of the embedding loss. Some pixels of instances smaller than
+    the number of points are drawn several times.
 
     Args:
         labels: [h, w] int64: 0 background, k the k-th object, 255 void.
         per_instance: points for each object (K of the paper).
         in_background: points for the background.
-        generator: source of chance.
+        generator: random generator.
     """
     flat = labels.flatten()
     index, instance, size = [], [], []
@@ -88,7 +88,7 @@ def log_dissimilarity(d2: Tensor) -> Tensor:
 
 
 def embedding_loss(drawn: Tensor, points: Points, *, size_exponent: float) -> Tensor:
-    """Equation (2): cross entropy of σ over all pairs of drawn pixels of one picture.
+    """Equation (2): cross entropy of σ over all pairs of drawn pixels of one image.
 
     Pair weights fall with the sizes of both instances, w ∝ (n_p·n_q)^(-size_exponent), spread
     over the points drawn of them, and sum to 1. The factor 1/#S of the equation is left out:
@@ -122,20 +122,20 @@ def seed_targets(
     *,
     good_iou: tuple[float, float],
 ) -> tuple[Tensor, Tensor]:
-    """Targets of equation (7): what each drawn pixel would be worth as a seed, now.
+    """Targets of equation (7): class and value of each drawn pixel as a seed.
 
     A mask is grown from each pixel with each τ (equation 3) and compared with the object that it
     overlaps best. The paper's target is the class of that object if the IoU is above a threshold,
-    and otherwise background. Here the target may rise with the IoU: then the pixel that grows the
-    best mask is the best seed, and not just any that grows a passable one.
+    and otherwise background. Here the target may rise with the IoU, so that the pixel that grows
+    the best mask becomes the best seed.
 
     Args:
-        drawn: [S, D], embeddings of the drawn pixels of one picture.
+        drawn: [S, D], embeddings of the drawn pixels of one image.
         embeddings: [N, D], embeddings of all its pixels.
         labels: [h, w] int64: 0 background, k the k-th object, 255 void.
         class_of_object: [M] int64, class of object k at k-1.
         taus: T similarity thresholds.
-        good_iou: IoU at which a seed is worth nothing, and everything; in between linear.
+        good_iou: IoUs at which the target is 0 and 1; linear in between.
 
     Returns:
         Classes int64 [S, T], 0..C, and the probability that a pixel should have of its class
@@ -165,13 +165,13 @@ def seed_targets(
 
 
 def soft_mask_loss(drawn: Tensor, embeddings: Tensor, labels: Tensor, points: Points) -> Tensor:
-    """How badly softly grown masks overlap their objects; not in the paper.
+    """Dice loss of softly grown masks and their objects; not in the paper.
 
     The similarity σ(p, ·) of equation (1) is itself a soft mask, grown from the pixel p. The loss
     is 1 - Dice (Milletari et al. 2016, "V-Net") of that mask and p's object, over all pixels.
 
     Args:
-        drawn: [S, D], embeddings of the drawn pixels of one picture.
+        drawn: [S, D], embeddings of the drawn pixels of one image.
         embeddings: [N, D], embeddings of all its pixels.
         labels: [h, w] int64: 0 background, k the k-th object, 255 void.
         points: the drawn pixels.
@@ -194,8 +194,8 @@ def cross_entropy(
     """Cross entropy with p(c) = F · Q(c), where background has the rest.
 
     A pixel without a mask may show any class that its data set does not label, so the likelihood
-    of background is 1 - F · Σ Q(c) over the labelled classes: it asks nothing of F where the trunk
-    sees a class that nobody labelled. Background teaches F alone, not Q.
+    of background is 1 - F · Σ Q(c) over the labelled classes: where the trunk sees an unlabelled
+    class, F gets no gradient. Background trains F only, not Q.
 
     Args:
         foreground: [P, T], logits of F.
@@ -244,8 +244,8 @@ def semantic_loss(
 ) -> Tensor:
     """Cross entropy of the class of every pixel of one image; not in the paper.
 
-    Equation (7) says nothing about classes until masks are good; this teaches the features what
-    is where from the first step. Its foreground is not used after training.
+    Equation (7) gives no class targets until masks are good; this loss trains the features from the
+    first step. Its foreground is not used after training.
 
     Args:
         foreground: [N], logit of every pixel.
@@ -273,12 +273,12 @@ def semantic_loss(
 def distillation_loss(
     classes: Tensor, teacher: Tensor, unlabelled: Tensor, is_object: Tensor
 ) -> Tensor:
-    """How much has been forgotten of classes that the data set does not label.
+    """Divergence from the detector on classes that the data set does not label.
 
-    Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282): where no labelled object
-    lies, Q stays what the detector said before anything was learned. Pixels count by the score
-    that the detector gives to the best of the unlabelled classes: without this loss, labelled
-    objects, which are none of them, would teach that there are no such things at all.
+    Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282): outside of labelled objects,
+    Q must stay at the detector's output before training. Pixels are weighted by the detector's
+    highest score of an unlabelled class. Without this loss, training on labelled objects only would
+    drive the scores of unlabelled classes to 0.
 
     Args:
         classes: [P, C], log Q.

@@ -5,9 +5,9 @@ distribution C(τ, p, ·) over the classes and background. Here it has two facto
 F(τ, p), how likely p grows a good mask with τ, and the class Q(p, c) of p's object, the same for
 every τ: C(τ, p, c) = F(τ, p) · Q(p, c), and background has the rest.
 
-A trunk that is a detector says much of this before anything is learned. Its class scores are the
-prior that a learned correction is added to, and its boxes tell the heads at stride 4 where the
-object of a pixel lies.
+A trunk that is a detector predicts much of this before training. Its class scores are the prior, to
+which a learned correction is added, and its boxes tell the heads at stride 4 where the object of a
+pixel lies.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UNKNOWN_TO_TRUNK = -4.0
 
 @dataclass(frozen=True)
 class NetworkMaps:
-    """What the network says, in logits."""
+    """Outputs of the network; scores as logits."""
 
     embeddings: Tensor
     """[B, D, H/4, W/4]"""
@@ -95,8 +95,8 @@ class Neck(nn.Module):
 class Head(nn.Module):
     """Features and positions → outputs, with one hidden layer.
 
-    The hidden layer lets the features gate the positions: small alike neighbours are told
-    apart by where they are, while a large object stays one.
+    The hidden layer lets the features gate the positions: small similar neighbours are separated by
+    position, while a large object stays whole.
     """
 
     def __init__(self, channels: int, positions: int, outputs: int) -> None:
@@ -118,7 +118,7 @@ class Head(nn.Module):
 def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
     """Size of an input at a scale of the image pyramid, up to the next multiple of 32.
 
-    In whole numbers, so that it can be traced for an export.
+    Integer arithmetic, so that an export can trace it.
     """
     quarters, cell = round(4 * scale), 4 * SIZE_MULTIPLE
     return (
@@ -136,14 +136,14 @@ def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Features:
-    """What the heads read."""
+    """Inputs of the heads."""
 
     fine: Tensor
     """[B, head_channels, H/4, W/4]"""
     coarse: Tensor
     """[B, neck_channels, H/8, W/8]"""
     detections: Sequence[Detection]
-    """What the trunk knows already, if it is a detector."""
+    """Detections of the trunk, if it is a detector."""
 
     def float(self) -> Features:
         """The same in float32."""
@@ -173,7 +173,7 @@ class Network(nn.Module):
         if self.trunk.detects:
             if config.pyramid != (1.0,):
                 raise ConfigError(f"trunk {config.trunk} takes no pyramid, got {config.pyramid}")
-            # the prior speaks alone until there is something to correct
+            # the correction starts at 0: the output is the prior
             nn.init.zeros_(self.class_head.weight)
             assert self.class_head.bias is not None
             nn.init.zeros_(self.class_head.bias)
@@ -201,7 +201,7 @@ class Network(nn.Module):
         return self.heads(self.features(pixels))
 
     def output(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What every runtime gives, see ``NetworkOutput``: embeddings, foreground and classes.
+        """Compute embeddings, foreground and classes; see ``NetworkOutput``.
 
         Args:
             pixels: as for ``forward``.
@@ -251,7 +251,7 @@ class Network(nn.Module):
         return Features(torch.stack(fine).mean(0), torch.stack(coarse).mean(0), [])
 
     def normalised(self, pixels: Tensor) -> Tensor:
-        """Grey levels as the trunk takes them."""
+        """Normalise grey levels for the trunk."""
         return (pixels - self.mean) / self.std
 
     def heads(self, features: Features, centres: Tensor | None = None) -> NetworkMaps:
@@ -276,7 +276,7 @@ class Network(nn.Module):
         )
 
     def class_prior(self, prior: Prior) -> Tensor:
-        """What a detector says of the model's own classes, [B, C, H/8, W/8], logits."""
+        """Scores of the detector for the model's classes, [B, C, H/8, W/8], logits."""
         known = prior.classes[:, self.known]
         unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
         return torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)
@@ -289,7 +289,7 @@ class Network(nn.Module):
 
         Args:
             features: [B, head_channels, h, w].
-            prior: what the trunk says.
+            prior: detections of the trunk.
             centres: as for ``heads``.
 
         Returns:
@@ -315,8 +315,8 @@ class Network(nn.Module):
     def coordinates(self, features: Tensor) -> Tensor:
         """Distance from the map's centre, x then y, [1, 2, h, w].
 
-        Computed in float32, and only the result in the features' type, which need not tell one row
-        of a large map from the next.
+        Computed in float32, then cast to the features' dtype, which may be too coarse to
+        distinguish neighbouring rows of a large map.
         """
         height, width = features.shape[2:]
         step = self.config.stride / self.config.coordinate_scale_px

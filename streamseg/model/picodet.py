@@ -1,8 +1,8 @@
-"""PP-PicoDet (Yu et al. 2021, arXiv 2111.00902): a light COCO detector, taken whole as trunk.
+"""PP-PicoDet (Yu et al. 2021, arXiv 2111.00902): a light COCO detector, used whole as trunk.
 
-Its pyramid (CSP-PAN) and the towers of its head already tell one object from the next. What the
-detector says is kept as well: a score for each of COCO's 80 classes and a box, at every cell of
-the strides 8, 16, 32 and 64.
+The features of its pyramid (CSP-PAN) and of the towers of its head already separate objects. Its
+detections are kept as well: a score for each of COCO's 80 classes and a box, at every cell of the
+strides 8, 16, 32 and 64.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BINS = 8
 
 @dataclass(frozen=True)
 class Widths:
-    """What sets the sizes of PP-PicoDet apart."""
+    """Hyperparameters of one size of PP-PicoDet."""
 
     scale: float
     ratios: tuple[float, ...]
@@ -138,7 +138,7 @@ class PicoDet(Trunk):
     detects = True
 
     def __init__(self, name: str) -> None:
-        """Build with random weights; ``load_published`` brings trained ones."""
+        """Build with random weights; ``load_published`` loads trained ones."""
         super().__init__()
         widths = SIZES[name]
         self.backbone = ESNet(widths.scale, widths.ratios)
@@ -168,7 +168,7 @@ class PicoDet(Trunk):
 
 
 def load_published(trunk: nn.Module, path: Path) -> None:
-    """Give a trunk the weights of a published detector.
+    """Load the weights of a published detector into a trunk.
 
     Args:
         trunk: a ``PicoDet`` of the same size.

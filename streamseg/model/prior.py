@@ -1,9 +1,9 @@
-"""What a detector already knows of every pixel: its class, and the extent of its object.
+"""Detections as a map: the class and the box of the object at every pixel.
 
-The detector looks at strides 8 to 64; here its levels become one map at stride 8. For classes the
-highest score of all levels counts. Boxes are averaged, over levels and neighbouring cells, by the
-score of their cells (normalised convolution, Knutsson and Westin 1993): a cell at the rim of an
-object is unsure of its extent, and its neighbours are not. Taking the best level alone would leave
+The detector has maps at strides 8 to 64; here they are merged into one map at stride 8. The score
+of a class is the highest of all levels. Boxes are averaged, over levels and neighbouring cells, by
+the score of their cells (normalised convolution, Knutsson and Westin 1993): a cell at the rim of an
+object predicts its box less well than cells further inside. Taking the best level alone would leave
 the edges of coarse cells in the outlines of masks.
 """
 
@@ -20,7 +20,7 @@ from torch.nn import functional
 from streamseg.model.trunk import DETECTION_STRIDES, Detection
 
 SHARPNESS: Final = 3
-"""A box counts by its cell's score to this power."""
+"""A box is weighted by its cell's score to this power."""
 
 
 @dataclass(frozen=True)

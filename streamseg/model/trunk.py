@@ -1,4 +1,4 @@
-"""What every trunk offers: feature maps, and detections if it is a detector."""
+"""The interface of all trunks: feature maps, and detections if the trunk is a detector."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ DETECTION_STRIDES = (8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Detection:
-    """What a detector says at one stride s: maps of ceil(H/s) × ceil(W/s) cells."""
+    """Detections at one stride s: maps of ceil(H/s) × ceil(W/s) cells."""
 
     classes: Tensor
     """[B, 80, h, w], logits of COCO's classes, each against all else."""
     box: Tensor
     """[B, 4, h, w], distances from the cell's centre to left, top, right, bottom in pixels; always
-    float32, as half precision does not tell the pixels of a large image apart."""
+    float32, as half precision is too coarse for the pixels of a large image."""
 
 
 @dataclass(frozen=True)
 class TrunkOutput:
-    """Features, and what a detector already knows of them."""
+    """Features and detections of a trunk."""
 
     features: list[Tensor]
     """At strides 4, 8, 16 and 32, or one map alone."""
@@ -39,7 +39,7 @@ class Trunk(nn.Module):
     detects: bool = False
 
     def early(self) -> Iterator[nn.Parameter]:
-        """Parameters that are left as they are: edges and textures serve any task.
+        """Parameters that stay frozen: edges and textures are useful for any task.
 
         These layers, at the highest resolution, cost most of a backward pass.
         """

@@ -27,9 +27,8 @@ LITE_EARLY = ("conv_stem", "bn1", "blocks.0.", "blocks.1.")
 class SameConv2d(nn.Conv2d):
     """A convolution of stride 2 padded as TensorFlow's SAME does for even input sizes.
 
-    timm computes this padding from the input size at run time, which an exported graph then
-    carries along. Our inputs are multiples of 32, so the padding is a constant: none or less
-    before, the rest after.
+    timm computes this padding from the input size at run time, also in an exported graph. Our
+    inputs are multiples of 32, so the padding is a constant: none or less before, the rest after.
     """
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -92,7 +91,7 @@ def build_trunk(name: str, *, pretrained: bool) -> Trunk:
             PicoDet starts from a file that the user has (``streamseg.model.picodet``).
 
     Raises:
-        ConfigError: nobody knows the name, or the strides are others.
+        ConfigError: the name is unknown, or the strides are others.
         MissingExtraError: the package with the weights is not installed.
     """
     if name in SIZES:

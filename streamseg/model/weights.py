@@ -1,4 +1,4 @@
-"""Weights on disk: checkpoints to go on training from, safetensors to fine-tune from."""
+"""Weights on disk: checkpoints for resuming a run, safetensors for fine-tuning."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ BROKEN_PICKLE = (
     *(OSError, EOFError, RuntimeError, TypeError, ValueError, LookupError, AttributeError),
     *(AssertionError, struct.error, pickle.UnpicklingError),
 )
-"""What ``torch.load`` raises on broken files (found by breaking some), and we on foreign ones."""
+"""What ``torch.load`` raises on broken files (found by trial), and ``Checkpoint`` on foreign
+ones."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a run needs to go on."""
+    """State from which a run resumes."""
 
     network: dict[str, Tensor]
     optimizer: dict[str, Any]
@@ -34,7 +35,7 @@ class Checkpoint:
     model_config: ModelConfig
     train_config_json: str
     image_ids: list[str]
-    """Every picture learnt from; the evaluator leaves them out."""
+    """Ids of all training images; the evaluator leaves them out."""
     average: dict[str, Tensor] | None = None
     """The moving average of ``network``, if the run keeps one."""
     teacher: dict[str, Tensor] | None = None
@@ -51,7 +52,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        ModelError: missing, truncated, or not one of ours.
+        ModelError: missing, truncated, or not a streamseg checkpoint.
     """
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
@@ -67,7 +68,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def save_safetensors(path: Path, network: dict[str, Tensor], config: ModelConfig) -> None:
     """Write weights for fine-tuning, the model's configuration in the file's header.
 
-    Weights are halved to float16, which moves them by at most 1 part in 2000. Running statistics
+    Weights are stored as float16, which changes them by at most 1 part in 2000. Running statistics
     of batch norms stay float32: variances need its range.
     """
     try:
@@ -79,7 +80,7 @@ def save_safetensors(path: Path, network: dict[str, Tensor], config: ModelConfig
 
 
 def _stored(name: str, tensor: Tensor) -> Tensor:
-    """A tensor as the file holds it."""
+    """Convert a tensor to the dtype in the file."""
     if not tensor.is_floating_point() or name.endswith(("running_mean", "running_var")):
         return tensor
     half = tensor.half()
@@ -90,7 +91,7 @@ def load_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
     """Read what ``save_safetensors`` wrote; floating tensors come as float32.
 
     Raises:
-        ModelError: missing, broken, or without our configuration.
+        ModelError: missing, broken, or without a model configuration.
     """
     try:
         from safetensors import SafetensorError, safe_open
@@ -131,7 +132,7 @@ def network_from(weights: dict[str, Tensor], config: ModelConfig) -> Network:
 
 
 def misfit(error: Exception) -> str:
-    """The first of the many lines in which torch says which tensors do not fit."""
+    """Shorten torch's message about tensors that do not fit to its first line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     more = f" (and {len(lines) - 2} more)" if len(lines) > 2 else ""
     return lines[:2][-1][:200] + more

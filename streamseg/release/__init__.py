@@ -1,1 +1,1 @@
-"""What desk and vehicle agree on; it needs neither torch nor Triton nor CUDA."""
+"""The release format, shared by export and vehicle; needs neither torch nor Triton nor CUDA."""

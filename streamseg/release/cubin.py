@@ -1,7 +1,7 @@
-"""What a cubin says about itself: the GPU it is for, and the parameters of its kernels.
+"""Read a cubin's metadata: its GPU, and the parameters of its kernels.
 
 A cubin is an ELF file. The section ``.nv.info.<kernel>`` holds the offset and size of every
-parameter, so that arguments need not be packed by what a manifest claims. Needs no CUDA.
+parameter, so that packing arguments does not depend on a manifest alone. Needs no CUDA.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from streamseg.errors import ModelError
 CUDA_MACHINE = 190
 """e_machine of the ELF header."""
 NO_BYTES = 8
-"""Type of a section that takes no room in the file."""
+"""Type of a section without content in the file."""
 INFO_PREFIX = ".nv.info."
 
 PARAMETER_INFO = 0x17
@@ -36,7 +36,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class KernelParameters:
-    """How a kernel wants to be launched."""
+    """Launch parameters of a kernel."""
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -48,20 +48,20 @@ class KernelParameters:
 
 @dataclass(frozen=True)
 class Cubin:
-    """A cubin's own description."""
+    """Metadata of a cubin."""
 
     architecture: int
     """87 for sm_87."""
     abi_version: int
     """7: readable by CUDA 12; 8: by CUDA 13, or by CUDA 12.8 for sm_100 and up."""
     toolkit: tuple[int, int] | None
-    """CUDA version of the ptxas that wrote it; an ABI of 8 does not tell."""
+    """CUDA version of the ptxas that wrote it; unknown for an ABI of 8."""
     kernels: dict[str, KernelParameters]
     """By name."""
 
 
 def read_cubin(data: bytes) -> Cubin:
-    """Read what a cubin says about itself.
+    """Read the metadata of a cubin.
 
     Args:
         data: the whole file.

@@ -1,4 +1,4 @@
-"""What engines and kernels depend on of a GPU."""
+"""Properties of a GPU that engines and kernels depend on."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What is known of a GPU before anything runs on it."""
+    """Properties of a GPU and its driver."""
 
     name: str
     compute_capability: tuple[int, int]
     """(8, 7) for an Orin."""
     multiprocessors: int
     driver_version: tuple[int, int]
-    """The newest CUDA that the driver knows: (12, 6)."""
+    """The newest CUDA that the driver supports: (12, 6)."""
     memory_bytes: int
     shared_bytes_per_block: int
     """Most dynamic shared memory of a block, after opting in."""

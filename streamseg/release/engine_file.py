@@ -1,4 +1,4 @@
-"""An engine on disk: whether it can be used here, and loading it."""
+"""Engine files: check whether one can be used here, and load it."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def why_rebuild(
     options: EngineOptions | None = None,
     trt: TensorRT | None = None,
 ) -> str | None:
-    """Why an engine cannot take the place of a new build.
+    """Explain why an engine must be rebuilt.
 
     Args:
         engine: path of the plan, which need not exist.
-        onnx: what would be built.
+        onnx: source of the build.
         device: the GPU of this machine.
-        options: what would be asked for; None for all defaults.
+        options: of the build; None for all defaults.
         trt: the module; imported if None.
 
     Returns:
-        A sentence about the engine, None if it is what a build would give.
+        A sentence about the engine; None if it is up to date.
 
     Raises:
         MissingExtraError: TensorRT is not installed.
@@ -82,8 +82,8 @@ def load_engine(
 
     Args:
         plan: the engine, or the path of its file.
-        manifest: of the engine (see ``read_manifest``); None where there is none, as beside the
-            plans of others. Then TensorRT alone judges.
+        manifest: of the engine (see ``read_manifest``); None if there is none, as for third-party
+            plans; then only TensorRT checks the engine.
         device: the GPU of this machine.
         trt: the module; imported if None.
         onnx_sha256: of the file that the engine must have been built from; None for any.

@@ -1,7 +1,7 @@
-"""What an engine was built from, with and on: the ``engine.json`` beside its ``engine.plan``.
+"""The manifest of an engine: ``engine.json`` beside ``engine.plan``.
 
-TensorRT loads an engine only where version, GPU and driver are those of the build, and tells a
-stranger little. So they are written down and compared before TensorRT is asked.
+TensorRT loads an engine only with the version, GPU and driver of the build, and its errors say
+little. So the manifest records them, and they are compared before loading.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from streamseg.release.engine_precision import PRECISIONS, LayerCounts, wrong_pr
 FORMAT: Final = 2
 ADVICE: Final = "run `streamseg build`"
 MAGIC: Final = (b"ftrt", b"vtrt")
-"""How plans of TensorRT and of TensorRT for RTX begin."""
+"""First bytes of plans of TensorRT and of TensorRT for RTX."""
 _VERSION: Final = slice(24, 28)
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What is asked of an engine.
+    """Options of an engine's build.
 
     Raises:
-        InputError: no such precision, or a workspace without room.
+        InputError: no such precision, or a workspace below one byte.
     """
 
     precision: str | None = None
-    """``fp32``, ``fp16`` or ``int8``, which the ONNX file must be; None takes it as it is."""
+    """``fp32``, ``fp16`` or ``int8``, which the ONNX file must have; None takes the file's."""
     workspace_bytes: int | None = None
     """Most memory that a layer may use for intermediate results; None is 1 GiB where CPU and GPU
     share their memory, and TensorRT's own limit elsewhere."""
 
     def __post_init__(self) -> None:
-        """Check what can be checked without the file."""
+        """Check precision and workspace."""
         if self.precision not in (None, *PRECISIONS):
             known = ", ".join(PRECISIONS)
             raise InputError(f"precision must be one of {known}, got {self.precision!r}")
@@ -48,7 +48,7 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class EngineManifest:
-    """How an engine came to be."""
+    """Origin of an engine."""
 
     tensorrt: str
     """Full version."""
@@ -57,7 +57,7 @@ class EngineManifest:
     onnx_sha256: str
     plan_sha256: str
     workspace_bytes: int
-    """The limit that TensorRT kept to."""
+    """The limit in effect."""
     optimization_level: int
     flags: tuple[str, ...]
     """Builder flags that were set, by TensorRT's names."""
@@ -66,7 +66,7 @@ class EngineManifest:
     build_seconds: float
     streamseg: str
     options: EngineOptions
-    """As they were asked for."""
+    """As requested."""
     format: int = FORMAT
 
     def misfit(
@@ -77,16 +77,17 @@ class EngineManifest:
         onnx_sha256: str | None = None,
         options: EngineOptions | None = None,
     ) -> str | None:
-        """What stands against using the engine.
+        """Explain why the engine cannot be used.
 
         Args:
-            tensorrt: version at hand.
-            device: at hand.
+            tensorrt: installed version.
+            device: the GPU of this machine.
             onnx_sha256: of the file that the engine must have been built from; None for any.
             options: what the engine must have been built with; None for anything.
 
         Returns:
-            What follows the engine's name in a sentence, with what to do; None if nothing does.
+            The rest of a sentence that begins with the engine's name, with advice; None if it can
+            be used.
         """
         there, here = _facts(self.tensorrt, self.device), _facts(tensorrt, device)
         if there != here:
@@ -136,7 +137,7 @@ def read_manifest(engine: Path) -> EngineManifest | None:
 def plan_version(plan: bytes) -> str | None:
     """The version of TensorRT that a plan names, such as ``10.16.2.10``; None if it is no plan.
 
-    TensorRT promises nothing about these bytes: good enough to explain, not to decide.
+    TensorRT does not document these bytes: use them for messages, not for decisions.
     """
     if len(plan) < _VERSION.stop or not plan.startswith(MAGIC):
         return None
@@ -144,7 +145,7 @@ def plan_version(plan: bytes) -> str | None:
 
 
 def _facts(tensorrt: str, device: DeviceFacts) -> tuple[str, ...]:
-    """All that must agree between the machines of build and use; the first two are always told."""
+    """List the properties that must agree; the first two are always shown."""
     cuda = ".".join(map(str, device.driver_version))
     return (
         tensorrt,

@@ -1,6 +1,6 @@
-"""In which types a network computes: counted in the network, not taken from a setting.
+"""The dtypes in which a network computes, counted in the network itself.
 
-Engines are strongly typed: TensorRT computes every layer in the type that the ONNX file gives it.
+Engines are strongly typed: TensorRT computes every layer in the dtype that the ONNX file sets.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Final, TypeAlias
 from streamseg.release.tensorrt_module import ILayer, INetworkDefinition, ITensor
 
 LayerCounts: TypeAlias = dict[str, dict[str, int]]
-"""Number of layers by type of layer and type of number: ``counts["CONVOLUTION"]["HALF"]``."""
+"""Number of layers by kind of layer and dtype: ``counts["CONVOLUTION"]["HALF"]``."""
 
 PRECISIONS: Final = {"fp32": "FLOAT", "fp16": "HALF", "int8": "INT8"}
-"""Our names and TensorRT's."""
+"""Names of precisions here and in TensorRT."""
 HEAVY: Final = ("CONVOLUTION", "DECONVOLUTION", "MATRIX_MULTIPLY")
-"""Layers that take the time, and so make a network's precision."""
+"""Layers that take most of the time and so define a network's precision."""
 
 
 def count_layers(network: INetworkDefinition) -> LayerCounts:
-    """Count layers by what they are and the type of what they compute.
+    """Count layers by kind and dtype of their output.
 
-    A heavy layer whose inputs were both dequantized counts as what they were before, such as INT8:
-    TensorRT computes it in that.
+    A heavy layer whose inputs were both dequantized counts as their quantized dtype, such as INT8,
+    in which TensorRT computes it.
     """
     quantized: dict[str, str] = {}
     counts: LayerCounts = {}
@@ -32,36 +32,36 @@ def count_layers(network: INetworkDefinition) -> LayerCounts:
         if not layer.num_outputs:
             continue
         kind, output = layer.type.name, layer.get_output(0)
-        number = output.dtype.name
+        dtype = output.dtype.name
         inputs = list(_inputs(layer))
         if kind == "DEQUANTIZE":
             quantized[output.name] = inputs[0].dtype.name
         elif kind in HEAVY and len(inputs) > 1:
             before = {quantized.get(tensor.name) for tensor in inputs[:2]}
             if len(before) == 1:
-                number = before.pop() or number
-        numbers = counts.setdefault(kind, {})
-        numbers[number] = numbers.get(number, 0) + 1
+                dtype = before.pop() or dtype
+        dtypes = counts.setdefault(kind, {})
+        dtypes[dtype] = dtypes.get(dtype, 0) + 1
     return {kind: dict(sorted(counts[kind].items())) for kind in sorted(counts)}
 
 
 def wrong_precision(counts: Mapping[str, Mapping[str, int]], asked: str) -> str | None:
-    """What speaks against a network being of a precision, as a sentence; None if nothing does.
+    """Explain in a sentence why a network does not have a precision; None if it has.
 
     All heavy layers of an ``fp32`` network must be FLOAT. Of an ``fp16`` or ``int8`` network more
-    than half must be of that type: heads and a few sensitive layers may stay above it.
+    than half must have that dtype: heads and a few sensitive layers may have a higher precision.
     """
     found: dict[str, int] = {}
     for kind in HEAVY:
-        for number, count in counts.get(kind, {}).items():
-            found[number] = found.get(number, 0) + count
+        for dtype, count in counts.get(kind, {}).items():
+            found[dtype] = found.get(dtype, 0) + count
     total, fitting = sum(found.values()), found.get(PRECISIONS[asked], 0)
     if not total:
         return f"has no convolution or matrix product that could be {asked}"
     if fitting == total if asked == "fp32" else 2 * fitting > total:
         return None
-    ours = {number: name for name, number in PRECISIONS.items()}
-    listed = ", ".join(f"{count} {ours.get(number, number)}" for number, count in found.items())
+    ours = {dtype: name for name, dtype in PRECISIONS.items()}
+    listed = ", ".join(f"{count} {ours.get(dtype, dtype)}" for dtype, count in found.items())
     return (
         f"is not {asked}: TensorRT computes its {total} convolutions and matrix products as "
         f"{listed}"
@@ -69,7 +69,7 @@ def wrong_precision(counts: Mapping[str, Mapping[str, int]], asked: str) -> str 
 
 
 def _inputs(layer: ILayer) -> Iterator[ITensor]:
-    """Those that are there: optional ones may be None."""
+    """Iterate over the inputs; optional ones may be None."""
     for index in range(layer.num_inputs):
         tensor = layer.get_input(index)
         if tensor is not None:

@@ -1,4 +1,4 @@
-"""A picture and what the network must say of it: how a vehicle knows that its engine is right."""
+"""Golden outputs: an image and the network's outputs for it, with which an engine is checked."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from streamseg.results import Image, NetworkOutput
 
 
 class Golden:
-    """What torch said at float32, kept in half precision: a ``Runtime`` for one picture."""
+    """Outputs of torch at float32, stored in half precision: a ``Runtime`` for one image."""
 
-    def __init__(self, config: ModelConfig, picture: Image, output: NetworkOutput) -> None:
-        """Keep a picture, RGB uint8 [H, W, 3], and the output for it."""
+    def __init__(self, config: ModelConfig, image: Image, output: NetworkOutput) -> None:
+        """Store an image, RGB uint8 [H, W, 3], and its outputs."""
         self.config = config
-        self.picture = picture
-        self.size = picture.shape[1], picture.shape[0]
+        self.image = image
+        self.size = image.shape[1], image.shape[0]
         self.description = "golden outputs"
         self._output = output
 
     def run(self, image: Image) -> NetworkOutput:
-        """The output that was kept.
+        """Return the stored outputs.
 
         Raises:
-            InputError: this is another picture.
+            InputError: this is another image.
         """
-        if not np.array_equal(image, self.picture):
-            raise InputError("golden outputs are known of the golden picture only")
+        if not np.array_equal(image, self.image):
+            raise InputError("golden outputs exist for the golden image only")
         return self._output
 
     def close(self) -> None:
-        """No-op: nothing is held on a device."""
+        """No-op: there are no device resources."""
 
     def save(self, path: Path) -> None:
         """Write an .npz file: ``picture`` and the network's outputs."""
         np.savez_compressed(
             path,
-            picture=self.picture,
+            picture=self.image,
             **{name: values.astype(np.float16) for name, values in vars(self._output).items()},
         )
 

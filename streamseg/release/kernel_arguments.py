@@ -30,24 +30,24 @@ MOST_SCRATCH_POINTERS = 2
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a kernel, without those fixed when it was compiled."""
+    """An argument of a kernel that was not fixed at compile time."""
 
     name: str
     type: str
     """As in Triton's signatures: ``*fp16``, ``i32``, ``fp32``."""
     divisible_by_16: bool = False
-    """Promised when the kernel was compiled; an address or number for which it does not hold makes
-    the kernel fail or compute nonsense."""
+    """Assumed at compile time; with an address or value that breaks it the kernel fails or gives
+    wrong results."""
 
 
 class Signature:
-    """The arguments of one kernel, in agreement with its cubin."""
+    """The arguments of one kernel, checked against its cubin."""
 
     def __init__(self, kernel: KernelParameters, arguments: Sequence[Argument]) -> None:
-        """Compare the arguments with the cubin's own table.
+        """Compare the arguments with the cubin's table.
 
         Args:
-            kernel: what the cubin says.
+            kernel: the cubin's metadata.
             arguments: in order, without the pointers to scratch memory that Triton adds.
 
         Raises:
@@ -80,8 +80,8 @@ class Signature:
             values: one for each argument; addresses for pointers.
 
         Raises:
-            InputError: not as many values as arguments, one does not fit its type, or a promise
-                does not hold.
+            InputError: the number of values is wrong, one does not fit its type, or is not a
+                multiple of 16 as required.
         """
         if len(values) != len(self.arguments):
             raise InputError(
@@ -104,7 +104,7 @@ class Signature:
 
 
 def kernel_arguments(file: KernelFile) -> list[Argument]:
-    """The arguments of a kernel as they are packed, with what was promised of them."""
+    """List the arguments of a kernel as they are packed, with their alignment."""
     return [
         Argument(name, kind, kind.startswith("*") or name in file.known)
         for name, kind in file.arguments.items()

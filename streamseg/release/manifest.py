@@ -1,14 +1,13 @@
-"""A release: the folder that goes into a vehicle, and the manifest that says what is in it.
+"""A release, the folder that is copied to a vehicle, and its manifest.
 
 ::
 
-    trunk.onnx              the network, of which the vehicle builds its engine
-    golden.npz              a picture and what must come of it
-    kernels/sm_87/*.cubin   the grouping kernels
-    manifest.json           hashes, shapes, arguments, classes, thresholds
+    trunk.onnx              the network, from which the vehicle builds its engine golden.npz
+    an image and its golden outputs kernels/sm_87/*.cubin   the grouping kernels manifest.json
+    hashes, shapes, arguments, classes, thresholds
 
-Reading one needs neither torch nor Triton nor CUDA. Nothing in it is executable by Python, and a
-file that is not what the manifest says is refused by name.
+Reading one needs neither torch nor Triton nor CUDA. It holds no Python code, and a file that
+differs from the manifest is refused by name.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class KernelFile:
     """A compiled kernel."""
 
     kernel: str
-    """``Launch.kernel`` of those that it serves."""
+    """``Launch.kernel`` of its launches."""
     architecture: int
     """87 for sm_87."""
     path: str
@@ -48,19 +47,19 @@ class KernelFile:
     constants: dict[str, int | bool]
     """Compiled in."""
     known: dict[str, int]
-    """Whole-number arguments on which the code relies: 1 is compiled in, others are promised to
-    be multiples of 16."""
+    """Integer arguments specialised at compile time: 1 is compiled in, others must be multiples of
+    16."""
     arguments: dict[str, str]
     """Triton's types by name, in order, without what is compiled in."""
     warps: int
     shared_bytes: int
     cooperative: bool
     assembled_by: str
-    """Version of ptxas, as far as the file tells; ``13`` if it only tells that."""
+    """Version of ptxas as far as the file records it, such as ``13``."""
     triton: str
 
     def serves(self, launch: Launch) -> bool:
-        """Whether this is the kernel of a launch, with its constants and promises."""
+        """Whether this kernel fits a launch: name, constants and specialised arguments."""
         return (
             self.kernel == launch.kernel
             and self.constants == dict(launch.constants)
@@ -74,11 +73,11 @@ class KernelFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is in a release."""
+    """Contents of a release."""
 
     model: ModelConfig
     size: tuple[int, int]
-    """Width and height in pixels of the network's picture."""
+    """Width and height in pixels of the network's input."""
     precision: str
     """``fp32``, ``fp16`` or ``int8``."""
     shape: MapShape
@@ -101,7 +100,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Release:
-    """A folder whose files are those of its manifest."""
+    """A folder whose files match its manifest."""
 
     folder: Path
     manifest: Manifest
@@ -158,13 +157,13 @@ def open_release(folder: Path) -> Release:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Make a folder a release; its files must be in place."""
+    """Write the manifest of a folder; its files must be complete."""
     with replaced(folder / MANIFEST) as partial:
         partial.write_text(manifest.to_json() + "\n", "utf-8")
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file, in hexadecimal.
+    """Hash a file; the result is hexadecimal.
 
     Raises:
         ModelError: it cannot be read.
@@ -195,7 +194,7 @@ def _parse(text: str, path: Path) -> Manifest:
 
 
 def _inside(name: str, folder: Path) -> PurePosixPath:
-    """A path of a manifest, if it cannot lead out of the folder."""
+    """Check that a path of a manifest stays inside the folder."""
     path = PurePosixPath(name)
     resolved = (folder / path).resolve()
     if path.is_absolute() or ".." in path.parts or not resolved.is_relative_to(folder.resolve()):

@@ -1,8 +1,7 @@
-"""Does an exported file still say what the network says? Figures for that, and bars to meet.
+"""Parity of an exported file with the network: measures and tolerances.
 
 The reference of an export is the network in torch at float32 (``TorchRuntime.copy_of``). Nothing
-here needs torch: an engine can be held against the file it was built from on the machine it runs
-on.
+here needs torch: on a vehicle, an engine can be compared with the file it was built from.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ from streamseg.runtime.base import Runtime
 
 @dataclass(frozen=True)
 class Difference:
-    """How far a tensor is off, over all pictures; NaN if anywhere it is not finite."""
+    """Difference of a tensor over all images; NaN if it is not finite anywhere."""
 
     absolute: float
     """The largest difference of two values."""
     relative: float
-    """The same as a part of the largest value that the reference has."""
+    """The same relative to the largest value of the reference."""
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What is still the same model."""
+    """Allowed differences."""
 
     relative: float
     """Largest ``Difference.relative`` of any tensor."""
@@ -45,20 +44,20 @@ TOLERANCES: Final = {
     "fp16": Tolerance(relative=0.02, sure_agreement=0.995),
     "int8": Tolerance(relative=0.25, sure_agreement=0.95),
 }
-"""By precision; for some dozens of pictures as the model will meet them."""
+"""By precision, for some dozens of typical images."""
 TENSORS: Final = ("embeddings", "foreground", "classes")
 """Outputs of a network by name."""
-TOSS_UP: Final = 0.01
-"""An instance whose score lies so near to the least score may be there or not."""
+SCORE_MARGIN: Final = 0.01
+"""Instances whose scores differ from the score threshold by less than this may appear or not."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """One way to run a network held against another, on the same pictures.
+    """Comparison of two runtimes of a network on the same images.
 
     Labels are the network's own, before grouping. The class of a pixel is that of the instance
     that it is grouped into, or background, by ``find_segments`` with its defaults, at the size of
-    the picture that the network sees; which of two instances of one class is not asked.
+    the image that the network sees; instances of one class are not distinguished.
     """
 
     embeddings: Difference
@@ -67,12 +66,12 @@ class Parity:
     label_agreement: float
     """Share of the map's pixels, at every threshold, whose most probable class is the same."""
     class_agreement: float
-    """Share of all pixels of all pictures that end in the same class. One large instance at the
-    very threshold can cost most of a picture."""
+    """Share of all pixels of all images that end in the same class. One large instance at the
+    threshold can change most of an image."""
     sure_agreement: float
-    """The same, but a pixel also agrees if it would with a least score higher or lower by
-    ``TOSS_UP``: what ``check`` judges by."""
-    pictures: int
+    """The same, but a pixel also agrees if it does with a score threshold higher or lower by
+    ``SCORE_MARGIN``. ``check`` uses this measure."""
+    images: int
 
     @property
     def tensors(self) -> dict[str, Difference]:
@@ -80,13 +79,13 @@ class Parity:
         return {name: getattr(self, name) for name in TENSORS}
 
     def check(self, tolerance: Tolerance) -> None:
-        """Refuse what is too far off.
+        """Refuse differences beyond a tolerance.
 
         Args:
             tolerance: one of ``TOLERANCES``, or one's own.
 
         Raises:
-            ModelError: says what is off, by how much, and what is allowed.
+            ModelError: names the difference and the tolerance.
         """
         for name, difference in self.tensors.items():
             if np.isnan(difference.relative):
@@ -103,28 +102,28 @@ class Parity:
             )
 
 
-def compare(reference: Runtime, candidate: Runtime, pictures: Sequence[Image]) -> Parity:
-    """Run both on the same pictures.
+def compare(reference: Runtime, candidate: Runtime, images: Sequence[Image]) -> Parity:
+    """Run both runtimes on the same images.
 
     Args:
-        reference: what is right: ``TorchRuntime.copy_of``, or the file an engine was built from.
+        reference: ``TorchRuntime.copy_of``, or the file an engine was built from.
         candidate: the file or engine to check.
-        pictures: RGB uint8 [H, W, 3], H and W multiples of 32.
+        images: RGB uint8 [H, W, 3], H and W multiples of 32.
 
     Raises:
-        InputError: no pictures, or of a size that one of the two does not take.
+        InputError: no images, or of a size that one of the two does not take.
     """
-    if not pictures:
-        raise InputError("a comparison needs pictures, got none")
+    if not images:
+        raise InputError("a comparison needs images, got none")
     largest = np.zeros((len(TENSORS), 2))  # of |difference| and of |reference|
-    same = np.zeros(2)  # pixels, as they are and toss-ups aside
+    same = np.zeros(2)  # pixels, as they are and within the margin
     same_labels = labels = pixels = 0
-    for picture in pictures:
-        truth, found = reference.run(picture), candidate.run(picture)
+    for image in images:
+        truth, found = reference.run(image), candidate.run(image)
         largest = np.maximum(largest, _largest(truth, found))  # NaN stays
         if np.isfinite(largest).all():
-            same += _same_class(truth, found, reference, picture)
-            pixels += picture.shape[0] * picture.shape[1]
+            same += _same_class(truth, found, reference, image)
+            pixels += image.shape[0] * image.shape[1]
             is_same = truth.distribution().argmax(1) == found.distribution().argmax(1)
             same_labels += int(is_same.sum())
             labels += is_same.size
@@ -136,12 +135,12 @@ def compare(reference: Runtime, candidate: Runtime, pictures: Sequence[Image]) -
         label_agreement=float(shares[0]),
         class_agreement=float(shares[1]),
         sure_agreement=float(shares[2]),
-        pictures=len(pictures),
+        images=len(images),
     )
 
 
 def _largest(truth: NetworkOutput, found: NetworkOutput) -> NDArray[np.float64]:
-    """Of every tensor the largest |difference|, NaN if not finite, and |value| of the truth."""
+    """Per tensor, the largest |difference|, NaN if not finite, and |value| of the reference."""
     rows = []
     for name in TENSORS:
         right, given = getattr(truth, name), getattr(found, name)
@@ -151,23 +150,23 @@ def _largest(truth: NetworkOutput, found: NetworkOutput) -> NDArray[np.float64]:
 
 
 def _same_class(
-    truth: NetworkOutput, found: NetworkOutput, runtime: Runtime, picture: Image
+    truth: NetworkOutput, found: NetworkOutput, runtime: Runtime, image: Image
 ) -> NDArray[np.int64]:
-    """Pixels of the same class [2]: as they are, and toss-ups aside."""
-    right = _class_map(truth, runtime, picture)
-    is_same = right == _class_map(found, runtime, picture)
+    """Count pixels of the same class [2]: as they are, and within ``SCORE_MARGIN``."""
+    right = _class_map(truth, runtime, image)
+    is_same = right == _class_map(found, runtime, image)
     is_sure = is_same.copy()
-    for shift in (-TOSS_UP, TOSS_UP):
+    for shift in (-SCORE_MARGIN, SCORE_MARGIN):
         if not is_sure.all():
-            is_sure |= right == _class_map(found, runtime, picture, shift)
+            is_sure |= right == _class_map(found, runtime, image, shift)
     return np.array([is_same.sum(), is_sure.sum()])
 
 
 def _class_map(
-    output: NetworkOutput, runtime: Runtime, picture: Image, shift: float = 0.0
+    output: NetworkOutput, runtime: Runtime, image: Image, shift: float = 0.0
 ) -> NDArray[np.int64]:
-    """The class of every pixel of a picture, [H, W]; 0 is background."""
-    height, width = picture.shape[:2]
+    """Compute the class of every pixel of an image, [H, W]; 0 is background."""
+    height, width = image.shape[:2]
     config = GroupingConfig(min_score=GroupingConfig.min_score + shift)
     found = find_segments(output, runtime.config.taus, config, height=height, width=width)
     classes: NDArray[np.int64] = np.append(0, found.class_id)[found.label_map]

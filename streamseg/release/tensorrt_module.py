@@ -1,9 +1,8 @@
-"""TensorRT as a module: where it comes from, its classes by name, its one logger.
+"""The TensorRT module: import, names of its classes, and its logger.
 
 The module is an argument wherever it is used: ``tensorrt`` in a vehicle, ``tensorrt_rtx`` in tests
-without a GPU. To a type checker its objects are Any. The names below tell readers what they are,
-and ``tests/export/test_tensorrt_api.py``, which looks up everything used of them in TensorRT 10.3
-to 11.4.
+without a GPU. For mypy its objects are Any. The names below document them for readers and for
+``tests/export/test_tensorrt_api.py``, which looks up every attribute used in TensorRT 10.3 to 11.4.
 """
 
 from __future__ import annotations
@@ -45,14 +44,14 @@ _REPEATS_THE_NODE = "Invalid Node - "
 
 
 class LoggedErrors:
-    """What TensorRT logged as errors; the first lines, which are nearest to the cause."""
+    """The first errors that TensorRT logged, which are nearest to the cause."""
 
     def __init__(self) -> None:
         """Start with none."""
         self.lines: list[str] = []
 
     def __str__(self) -> str:
-        """A few lines in one."""
+        """Join the first lines."""
         lines = dict.fromkeys(map(readable, self.lines))
         return "; ".join(list(lines)[:SHOWN_LINES]) or "TensorRT gave no reason"
 
@@ -62,7 +61,7 @@ _listening: dict[int, LoggedErrors] = {}
 
 @contextmanager
 def logged_errors() -> Iterator[LoggedErrors]:
-    """Collect the errors that TensorRT logs meanwhile, from any thread."""
+    """Collect the errors that TensorRT logs inside the ``with`` block, from any thread."""
     errors = LoggedErrors()
     _listening[id(errors)] = errors
     try:
@@ -73,10 +72,10 @@ def logged_errors() -> Iterator[LoggedErrors]:
 
 @cache
 def tensorrt_logger(trt: TensorRT) -> ILogger:
-    """The logger for every object of TensorRT.
+    """Return the logger for every object of TensorRT.
 
-    There is one, since TensorRT keeps to the first logger of a process and ignores others. Errors
-    go to ``logged_errors``, and with all the rest to Python's logging at level DEBUG.
+    There is only one, since TensorRT uses the first logger of a process and ignores others. Errors
+    go to ``logged_errors``, and all messages to Python's logging at level DEBUG.
     """
 
     class Logger(trt.ILogger):  # type: ignore[misc]
@@ -94,7 +93,7 @@ def tensorrt_logger(trt: TensorRT) -> ILogger:
 
 
 def import_tensorrt() -> TensorRT:
-    """The module of this machine.
+    """Import TensorRT.
 
     Raises:
         DeviceError: TensorRT is installed, but not its libraries.
@@ -117,7 +116,7 @@ def start(trt: TensorRT, make: Callable[[ILogger], Made]) -> Made:
     with logged_errors() as errors:
         try:
             return make(tensorrt_logger(trt))
-        except TypeError:  # how the bindings say that a constructor gave nothing
+        except TypeError:  # raised by the bindings if a constructor returned null
             raise DeviceError(f"TensorRT {trt.__version__} does not start: {errors}") from None
 
 

@@ -1,7 +1,7 @@
-"""The way of a frame from its image to its result: network, grouping, tracking.
+"""The pipeline of a frame from image to result: network, grouping, tracking.
 
-There are two pipelines. On the CPU the network runs in a thread, and numpy groups in the thread
-that fetches. A device (``runtime/cuda.py``, ``vehicle/runtime.py``) does both itself.
+There are two pipelines. On the CPU the network runs in a thread, and numpy groups in the fetching
+thread. A device (``runtime/cuda.py``, ``vehicle/runtime.py``) runs both.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from streamseg.runtime.base import GroupingRuntime, Pending, Runtime
 from streamseg.tracking import Tracker
 
 RunNetwork: TypeAlias = Callable[[], tuple[NetworkOutput, float]]
-"""Gives the network's output for a frame, and the milliseconds that the network took."""
+"""Returns the network's output for a frame, and the milliseconds that it took."""
 
 
 @dataclass(frozen=True)
 class InFlight:
-    """A frame under way: submitted to a pipeline, not yet finished."""
+    """A frame in flight: submitted to a pipeline, not yet finished."""
 
     frame: Frame
     pending: Pending
@@ -44,7 +44,7 @@ class Pipeline(Protocol):
     """Segments the frames of one stream."""
 
     def submit(self, frame: Frame, timings_ms: dict[str, float]) -> Pending:
-        """Start with a frame and return at once; at most two may be in flight.
+        """Submit a frame and return at once; at most two may be in flight.
 
         Args:
             frame: what to segment.
@@ -57,7 +57,7 @@ class Pipeline(Protocol):
         ...
 
     def close(self) -> None:
-        """End its thread; what is in flight can still be fetched, and more be submitted."""
+        """End its thread; frames in flight can still be fetched, and more be submitted."""
         ...
 
 
@@ -120,7 +120,7 @@ class CpuPending:
 
 
 class CpuPipeline:
-    """Runs the network in a thread while frames before are grouped, tracked and used."""
+    """Runs the network in a thread while earlier frames are grouped, tracked and used."""
 
     def __init__(self, network: FrameNetwork, grouping: GroupingConfig, *, ahead: bool) -> None:
         """Use a network; the thread starts with the first frame.
@@ -152,7 +152,7 @@ class CpuPipeline:
             wait([self._latest])
 
     def close(self) -> None:
-        """End the thread after the frames that it was given."""
+        """End the thread after its submitted frames."""
         with self._lock:
             self._is_ahead = False
         self._executor.shutdown()
@@ -195,10 +195,10 @@ def open_pipeline(network: FrameNetwork, grouping: GroupingConfig, *, ahead: boo
 
 
 def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
-    """Wait for a frame's instances, and name those that are likely enough.
+    """Wait for a frame's instances, and name those above the score thresholds.
 
     Args:
-        in_flight: the frame; its tracker learns of it.
+        in_flight: the frame; its tracker is updated.
         config: of the model: ``class_names`` and ``score_thresholds``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a stream is given: sources, which are served in turn, and options."""
+"""Inputs of a stream: sources, which are served in turn, and options."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Lane:
 
 
 class Lanes:
-    """Those that have not ended; every call is made while holding what ``Prefetch`` notifies."""
+    """The sources that have not ended; callers hold the condition that ``Prefetch`` notifies."""
 
     def __init__(self) -> None:
         """Start without any."""
@@ -76,14 +76,14 @@ class Lanes:
         return self._skipped_before + sum(lane.frames.skipped for lane in self.open)
 
     def next_ready(self) -> Lane | None:
-        """The lane that has something and was not asked for longest."""
+        """The ready lane that was served the longest ago."""
         return next((lane for lane in self.open if lane.frames.is_ready()), None)
 
     def fetch(self, lane: Lane) -> Fetched | None:
         """A frame of a lane that is ready; None where it is skipped, or the lane has ended.
 
         Raises:
-            SourceError: the lane has ended with it; so it has with what a callback raised.
+            SourceError: the lane has ended with this error, or with one of a callback.
         """
         self.open.remove(lane)
         self.open.append(lane)
@@ -115,12 +115,12 @@ def open_frames(
     Args:
         source: what was given.
         options: how to open it.
-        announce: told of its states.
+        announce: called with its states.
         now: whether to open it here. Otherwise the thread that reads it opens it, and waits there
             for a camera.
 
     Raises:
-        InputError: it is nothing that can be a source.
+        InputError: it is not a source.
         SourceError: it cannot be opened.
     """
     if isinstance(source, Source):
@@ -137,14 +137,14 @@ def open_frames(
 def _open_now(
     source: str | os.PathLike[str] | int, options: SourceOptions | None, announce: Announcer
 ) -> Source:
-    """Open in a thread: Ctrl-C could not end FFmpeg's wait for a network in this one."""
+    """Open in a thread, since Ctrl-C cannot interrupt FFmpeg's wait for a network in this one."""
     opened: Future[Source] = Future()
     stopping = Event()
 
     def work() -> None:
         try:
             found = open_source(source, options, announce=announce, stopping=stopping)
-        except BaseException as error:  # whatever it is belongs to the caller
+        except BaseException as error:  # raised again in the caller
             opened.set_exception(error)
             return
         opened.set_result(found)

@@ -1,4 +1,4 @@
-"""One stream of results out of one or several sources, and the handles to control it."""
+"""A stream of results from one or several sources, and its controls."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ class Stream(Closing, Iterator[FrameResult]):
     """The results of one or several sources, frame by frame; memory does not grow.
 
     Each source is read in a thread of its own, in bounded memory. With several sources frames
-    are taken in turn, and a source that ends or fails leaves the others alone: what happened is
-    told as an event and in the log. With one, its error is raised here.
+    are taken in turn, and a source that ends or fails does not affect the others: the failure is
+    reported as an event and in the log. With one, its error is raised here.
 
     The sources are closed when the stream ends, is closed, dropped, or left as a context manager.
     One thread iterates; all other methods may be called from any.
     """
 
     opened: Source | None = None
-    """The source, where there is only one; its facts may be read, its frames are taken."""
+    """The source, where there is only one; read its properties only: the stream takes its
+    frames."""
 
     def __init__(
         self,
@@ -122,13 +123,13 @@ class Stream(Closing, Iterator[FrameResult]):
         return result
 
     def add(self, source: SourceLike) -> int:
-        """Read one more source from now on; it is opened in its own thread.
+        """Add a source; it is opened in its own thread.
 
         Returns:
             Its ``source_index``.
 
         Raises:
-            InputError: it is nothing that can be a source.
+            InputError: it is not a source.
         """
         return self._start(source, now=False)
 
@@ -141,7 +142,7 @@ class Stream(Closing, Iterator[FrameResult]):
                     self._discard_in_flight(lane)
 
     def pause(self) -> None:
-        """Give no results until ``resume``. Cameras are read on, and their frames dropped."""
+        """Give no results until ``resume``; frames of cameras are read and dropped meanwhile."""
         with self._changed:
             self._is_paused = True
             for lane in self._lanes.open:
@@ -172,9 +173,9 @@ class Stream(Closing, Iterator[FrameResult]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Stop, and wait until the sources are closed; doing so twice is harmless.
+        """Stop, and wait until the sources are closed; closing again is a no-op.
 
-        A source that waits for a silent network is left to its time-out after a second.
+        A source that waits for a silent network is not waited for longer than a second.
         """
         self.stop()
         for lane in list(self._lanes.open):
@@ -203,7 +204,7 @@ class Stream(Closing, Iterator[FrameResult]):
         return index
 
     def _take_in_flight(self) -> InFlight | None:
-        """What was submitted while the result before was made, unless it was discarded."""
+        """Take the frame in flight, unless it was discarded; waits while paused."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_paused or self._is_stopped)
             in_flight, self._in_flight = self._in_flight, None

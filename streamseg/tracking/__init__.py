@@ -1,4 +1,4 @@
-"""Names that last: which instance of this frame is which object of the frames before."""
+"""Tracking: match the instances of a frame to the objects of earlier frames."""
 
 from streamseg.tracking.association import Cues
 from streamseg.tracking.tracker import Tracker, TrackName

@@ -1,17 +1,16 @@
-"""How well each segment of a frame continues each track.
+"""Affinities between the tracks and the segments of a frame.
 
 Three cues, each between 0 and 1, are added up:
 
 - mask: the track's last mask, moved as its object is expected to have moved, over the segment:
-  IoU, or the part of the smaller one that lies in the other, which counts for less. The second is
-  for what comes out from behind another object or from outside the frame, at first a sliver.
+  IoU, or, with less weight, the part of the smaller mask that lies in the other. The second is for
+  an object that enters the frame or reappears from behind another, at first as a sliver.
 - box: overlap with the track's box, moved likewise; both are widened by a margin that grows with
-  doubt, so that a small fast object still meets itself.
+  uncertainty, so that the boxes of a small fast object still overlap.
 - embedding: the method's own similarity 2 / (1 + exp(d²)) of the mean embeddings. It drifts as an
-  object moves and is hidden in part, so that being in the right place stands in for likeness, but
-  counts for less.
+  object moves or is partly occluded; a matching position then replaces it, with less weight.
 
-A segment of a class that the track was seldom taken for needs more of them.
+A segment of a class that is rare among the track's votes needs a higher sum.
 """
 
 from __future__ import annotations
@@ -28,33 +27,33 @@ Labels = NDArray[np.int64]
 
 # Weight of the mask cue; that of the others is 1.
 _MASK_WEIGHT = 1.5
-# The least sum of the three cues with which a segment may continue a track, if of its class, and if
-# of one that the track was never taken for; that is then a flicker of the classifier.
+# The least sum of the three cues for a match: for a segment of the track's class, and for one of a
+# class without votes, which is then an error of the classifier.
 _MIN_AFFINITY = 0.65
 _MIN_AFFINITY_OTHER_CLASS = 1.5
-# Unless the mask cue of a track that the frame before showed is this high, neither box nor
-# embedding may fall below that: looks alone never carry a name across the picture, nor does a
-# place that something else has taken.
+# Least box and embedding cues of a match, unless the track was in the frame before and its mask cue
+# reaches ``_SAME_PLACE``: appearance alone never moves a name across the image, and neither does
+# position alone.
 _SAME_PLACE = 0.4
 _MIN_BOX = 0.03
 _MIN_ALIKE = 0.01
-# What place is worth as likeness.
+# Weight of position where it replaces the embedding.
 _PLACE_AS_LIKENESS = 0.7
-# What it is worth that the smaller mask lies all within the other.
+# Mask cue if the smaller mask lies fully within the other.
 _CONTAINED = 0.7
 # The least margin of a box, as a part of the frame.
 _LEAST_MARGIN = 0.04
-# Share of a segment's box that must lie where a hidden object may come up, and how like it must
-# look.
+# For a hidden object: least share of a segment's box within the object's reach, and least
+# similarity.
 _MIN_WITHIN_REACH = 0.7
 _MIN_LIKENESS = 0.05
-# Of the votes for the track's class, how many its new class must have had.
+# Least votes of the new class, relative to those of the track's class.
 _MIN_CLASS_SHARE = 0.2
 
 
 @dataclass(frozen=True)
 class Cues:
-    """What tells objects apart; all of it, but to measure what each cue is worth."""
+    """The cues in use; turn some off for ablations."""
 
     embedding: bool = True
     motion: bool = True
@@ -64,12 +63,12 @@ class Cues:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The segments of a frame as association needs them."""
+    """The segments of a frame, as input of the association."""
 
     labels: Labels
     """[h, w], the label map on the sampling grid."""
     area: Labels
-    """[M], samples of each segment; 0 for one that fell through the grid."""
+    """[M], samples of each segment; 0 for a segment between the samples."""
     boxes: Floats
     """[M, 2, 2] in parts of the frame."""
     embeddings: Floats
@@ -79,19 +78,19 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
-class Remembered:
-    """The pixels of a track when it was last seen."""
+class TrackMask:
+    """The mask of a track when it was last seen."""
 
     mask: NDArray[np.bool_]
-    """The box of them alone, on the sampling grid."""
+    """Cropped to its box, on the sampling grid."""
     origin: tuple[int, int]
     """y, x of its corner on the grid."""
     grid: tuple[int, int]
     """The grid's height and width."""
 
     @classmethod
-    def of(cls, view: View, k: int) -> Remembered:
-        """Segment k of a view."""
+    def of(cls, view: View, k: int) -> TrackMask:
+        """Crop the mask of segment k of a view."""
         height, width = view.labels.shape
         scale = np.array([width, height])
         x0, y0 = np.maximum(np.floor(view.boxes[k, 0] * scale).astype(int) - 1, 0).tolist()
@@ -99,9 +98,9 @@ class Remembered:
         return cls(view.labels[y0:y1, x0:x1] == k + 1, (y0, x0), (height, width))
 
     def samples_by_label(self, labels: Labels, shift: Floats, count: int) -> Labels:
-        """How many of its samples, moved by a shift, lie on each label 0..count-1.
+        """Count its samples, moved by a shift, on each label 0..count-1.
 
-        What comes to lie outside the frame is not counted.
+        Samples outside the frame are not counted.
         """
         if labels.shape != self.grid:
             return np.zeros(count, np.int64)
@@ -115,20 +114,20 @@ class Remembered:
 
 def affinity(
     motions: Sequence[Motion],
-    masks: Sequence[Remembered],
+    masks: Sequence[TrackMask],
     embeddings: Floats,
     votes: Floats,
     missing: NDArray[np.bool_],
     view: View,
     cues: Cues,
 ) -> Floats:
-    """Sum of the cues for T tracks times M segments, 0 where they cannot be the same.
+    """Sum the cues for T tracks times M segments; 0 where a match is impossible.
 
     Args:
         motions: of the tracks.
         masks: of the tracks.
         embeddings: [T, D] of the tracks.
-        votes: [T, C+1], what the tracks have been taken for.
+        votes: [T, C+1], sums of scores by class.
         missing: [T], tracks that the frame before did not show.
         view: the segments.
         cues: which of them count.
@@ -146,8 +145,8 @@ def affinity(
         likeness = np.maximum(alike, _PLACE_AS_LIKENESS * place)
         possible &= alike >= _MIN_ALIKE
     total = _MASK_WEIGHT * mask + box + likeness
-    strangeness = 1 - _class_share(votes, view) if cues.same_class else 0.0
-    needed = _MIN_AFFINITY + (_MIN_AFFINITY_OTHER_CLASS - _MIN_AFFINITY) * strangeness
+    unlikeliness = 1 - _class_share(votes, view) if cues.same_class else 0.0
+    needed = _MIN_AFFINITY + (_MIN_AFFINITY_OTHER_CLASS - _MIN_AFFINITY) * unlikeliness
     possible |= (mask >= _SAME_PLACE) & ~missing[:, None]
     return np.where(possible & (total >= needed), total, 0.0)
 
@@ -155,15 +154,15 @@ def affinity(
 def return_affinity(
     motions: Sequence[Motion], embeddings: Floats, votes: Floats, view: View, cues: Cues
 ) -> Floats:
-    """How likely segments are tracks that were hidden, [T, M]; 0 where they cannot be.
+    """Affinities of hidden tracks and segments, [T, M]; 0 where a match is impossible.
 
-    Place says little after some time: what comes up must look like the hidden object, be of its
+    Position is uncertain after some time: a segment must look like the hidden object, have its
     class and lie within its reach.
 
     Args:
         motions: of the tracks.
         embeddings: [T, D] of the tracks.
-        votes: [T, C+1], what the tracks have been taken for.
+        votes: [T, C+1], sums of scores by class.
         view: the segments.
         cues: which of them count.
     """
@@ -188,13 +187,13 @@ def similarity(a: Floats, b: Floats) -> Floats:
 
 
 def _class_share(votes: Floats, view: View) -> Floats:
-    """How common each segment's class is with each track, by its most common one: [T, M], 0..1."""
+    """Votes of each track for each segment's class, relative to its top class: [T, M], 0..1."""
     share: Floats = votes[:, view.class_id] / votes.max(axis=1)[:, None]
     return share
 
 
-def _mask_cue(motions: Sequence[Motion], masks: Sequence[Remembered], view: View) -> Floats:
-    """IoU [T, M] after motion compensation, or what being contained is worth."""
+def _mask_cue(motions: Sequence[Motion], masks: Sequence[TrackMask], view: View) -> Floats:
+    """IoU [T, M] after motion compensation, or the weighted containment."""
     count = len(view.area) + 1
     joint = np.stack(
         [
@@ -213,9 +212,9 @@ def _mask_cue(motions: Sequence[Motion], masks: Sequence[Remembered], view: View
 def _box_overlap(a: Floats, b: Floats, margin: Floats) -> Floats:
     """Overlap [T, M] of boxes a [T, 2, 2] and b [M, 2, 2], both widened by a's margins [T].
 
-    Margins are parts of each box's own size, on each side, but have a least size, for the box of a
-    sliver says little of where its object is. The overlap is the shared area over the geometric
-    mean of both areas: 0 apart, 1 equal, and milder than IoU with what is half hidden.
+    Margins are relative to each box's size, with a minimum, as the box of a sliver is a poor
+    estimate of the object's position. The overlap is the shared area over the geometric mean of
+    both areas: 0 if disjoint, 1 if equal, and higher than IoU for half-hidden objects.
     """
     pair = np.stack(np.broadcast_arrays(a[:, None], b))  # [2, T, M, 2, 2]
     low, high = pair[..., 0, :], pair[..., 1, :]

@@ -1,4 +1,4 @@
-"""Where an object is expected: its box, moved on by its velocity, and how far it may be from there.
+"""Motion model: an object's box, its velocity, and the uncertainty of its position.
 
 Boxes are float64 [2, 2], low and high edge, x and y, in parts of the frame's size; velocities are
 [2] in such parts a second.
@@ -13,30 +13,30 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Margin of a box on each side, as a part of the box's size: the least, what each second since the
-# last sight adds, and the most. It is the most until two sights have given a velocity.
+# Margin of a box on each side, relative to the box's size: minimum, growth per second since the
+# last sighting, and maximum, which holds until two sightings have given a velocity.
 _MIN_MARGIN = 0.8
 _MARGIN_PER_SECOND = 1.0
 _MAX_MARGIN = 1.0
-# Velocity is averaged over about this time, size over a longer one: while objects touch, two may be
-# one segment for a while, or one two.
+# Velocity is averaged over about this time, size over a longer one: while objects touch, they may
+# be segmented as one for a while.
 _MEMORY_SECONDS = 0.5
 _SIZE_MEMORY_SECONDS = 2.0
-# What is hidden is looked for this far around its box, as a part of the frame: at first, and what
-# each second adds.
+# Search radius around the box of a hidden object, relative to the frame: at first, and growth per
+# second.
 _REACH = 0.12
 _REACH_PER_SECOND = 0.2
 
 
 class Motion:
-    """Box and velocity of one object, corrected at each sight."""
+    """Box and velocity of one object, updated at each sighting."""
 
     def __init__(self, box: Floats, *, constant: bool = False) -> None:
-        """Begin at rest.
+        """Start at rest.
 
         Args:
             box: where the object is first seen.
-            constant: never expect it to move.
+            constant: keep the velocity at 0.
         """
         self.box = box
         self.velocity = np.zeros(2)
@@ -45,7 +45,7 @@ class Motion:
         self._constant = constant
 
     def predicted_box(self) -> Floats:
-        """The last box moved on by the time since then."""
+        """The last box, moved by velocity times the time since then."""
         return self.box + self.velocity * self.unseen_seconds
 
     def predicted_shift(self) -> Floats:
@@ -59,9 +59,9 @@ class Motion:
         return min(_MAX_MARGIN, _MIN_MARGIN + _MARGIN_PER_SECOND * self.unseen_seconds)
 
     def reach(self) -> Floats:
-        """The box in which the object may come up again after it was hidden.
+        """The box in which a hidden object may reappear.
 
-        It may have stopped or gone on, so it is all between the last box and the predicted one.
+        The object may have stopped or moved on: the box spans the last and the predicted one.
         """
         predicted = self.predicted_box()
         slack = _REACH + _REACH_PER_SECOND * self.unseen_seconds
@@ -69,9 +69,9 @@ class Motion:
         high = np.maximum(self.box[1], predicted[1]) + slack
         return np.stack([low, high])
 
-    def see(self, box: Floats) -> None:
-        """Correct box and velocity by the newest sight."""
-        # A plain mean over the first sightings, then an average that forgets.
+    def update(self, box: Floats) -> None:
+        """Update box and velocity with a new sighting."""
+        # A plain mean over the first sightings, then an exponential average.
         gain = self._gain(_MEMORY_SECONDS)
         predicted = self.predicted_box()
         shift = _common_shift(box - predicted)
@@ -83,15 +83,15 @@ class Motion:
         self.unseen_seconds = 0.0
 
     def _gain(self, memory_seconds: float) -> float:
-        """Weight of the newest sight in an average over some time."""
+        """Weight of the newest sighting in an average over some time."""
         return max(1 / self._sightings, -math.expm1(-self.unseen_seconds / memory_seconds))
 
 
 def _common_shift(residual: Floats) -> Floats:
     """Motion [2] that both edges share, of residuals [2, 2]: low and high edge; x and y.
 
-    What one edge alone does is no motion: it is an occluder, the border of the frame or a ragged
-    mask, and edges that part are a change of size.
+    A shift of one edge only is not motion: its cause is an occluder, the border of the frame or a
+    ragged mask. Edges that move apart are a change of size.
     """
     shift: Floats = np.maximum(residual.min(axis=0), 0) + np.minimum(residual.max(axis=0), 0)
     return shift

@@ -1,8 +1,8 @@
-"""The tracker: births, names, votes and deaths of tracks.
+"""The tracker: starts, names, classifies and ends tracks.
 
 A frame's segments are matched with tracks in two rounds, each one-to-one with the largest sum of
-affinities (``streamseg.tracking.association``): first all tracks by place and looks; then what is
-left with tracks that have been missing, by looks within reach.
+affinities (``streamseg.tracking.association``): first all tracks, by position and appearance; then
+the remaining segments with missing tracks, by appearance within reach.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamseg.results import Segments
 from streamseg.tracking.association import (
     Cues,
     Labels,
-    Remembered,
+    TrackMask,
     View,
     affinity,
     return_affinity,
@@ -30,8 +30,8 @@ from streamseg.tracking.motion import Floats, Motion
 _GRID_SAMPLES = 60_000
 # Even a score of 0 is a vote, so that the winner is never the background.
 _MIN_VOTE = 1e-6
-# A track is confirmed once a segment of it is this likely, or the scores of all add up to that: a
-# false segment that flickers up for some frames seldom gets there.
+# A track is confirmed once a segment of it has the first score, or the scores of all add up to the
+# second: false segments that last some frames seldom do.
 _SURE_SCORE = 0.85
 _ENOUGH_EVIDENCE = 8.0
 # Weight of the newest embedding in the average; less where the object is seen only in part.
@@ -42,7 +42,7 @@ _AREA_GAIN = 0.2
 
 @dataclass(frozen=True)
 class TrackName:
-    """Who a segment is."""
+    """Identity of a segment."""
 
     track_id: int
     """Unique within the stream over all classes, from 1."""
@@ -51,17 +51,17 @@ class TrackName:
     class_id: int
     """1..C, by a vote over the track's life, weighted by scores."""
     is_confirmed: bool
-    """Whether there is enough evidence that the object is no flicker; once true it stays."""
+    """Whether there is enough evidence that the object is real; once true it stays true."""
 
 
 @dataclass(eq=False)
 class _Track:
-    """What is remembered of an object."""
+    """State of a track."""
 
     track_id: int
     name: str
     motion: Motion
-    mask: Remembered
+    mask: TrackMask
     embedding: Floats  # [D]
     area: float  # parts of the frame, slowly forgotten
     votes: Floats  # [C+1] sum of scores by class
@@ -74,16 +74,16 @@ class _Track:
 
 
 class Tracker:
-    """Gives the segments of successive frames of one stream names that last.
+    """Gives the segments of successive frames of one stream consistent names.
 
     An object is named when it is first seen, so that already the first frame of a stream has
-    names. The price: a false segment that flickers up for one frame uses up a number; such ones
-    are told by ``TrackName.is_confirmed``. A name is never given to another object.
+    names. A false segment of one frame therefore uses up a number; ``TrackName.is_confirmed`` is
+    False for it. A name is never given to another object.
 
     Args:
         class_names: class k (k = 1..C) is ``class_names[k - 1]``.
         max_gap_seconds: how long an object that was missing in a frame is still looked for.
-        cues: what to go by; to measure what each is worth.
+        cues: which cues to use, for ablations.
 
     Raises:
         ConfigError: ``max_gap_seconds`` is negative.
@@ -96,8 +96,8 @@ class Tracker:
         max_gap_seconds: float = 2.0,
         cues: Cues | None = None,
     ) -> None:
-        """Begin a stream without any objects."""
-        # Not with the module, for it is slow to import; not in update, for a frame is urgent.
+        """Start without tracks."""
+        # Imported here: it is too slow to import with the module or in ``update``.
         from scipy.optimize import linear_sum_assignment
 
         if not max_gap_seconds >= 0:
@@ -117,7 +117,7 @@ class Tracker:
             segments: the frame's M disjoint instances. Their order does not matter, and the frame
                 may differ in size from the last.
             pts_seconds: the frame's presentation time. A jump backwards, as of a source that
-                starts anew, counts as no time.
+                starts anew, counts as zero elapsed time.
 
         Returns:
             One name for each segment, in the order of the segments.
@@ -136,10 +136,10 @@ class Tracker:
             class_id = int(segments.class_id[k])
             track = track_of.get(k)
             if track is None:
-                track = self._birth(class_id, view, k)
+                track = self._new_track(class_id, view, k)
                 self._tracks.append(track)
             else:
-                _see(track, view, k)
+                _update_track(track, view, k)
             score = float(segments.score[k])
             track.votes[class_id] += max(score, _MIN_VOTE)
             enough = score >= _SURE_SCORE or track.votes.sum() >= _ENOUGH_EVIDENCE
@@ -156,13 +156,13 @@ class Tracker:
             raise InputError(f"pts_seconds must be finite, got {pts_seconds}")
 
     def _pass_time(self, pts_seconds: float) -> None:
-        """Let the tracks grow older and forget those that were missing for too long."""
+        """Age the tracks, and drop those that were missing for too long."""
         elapsed = max(0.0, pts_seconds - self._pts_seconds)
         self._pts_seconds = pts_seconds
         kept = []
         for track in self._tracks:
-            # What the last frame showed is looked for however long ago that was: streams of less
-            # than a frame in max_gap_seconds have names too.
+            # Tracks of the last frame are kept however long ago that was, so that streams with less
+            # than a frame per max_gap_seconds have names too.
             missing = track.motion.unseen_seconds > 0
             track.motion.unseen_seconds += elapsed
             if not missing or track.motion.unseen_seconds <= self._max_gap_seconds:
@@ -171,7 +171,7 @@ class Tracker:
         self._tracks = kept
 
     def _match(self, view: View, order: Labels) -> dict[int, _Track]:
-        """Which track goes on in which segment, by the segment."""
+        """Match tracks with segments; the result is keyed by segment."""
         tracks = self._tracks
         if not tracks or not len(order):
             return {}
@@ -200,9 +200,9 @@ class Tracker:
         return track_of
 
     def _pairs(self, tracks: Sequence[_Track], gain: Floats, order: Labels) -> dict[int, _Track]:
-        """The one-to-one match with the most gain; no pair of gain 0."""
+        """The one-to-one match with the highest total gain, without pairs of gain 0."""
         gain = gain[:, order]
-        # Squared, so that one certain pair outweighs two doubtful ones.
+        # Squared, so that one certain pair outweighs two uncertain ones.
         rows, columns = self._assign(gain**2, maximize=True)
         return {
             int(order[column]): tracks[row]
@@ -210,30 +210,30 @@ class Tracker:
             if gain[row, column] > 0
         }
 
-    def _birth(self, class_id: int, view: View, k: int) -> _Track:
+    def _new_track(self, class_id: int, view: View, k: int) -> _Track:
         class_name = self._class_names[class_id - 1]
         self._named[class_name] += 1
         return _Track(
             track_id=self._named.total(),
             name=f"{class_name}-{self._named[class_name]}",
             motion=Motion(view.boxes[k], constant=not self._cues.motion),
-            mask=Remembered.of(view, k),
+            mask=TrackMask.of(view, k),
             embedding=view.embeddings[k],
             area=float(view.area[k]) / view.labels.size,
             votes=np.zeros(len(self._class_names) + 1),
         )
 
 
-def _see(track: _Track, view: View, k: int) -> None:
-    """Take in the object's newest segment."""
+def _update_track(track: _Track, view: View, k: int) -> None:
+    """Update a track with its newest segment."""
     area = float(view.area[k]) / view.labels.size
     whole = min(area, track.area) / max(area, track.area, 1e-12)
     track.embedding = track.embedding + _EMBEDDING_GAIN * whole * (
         view.embeddings[k] - track.embedding
     )
     track.area += _AREA_GAIN * (area - track.area)
-    track.mask = Remembered.of(view, k)
-    track.motion.see(view.boxes[k])
+    track.mask = TrackMask.of(view, k)
+    track.motion.update(view.boxes[k])
     track.missing = False
 
 

@@ -1,1 +1,1 @@
-"""Learning a network from pictures with instance masks (extra ``train``)."""
+"""Train a network on images with instance masks (extra ``train``)."""

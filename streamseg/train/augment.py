@@ -20,20 +20,20 @@ PADDING = (127, 127, 127)
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A training picture: ``image`` RGB uint8 [S, S, 3], ``object_map`` uint8 [S, S]."""
+    """A training image: ``image`` RGB uint8 [S, S, 3], ``object_map`` uint8 [S, S]."""
 
     image: Image
     object_map: NDArray[np.uint8]
     centre_xy: tuple[float, float]
-    """Of the crop, in its pixels from the centre of the scaled and turned picture."""
+    """Centre of the crop, in its pixels from the centre of the scaled and turned image."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Which part of a picture is looked at, and how."""
+    """The part of an image to cut out, and its transform."""
 
     forward: NDArray[np.float64]
-    """[2, 2]: x, y from the picture's centre to the scaled, turned, mirrored plane."""
+    """[2, 2]: x, y from the image's centre to the scaled, turned, mirrored plane."""
     centre: NDArray[np.float64]
     """[2]: x, y of the window's centre in that plane."""
     colour: NDArray[np.float64]
@@ -41,15 +41,15 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
-class Chance:
-    """All the chance in one training picture, drawn before the picture is opened.
+class AugmentDraw:
+    """The random numbers for one training image, drawn before the image is opened.
 
-    So the batch of a step can be shared out: a process draws the chance of every picture and
-    opens only its own.
+    Processes share a batch this way: each draws the numbers for every image and opens only its own
+    images.
     """
 
     turn: float
-    """In 0..1, as are all the others but ``mirror``."""
+    """In 0..1, like all others except ``mirror``."""
     zoom: float
     mirror: float
     """1 or -1."""
@@ -60,8 +60,8 @@ class Chance:
     """[3]: brightness, contrast, saturation."""
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Chance:
-        """Take the next numbers of a source of chance."""
+    def draw(cls, rng: np.random.Generator) -> AugmentDraw:
+        """Draw all numbers from a generator."""
         return cls(
             turn=rng.random(),
             zoom=rng.random(),
@@ -79,37 +79,37 @@ def choose_view(
     rotation_degrees: float,
     scale_range: tuple[float, float],
     colour_jitter: float,
-    chance: Chance,
+    draw: AugmentDraw,
 ) -> View:
-    """Choose a random training picture in a sample.
+    """Choose the part and the transform of a training image.
 
     Args:
-        sample: the picture and its objects.
+        sample: the image and its objects.
         size: side S of the result in pixels.
         rotation_degrees: the angle is uniform in ± this.
         scale_range: the scale is log-uniform in this range.
         colour_jitter: brightness, contrast and saturation are multiplied by 1 ± this.
-        chance: of this picture.
+        draw: random numbers for this image.
     """
     height, width = sample.object_map.shape
-    angle = np.deg2rad(-rotation_degrees + 2 * rotation_degrees * chance.turn)
+    angle = np.deg2rad(-rotation_degrees + 2 * rotation_degrees * draw.turn)
     smallest, largest = np.log(scale_range)
-    scale = np.exp(smallest + (largest - smallest) * chance.zoom)
-    mirror = chance.mirror
+    scale = np.exp(smallest + (largest - smallest) * draw.zoom)
+    mirror = draw.mirror
     cos, sin = np.cos(angle), np.sin(angle)
     forward = scale * np.array([[mirror * cos, -mirror * sin], [sin, cos]])
     extent = np.abs(forward) @ (width, height)
-    centre = _choose_window(sample, forward, extent, size, chance)
-    colour = 1 - colour_jitter + 2 * colour_jitter * chance.colour
+    centre = _choose_window(sample, forward, extent, size, draw)
+    colour = 1 - colour_jitter + 2 * colour_jitter * draw.colour
     return View(forward, centre, colour)
 
 
 def cut(sample: Sample, size: int, view: View) -> Crop:
-    """Cut a training picture out of a sample.
+    """Cut a training image out of a sample.
 
     Args:
-        sample: the picture and its objects.
-        size: side S of the result in pixels. What lies outside of the picture is grey and void.
+        sample: the image and its objects.
+        size: side S of the result in pixels. What lies outside of the image is grey and void.
         view: of the sample.
     """
     height, width = sample.object_map.shape
@@ -138,14 +138,15 @@ def _choose_window(
     forward: NDArray[np.float64],
     extent: NDArray[np.float64],
     size: int,
-    chance: Chance,
+    draw: AugmentDraw,
 ) -> NDArray[np.float64]:
     """Centre x, y of a window in the turned plane.
 
-    Of 100 random windows one is drawn, the more likely the more object centres it holds.
+    Draws one of 100 random windows, with a probability that rises with the number of object centres
+    in it.
     """
     reach = np.abs(extent - size) / 2
-    centres = -reach + 2 * reach * chance.windows
+    centres = -reach + 2 * reach * draw.windows
     height, width = sample.object_map.shape
     rows, columns = np.nonzero((sample.object_map > 0) & (sample.object_map != VOID))
     labels = sample.object_map[rows, columns]
@@ -155,7 +156,7 @@ def _choose_window(
     offsets = np.abs((objects @ forward.T)[None] - centres[:, None])  # [windows, objects, 2]
     held = (offsets < size / 2).all(2).sum(1)
     weight = np.cumsum(held + 1e-3)
-    chosen: NDArray[np.float64] = centres[np.searchsorted(weight / weight[-1], chance.window)]
+    chosen: NDArray[np.float64] = centres[np.searchsorted(weight / weight[-1], draw.window)]
     return chosen
 
 

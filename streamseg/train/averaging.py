@@ -16,18 +16,18 @@ class WeightAverage:
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        """Start from the weights as they are."""
+        """Start from the network's current weights."""
         self.decay = decay
         self.tensors = {name: value.clone() for name, value in network.state_dict().items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over the tensors of an interrupted run."""
+        """Copy the tensors of an interrupted run."""
         for name, tensor in self.tensors.items():
             tensor.copy_(tensors[name])
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Move towards the weights after a step; in the first steps faster than ``decay`` says."""
+        """Update after a step; the first steps use a smaller decay than ``decay``."""
         share = 1 - min(self.decay, (step + 1) / (step + 10))
         for name, value in network.state_dict().items():
             if value.is_floating_point():

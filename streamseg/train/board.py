@@ -1,4 +1,4 @@
-"""TensorBoard: the numbers of every step, and what the network makes of some fixed pictures."""
+"""TensorBoard logs: metrics of every step, and results on some fixed images."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Board:
     """Event files of one run, for ``tensorboard --logdir``."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        """Open new event files; those of an interrupted run are gone on with.
+        """Open new event files, beside those of an interrupted run.
 
         Args:
             folder: of the event files; made if missing.
-            step: the first that will be written. What a killed run wrote beyond it is hidden.
+            step: the first to be written. What a killed run logged from this step on is hidden.
 
         Raises:
             MissingExtraError: the package ``tensorboard`` is not installed.
@@ -42,7 +42,7 @@ class Board:
         self.writer = SummaryWriter(str(folder), purge_step=step or None)
 
     def add(self, metrics: StepMetrics) -> None:
-        """Write the numbers of a step."""
+        """Log the metrics of a step."""
         for name, value in asdict(metrics).items():
             if name != "step":
                 self.writer.add_scalar(name, value, metrics.step)
@@ -54,10 +54,10 @@ class Board:
         config: ModelConfig,
         step: int,
     ) -> None:
-        """Write what the network makes of some pictures, a sheet each.
+        """Log a sheet of results for each image.
 
         Args:
-            samples: the pictures, the same ones at every call.
+            samples: the images, the same ones at every call.
             weights: of the network, on the CPU.
             config: of the network.
             step: at which the weights were reached.
@@ -69,12 +69,12 @@ class Board:
         self.writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush and close the event files."""
         self.writer.close()
 
 
 def result_sheet(network: Network, image: Image) -> Image:
-    """Masks over a picture, its embeddings in false colours and its seediness, side by side.
+    """Masks over an image, its embeddings in false colours and its seediness, side by side.
 
     Args:
         network: in evaluation mode, on the CPU.

@@ -1,4 +1,4 @@
-"""Every number of a training run."""
+"""Hyperparameters of a training run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PRECISIONS = ("auto", "off", "bf16")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to learn. "Paper" marks values of Fathi et al. 2017; the others are our choice.
+    """Hyperparameters. "Paper" marks values of Fathi et al. 2017; the others are our choice.
 
     Raises:
         ConfigError: a value is outside its range.
@@ -24,7 +24,7 @@ class TrainConfig:
     steps: int = 4000
     """Length of the run; the schedules of learning rate and λ stretch over it."""
     batch_size: int = 8
-    """Images a step, of the first of ``crop_sizes``."""
+    """Images per step at the first of ``crop_sizes``."""
     crop_sizes: tuple[int, ...] = (320, 256, 448, 640)
     """Sides of the square training images in pixels, multiples of 32. A step's images have one
     size, drawn at random, and as many pixels together as those of the first size have."""
@@ -32,42 +32,44 @@ class TrainConfig:
     rotation_degrees: float = 10.0
     """Paper."""
     scale_range: tuple[float, float] = (0.5, 1.25)
-    """Of the size at which the model sees the picture when used. Paper: 0.7 to 1.5 of the
-    picture's own; smaller ones show more of a large object in a crop."""
+    """Of the size at which the model sees the image when used. Paper: 0.7 to 1.5 of the
+    image's own; smaller ones show more of a large object in a crop."""
     colour_jitter: float = 0.3
     min_instance_px: int = 3
     """Smaller instances, in feature-map pixels, are void."""
     points_per_instance: int = 16
     """Paper: 10. More points cost little and steady the gradient."""
     points_in_background: int = 48
-    """Background covers most of a picture and takes many shapes."""
+    """Background covers most of an image and takes many shapes."""
     size_exponent: float = 0.5
     """Pair weights are (n_p·n_q)^-this; 1 leaves next to nothing for large objects."""
     good_iou: tuple[float, float] = (0.3, 0.8)
-    """IoU of a grown mask at which its pixel is worth nothing as a seed, and everything. Paper:
-    0.5 and 0.5, a threshold."""
+    """IoUs of a grown mask at which the target of its seed pixel is 0 and 1. Paper: 0.5 and 0.5, a
+    threshold."""
     class_weight: float = 0.2
     """λ at the end. Paper."""
     class_weight_start: float = 0.05
     """Fraction of the run before which λ is 0."""
     class_weight_full: float = 0.3
-    """Fraction of the run at which λ is whole; in between it rises linearly."""
+    """Fraction of the run from which λ has its full value; in between it rises linearly."""
     semantic_weight: float = 1.0
-    """Of the per-pixel class loss that helps the features; 0 leaves the paper's losses alone."""
+    """Weight of the per-pixel class loss that helps the features; 0 keeps the paper's losses
+    only."""
     mask_weight: float = 1.0
-    """Of the overlap loss of softly grown masks, the paper's idea of differentiable growing; 0
-    is off."""
+    """Weight of the overlap loss of softly grown masks, the paper's idea of differentiable growing;
+    0 is off."""
     distillation_weight: float = 1.0
-    """Of the loss that keeps what a trunk that detects knew of unlabelled classes; 0 is off."""
+    """Weight of the loss that keeps a detecting trunk's knowledge of unlabelled classes; 0 is
+    off."""
     learning_rate: float = 2e-3
     trunk_weights: str = ""
     """File that a PicoDet trunk starts from, see ``streamseg.model.picodet.load_published``."""
     trunk_start: float = 0.0
-    """Fraction of the run before which the trunk does not learn: steps are faster, and new heads
+    """Fraction of the run before which the trunk is frozen: steps are faster, and untrained heads
     do not disturb it."""
     trunk_learning_rate: float = 2e-4
-    """The trunk starts from ImageNet and learns slower. Paper; the value is ours: 1e-3 forgets so
-    much that cows become dogs."""
+    """The trunk starts from ImageNet and learns slower. Paper; the value is ours: at 1e-3 the trunk
+    forgets so much that it takes cows for dogs."""
     weight_decay: float = 0.02
     warmup: float = 0.03
     """Fraction of the run over which the learning rate rises from 0."""
@@ -77,16 +79,17 @@ class TrainConfig:
     """Largest norm of the gradient."""
     checkpoint_every: int = 250
     device: str = "auto"
-    """``auto`` takes a CUDA GPU where there is one; ``cpu`` and ``cuda`` are obeyed or refused."""
+    """``auto`` takes a CUDA GPU if there is one; ``cuda`` without one is an error."""
     mixed_precision: str = "auto"
-    """``bf16``, ``off`` or ``auto`` (bf16 on GPUs that know it). Heads and losses are float32."""
+    """``bf16``, ``off`` or ``auto`` (bf16 on GPUs that support it). Heads and losses are
+    float32."""
     ema_decay: float = 0.998
-    """Of the moving average of the weights, which is what is exported; 0 is off."""
+    """Decay of the moving average of the weights, which is exported; 0 is off."""
     balance: float = 0.5
-    """Classes and data sets are drawn by the number of their pictures to this power."""
+    """Classes and data sets are drawn by the number of their images to this power."""
 
     def __post_init__(self) -> None:
-        """Check what would fail late or silently."""
+        """Check the ranges of all values."""
         for name in ("steps", "batch_size", "points_per_instance", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -130,12 +133,12 @@ class TrainConfig:
             )
 
     def batch_size_at(self, size: int, processes: int = 1) -> int:
-        """Images a step where their side is ``size``: a multiple of the processes that share it."""
+        """Images per step of side ``size``: a multiple of the processes that share them."""
         ratio = self.crop_sizes[0] / size
         return processes * max(1, round(self.batch_size * ratio * ratio / processes))
 
     def learning_rate_factor(self, step: int) -> float:
-        """Trapezoid: up, flat, down to 0. The flat part lets a run be prolonged."""
+        """Trapezoid: rises, stays flat, falls to 0. The flat part allows prolonging a run."""
         done = (step + 1) / self.steps
         return min(1.0, done / self.warmup, (1 - step / self.steps) / self.decay)
 

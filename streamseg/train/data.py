@@ -1,4 +1,4 @@
-"""Batches of training pictures, drawn by class, each a function of the seed and the step."""
+"""Batches of training images, drawn by class, each a function of the seed and the step."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, InstanceDataset, Sample
 from streamseg.errors import ConfigError
 from streamseg.results import Image, frame_of_array
-from streamseg.train.augment import Chance, Crop, choose_view, cut
+from streamseg.train.augment import AugmentDraw, Crop, choose_view, cut
 from streamseg.train.balance import BalancedDraw
 from streamseg.train.config import TrainConfig
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step learns from."""
+    """Images and labels of one step."""
 
     pixels: Tensor
     """[B, 3, S, S] uint8 RGB, channels last in memory."""
@@ -36,7 +36,7 @@ class Batch:
     unlabelled: Tensor
     """[B, C] bool: classes that may be in the image without a mask."""
     centres: Tensor
-    """[B, 2] float32: x and y of each crop's centre in pixels from that of its picture."""
+    """[B, 2] float32: x and y of each crop's centre in pixels from that of its image."""
     image_ids: list[str]
     seconds: float
     """Time that it took to make."""
@@ -54,12 +54,12 @@ class Batch:
 
 
 class BatchStream(Dataset[Batch]):
-    """Item ``step`` is the batch of that step: a resumed run sees what it would have seen.
+    """Item ``step`` is the batch of that step, so that a resumed run sees the same batches.
 
-    Pictures are drawn by class (see ``BalancedDraw``). Scale 1 of the augmentation is the size at
-    which the model sees a picture when it is used.
+    Images are drawn by class (see ``BalancedDraw``). Scale 1 of the augmentation is the size at
+    which the model sees an image when it is used.
 
-    Of several processes each gets its share of the same batch: process r of R the pictures r,
+    Of several processes each gets its share of the same batch: process r of R the images r,
     r + R, r + 2R, ...
     """
 
@@ -72,19 +72,19 @@ class BatchStream(Dataset[Batch]):
         process: int = 0,
         processes: int = 1,
     ) -> None:
-        """Index the classes of all pictures of ``datasets``.
+        """Index the classes of all images of ``datasets``.
 
         Args:
-            datasets: all of them are learnt from together.
-            model_config: says at which size pictures are seen, and the size of feature maps.
+            datasets: all of them are trained on together.
+            model_config: says at which size images are seen, and the size of feature maps.
             config: of the run.
-            process: whose share this is.
+            process: rank of the process that gets this share.
             processes: number of shares.
 
         Raises:
-            DataError: a mask cannot be read, or no picture shows an object.
+            DataError: a mask cannot be read, or no image shows an object.
         """
-        self.pictures = [(data, image_id) for data in datasets for image_id in data.ids]
+        self.images = [(data, image_id) for data in datasets for image_id in data.ids]
         self.balanced = BalancedDraw(datasets, config.balance)
         self.model_config = model_config
         self.config = config
@@ -100,17 +100,17 @@ class BatchStream(Dataset[Batch]):
         """The batch of one step, or this process's share of it.
 
         Raises:
-            DataError: a picture or a mask cannot be read.
+            DataError: an image or a mask cannot be read.
         """
         started = time.perf_counter()
         rng = np.random.default_rng((self.config.seed, step))
         size = int(rng.choice(self.config.crop_sizes))
         count = self.config.batch_size_at(size, self.processes)
-        drawn = [(self.balanced.draw(rng), Chance.draw(rng)) for _ in range(count)]
+        drawn = [(self.balanced.draw(rng), AugmentDraw.draw(rng)) for _ in range(count)]
         crops, labels, classes, unlabelled, image_ids = [], [], [], [], []
-        for (data, image_id), chance in drawn[self.share]:
+        for (data, image_id), draw in drawn[self.share]:
             sample = data.load(image_id)
-            crop = self._crop(sample, size, chance)
+            crop = self._crop(sample, size, draw)
             found, kept = feature_map_labels(
                 crop, self.model_config.stride, self.config.min_instance_px
             )
@@ -136,8 +136,8 @@ class BatchStream(Dataset[Batch]):
         unlabelled[self.class_of_voc[labelled] - 1] = False
         return unlabelled
 
-    def _crop(self, sample: Sample, size: int, chance: Chance) -> Crop:
-        """Cut a training picture; scale 1 is the size at which the model will see the whole."""
+    def _crop(self, sample: Sample, size: int, draw: AugmentDraw) -> Crop:
+        """Cut a training image; scale 1 is the size at which the model sees the whole image."""
         height, width = sample.object_map.shape
         in_use = math.sqrt(math.prod(self.model_config.input_size(width, height)))
         scale = in_use / math.sqrt(width * height)
@@ -148,13 +148,13 @@ class BatchStream(Dataset[Batch]):
             rotation_degrees=self.config.rotation_degrees,
             scale_range=(scale * smallest, scale * largest),
             colour_jitter=self.config.colour_jitter,
-            chance=chance,
+            draw=draw,
         )
         return cut(sample, size, view)
 
 
 def model_classes(class_names: Sequence[str]) -> NDArray[np.int64]:
-    """The model's class for each of VOC's.
+    """Map VOC's classes to those of the model.
 
     Returns:
         int64 [21], 1..C; 0 at 0.
@@ -169,18 +169,18 @@ def model_classes(class_names: Sequence[str]) -> NDArray[np.int64]:
     return np.array([0, *(names.index(plain_name(name)) + 1 for name in VOC_CLASSES)])
 
 
-def pictures_in_use(
-    pictures: Sequence[tuple[InstanceDataset, str]], model_config: ModelConfig, count: int
+def images_at_input_size(
+    images: Sequence[tuple[InstanceDataset, str]], model_config: ModelConfig, count: int
 ) -> list[Image]:
-    """At most ``count`` of the pictures, evenly chosen, as the network sees them in use.
+    """Load at most ``count`` images, evenly chosen, at the size of the network's input.
 
     Returns:
         RGB uint8 [H, W, 3], H and W multiples of 32.
     """
-    chosen = np.unique(np.linspace(0, len(pictures) - 1, count).astype(int))
+    chosen = np.unique(np.linspace(0, len(images) - 1, count).astype(int))
     frames = [
         frame_of_array(data.load(image_id).image)
-        for data, image_id in (pictures[index] for index in chosen)
+        for data, image_id in (images[index] for index in chosen)
     ]
     return [frame.render(*model_config.input_size(frame.width, frame.height)) for frame in frames]
 
@@ -189,7 +189,7 @@ def feature_map_labels(crop: Crop, stride: int, min_px: int) -> tuple[Tensor, li
     """Object labels at feature-map size, numbered anew, and which objects they are.
 
     Each feature-map pixel takes the label at its centre. Objects left with fewer than
-    ``min_px`` of them cannot be learnt from and become void.
+    ``min_px`` of them are too small to learn and become void.
 
     Returns:
         [S/stride, S/stride] int64, and for label k, at k-1, the index of the sample's object.

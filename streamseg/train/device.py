@@ -1,4 +1,4 @@
-"""Where a run computes, in which precision, and what to do when memory runs out."""
+"""Device and precision of a run, and errors that say that memory ran out."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from streamseg.errors import ConfigError
 
 
 def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
-    """The device of a run.
+    """Choose the device of a run.
 
     Args:
         wanted: ``auto``, ``cpu`` or ``cuda``.
         local_rank: which of the machine's GPUs is this process's.
 
     Raises:
-        ConfigError: ``cuda`` is wanted and there is no such GPU.
+        ConfigError: ``cuda`` is requested and there is no such GPU.
     """
     gpus = torch.cuda.device_count() if wanted != "cpu" and torch.cuda.is_available() else 0
     if wanted == "cuda" and local_rank >= gpus:
@@ -29,20 +29,20 @@ def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
 
 
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """What trunk and neck compute in: bfloat16, or float32 if that is off.
+    """Choose the dtype of trunk and neck: bfloat16, or float32 if mixed precision is off.
 
     Args:
         wanted: ``bf16``, ``off``, or ``auto`` for bf16 on GPUs that have instructions for it.
         device: of the run.
 
     Raises:
-        ConfigError: ``bf16`` is wanted of a GPU that does not know it.
+        ConfigError: ``bf16`` is requested on a GPU that does not support it.
     """
     known = device.type == "cpu" or torch.cuda.is_bf16_supported()
     if wanted == "bf16" and not known:
         raise ConfigError(
             f"train.mixed_precision is 'bf16', which {torch.cuda.get_device_name(device)} does "
-            f"not know; use 'off' or 'auto'"
+            f"not support; use 'off' or 'auto'"
         )
     automatic = wanted == "auto" and device.type == "cuda" and known
     return torch.bfloat16 if wanted == "bf16" or automatic else torch.float32

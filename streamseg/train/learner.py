@@ -16,7 +16,7 @@ from streamseg.train.averaging import WeightAverage
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import Batch
 from streamseg.train.device import choose_device, choose_precision
-from streamseg.train.metrics import Learnt
+from streamseg.train.metrics import StepLosses
 from streamseg.train.processes import Processes
 from streamseg.train.step import Losses, TrainingOutputs, batch_losses, draw_batch_points
 
@@ -24,17 +24,17 @@ REMEDY = "lower learning_rate and run again, which goes on from the last checkpo
 
 
 class Learner:
-    """Learns from batches; of several processes each has one, with the same weights."""
+    """Trains a network on batches. Each process has a learner, all with the same weights."""
 
     def __init__(
         self, network: Network, config: TrainConfig, processes: Processes, old: Checkpoint | None
     ) -> None:
-        """Take a network to learn with.
+        """Prepare a network for training.
 
         Args:
             network: is moved to the device of the run.
             config: of the run.
-            processes: those that learn together.
+            processes: those that train together.
             old: where an interrupted run stood; its weights replace the network's.
 
         Raises:
@@ -80,7 +80,7 @@ class Learner:
         return teacher
 
     def _restore(self, old: Checkpoint) -> None:
-        """Take over weights and moments; the rates stay this run's own."""
+        """Load weights and optimizer state; the learning rates stay those of this run."""
         try:
             self.network.load_state_dict(old.network)
             self.optimizer.load_state_dict(old.optimizer)
@@ -92,7 +92,7 @@ class Learner:
             self.average.load(old.average or old.network)
 
     def start(self) -> None:
-        """Make ready for the first step of a run."""
+        """Set training mode before the first step of a run."""
         self.network.train()
         # the trunk keeps ImageNet's statistics: a batch is too small for better ones
         for module in self.network.trunk.modules():
@@ -101,22 +101,22 @@ class Learner:
 
     def learn(
         self, batch: Batch, step: int, interrupted: Callable[[], bool]
-    ) -> tuple[Learnt, bool]:
-        """One step of gradient descent on one batch.
+    ) -> tuple[StepLosses, bool]:
+        """Take one step of gradient descent on one batch.
 
         Args:
             batch: this process's share.
-            step: its number; rates, λ and chance depend on it.
+            step: its number, which sets learning rates, λ and the random seed.
             interrupted: whether this process was told to stop.
 
         Returns:
-            What it found, and whether any process was told to stop.
+            Losses of the step, and whether any process was told to stop.
 
         Raises:
             TrainingError: the loss or the gradient is not finite.
         """
         config = self.config
-        self._let_trunk_learn(step >= config.trunk_start * config.steps)
+        self._set_trunk_trainable(step >= config.trunk_start * config.steps)
         peaks = (config.trunk_learning_rate, config.learning_rate)
         for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * config.learning_rate_factor(step)
@@ -132,26 +132,24 @@ class Learner:
             raise TrainingError(
                 f"loss is {values[0]} at step {step} (embedding {values[1]}, classification "
                 f"{values[2]}, semantic {values[3]}, masks {values[4]}, distillation "
-                f"{values[5]}) on pictures {self._guilty(losses, batch)}; {REMEDY}"
+                f"{values[5]}) on images {self._images_with_bad_loss(losses, batch)}; {REMEDY}"
             )
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         if not torch.isfinite(norm):
             ids = ", ".join(self.processes.gather(batch.image_ids))
-            raise TrainingError(
-                f"gradient norm is {norm} at step {step} on pictures {ids}; {REMEDY}"
-            )
+            raise TrainingError(f"gradient norm is {norm} at step {step} on images {ids}; {REMEDY}")
         self.optimizer.step()
         if self.average:
             self.average.update(self.network, step)
-        return Learnt(*[step, *values.tolist(), float(norm)]), stop
+        return StepLosses(*[step, *values.tolist(), float(norm)]), stop
 
-    def _let_trunk_learn(self, learns: bool) -> None:
-        """Freeze the trunk or let it learn; frozen, it costs no backward pass."""
-        if self._trunk and self._trunk[0].requires_grad != learns:
+    def _set_trunk_trainable(self, trainable: bool) -> None:
+        """Freeze or unfreeze the trunk; a frozen trunk needs no backward pass."""
+        if self._trunk and self._trunk[0].requires_grad != trainable:
             for parameter in self._trunk:
-                parameter.requires_grad_(learns)
+                parameter.requires_grad_(trainable)
                 parameter.grad = None
             self._shared = self.processes.share_gradients(self._outputs, self.device)
 
@@ -168,12 +166,12 @@ class Learner:
         *values, good, possible, stop = self.processes.sum(torch.cat([own, told])).cpu()
         return torch.stack([*values, good / possible.clamp(min=1)]), bool(stop)
 
-    def _guilty(self, losses: Losses, batch: Batch) -> str:
-        """The pictures of those processes whose loss is not finite."""
+    def _images_with_bad_loss(self, losses: Losses, batch: Batch) -> str:
+        """Ids of the images of the processes whose loss is not finite."""
         finite = bool(torch.isfinite(losses.total))
         return ", ".join(self.processes.gather([] if finite else batch.image_ids))
 
     def weights(self) -> dict[str, Tensor]:
-        """What was learnt, on the CPU: the moving average where there is one."""
+        """The trained weights on the CPU: the moving average if there is one."""
         tensors = self.average.tensors if self.average else self.network.state_dict()
         return {name: tensor.detach().cpu() for name, tensor in tensors.items()}

@@ -12,14 +12,14 @@ from streamseg.errors import DataError
 from streamseg.train.data import Batch, BatchStream
 
 PREFETCHED = 4
-"""Batches that each process is ahead."""
+"""Batches that each process prefetches."""
 CORES_PER_WORKER = 8
-"""Of a step on the CPU, which is ten times as dear as its batch."""
+"""On the CPU, where a step takes ten times as long as its batch."""
 MOST_WORKERS = 16
 
 
 def worker_count(*, on_gpu: bool, local_count: int) -> int:
-    """How many processes load, by the cores that this process may use.
+    """Choose the number of loading processes from the cores that this process may use.
 
     Args:
         on_gpu: steps run on a GPU and leave the cores free; only one is needed to drive it.
@@ -33,24 +33,24 @@ def load_batches(stream: BatchStream, steps: range, workers: int) -> Iterator[Ba
     """The batches of some steps, in order.
 
     Raises:
-        DataError: a picture or a mask cannot be read; names the file.
+        DataError: an image or a mask cannot be read; names the file.
     """
     loader: DataLoader[Batch | DataError] = DataLoader(
-        _Answers(stream),
+        _BatchesOrErrors(stream),
         batch_size=None,
         sampler=steps,
         num_workers=workers,
         prefetch_factor=PREFETCHED,
-        worker_init_fn=_leave_interrupts_to_the_trainer,
+        worker_init_fn=_ignore_interrupts,
     )
-    for answer in loader:
-        if isinstance(answer, DataError):
-            raise answer
-        yield answer
+    for item in loader:
+        if isinstance(item, DataError):
+            raise item
+        yield item
 
 
-class _Answers(Dataset[Batch | DataError]):
-    """Batches, or what is wrong with the data.
+class _BatchesOrErrors(Dataset[Batch | DataError]):
+    """Batches, or the data's error as a value.
 
     An error that is raised in a worker would arrive wrapped into the worker's traceback.
     """
@@ -65,6 +65,6 @@ class _Answers(Dataset[Batch | DataError]):
             return error
 
 
-def _leave_interrupts_to_the_trainer(_worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; the trainer still needs a batch then."""
+def _ignore_interrupts(_worker: int) -> None:
+    """Ignore Ctrl-C, which reaches every process of a terminal: the trainer still needs a batch."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The training loop: batches in, checkpoints and a log of losses out."""
+"""The training loop, which writes checkpoints and a log of losses."""
 
 from __future__ import annotations
 
@@ -51,10 +51,11 @@ def saved_config(folder: Path) -> RunConfig | None:
 class Trainer:
     """One run in one folder.
 
-    ``checkpoint.pt`` is to go on from, ``config.toml`` holds all numbers, ``metrics.jsonl`` what
-    happened. Of several processes each has a trainer with the same arguments, and the first one
-    alone writes. They see the batches that one process would see; batch norms of neck and heads
-    look at the whole batch on GPUs, and on CPUs, where torch cannot, at each process's share.
+    ``checkpoint.pt`` holds what resuming needs, ``config.toml`` all settings, ``metrics.jsonl`` a
+    line per step. Each process has a trainer with the same arguments; only the first one writes.
+    Together they see the batches that one process would see. On GPUs the batch norms of neck and
+    heads use the statistics of the whole batch, on CPUs, where torch cannot, those of each
+    process's share.
     """
 
     def __init__(
@@ -67,10 +68,10 @@ class Trainer:
         start_from: dict[str, Tensor] | None = None,
         processes: Processes | None = None,
     ) -> None:
-        """Start a run, or go on with the one that ``folder`` holds.
+        """Start a run, or resume the one in ``folder``.
 
         Args:
-            datasets: all of them are learnt from together.
+            datasets: all of them are trained on together.
             folder: of the run; made if missing.
             model_config: of a new run; an old one keeps its own.
             config: may differ from an old run's, to prolong it.
@@ -130,17 +131,17 @@ class Trainer:
         return load_checkpoint(path) if path.exists() else None
 
     def run(self, on_step: Callable[[StepMetrics], None]) -> None:
-        """Learn until ``config.steps``; an interrupt or an error leaves a checkpoint.
+        """Train until ``config.steps``; an interrupt or an error saves a checkpoint.
 
-        Only after a ``TrainingError`` the last checkpoint stays as it was: the network may have
-        NaN in its running statistics by then. Ctrl-C ends the run after a whole step.
+        After a ``TrainingError`` the last checkpoint is kept: the running statistics may hold NaN.
+        Ctrl-C ends the run after a whole step.
 
         Args:
             on_step: called after every step, in the first process only.
 
         Raises:
             TrainingError: a loss or a gradient is not finite, or memory ran out.
-            DataError: a training picture cannot be read.
+            DataError: a training image cannot be read.
         """
         if self.learner.device.type == "cpu":
             keep_freed_memory()
@@ -185,11 +186,11 @@ class Trainer:
         asked = time.perf_counter()
         for batch in load_batches(self.batches, range(self.step, self.config.steps), workers):
             started = time.perf_counter()
-            learnt, stop = self.learner.learn(batch, self.step, interrupted)
+            losses, stop = self.learner.learn(batch, self.step, interrupted)
             done = time.perf_counter()
             images = len(batch.image_ids) * self.processes.count
             metrics = StepMetrics(
-                **asdict(learnt),
+                **asdict(losses),
                 seconds=done - started,
                 waiting_seconds=started - asked,
                 images_per_second=images / (done - asked),
@@ -202,7 +203,7 @@ class Trainer:
             asked = time.perf_counter()
 
     def save(self) -> None:
-        """Write the checkpoint; a kill at any moment leaves the old or the new one."""
+        """Write the checkpoint atomically."""
         if not self.processes.is_first:
             return
         checkpoint = Checkpoint(

@@ -1,4 +1,4 @@
-"""Making glibc keep the memory that a CPU step frees.
+"""Make glibc keep the memory that a CPU step frees.
 
 By default glibc's ``malloc`` gives every large block back to the kernel as soon as it is freed. A
 training step allocates the same tensors again and again, and each time the kernel has to hand out

@@ -1,4 +1,4 @@
-"""What a run logs: one line of JSON a step in ``metrics.jsonl``, each step once."""
+"""Metrics of a run: one line of JSON per step in ``metrics.jsonl``, each step once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from streamseg.whole_file import replaced
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What a step found. Losses and images are those of all processes together."""
+class StepLosses:
+    """Losses of a step, over all processes."""
 
     step: int
     loss: float
@@ -29,15 +29,15 @@ class Learnt:
 
 
 @dataclass(frozen=True)
-class StepMetrics(Learnt):
-    """What is logged of a step."""
+class StepMetrics(StepLosses):
+    """Losses and timings of a step, as logged."""
 
     seconds: float
-    """Without the time spent waiting for the batch."""
+    """Duration, without waiting for the batch."""
     waiting_seconds: float
     images_per_second: float
     loader_images_per_second: float
-    """What the loader's processes would give if nothing else had to be waited for."""
+    """Images per second that the loader's processes can deliver."""
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -45,7 +45,7 @@ class StepMetrics(Learnt):
 
 
 def open_log(path: Path, step: int) -> TextIO:
-    """Open a log to go on with ``step``.
+    """Open a log to append from ``step`` on.
 
     After a hard kill the log may be ahead of the checkpoint, or end within a line. Such lines
     are cut off: the run is about to write them again.
@@ -63,7 +63,7 @@ def open_log(path: Path, step: int) -> TextIO:
 
 
 def _step_of(line: str) -> float:
-    """The step of a line, infinity for a torn one."""
+    """The step of a line; infinity if the line is incomplete."""
     try:
         return int(json.loads(line)["step"])
     except (ValueError, TypeError, KeyError):

@@ -33,18 +33,18 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether it is this one that writes files and talks to people."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
     def sum(self, values: Tensor) -> Tensor:
-        """Add up what the processes have."""
+        """Sum values over the processes."""
         if self.count > 1:
             values = values.clone()
             dist.all_reduce(values)
         return values
 
     def gather(self, names: list[str]) -> list[str]:
-        """The names that the processes have, one list after the other."""
+        """Concatenate the lists of all processes."""
         if self.count == 1:
             return names
         lists: list[list[str]] = [[]] * self.count
@@ -52,7 +52,7 @@ class Processes:
         return [name for names in lists for name in names]
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What the first process makes, or its error: the others need not see its disk."""
+        """Call ``make`` in the first process; return its result or raise its error in all."""
         if self.count == 1:
             return make()
         made: list[Any] = [None]
@@ -79,7 +79,7 @@ class Processes:
 def started_by_torchrun() -> Iterator[Processes]:
     """Join the processes that ``torchrun`` started; without it there is just this one.
 
-    GPUs talk through NCCL, CPUs through gloo.
+    GPUs communicate through NCCL, CPUs through gloo.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the model in every format that others read, and its card."""
+"""Results of a run: the model in every format, and its card."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from streamseg.errors import ModelError
 from streamseg.export.quantize import quantize_onnx
 from streamseg.export.to_onnx import export_onnx
 from streamseg.model.weights import network_from, save_safetensors
-from streamseg.train.data import pictures_in_use
+from streamseg.train.data import images_at_input_size
 from streamseg.train.loop import Trainer
 from streamseg.whole_file import replaced
 
-CALIBRATION_PICTURES: Final = 64
-"""Training pictures that the ranges of the 8-bit network are measured on."""
+CALIBRATION_IMAGES: Final = 64
+"""Number of training images that calibrate the 8-bit network."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class RunResult:
     """The files of a trained model."""
 
     safetensors: Path
-    """To fine-tune from, to export releases from, and for CUDA."""
+    """For fine-tuning, for exporting releases, and for CUDA."""
     card: Path
     """JSON: configurations, steps, and the ids of the training images."""
     onnx: Path
@@ -32,7 +32,7 @@ class RunResult:
     onnx_difference: float
     """Largest difference to torch, relative to the largest value of the output."""
     int8: Path | None
-    """The same in 8 bits, faster; None where too little of the network's output is left."""
+    """The 8-bit model, which is faster; None if it differs too much from the float model."""
     int8_difference: float
     """Root mean square difference to the float file; NaN where there is no 8-bit file."""
     int8_refusal: str
@@ -62,9 +62,9 @@ def write_result(trainer: Trainer) -> RunResult:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     onnx, int8 = folder / "model.onnx", folder / "model.int8.onnx"
     onnx_difference = export_onnx(network_from(weights, trainer.model_config), onnx)
-    pictures = pictures_in_use(trainer.batches.pictures, trainer.model_config, CALIBRATION_PICTURES)
+    images = images_at_input_size(trainer.batches.images, trainer.model_config, CALIBRATION_IMAGES)
     try:
-        int8_difference, refusal = quantize_onnx(onnx, int8, pictures), ""
+        int8_difference, refusal = quantize_onnx(onnx, int8, images), ""
     except ModelError as error:
         int8_difference, refusal = float("nan"), str(error)
     return RunResult(

@@ -1,4 +1,4 @@
-"""All the numbers of a run in one TOML file: ``[model]``, what is learnt, and ``[train]``, how."""
+"""The configuration of a run in one TOML file, with the tables ``[model]`` and ``[train]``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def changed(self, tables: Tables) -> RunConfig:
-        """Lay values over this configuration.
+        """Override values of this configuration.
 
         Raises:
             ConfigError: an unknown table or key (with a suggestion), or a value not allowed.
@@ -91,7 +91,7 @@ def parse_assignments(assignments: Iterable[str]) -> Tables:
 
 
 def merged(layers: Iterable[Mapping[str, Mapping[str, object]]]) -> Tables:
-    """Lay tables over each other; the last one wins."""
+    """Merge tables; later ones override earlier ones."""
     whole: Tables = {}
     for layer in layers:
         for table, values in layer.items():
@@ -100,7 +100,7 @@ def merged(layers: Iterable[Mapping[str, Mapping[str, object]]]) -> Tables:
 
 
 def _full_names(key: str) -> str:
-    """Where a key belongs, or how to find out."""
+    """Suggest the full name of a key, or list the tables."""
     found = [f"{table}.{key}" for table, kind in TABLES.items() if key in kind.__dataclass_fields__]
     return f"did you mean {found[0]}?" if found else "the tables are [model] and [train]"
 

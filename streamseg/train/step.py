@@ -1,4 +1,4 @@
-"""What one step computes: the network's outputs on a batch, and the losses of equation (10)."""
+"""Computation of one step: the network's outputs on a batch, and the losses of equation (10)."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from streamseg.train.data import Batch
 from streamseg.train.processes import Processes
 
 SOFT_MASK_EVERY = 4
-"""Of the drawn pixels only every fourth grows a soft mask: it is compared with every pixel."""
+"""Only every fourth drawn pixel grows a soft mask, which is compared with every pixel."""
 
 
 class Outputs(NamedTuple):
-    """What the losses look at, float32, a row each pixel."""
+    """Inputs of the losses: float32, one row per pixel."""
 
     embeddings: Tensor
     """[B, N, D], N pixels of the map at stride 4."""
@@ -43,11 +43,11 @@ class Outputs(NamedTuple):
     classes: Tensor
     """[B, N/4, C], log Q at stride 8."""
     teacher: Tensor | None
-    """[B, N/4, C], logits of the classes as the trunk gave them when the run began."""
+    """[B, N/4, C], class logits of the trunk as it was when the run began."""
 
 
 class TrainingOutputs(nn.Module):
-    """The network with all three heads: the part of a step that processes share gradients of."""
+    """The network with all three heads, the module whose gradients the processes share."""
 
     def __init__(self, network: Network, precision: torch.dtype, teacher: Trunk | None) -> None:
         """Wrap a network.
@@ -55,11 +55,11 @@ class TrainingOutputs(nn.Module):
         Args:
             network: its parameters are this module's.
             precision: of trunk and neck, float32 or bfloat16. The heads compute in float32:
-                distances of embeddings would drown in bfloat16's three digits.
-            teacher: the trunk as it was when the run began; it is run where the trunk learns.
+                bfloat16's three digits are too few for distances of embeddings.
+            teacher: the trunk as it was when the run began; run only while the trunk is trained.
         """
         super().__init__()
-        self._teacher = (teacher,)  # in a tuple, so that it is no part of this module
+        self._teacher = (teacher,)  # in a tuple, so that it is not a submodule
         self.network = network
         self.mixed = precision != torch.float32
 
@@ -75,19 +75,19 @@ class TrainingOutputs(nn.Module):
             features = self.network.features(pixels)
         features = features.float()
         maps = self.network.heads(features, centres)
-        known = self._known(pixels, maps.prior)
+        teacher = self._teacher_logits(pixels, maps.prior)
         # pixels as rows: in channels-last memory these are views, and so are their gradients
         return Outputs(
             embeddings=_rows(maps.embeddings),
             foreground=_rows(maps.foreground),
             semantic=_rows(self.network.semantic_head(features.fine)).squeeze(2),
             classes=_rows(maps.classes).log_softmax(2),
-            teacher=None if known is None else _rows(known.float()),
+            teacher=None if teacher is None else _rows(teacher.float()),
         )
 
     @torch.no_grad()
-    def _known(self, pixels: Tensor, prior: Tensor | None) -> Tensor | None:
-        """What the teacher says, [B, C, h, w]; a trunk that has not learned is its own teacher."""
+    def _teacher_logits(self, pixels: Tensor, prior: Tensor | None) -> Tensor | None:
+        """Class logits of the teacher, [B, C, h, w]; a frozen trunk is its own teacher."""
         (teacher,) = self._teacher
         if teacher is None:
             return None
@@ -105,7 +105,7 @@ def _rows(maps: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Losses:
-    """Scalars of a batch. With several processes their mean over them is that of the batch."""
+    """Scalar losses of a batch. Their mean over the processes is the loss of the whole batch."""
 
     total: Tensor
     embedding: Tensor
@@ -118,13 +118,13 @@ class Losses:
     good_seeds: Tensor
     """Number of drawn object pixels, counted for each τ, that would grow a good mask."""
     possible_seeds: Tensor
-    """Number of all of them."""
+    """Number of all drawn object pixels, counted for each τ."""
 
 
 def draw_batch_points(batch: Batch, config: TrainConfig, seed: int) -> list[Points]:
-    """Draw the pixels that the losses look at, picture by picture.
+    """Draw the pixels for the losses, image by image.
 
-    They are drawn on the CPU, so that a run sees the same on every device.
+    Drawing on the CPU gives the same pixels on every device.
 
     Args:
         batch: with its tensors on the CPU.
@@ -152,7 +152,7 @@ def batch_losses(
     step: int,
     processes: Processes,
 ) -> Losses:
-    """The losses of one batch.
+    """Compute the losses of one batch.
 
     Args:
         outputs: of ``TrainingOutputs``.
@@ -174,7 +174,7 @@ def batch_losses(
         for rows, p in zip(drawn, points, strict=True)
         if len(rows)
     ]
-    # a batch of nothing but void teaches nothing
+    # an all-void batch gives no gradient
     metric = torch.stack(metrics).mean() if metrics else all_drawn.sum()
     of_images = [
         seed_targets(rows, pixels, labels, classes, taus, good_iou=config.good_iou)
@@ -223,7 +223,7 @@ def batch_losses(
                 )
             ]
         ).mean()
-    # both are means over what was drawn, of which another process may have had more or less
+    # both are means over drawn pixels, whose number may differ between processes
     counts = torch.tensor([len(metrics), len(targets)], dtype=torch.float32, device=targets.device)
     shares = counts * processes.count / processes.sum(counts).clamp(min=1)
     metric, seeds = metric * shares[0], seeds * shares[1]

@@ -1,4 +1,4 @@
-"""Does a release do what it did when it was exported."""
+"""Check that a release computes what it did when it was exported."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from streamseg.results import Segments
 from streamseg.runtime.base import Runtime
 
 LEAST_SAME_LABELS = 0.999
-"""Share of pixels on which kernels and numpy must agree: the rest is rounding at outlines."""
+"""Share of pixels on which kernels and numpy must agree; rounding changes outlines."""
 
 
 def check_files(folder: Path) -> Iterator[str]:
-    """Check all that can be checked without a GPU.
+    """Run the checks that need no GPU.
 
     Yields:
         Lines for people.
@@ -37,15 +37,15 @@ def check_files(folder: Path) -> Iterator[str]:
     manifest = release.manifest
     yield f"files     {len(manifest.sha256)}, each with the hash of the manifest"
     for kernel in manifest.kernels:
-        told = read_cubin(release.path(kernel.path).read_bytes())
-        if kernel.entry not in told.kernels or told.architecture != kernel.architecture:
+        cubin = read_cubin(release.path(kernel.path).read_bytes())
+        if kernel.entry not in cubin.kernels or cubin.architecture != kernel.architecture:
             raise ModelError(f"{release.path(kernel.path)} is not what the manifest says it is")
-        Signature(told.kernels[kernel.entry], kernel_arguments(kernel))
+        Signature(cubin.kernels[kernel.entry], kernel_arguments(kernel))
     architectures = sorted({kernel.architecture for kernel in manifest.kernels})
     names = ", ".join(f"sm_{architecture}" for architecture in architectures)
     yield f"kernels   {len(manifest.kernels)} for {names}; their arguments fit"
     runtime = OnnxRuntime(release.path(TRUNK))
-    parity = check_golden(release, runtime, golden_of(release))
+    parity = check_golden(release, runtime, release_golden(release))
     yield f"network   {_golden_line(parity)}, {runtime.description}"
 
 
@@ -68,21 +68,21 @@ def check_on_device(folder: Path, *, frames: int) -> Iterator[str]:
     with VehicleRuntime(folder) as runtime:
         release = runtime.release
         yield f"device    {runtime.description}"
-        golden = golden_of(release)
+        golden = release_golden(release)
         yield f"network   {_golden_line(check_golden(release, runtime, golden))}"
-        picture = golden.picture
-        height, width = picture.shape[:2]
+        image = golden.image
+        height, width = image.shape[:2]
         grouping = GroupingConfig(max_instances=release.manifest.max_instances)
-        found, _, _ = runtime.submit(picture, grouping, height=height, width=width).fetch()
+        found, _, _ = runtime.submit(image, grouping, height=height, width=width).fetch()
         expected = find_segments(
-            runtime.run(picture), runtime.config.taus, grouping, height=height, width=width
+            runtime.run(image), runtime.config.taus, grouping, height=height, width=width
         )
         yield f"grouping  {compare_segments(found, expected):.2%} of the pixels as in numpy"
 
         milliseconds = np.empty((frames, 3))
         for row in milliseconds:
             started = time.perf_counter()
-            pending = runtime.submit(picture, grouping, height=height, width=width)
+            pending = runtime.submit(image, grouping, height=height, width=width)
             _, *row[:2] = pending.fetch()
             row[2] = 1e3 * (time.perf_counter() - started)
         for name, column in zip(
@@ -93,8 +93,8 @@ def check_on_device(folder: Path, *, frames: int) -> Iterator[str]:
         yield f"memory    {runtime.memory_bytes / 1e6:.0f} MB on the device"
 
 
-def golden_of(release: Release) -> Golden:
-    """What the network of a release must say.
+def release_golden(release: Release) -> Golden:
+    """Load the golden outputs of a release.
 
     Raises:
         ModelError: the file is missing or something else.
@@ -103,12 +103,12 @@ def golden_of(release: Release) -> Golden:
 
 
 def check_golden(release: Release, runtime: Runtime, golden: Golden) -> Parity:
-    """Run the golden picture.
+    """Run the golden image and compare the outputs.
 
     Raises:
-        ModelError: the network says something else than it must.
+        ModelError: the outputs differ too much.
     """
-    parity = compare(golden, runtime, [golden.picture])
+    parity = compare(golden, runtime, [golden.image])
     try:
         parity.check(Tolerance(**release.manifest.tolerance))
     except ModelError as error:
@@ -117,7 +117,7 @@ def check_golden(release: Release, runtime: Runtime, golden: Golden) -> Parity:
 
 
 def compare_segments(found: Segments, expected: Segments) -> float:
-    """Share of the pixels with the same instance.
+    """Compute the share of pixels with the same instance.
 
     Raises:
         ModelError: too few.

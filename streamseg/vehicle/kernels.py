@@ -1,4 +1,4 @@
-"""The kernels of a release on a device: which file serves a launch, and its arguments in bytes."""
+"""The kernels of a release on a device: finds the file for a launch and packs its arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamseg.vehicle.cuda import Device, Function, Stream
 
 @dataclass(frozen=True)
 class ReadyLaunch:
-    """A launch with all its arguments."""
+    """A launch with its packed arguments."""
 
     function: Function
     grid: tuple[int, int, int]
@@ -29,14 +29,14 @@ class ReadyLaunch:
 class ReleaseKernels:
     """Kernels of a release, each loaded when it is first needed.
 
-    To be used inside ``with device.current():``.
+    Use it inside ``with device.current():``.
     """
 
     def __init__(self, release: Release, device: Device) -> None:
         """Choose the files for a device.
 
         Raises:
-            ModelError: the release has none for it, or only such as its driver is too old for.
+            ModelError: the release has none for it, or the driver is too old for them.
         """
         self._release = release
         self._device = device
@@ -46,7 +46,7 @@ class ReleaseKernels:
             _check_assembler(file, device)
 
     def ready(self, plan: FramePlan, addresses: Mapping[str, int]) -> list[ReadyLaunch]:
-        """All launches of a plan.
+        """Prepare all launches of a plan.
 
         Args:
             plan: of a frame.

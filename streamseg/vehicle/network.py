@@ -1,4 +1,4 @@
-"""A TensorRT engine with the memory for one picture."""
+"""A TensorRT engine with the memory for one image."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streamseg.vehicle.cuda import Device, Stream
 
 
 class EngineNetwork:
-    """An execution context of an engine: a ``Runtime`` for one picture at a time.
+    """An execution context of an engine: a ``Runtime`` for one image at a time.
 
-    To be used inside ``with device.current():``.
+    Use it inside ``with device.current():``.
     """
 
     def __init__(self, device: Device, engine: ICudaEngine, manifest: Manifest) -> None:
-        """Allocate, and tell the engine where.
+        """Allocate the tensors and pass their addresses to the engine.
 
         Raises:
             DeviceError: no memory left, or the engine takes other arrays than the manifest says.
@@ -47,7 +47,7 @@ class EngineNetwork:
                 raise DeviceError(f"the engine has no tensor {name}")
 
     def stage(self, image: Image) -> None:
-        """Put a picture into pinned memory.
+        """Put an image into pinned memory.
 
         Raises:
             InputError: not RGB uint8 [H, W, 3] of the size that was exported.
@@ -65,7 +65,7 @@ class EngineNetwork:
             raise DeviceError("TensorRT could not start the network; see its log")
 
     def run(self, image: Image) -> NetworkOutput:
-        """Run the network on one picture, and wait for it.
+        """Run the network on one image, and wait for it.
 
         Args:
             image: RGB uint8 [H, W, 3] of the size that was exported.
@@ -101,7 +101,7 @@ class EngineNetwork:
                 resource.release()
 
     def close(self) -> None:
-        """Give everything back; nothing may be under way."""
+        """Free all memory; nothing may be in flight."""
         self._context = None
         for resource in (self.staged, *self._buffers):
             resource.release()

@@ -1,7 +1,7 @@
-"""A release in a vehicle: TensorRT runs the network, kernels compiled ahead of time group.
+"""A release in a vehicle: TensorRT runs the network, kernels compiled ahead of time group pixels.
 
-There is no torch and no Triton. Two pictures may be under way: one stream uploads, one computes,
-one downloads, as in ``runtime/cuda.py``.
+Needs neither torch nor Triton. Two images may be in flight: one stream uploads, one computes, one
+downloads, as in ``runtime/cuda.py``.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from streamseg.vehicle.network import EngineNetwork
 from streamseg.vehicle.slot import Slot
 
 SLOTS = 2
-"""Pictures under way."""
+"""Images in flight."""
 MOST_SIZES = 3
-"""Sizes of frames whose slots are kept: more than pictures can be under way."""
+"""Frame sizes whose slots are kept: more than images can be in flight."""
 
 
 class VehicleRuntime(Closing):
@@ -77,7 +77,7 @@ class VehicleRuntime(Closing):
         self.description = f"TensorRT, {manifest.precision}, {self.device.description}"
 
     def run(self, image: Image) -> NetworkOutput:
-        """Run the network on one picture, and wait for it.
+        """Run the network on one image, and wait for it.
 
         Args:
             image: RGB uint8 [H, W, 3] of the size that was exported.
@@ -92,7 +92,7 @@ class VehicleRuntime(Closing):
     def submit(
         self, image: Image, grouping: GroupingConfig, *, height: int, width: int
     ) -> _PendingSegments:
-        """Start with a picture and return at once; see ``GroupingRuntime``.
+        """Submit an image and return at once; see ``GroupingRuntime``.
 
         Raises:
             DeviceError: the GPU or TensorRT refuses.
@@ -113,14 +113,14 @@ class VehicleRuntime(Closing):
 
     @property
     def memory_bytes(self) -> int:
-        """Device memory of network and grouping, without what the driver takes for itself."""
+        """Device memory of network and grouping, without the driver's own."""
         activations = SLOTS * int(self._engine.device_memory_size_v2)
         networks = sum(network.memory_bytes for network in self._networks)
         slots = sum(slot.memory_bytes for slots in self._slots.values() for slot in slots)
         return activations + networks + slots
 
     def _slot(self, grouping: GroupingConfig, height: int, width: int) -> Slot:
-        """The slot whose turn it is, for frames of this size."""
+        """The next slot for frames of this size."""
         key = (grouping, height, width)
         if key not in self._slots:
             plan = plan_frame(
@@ -141,8 +141,8 @@ class VehicleRuntime(Closing):
         return self._slots[key][self._turn]
 
     def close(self) -> None:
-        """Give everything back to the GPU; closing again does nothing."""
-        # first the contexts, then the engine: they hold device memory of TensorRT's own
+        """Free all resources; closing again is a no-op."""
+        # contexts before the engine: both hold device memory of TensorRT
         self._slots, self._networks = {}, []
         self._engine = None
         self.device.close()

@@ -1,4 +1,4 @@
-"""What one picture under way needs in a vehicle: memory, launches, events, recorded work."""
+"""Resources of one image in flight on a vehicle: memory, launches, events, CUDA graphs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from streamseg.vehicle.network import EngineNetwork
 
 
 class Slot:
-    """Place for one picture at a time, with network and grouping.
+    """Network and grouping for one image at a time.
 
-    The first picture is computed step by step, before the second one the steps are recorded as
-    two CUDA graphs, and from then on replayed. To be used inside ``with device.current():``.
+    The first image is computed step by step. Before the second one the steps are recorded as two
+    CUDA graphs, which are replayed from then on. Use it inside ``with device.current():``.
 
     Attributes:
         addresses: of all arrays that the kernels read and write, by name.
@@ -32,7 +32,7 @@ class Slot:
         plan: FramePlan,
         squared_radius: DeviceBuffer,
     ) -> None:
-        """Allocate what a plan asks for and get its launches ready.
+        """Allocate the memory of a plan and prepare its launches.
 
         Raises:
             DeviceError: no memory left, or a kernel cannot be loaded.
@@ -62,7 +62,7 @@ class Slot:
         self.started, self.between, self.done = (device.event(timing=True) for _ in range(3))
 
     def compute(self, stream: Stream) -> None:
-        """Start network and grouping on what is in the network's ``pixels``.
+        """Start network and grouping on the network's ``pixels``.
 
         Raises:
             DeviceError: TensorRT or the driver refuses.
@@ -85,7 +85,7 @@ class Slot:
         self.done.record(stream)
 
     def read(self) -> Mapping[str, NDArray[Any]]:
-        """A copy of the results that have been fetched, by name."""
+        """Copy the fetched results, by name."""
         memory = self.host.array.copy()
         return {
             name: memory[array.offset : array.offset + array.bytes]
@@ -95,7 +95,7 @@ class Slot:
         }
 
     def release(self) -> None:
-        """Give everything but the network back; nothing may be under way."""
+        """Free everything but the network; nothing may be in flight."""
         events = (self.arrived, self.fetched, self.started, self.between, self.done)
         for resource in (*(self._graphs or ()), *events, self.host, *self._buffers):
             resource.release()

@@ -89,13 +89,13 @@ def test_the_report_is_one_page_that_needs_no_network(
     assert "2 of 3 in split val" in printed
 
 
-def test_training_pictures_count_only_if_asked_for(
+def test_training_images_count_only_if_asked_for(
     voc: Path, runtime: StoppableRuntime, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert evaluate(voc, "--split", "seen") == 1
-    assert "trained on all 1 pictures" in capsys.readouterr().err
+    assert "trained on all 1 images" in capsys.readouterr().err
     assert evaluate(voc, "--split", "seen", "--include-training-images") == 0
-    assert "1 of these pictures were trained on and INCLUDED" in capsys.readouterr().out
+    assert "1 of these images were trained on and INCLUDED" in capsys.readouterr().out
     (voc.parent / "model.json").unlink()
     assert evaluate(voc) == 0
     printed = capsys.readouterr().out
@@ -143,7 +143,7 @@ def test_the_papers_setting_is_named(
 ) -> None:
     assert evaluate(voc, "--proposals", "7") == 0
     printed = capsys.readouterr().out
-    assert "7 overlapping proposals a picture" in printed
+    assert "7 overlapping proposals per image" in printed
     assert re.search(r"^mean +4 +14 ", printed, re.MULTILINE)  # two pictures, seven each
 
 

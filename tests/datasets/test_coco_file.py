@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dataset_files import coco_document, rectangle, write_coco, write_picture
+from dataset_files import coco_document, rectangle, write_coco, write_image
 from pycocotools import mask as coco_mask
 
 from streamseg.datasets import MOST_OBJECTS, VOID, CocoFile, ObjectMaps
@@ -169,7 +169,7 @@ def test_labels_the_classes_that_it_has_categories_for(tmp_path: Path) -> None:
     assert CocoFile(file).labelled_classes == {15, 11, 7}
 
 
-def test_pictures_come_in_the_order_of_the_file_with_their_annotations(tmp_path: Path) -> None:
+def test_images_come_in_the_order_of_the_file_with_their_annotations(tmp_path: Path) -> None:
     annotations = [thing(PERSON, (0, 0, 2, 2), image_id=101)]
     document = coco_document(annotations, file_names=("b.png", "sub/a.jpg"))
     dataset = CocoFile(
@@ -182,12 +182,12 @@ def test_pictures_come_in_the_order_of_the_file_with_their_annotations(tmp_path:
 
 def test_sizes_must_agree(tmp_path: Path) -> None:
     dataset = CocoFile(write_coco(tmp_path / "a.json", tmp_path, coco_document([])))
-    write_picture(tmp_path / "one.jpg", 9, 6)
+    write_image(tmp_path / "one.jpg", 9, 6)
     with pytest.raises(DataError, match=r"one\.jpg is 9x6 pixels, but its mask is 8x6"):
         dataset.load("one")
 
 
-def test_missing_pictures_are_found_at_once(tmp_path: Path) -> None:
+def test_missing_images_are_found_at_once(tmp_path: Path) -> None:
     document = coco_document([], file_names=("a.jpg", "b.jpg"))
     file = write_coco(tmp_path / "x.json", tmp_path, document)
     (tmp_path / "b.jpg").unlink()
@@ -211,8 +211,8 @@ RUNS = {"size": [6, 8]}
         ([[0, "left", 4, 0, 4, 4]], "a list of numbers"),
         ([[0, 10**400, 4, 0, 4, 4]], "a list of numbers"),
         ([0, 0, 4, 0, 4, 4], "a list of x, y"),
-        ([[0, 0, 4, 0, 4, 1e6]], "far out of the picture of 8x6"),
-        ([[0, 0, 4, 0, 4, float("nan")]], "far out of the picture"),
+        ([[0, 0, 4, 0, 4, 1e6]], "far out of the image of 8x6"),
+        ([[0, 0, 4, 0, 4, float("nan")]], "far out of the image"),
         ({"counts": [0, 48]}, r"size must be \[6, 8\], got None"),
         ({"size": [8, 6], "counts": [0, 48]}, r"size must be \[6, 8\], got \[8, 6\]"),
         ({**RUNS}, "a string or a list of whole numbers"),
@@ -236,7 +236,7 @@ def test_broken_masks_are_refused(tmp_path: Path, segmentation: object, message:
         maps_of(tmp_path, annotations)
 
 
-def test_a_picture_in_the_list_twice(tmp_path: Path) -> None:
+def test_an_image_in_the_list_twice(tmp_path: Path) -> None:
     for names in (("a.jpg", "a.jpg"), ("a.jpg", "a.png")):
         file = write_coco(tmp_path / "x.json", tmp_path, coco_document([], file_names=names))
         with pytest.raises(DataError, match=r"x\.json lists a twice"):

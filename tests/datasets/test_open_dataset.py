@@ -43,7 +43,7 @@ def test_a_folder_or_file_is_recognised_and_every_format_reads_the_same(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("file", "pictures"),
+    ("file", "images"),
     [
         ("_annotations.coco.json", "."),
         ("labels.json", "images"),
@@ -52,10 +52,10 @@ def test_a_folder_or_file_is_recognised_and_every_format_reads_the_same(tmp_path
         ("annotations/instances_val2017.json", "images/val2017"),
     ],
 )
-def test_pictures_of_a_coco_file_are_found(tmp_path: Path, file: str, pictures: str) -> None:
-    write_coco(tmp_path / file, tmp_path / pictures, DOCUMENT)
+def test_images_of_a_coco_file_are_found(tmp_path: Path, file: str, images: str) -> None:
+    write_coco(tmp_path / file, tmp_path / images, DOCUMENT)
     dataset = open_dataset(tmp_path / file, "val")
-    assert dataset.picture_path("x").resolve() == (tmp_path / pictures / "x.jpg").resolve()
+    assert dataset.image_path("x").resolve() == (tmp_path / images / "x.jpg").resolve()
 
 
 def test_unknown_coco_split_names_those_there_are(tmp_path: Path) -> None:

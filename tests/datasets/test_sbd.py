@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_files import write_picture, write_sbd
+from dataset_files import write_image, write_sbd
 from scipy.io import savemat
 
 from streamseg.datasets import SbdLayout
@@ -24,7 +24,7 @@ def write_struct(root: Path, **fields: object) -> None:
     savemat(root / "inst/b.mat", {"GTinst": fields})
 
 
-def test_reads_objects_classes_and_the_picture(root: Path) -> None:
+def test_reads_objects_classes_and_the_image(root: Path) -> None:
     dataset = SbdLayout(root, "val")
     assert dataset.ids == ("b", "a")
     sample = dataset.load("b")
@@ -52,7 +52,7 @@ def test_an_object_without_pixels_leaves_no_gap(root: Path) -> None:
 
 
 def test_sizes_must_agree(root: Path) -> None:
-    write_picture(root / "img/b.jpg", 5, 2)
+    write_image(root / "img/b.jpg", 5, 2)
     with pytest.raises(DataError, match=r"b\.jpg is 5x2 pixels, but its mask is 4x2"):
         SbdLayout(root, "val").load("b")
 

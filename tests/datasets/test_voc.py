@@ -43,14 +43,14 @@ def test_background_and_void_have_no_vote_and_a_tie_goes_to_the_lower_class(tmp_
     assert dataset.load_maps("x").class_of_object.tolist() == [15]
 
 
-def test_picture_is_rgb_at_the_size_of_the_masks(root: Path) -> None:
+def test_image_is_rgb_at_the_size_of_the_masks(root: Path) -> None:
     sample = VocLayout(root, "val").load("b")
     assert sample.image.shape == (2, 6, 3)
     assert sample.image.dtype == np.uint8
     assert np.abs(sample.image.astype(int) - (200, 100, 0)).max() < 8  # JPEG is lossy
 
 
-def test_grey_pictures_become_rgb(root: Path) -> None:
+def test_grey_images_become_rgb(root: Path) -> None:
     Image.new("L", (6, 2), 90).save(root / "JPEGImages/b.jpg")
     assert VocLayout(root, "val").load("b").image.shape == (2, 6, 3)
 
@@ -70,8 +70,8 @@ def test_images_come_in_the_order_of_the_split_file_by_id_or_position(root: Path
 
 def test_object_classes_reads_masks_only(root: Path) -> None:
     dataset = VocLayout(root, "val")
-    for picture in (root / "JPEGImages").iterdir():
-        picture.write_bytes(b"")
+    for image in (root / "JPEGImages").iterdir():
+        image.write_bytes(b"")
     assert object_classes(dataset) == [(8, 8), ()]
 
 
@@ -119,12 +119,12 @@ def test_missing_files_and_folders_are_found_at_once(root: Path, folder: str) ->
 
 
 @pytest.mark.parametrize("file", ["JPEGImages/b.jpg", "SegmentationObject/b.png"])
-def test_unreadable_pictures_name_the_file(root: Path, file: str) -> None:
+def test_unreadable_images_name_the_file(root: Path, file: str) -> None:
     dataset = VocLayout(root, "val")
     whole = (root / file).read_bytes()
     for content, message in (
         (b"", "is empty"),
-        (b"not a picture", "is not a picture"),
+        (b"not an image", "is not an image"),
         (whole[: len(whole) // 2], "cannot be read"),
     ):
         (root / file).write_bytes(content)

@@ -33,23 +33,23 @@ def test_heat_grows_brighter_and_cuts_off() -> None:
     assert (heat(np.array([[-1, 0, 1, 2]], np.float32))[0, [0, 3]] == ramp[[0, -1]]).all()
 
 
-def test_random_colours_keep_alike_what_is_alike_and_do_not_change_with_the_picture() -> None:
+def test_random_colours_keep_alike_what_is_alike_and_do_not_change_with_the_image() -> None:
     rng = np.random.default_rng(3)
     embeddings = rng.standard_normal((16, 4, 6)).astype(np.float32)
     embeddings[:, 0, 0] = embeddings[:, 3, 5]
-    picture = random_colours(embeddings)
-    assert picture.shape == (4, 6, 3)
-    assert picture.dtype == np.uint8
-    assert picture[0, 0].tolist() == picture[3, 5].tolist()
-    assert (picture.reshape(-1, 3).min(axis=0) < 10).all()
-    assert (picture.reshape(-1, 3).max(axis=0) > 245).all()
+    image = random_colours(embeddings)
+    assert image.shape == (4, 6, 3)
+    assert image.dtype == np.uint8
+    assert image[0, 0].tolist() == image[3, 5].tolist()
+    assert (image.reshape(-1, 3).min(axis=0) < 10).all()
+    assert (image.reshape(-1, 3).max(axis=0) > 245).all()
     shuffled = rng.permutation(6)
-    assert np.array_equal(random_colours(embeddings[:, :, shuffled]), picture[:, shuffled])
+    assert np.array_equal(random_colours(embeddings[:, :, shuffled]), image[:, shuffled])
 
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_random_colours_of_few_dimensions_leave_channels_dark(depth: int) -> None:
     embeddings = np.random.default_rng(0).standard_normal((depth, 3, 3)).astype(np.float32)
-    picture = random_colours(embeddings)
-    assert not picture[..., depth:].any()
-    assert picture[..., :depth].any()
+    image = random_colours(embeddings)
+    assert not image[..., depth:].any()
+    assert image[..., :depth].any()

@@ -6,10 +6,10 @@ from colour_runtime import ColourRuntime
 
 from streamseg.drawing.figures import paper_figures, seed_order
 from streamseg.drawing.network_maps import (
-    class_picture,
+    class_image,
     number_seeds,
     similarity,
-    similarity_picture,
+    similarity_image,
 )
 from streamseg.drawing.overlay import class_colour, name_colour
 from streamseg.drawing.panels import panel_size
@@ -29,8 +29,8 @@ def scene(height: int = 96, width: int = 128) -> Image:
     return image
 
 
-def has_colour(picture: Image, colour: tuple[int, int, int]) -> bool:
-    return bool((picture == colour).all(axis=-1).any())
+def has_colour(image: Image, colour: tuple[int, int, int]) -> bool:
+    return bool((image == colour).all(axis=-1).any())
 
 
 def test_similarity_is_equation_1() -> None:
@@ -45,28 +45,28 @@ def test_similarity_is_equation_1() -> None:
 def test_the_mask_of_a_seed_is_outlined_and_the_seed_marked() -> None:
     embeddings = np.zeros((1, 20, 20), np.float32)
     embeddings[0, :, 10:] = 3  # similarity 2 / (1 + e^9)
-    picture = similarity_picture(embeddings, 4, 4, 0.5, 1, (200, 200))
-    column = np.nonzero((picture[150] == WHITE).all(axis=-1))[0]
+    image = similarity_image(embeddings, 4, 4, 0.5, 1, (200, 200))
+    column = np.nonzero((image[150] == WHITE).all(axis=-1))[0]
     assert len(column) == 1
     assert 95 <= column[0] <= 105
-    assert (picture[38:53, 38:53] == WHITE).all(axis=-1).any()  # the disc
-    assert (picture[38:53, 38:53] < 60).all(axis=-1).any()  # and its number
-    low = similarity_picture(embeddings, 4, 4, 1e-6, 1, (200, 200))
+    assert (image[38:53, 38:53] == WHITE).all(axis=-1).any()  # the disc
+    assert (image[38:53, 38:53] < 60).all(axis=-1).any()  # and its number
+    low = similarity_image(embeddings, 4, 4, 1e-6, 1, (200, 200))
     assert not (low[150] == WHITE).all(axis=-1).any()  # everything is inside
 
 
 def test_classes_are_as_bright_as_they_are_likely() -> None:
-    chance = np.zeros((3, 1, 4), np.float32)
-    chance[:, 0] = np.array([[1, 0, 0], [0, 1, 0], [0.5, 0.1, 0.4], [0, 0, 1]], np.float32).T
-    picture, legend = class_picture(chance, NAMES)
+    probabilities = np.zeros((3, 1, 4), np.float32)
+    probabilities[:, 0] = np.array([[1, 0, 0], [0, 1, 0], [0.5, 0.1, 0.4], [0, 0, 1]], np.float32).T
+    image, legend = class_image(probabilities, NAMES)
     car, person = class_colour(1), class_colour(2)
-    assert tuple(picture[0, 1]) == car
-    assert tuple(picture[0, 3]) == person
-    assert picture[0, 0].max() <= 30
-    assert picture[0, 0].sum() < picture[0, 2].sum() < picture[0, 3].sum()
+    assert tuple(image[0, 1]) == car
+    assert tuple(image[0, 3]) == person
+    assert image[0, 0].max() <= 30
+    assert image[0, 0].sum() < image[0, 2].sum() < image[0, 3].sum()
     assert legend == [("person", person), ("car", car)]  # the more frequent first
-    chance[:, 0, 1] = (0.85, 0.15, 0)
-    assert class_picture(chance, NAMES)[1] == [("person", person)]
+    probabilities[:, 0, 1] = (0.85, 0.15, 0)
+    assert class_image(probabilities, NAMES)[1] == [("person", person)]
 
 
 def test_seeds_of_a_scene_lie_in_its_objects_first() -> None:
@@ -82,10 +82,10 @@ def test_seeds_of_a_scene_lie_in_its_objects_first() -> None:
 def test_seeds_are_numbered_discs_of_their_class_moved_inside_at_the_rim() -> None:
     photo = np.full((100, 200, 3), 200, np.uint8)
     red, green = (250, 0, 0), (0, 250, 0)
-    picture = number_seeds(photo, [(5, 10), (0, 0)], (10, 20), [red, green])
-    assert tuple(picture[90, 190]) == (100, 100, 100)
+    image = number_seeds(photo, [(5, 10), (0, 0)], (10, 20), [red, green])
+    assert tuple(image[90, 190]) == (100, 100, 100)
     for colour, x, y in ((red, 105, 55), (green, 10, 10)):
-        rows, columns = np.nonzero((picture == colour).all(axis=-1))
+        rows, columns = np.nonzero((image == colour).all(axis=-1))
         assert abs((rows.min() + rows.max()) / 2 - y) <= 1
         assert abs((columns.min() + columns.max()) / 2 - x) <= 1
     assert (photo == 200).all()
@@ -108,10 +108,10 @@ def test_all_figures_have_a_name_and_one_size(height: int, width: int) -> None:
     shape = figures["picture"].shape
     assert shape[0] > panel_height
     assert shape[1] >= panel_width
-    assert has_colour(figures["seeds"], class_colour(1))  # explained below the picture
+    assert has_colour(figures["seeds"], class_colour(1))  # explained below the image
     assert has_colour(figures["masks"], name_colour(result.instances[0].name))
     assert has_colour(figures["classes-tau-0.5"], class_colour(2))
-    # the second threshold is the surest
+    # the second threshold has the highest score
     assert (
         figures["seediness-tau-0.5"].astype(int).sum()
         > figures["seediness-tau-0.25"].astype(int).sum()

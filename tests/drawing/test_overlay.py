@@ -21,7 +21,7 @@ GREY = 90
 def make_result(label_map: np.ndarray, image: Image | None = None) -> FrameResult:
     """A result over a grey frame whose instances are the labels: car-1, car-2, ..."""
     height, width = label_map.shape
-    picture = np.full((height, width, 3), GREY, np.uint8) if image is None else image
+    image = np.full((height, width, 3), GREY, np.uint8) if image is None else image
     instances = []
     for label in range(1, int(label_map.max(initial=0)) + 1):
         rows, columns = np.nonzero(label_map == label)
@@ -47,7 +47,7 @@ def make_result(label_map: np.ndarray, image: Image | None = None) -> FrameResul
                 label_map=label_map,
             )
         )
-    frame = Frame(0, 0.0, height, width, lambda w, h: picture)
+    frame = Frame(0, 0.0, height, width, lambda w, h: image)
     return FrameResult(frame, label_map, tuple(instances), dropped=0, timings_ms={})
 
 
@@ -59,7 +59,7 @@ def labels(height: int, width: int, *boxes: tuple[int, int, int, int]) -> np.nda
 
 
 def changed(out: Image) -> np.ndarray:
-    """Bool [H, W]: where a picture over the grey frame differs from it."""
+    """Bool [H, W]: where an image over the grey frame differs from it."""
     different: np.ndarray = (out != GREY).any(axis=2)
     return different
 
@@ -75,7 +75,7 @@ def test_mask_is_tinted_outlined_and_labelled() -> None:
     # The outline is the pixel on each side of the border, in the pure colour.
     for y, x in [(150, 99), (150, 100), (150, 219), (150, 220), (199, 160), (200, 160)]:
         assert (out[y, x] == colour).all()
-    # The plate stands on the box and holds dark text; the rest of the picture is untouched.
+    # The plate stands on the box and holds dark text; the rest of the image is untouched.
     plate = out[75:99, 100:160]
     assert (plate == colour).all(axis=2).any()
     assert (plate.sum(axis=2) < 200).any()

@@ -9,8 +9,8 @@ from streamseg.drawing.panels import panel, panel_size
 GREEN, BLUE = (0, 200, 0), (0, 0, 200)
 
 
-def has_colour(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
-    return bool((picture == colour).all(axis=-1).any())
+def has_colour(image: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    return bool((image == colour).all(axis=-1).any())
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,9 @@ def test_the_longer_side_is_the_same_in_all_panels(
 
 
 @pytest.mark.parametrize("width", [120, 640])
-def test_the_picture_stands_in_the_middle_between_heading_and_footer(width: int) -> None:
-    picture = np.full((100, width, 3), GREEN, np.uint8)
-    out = panel(picture, "Title", "a note")
+def test_the_image_stands_in_the_middle_between_heading_and_footer(width: int) -> None:
+    image = np.full((100, width, 3), GREEN, np.uint8)
+    out = panel(image, "Title", "a note")
     rows, columns = np.nonzero((out == GREEN).all(axis=-1))
     assert np.ptp(rows) + 1 == 100
     assert np.ptp(columns) + 1 == width
@@ -36,21 +36,21 @@ def test_the_picture_stands_in_the_middle_between_heading_and_footer(width: int)
     assert rows.max() < out.shape[0] - 1
 
 
-def test_panels_of_one_picture_have_one_size_whatever_they_explain() -> None:
-    picture = np.zeros((50, 640, 3), np.uint8)
+def test_panels_of_one_image_have_one_size_whatever_they_explain() -> None:
+    image = np.zeros((50, 640, 3), np.uint8)
     legend = [("car", GREEN)]
     shapes = {
-        panel(picture, "a", "b").shape,
-        panel(picture, "a", "b", bar="similarity").shape,
-        panel(picture, "a", "b", legend=legend).shape,
+        panel(image, "a", "b").shape,
+        panel(image, "a", "b", bar="similarity").shape,
+        panel(image, "a", "b", legend=legend).shape,
     }
     assert len(shapes) == 1
 
 
 def test_title_and_note_are_legible() -> None:
-    picture = np.zeros((50, 640, 3), np.uint8)
-    empty = panel(picture, "", "")
-    titled, noted = panel(picture, "Title", ""), panel(picture, "", "note")
+    image = np.zeros((50, 640, 3), np.uint8)
+    empty = panel(image, "", "")
+    titled, noted = panel(image, "Title", ""), panel(image, "", "note")
     assert (titled.max(axis=-1) > 200).sum() > 50
     assert (noted != empty).any(axis=-1).sum() > 50
     changed = [np.nonzero((made != empty).any(axis=(1, 2)))[0] for made in (titled, noted)]
@@ -58,8 +58,8 @@ def test_title_and_note_are_legible() -> None:
 
 
 def test_the_colour_bar_runs_from_0_to_1() -> None:
-    picture = np.zeros((50, 640, 3), np.uint8)
-    footer = panel(picture, "a", "b", bar="similarity")[-54:]
+    image = np.zeros((50, 640, 3), np.uint8)
+    footer = panel(image, "a", "b", bar="similarity")[-54:]
     for value in (0, 0.5, 1):
         colour = heat(np.full((1, 1), value, np.float32))[0, 0]
         distance = np.abs(footer.astype(int) - colour).max(axis=-1)
@@ -70,9 +70,9 @@ def test_the_colour_bar_runs_from_0_to_1() -> None:
 
 
 def test_a_legend_shows_as_many_entries_as_fit() -> None:
-    picture = np.zeros((50, 640, 3), np.uint8)
+    image = np.zeros((50, 640, 3), np.uint8)
     entries = [("car", GREEN), *[("a very long name " * 3, (9, 9, i)) for i in range(5)]]
-    out = panel(picture, "a", "b", legend=[*entries, ("person", BLUE)])
+    out = panel(image, "a", "b", legend=[*entries, ("person", BLUE)])
     assert has_colour(out, GREEN)
     assert not has_colour(out, BLUE)
-    assert has_colour(panel(picture, "a", "b", legend=[("car", GREEN), ("person", BLUE)]), BLUE)
+    assert has_colour(panel(image, "a", "b", legend=[("car", GREEN), ("person", BLUE)]), BLUE)

@@ -78,7 +78,7 @@ def test_true_positives_and_mistakes_are_all_there_is(seed: int) -> None:
     assert (mistakes.cost >= 0).all()
 
 
-def test_confusion_asks_the_surest_mask_of_each_object() -> None:
+def test_confusion_uses_the_highest_scoring_mask_of_each_object() -> None:
     counts = confusion([scene(FOUND, ("###.........", 7, 0.95), ("......#.....", 2, 0.5))])
     assert counts[0, 6] == 1  # a is taken for class 7
     assert counts[1, -1] == 1  # b is missed: 1/4 is too little

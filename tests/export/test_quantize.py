@@ -60,8 +60,8 @@ def test_a_poor_copy_is_refused_and_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_pictures_are_needed(exported: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="needs pictures"):
+def test_images_are_needed(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="needs images"):
         quantize_onnx(exported, tmp_path / "model.onnx", [])
 
 
@@ -103,17 +103,15 @@ def test_for_tensorrt_the_8_bit_model_agrees_too(export: Export, int8_file: Path
     exact, coarse = OnnxRuntime(source, threads=1), OnnxRuntime(int8_file, threads=1)
     assert coarse.config == exact.config
     assert coarse.size == SIZE
-    for picture in blobs(3):
-        truth, found = exact.run(picture).embeddings, coarse.run(picture).embeddings
+    for image in blobs(3):
+        truth, found = exact.run(image).embeddings, coarse.run(image).embeddings
         error = np.sqrt(np.square(found - truth).mean())
         assert 0 < error <= quantize.TOLERANCE * truth.std()
 
 
-def test_pictures_of_another_size_than_the_files_are_refused(
-    export: Export, tmp_path: Path
-) -> None:
+def test_images_of_another_size_than_the_files_are_refused(export: Export, tmp_path: Path) -> None:
     source = export(precision="fp16", size=SIZE, channels_last=True).path
-    wrong = [np.ascontiguousarray(picture[:32]) for picture in blobs(1)]
+    wrong = [np.ascontiguousarray(image[:32]) for image in blobs(1)]
     with pytest.raises(InputError, match="exported for pictures of 96x64 only, got 96x32"):
         quantize_onnx(source, tmp_path / "model.onnx", wrong, scheme=TENSORRT)
 

@@ -121,7 +121,7 @@ def test_a_file_that_tensorrt_cannot_take_is_explained(
     assert files(tmp_path) == old_files
 
 
-def test_a_file_for_pictures_of_any_size_is_refused(
+def test_a_file_for_images_of_any_size_is_refused(
     tmp_path: Path, old_files: dict[str, bytes]
 ) -> None:
     onnx = graphs.convolution(tmp_path / "model.onnx", "fp32", ("h", "w"))

@@ -28,7 +28,7 @@ from streamseg.model.losses import (
 TAUS = (0.25, 0.5, 0.75, 0.9)
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def random_generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
@@ -61,7 +61,10 @@ def test_embedding_loss_is_finite_when_two_instances_share_an_embedding(dtype: t
 
 
 def test_squared_distances_are_those_of_all_pairs() -> None:
-    a, b = torch.randn(7, 5, generator=chance(1)), torch.randn(4, 5, generator=chance(2))
+    a, b = (
+        torch.randn(7, 5, generator=random_generator(1)),
+        torch.randn(4, 5, generator=random_generator(2)),
+    )
     assert_close(squared_distances(a, b), (a[:, None] - b[None]).square().sum(2))
     assert squared_distances(a, a).min() >= 0
 
@@ -70,7 +73,7 @@ def test_squared_distances_are_those_of_all_pairs() -> None:
 def test_embedding_loss_is_equation_2_summed_pair_by_pair(size_exponent: float) -> None:
     instance = [0, 0, 0, 0, 1, 1, 2, 2, 2]
     size = {0: 400.0, 1: 30.0, 2: 7.0}
-    rows = torch.randn(len(instance), 3, generator=chance(), dtype=torch.float64)
+    rows = torch.randn(len(instance), 3, generator=random_generator(), dtype=torch.float64)
     total = weights = 0.0
     for p, label_p in enumerate(instance):
         for q, label_q in enumerate(instance):
@@ -99,8 +102,8 @@ def scene() -> tuple[Tensor, Tensor]:
     labels[5:7], labels[0, :4] = VOID, VOID
     spread = torch.tensor([1.0, 0.1, 0.45, 0.3])
     known = labels.flatten().where(labels.flatten() != VOID, 0)
-    centres = 2 * torch.randn(4, 3, generator=chance(5))
-    noise = torch.randn(len(known), 3, generator=chance(6)) * spread[known, None]
+    centres = 2 * torch.randn(4, 3, generator=random_generator(5))
+    noise = torch.randn(len(known), 3, generator=random_generator(6)) * spread[known, None]
     return labels, centres[known] + noise
 
 
@@ -160,7 +163,7 @@ def probabilities(foreground: Tensor, classes: Tensor) -> Tensor:
 
 def random_factors(pixels: int = 6) -> tuple[Tensor, Tensor]:
     """Logits of F [P, 4] and log Q [P, 3]."""
-    generator = chance()
+    generator = random_generator()
     foreground = torch.randn(pixels, 4, generator=generator, dtype=torch.float64)
     classes = torch.randn(pixels, 3, generator=generator, dtype=torch.float64)
     return foreground, classes.log_softmax(1)
@@ -168,12 +171,12 @@ def random_factors(pixels: int = 6) -> tuple[Tensor, Tensor]:
 
 def test_classification_loss_sums_over_thresholds_and_averages_over_pixels() -> None:
     foreground, classes = random_factors()
-    targets = torch.randint(4, (6, 4), generator=chance())
-    worth = torch.rand(6, 4, generator=chance(1), dtype=torch.float64) * (targets > 0)
-    chances = probabilities(foreground, classes).log()
-    chosen = chances.gather(2, targets[..., None])[..., 0]
+    targets = torch.randint(4, (6, 4), generator=random_generator())
+    worth = torch.rand(6, 4, generator=random_generator(1), dtype=torch.float64) * (targets > 0)
+    log_probabilities = probabilities(foreground, classes).log()
+    chosen = log_probabilities.gather(2, targets[..., None])[..., 0]
     loss = classification_loss(foreground, classes, targets, worth, LABELLED)
-    assert_close(loss, -(worth * chosen + (1 - worth) * chances[..., 0]).sum() / 6)
+    assert_close(loss, -(worth * chosen + (1 - worth) * log_probabilities[..., 0]).sum() / 6)
     none = (part[:0] for part in (foreground, classes, targets, worth, LABELLED))
     assert classification_loss(*none) == 0
 
@@ -189,7 +192,7 @@ def test_likelihoods_and_gradients_are_finite_where_background_is_surely_wrong()
         gradients = torch.autograd.grad(values.sum(), (foreground, classes), allow_unused=True)
         assert values.isfinite().all()
         assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
-        if target == 0:  # a wrong foreground is unlearnt at full speed
+        if target == 0:  # a wrong foreground gets a full gradient
             assert gradients[0][0, 0] == pytest.approx(-1)
 
 
@@ -197,11 +200,11 @@ def test_semantic_loss_is_the_mean_over_pixels_that_are_not_void() -> None:
     labels, _ = scene()
     flat = labels.flatten()
     foreground, classes = random_factors(len(flat))
-    chances = probabilities(foreground[:, :1], classes)[:, 0]
+    log_probabilities = probabilities(foreground[:, :1], classes)[:, 0]
     class_of_label = {0: 0, 1: 3, 2: 1, 3: 3}
     likelihoods = [
         math.log(row[class_of_label[label]])
-        for row, label in zip(chances, flat.tolist(), strict=True)
+        for row, label in zip(log_probabilities, flat.tolist(), strict=True)
         if label != VOID
     ]
     of_object, none = torch.tensor([3, 1, 3]), torch.zeros(0, dtype=torch.int64)
@@ -214,7 +217,7 @@ def test_semantic_loss_is_the_mean_over_pixels_that_are_not_void() -> None:
 def test_draw_points_takes_as_many_of_each_instance_as_asked_and_never_void() -> None:
     labels, _ = scene()
     labels[11, 15] = 4  # a single pixel
-    points = draw_points(labels, per_instance=5, in_background=20, generator=chance())
+    points = draw_points(labels, per_instance=5, in_background=20, generator=random_generator())
     assert torch.bincount(points.instance).tolist() == [20, 5, 5, 5, 5]
     assert torch.equal(labels.flatten()[points.index], points.instance)
     for value in range(5):
@@ -223,10 +226,12 @@ def test_draw_points_takes_as_many_of_each_instance_as_asked_and_never_void() ->
     assert points.index[points.instance == 4].tolist() == [11 * 16 + 15] * 5
 
 
-def test_draw_points_differ_with_chance_only() -> None:
+def test_drawn_points_depend_on_the_generator_only() -> None:
     labels, _ = scene()
     first, again, other = (
-        draw_points(labels, per_instance=5, in_background=20, generator=chance(seed)).index
+        draw_points(
+            labels, per_instance=5, in_background=20, generator=random_generator(seed)
+        ).index
         for seed in (0, 0, 1)
     )
     assert torch.equal(first, again)
@@ -235,14 +240,14 @@ def test_draw_points_differ_with_chance_only() -> None:
 
 def test_a_map_of_void_gives_no_points() -> None:
     void = torch.full((3, 4), VOID)
-    points = draw_points(void, per_instance=5, in_background=20, generator=chance())
+    points = draw_points(void, per_instance=5, in_background=20, generator=random_generator())
     assert len(points.index) == len(points.instance) == len(points.instance_size) == 0
     assert points.index.dtype == torch.int64
 
 
 def test_soft_mask_loss_is_dice_of_similarity_and_object_seed_by_seed() -> None:
     labels, embeddings = scene()
-    points = draw_points(labels, per_instance=3, in_background=4, generator=chance(2))
+    points = draw_points(labels, per_instance=3, in_background=4, generator=random_generator(2))
     flat, losses = labels.flatten().tolist(), []
     for index, instance in zip(points.index.tolist(), points.instance.tolist(), strict=True):
         if instance == 0:
@@ -262,14 +267,14 @@ def test_soft_mask_loss_is_dice_of_similarity_and_object_seed_by_seed() -> None:
 
 def test_soft_mask_loss_falls_as_objects_draw_together_and_apart() -> None:
     labels, embeddings = scene()
-    points = draw_points(labels, per_instance=5, in_background=5, generator=chance(2))
+    points = draw_points(labels, per_instance=5, in_background=5, generator=random_generator(2))
     rows = embeddings.clone().requires_grad_()
     first = soft_mask_loss(rows[points.index], rows, labels, points)
     (gradient,) = torch.autograd.grad(first, rows)
     moved = embeddings - 5 * gradient
     assert soft_mask_loss(moved[points.index], moved, labels, points) < first
     nothing = torch.zeros_like(labels)
-    points = draw_points(nothing, per_instance=5, in_background=5, generator=chance(2))
+    points = draw_points(nothing, per_instance=5, in_background=5, generator=random_generator(2))
     assert soft_mask_loss(embeddings[points.index], embeddings, nothing, points) == 0
 
 

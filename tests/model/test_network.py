@@ -75,7 +75,7 @@ def test_coordinates_count_from_the_centre_in_pixels_of_the_input(network: Netwo
     assert (y == y[:, :1]).all()
 
 
-def test_coordinates_have_the_same_scale_in_pictures_of_every_size(network: Network) -> None:
+def test_coordinates_have_the_same_scale_in_images_of_every_size(network: Network) -> None:
     small, large = (network.coordinates(torch.zeros(2, 8, h, w)) for h, w in [(4, 6), (8, 12)])
     assert_close(large[:, :, 2:6, 3:9], small)
 

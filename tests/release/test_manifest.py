@@ -54,12 +54,12 @@ def test_a_release_comes_back_as_it_was_written(folder: Path) -> None:
 
 def test_golden_outputs_come_back_in_half_precision(folder: Path) -> None:
     made, read = golden(), load_golden(folder / GOLDEN, golden().config)
-    exact = vars(made.run(made.picture))
-    for name, values in vars(read.run(made.picture)).items():
+    exact = vars(made.run(made.image))
+    for name, values in vars(read.run(made.image)).items():
         assert values.dtype == exact[name].dtype
         assert values == pytest.approx(exact[name], rel=1e-3)
-    with pytest.raises(InputError, match="golden picture only"):
-        read.run(made.picture[::-1])
+    with pytest.raises(InputError, match="golden image only"):
+        read.run(made.image[::-1])
 
 
 @pytest.mark.parametrize("name", [TRUNK, GOLDEN, "kernels/sm_87/relabel.cubin"])

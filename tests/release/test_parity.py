@@ -34,7 +34,7 @@ GOOD = Parity(
     label_agreement=1.0,
     class_agreement=1.0,
     sure_agreement=1.0,
-    pictures=1,
+    images=1,
 )
 
 
@@ -49,7 +49,7 @@ def shifted(source: Path, weight: str, target: Path, factor: float) -> Path:
 
 
 class Painted(ColourRuntime):
-    """Colours, but for a patch of one picture in four that another class is seen in."""
+    """Colours, but for a patch of one image in four that another class is seen in."""
 
     def run(self, image: Image) -> NetworkOutput:
         output = super().run(image)
@@ -75,7 +75,7 @@ def test_an_export_passes_its_gate(
     parity = compare(TorchRuntime.copy_of(small_network), OnnxRuntime(path, threads=1), blobs(3))
     # random weights say all classes nearly alike
     parity.check(replace(TOLERANCES[kind["precision"]], sure_agreement=0.9))
-    assert parity.pictures == 3
+    assert parity.images == 3
     assert 0 < parity.foreground.relative < parity.foreground.absolute * 10
     assert 0 < parity.classes.absolute <= parity.classes.relative
     if kind["precision"] == "fp16":
@@ -119,19 +119,19 @@ def test_nan_is_refused_whatever_is_allowed(
 
 
 def test_pixels_agree_where_both_see_the_same_class() -> None:
-    picture = quarters()
-    assert compare(ColourRuntime(), ColourRuntime(), [picture]).class_agreement == 1
-    parity = compare(ColourRuntime(), Painted(), [picture])
+    image = quarters()
+    assert compare(ColourRuntime(), ColourRuntime(), [image]).class_agreement == 1
+    parity = compare(ColourRuntime(), Painted(), [image])
     assert parity.class_agreement == pytest.approx(0.75, abs=0.05)
-    grey = np.full_like(picture, 90)  # no object: background counts, and all agree
-    both = compare(ColourRuntime(), Painted(), [picture, grey])
+    grey = np.full_like(image, 90)  # no object: background counts, and all agree
+    both = compare(ColourRuntime(), Painted(), [image, grey])
     assert both.class_agreement == pytest.approx((1 + parity.class_agreement) / 2)
 
 
 def test_labels_agree_where_the_networks_most_probable_class_is_the_same() -> None:
-    picture = quarters()
-    assert compare(ColourRuntime(), ColourRuntime(), [picture]).label_agreement == 1
-    assert compare(ColourRuntime(), Painted(), [picture]).label_agreement == pytest.approx(0.75)
+    image = quarters()
+    assert compare(ColourRuntime(), ColourRuntime(), [image]).label_agreement == 1
+    assert compare(ColourRuntime(), Painted(), [image]).label_agreement == pytest.approx(0.75)
 
 
 def test_too_few_pixels_that_agree_are_refused() -> None:
@@ -155,17 +155,19 @@ class Surer(ColourRuntime):
         return NetworkOutput(output.embeddings, foreground, classes)
 
 
-@pytest.mark.parametrize(("logit", "is_toss_up"), [(-0.03, True), (-0.2, False)])
-def test_an_instance_at_the_very_threshold_is_a_toss_up(logit: float, is_toss_up: bool) -> None:
-    picture = np.full((64, 96, 3), 200, np.uint8)
+@pytest.mark.parametrize(("logit", "is_within_margin"), [(-0.03, True), (-0.2, False)])
+def test_an_instance_within_the_score_margin_counts_as_agreeing(
+    logit: float, is_within_margin: bool
+) -> None:
+    image = np.full((64, 96, 3), 200, np.uint8)
     # scores of 0.5025, and of 0.4925 or 0.45
-    parity = compare(Surer(0.01), Surer(logit), [picture])
+    parity = compare(Surer(0.01), Surer(logit), [image])
     assert parity.class_agreement == 0
-    assert parity.sure_agreement == (1 if is_toss_up else 0)
+    assert parity.sure_agreement == (1 if is_within_margin else 0)
 
 
-def test_a_comparison_needs_pictures() -> None:
-    with pytest.raises(InputError, match="needs pictures"):
+def test_a_comparison_needs_images() -> None:
+    with pytest.raises(InputError, match="needs images"):
         compare(ColourRuntime(), ColourRuntime(), [])
 
 

@@ -31,7 +31,7 @@ REALTIME = SourceOptions(realtime=True)
 
 
 class SlowRuntime(ColourRuntime):
-    """Takes its time for each picture."""
+    """Takes its time for each image."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class SlowRuntime(ColourRuntime):
 
 
 class AheadRuntime(ColourRuntime):
-    """As on a device, a picture is under way while the next one is made ready."""
+    """As on a device, an image is under way while the next one is made ready."""
 
     under_way = most_under_way = 0
 
@@ -52,13 +52,13 @@ class AheadRuntime(ColourRuntime):
         runtime.under_way += 1
         runtime.most_under_way = max(runtime.most_under_way, runtime.under_way)
 
-        class Picture:
+        class InFlight:
             def fetch(self) -> tuple[Segments, float, float]:
                 runtime.under_way -= 1
                 output, taus = runtime.run(image), runtime.config.taus
                 return find_segments(output, taus, grouping, height=height, width=width), 0, 0
 
-        return Picture()
+        return InFlight()
 
     def close(self) -> None:
         pass
@@ -372,7 +372,7 @@ def test_an_error_of_the_network_comes_with_its_frame() -> None:
     assert [r.index for r in stream] == [4, 5]
 
 
-def test_a_picture_may_be_segmented_while_a_stream_works_ahead() -> None:
+def test_an_image_may_be_segmented_while_a_stream_works_ahead() -> None:
     class Single(SlowRuntime):
         under_way = most_under_way = 0
 

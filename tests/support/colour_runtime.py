@@ -30,7 +30,7 @@ class ColourRuntime:
         coarse = mean_colours(cells, 2)
         saturation = cells.max(2) - cells.min(2)
         foreground = np.where(saturation < 64, -1, 5).astype(np.float32)[None].repeat(4, 0)
-        foreground[1] += 0.5  # the second τ is the surest
+        foreground[1] += 0.5  # the second τ has the highest score
         # more red than blue is a car, the others persons
         is_car = coarse[..., 0] > coarse[..., 2]
         return NetworkOutput(

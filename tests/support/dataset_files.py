@@ -16,34 +16,34 @@ Map = NDArray[np.uint8]
 
 
 def write_mask(path: Path, values: Map) -> None:
-    picture = Image.fromarray(values).convert("P")
-    picture.putdata(values.ravel().tolist())  # convert() maps grey values, indices are wanted
-    picture.save(path)
+    image = Image.fromarray(values).convert("P")
+    image.putdata(values.ravel().tolist())  # convert() maps grey values, indices are wanted
+    image.save(path)
 
 
-def write_picture(path: Path, width: int, height: int) -> None:
+def write_image(path: Path, width: int, height: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (width, height), (200, 100, 0)).save(path)
 
 
 def write_voc(root: Path, maps: dict[str, tuple[Map, Map]], split: str = "val") -> Path:
-    """Object and class map of each picture, by its id."""
+    """Object and class map of each image, by its id."""
     for folder in ("SegmentationObject", "SegmentationClass", "ImageSets/Segmentation"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / f"ImageSets/Segmentation/{split}.txt").write_text("\n".join(maps) + "\n")
     for image_id, (objects, classes) in maps.items():
-        write_picture(root / f"JPEGImages/{image_id}.jpg", objects.shape[1], objects.shape[0])
+        write_image(root / f"JPEGImages/{image_id}.jpg", objects.shape[1], objects.shape[0])
         write_mask(root / f"SegmentationObject/{image_id}.png", objects)
         write_mask(root / f"SegmentationClass/{image_id}.png", classes)
     return root
 
 
 def write_sbd(root: Path, masks: dict[str, tuple[Map, Sequence[int]]], split: str = "val") -> Path:
-    """Object map and the classes of its objects, for each picture, by its id."""
+    """Object map and the classes of its objects, for each image, by its id."""
     (root / "inst").mkdir(parents=True, exist_ok=True)
     (root / f"{split}.txt").write_text("\n".join(masks) + "\n")
     for image_id, (objects, classes) in masks.items():
-        write_picture(root / f"img/{image_id}.jpg", objects.shape[1], objects.shape[0])
+        write_image(root / f"img/{image_id}.jpg", objects.shape[1], objects.shape[0])
         # as in the original, the categories are a column, and there are boundaries besides
         struct = {
             "Segmentation": objects,
@@ -62,9 +62,9 @@ def coco_document(
     height: int = 6,
     width: int = 8,
 ) -> dict[str, Any]:
-    """A COCO document; categories are numbered from 1, pictures from 100.
+    """A COCO document; categories are numbered from 1, images from 100.
 
-    Annotations are on picture 100 unless they say otherwise, and of a category by its name.
+    Annotations are on image 100 unless they say otherwise, and of a category by its name.
     """
     return {
         "categories": [{"id": i, "name": name} for i, name in enumerate(categories, start=1)],
@@ -86,11 +86,11 @@ def coco_document(
 
 
 def write_coco(file: Path, folder: Path, document: dict[str, Any]) -> Path:
-    """The annotation file and its pictures."""
+    """The annotation file and its images."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document))
     for image in document["images"]:
-        write_picture(folder / image["file_name"], image["width"], image["height"])
+        write_image(folder / image["file_name"], image["width"], image["height"])
     return file
 
 

@@ -1,6 +1,6 @@
 """As much of TensorRT as it takes to load an engine and run it, on the fake CUDA driver.
 
-The engine of a plan writes the golden outputs of the release beside it, whatever the picture.
+The engine of a plan writes the golden outputs of the release beside it, whatever the image.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Engine:
 
     def __init__(self, release: Release, times: float) -> None:
         golden = load_golden(release.path(GOLDEN), release.manifest.model)
-        output = golden.run(golden.picture)
+        output = golden.run(golden.image)
         dtype = NUMPY_TYPES[release.manifest.shape.number]
         self.outputs = {
             "embeddings_channels_last": output.embeddings.transpose(1, 2, 0),

@@ -35,7 +35,7 @@ TOLERANCE = {"relative": 0.02, "sure_agreement": 0.995}
 
 
 def golden() -> Golden:
-    """A picture with a car in it, as a network would see it."""
+    """An image with a car in it, as a network would see it."""
     rng = np.random.default_rng(0)
     embeddings = rng.normal(0, 0.05, (SHAPE.dims, SHAPE.height, SHAPE.width)).astype(np.float32)
     foreground = np.full((SHAPE.thresholds, SHAPE.height, SHAPE.width), -4, np.float32)
@@ -43,8 +43,8 @@ def golden() -> Golden:
     embeddings[:, 2:6, 4:10] += 1
     foreground[:, 2:6, 4:10] = 4
     classes[0, 1:3, 2:5], classes[1, 1:3, 2:5] = 0.875, 0.125
-    picture = rng.integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
-    return Golden(CONFIG, picture, NetworkOutput(embeddings, foreground, classes))
+    image = rng.integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+    return Golden(CONFIG, image, NetworkOutput(embeddings, foreground, classes))
 
 
 def write_release(folder: Path, kernels: list[KernelFile], trunk: bytes = b"a graph") -> Release:

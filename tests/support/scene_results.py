@@ -52,6 +52,6 @@ def make_result(
                 label_map=label_map,
             )
         )
-    picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    frame = Frame(index, index / 25, HEIGHT, WIDTH, lambda width, height: picture)
+    image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    frame = Frame(index, index / 25, HEIGHT, WIDTH, lambda width, height: image)
     return FrameResult(frame, label_map, tuple(instances), 0, {"network": 1.0})

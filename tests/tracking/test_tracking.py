@@ -49,7 +49,7 @@ def make_segments(
         boxes.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
         areas.append(len(rows))
         seeds.append((rows[len(rows) // 2], columns[len(rows) // 2]))
-        # Like the network's: a look of its own and, more weakly, the place in the picture.
+        # Like the network's: a look of its own and, more weakly, the place in the image.
         embedding = np.zeros(8)
         embedding[things[k - 1].look % 6] = 1.7
         embedding[6:] = seeds[-1][0] / height, seeds[-1][1] / width

@@ -10,7 +10,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from streamseg.datasets import VOID, Sample
 from streamseg.train.augment import (
     PADDING,
-    Chance,
+    AugmentDraw,
     Crop,
     View,
     choose_view,
@@ -21,7 +21,7 @@ COLOURS = {0: (60, 60, 60), 1: (220, 40, 40), 2: (40, 200, 60), 3: (60, 80, 230)
 
 
 def painted(object_map: NDArray[np.uint8]) -> Sample:
-    """A picture whose colours tell the label of each pixel."""
+    """An image whose colours tell the label of each pixel."""
     palette = np.zeros((256, 3), np.uint8)
     for label, colour in COLOURS.items():
         palette[label] = colour
@@ -43,8 +43,8 @@ def three_objects() -> Sample:
 
 def view_of(sample: Sample, size: int, seed: int, **changes: Any) -> View:
     settings = {"rotation_degrees": 10.0, "scale_range": (0.7, 1.5), "colour_jitter": 0.0}
-    chance = Chance.draw(np.random.default_rng(seed))
-    return choose_view(sample, size, **{**settings, **changes}, chance=chance)
+    draw = AugmentDraw.draw(np.random.default_rng(seed))
+    return choose_view(sample, size, **{**settings, **changes}, draw=draw)
 
 
 def cut_any(sample: Sample, size: int, seed: int, **changes: Any) -> Crop:
@@ -57,7 +57,7 @@ def test_colours_and_labels_stay_together() -> None:
         crop = cut_any(three_objects(), 96, seed)
         assert crop.image.shape == (96, 96, 3)
         assert crop.image.dtype == crop.object_map.dtype == np.uint8
-        # away from rims, where the picture is interpolated and the map is not
+        # away from rims, where the image is interpolated and the map is not
         inside = minimum_filter(crop.object_map, 5) == maximum_filter(crop.object_map, 5)
         inside[[0, 1, -2, -1]] = inside[:, [0, 1, -2, -1]] = False
         for label, colour in COLOURS.items():
@@ -67,7 +67,7 @@ def test_colours_and_labels_stay_together() -> None:
     assert min(seen.values()) > 500
 
 
-def test_a_window_of_the_pictures_own_size_is_the_picture_or_its_mirror_image() -> None:
+def test_a_window_of_the_images_own_size_is_the_image_or_its_mirror_image() -> None:
     object_map = np.zeros((64, 64), np.uint8)
     object_map[5:20, 3:30] = 1
     sample = painted(object_map)
@@ -83,7 +83,7 @@ def test_a_window_of_the_pictures_own_size_is_the_picture_or_its_mirror_image() 
 
 
 @pytest.mark.parametrize("degrees", [0.0, 10.0])
-def test_outside_of_the_picture_is_grey_and_void(degrees: float) -> None:
+def test_outside_of_the_image_is_grey_and_void(degrees: float) -> None:
     sample = painted(np.full((80, 100), 1, np.uint8))
     crop = cut_any(sample, 96, 0, rotation_degrees=degrees, scale_range=(0.5, 0.5))
     void = crop.object_map == VOID
@@ -100,12 +100,12 @@ def test_windows_with_objects_are_preferred() -> None:
     assert held >= 20  # about 1 in 25 if windows were drawn evenly
 
 
-def test_pictures_without_objects_can_be_cut_any() -> None:
+def test_images_without_objects_can_be_cut_any() -> None:
     crop = cut_any(painted(np.zeros((50, 70), np.uint8)), 32, 0)
     assert set(crop.object_map.flat) <= {0, VOID}
 
 
-def test_chance_is_the_only_difference() -> None:
+def test_views_differ_only_by_their_random_numbers() -> None:
     first, again, other = (
         cut_any(three_objects(), 64, seed, colour_jitter=0.3) for seed in (1, 1, 2)
     )
@@ -122,7 +122,7 @@ def test_colour_jitter_changes_colours_not_places() -> None:
     assert not np.array_equal(plain.image, jittered.image)
 
 
-def test_a_crop_knows_where_it_lies_in_the_picture() -> None:
+def test_a_crop_knows_where_it_lies_in_the_image() -> None:
     ramp = np.broadcast_to(np.arange(200, dtype=np.uint8)[:, None], (200, 200))
     columns = Sample(
         id="x",

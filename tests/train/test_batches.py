@@ -16,7 +16,7 @@ from streamseg.train.config import TrainConfig
 from streamseg.train.data import BatchStream, feature_map_labels
 
 MakeVoc = Callable[..., VocLayout]
-NATIVE = ModelConfig(class_names=VOC_CLASSES, max_pixels=96 * 64)  # the pictures' own size
+NATIVE = ModelConfig(class_names=VOC_CLASSES, max_pixels=96 * 64)  # the images' own size
 SMALL = TrainConfig(steps=50, batch_size=3, crop_sizes=(64,), colour_jitter=0.0)
 
 

@@ -41,7 +41,7 @@ def metrics(step: int) -> StepMetrics:
     return StepMetrics(step, 0.5 + step, *[1.0] * 11)
 
 
-def test_tensorboard_reads_scalars_and_pictures_each_step_once(tmp_path: Path) -> None:
+def test_tensorboard_reads_scalars_and_images_each_step_once(tmp_path: Path) -> None:
     torch.manual_seed(0)
     weights = Network(MODEL).state_dict()
     sample = Sample(
@@ -59,12 +59,12 @@ def test_tensorboard_reads_scalars_and_pictures_each_step_once(tmp_path: Path) -
     board.add(metrics(3))
     board.show([sample], weights, MODEL, 4)
     board.close()
-    scalars, pictures = read(tmp_path)
+    scalars, images = read(tmp_path)
     assert scalars == str([(step, 0.5 + step) for step in range(4)])
-    assert pictures == str([("pictures/grey", 4, 3 * 96 + 8, 64)])
+    assert images == str([("pictures/grey", 4, 3 * 96 + 8, 64)])
 
 
-def test_the_sheet_shows_the_picture_its_embeddings_and_its_seeds() -> None:
+def test_the_sheet_shows_the_image_its_embeddings_and_its_seeds() -> None:
     torch.manual_seed(0)
     network = Network(MODEL).eval()
     image = np.full((64, 96, 3), 90, np.uint8)

@@ -25,7 +25,7 @@ def test_every_process_gets_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
         choose_device("cuda", 2)
 
 
-def test_bf16_is_automatic_only_on_gpus_that_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_is_automatic_only_on_gpus_that_support_it(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = torch.device("cuda", 0)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Old GPU")
     assert choose_precision("auto", CPU) == torch.float32
@@ -35,7 +35,7 @@ def test_bf16_is_automatic_only_on_gpus_that_know_it(monkeypatch: pytest.MonkeyP
     assert choose_precision("off", gpu) == torch.float32
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     assert choose_precision("auto", gpu) == torch.float32
-    with pytest.raises(ConfigError, match="Old GPU does not know"):
+    with pytest.raises(ConfigError, match="Old GPU does not support"):
         choose_precision("bf16", gpu)
 
 

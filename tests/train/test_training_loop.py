@@ -97,7 +97,7 @@ def test_every_step_is_one_line_of_json(finished: Finished) -> None:
     assert [line["loss"] for line in lines] == [metrics.loss for metrics in finished.metrics]
 
 
-def test_the_checkpoint_knows_its_pictures_and_settings(finished: Finished, voc: VocLayout) -> None:
+def test_the_checkpoint_knows_its_images_and_settings(finished: Finished, voc: VocLayout) -> None:
     checkpoint = load_checkpoint(finished.folder / CHECKPOINT)
     assert checkpoint.step == RUN.steps
     assert checkpoint.image_ids == list(voc.ids)
@@ -109,12 +109,12 @@ def test_the_checkpoint_knows_its_pictures_and_settings(finished: Finished, voc:
 def test_frozen_layers_and_the_trunks_statistics_stay(
     finished: Finished, start: dict[str, Tensor]
 ) -> None:
-    learnt = load_checkpoint(finished.folder / CHECKPOINT).network
+    trained = load_checkpoint(finished.folder / CHECKPOINT).network
     frozen = ("trunk.conv_stem", "trunk.bn1", "trunk.blocks.0.", "trunk.blocks.1.")
     for name, tensor in start.items():
         counted = name.endswith(("running_mean", "running_var", "num_batches_tracked"))
         stays = name.startswith(frozen) or (name.startswith("trunk.") and counted)
-        assert torch.equal(tensor, learnt[name]) == stays, name
+        assert torch.equal(tensor, trained[name]) == stays, name
 
 
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
@@ -162,7 +162,7 @@ def test_a_loss_of_nan_ends_the_run_and_leaves_the_last_good_checkpoint(
             torch.nn.init.constant_(next(trainer.learner.network.neck.parameters()), torch.nan)
 
     with pytest.raises(
-        TrainingError, match=r"loss is nan at step 3 .*on pictures picture\d, .*lower"
+        TrainingError, match=r"loss is nan at step 3 .*on images picture\d, .*lower"
     ):
         trainer.run(spoil)
     left = load_checkpoint(tmp_path / CHECKPOINT)
@@ -176,7 +176,7 @@ def test_a_gradient_beyond_all_bounds_ends_the_run_before_it_spoils_the_weights(
     trainer = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
     weight = next(trainer.learner.network.embedding_head.parameters())
     weight.register_hook(lambda gradient: gradient * torch.inf)
-    with pytest.raises(TrainingError, match=r"gradient norm is (inf|nan) at step 0 on pictures p"):
+    with pytest.raises(TrainingError, match=r"gradient norm is (inf|nan) at step 0 on images p"):
         trainer.run(ignore)
     assert weight.isfinite().all()
 
@@ -314,13 +314,13 @@ def test_running_out_of_memory_says_what_to_lower(
         trainer.run(ignore)
 
 
-def test_a_broken_picture_is_named(
+def test_a_broken_image_is_named(
     make_voc: Callable[..., VocLayout], start: dict[str, Tensor], tmp_path: Path
 ) -> None:
     data = make_voc([[1]])
     trainer = Trainer([data], tmp_path, MODEL, RUN, start_from=start)
     (data.root / "JPEGImages/picture0.jpg").write_bytes(b"broken")
-    with pytest.raises(DataError, match=r"^\S*picture0\.jpg is not a picture$"):
+    with pytest.raises(DataError, match=r"^\S*picture0\.jpg is not an image$"):
         trainer.run(ignore)
 
 

@@ -67,17 +67,17 @@ def launches(done: Run) -> list[Call]:
     return done.named("cuLaunchKernel", "cuLaunchCooperativeKernel")
 
 
-def test_pictures_come_out_right_and_in_order(play: Play) -> None:
-    done = play("pictures")
+def test_images_come_out_right_and_in_order(play: Play) -> None:
+    done = play("images")
     assert done.output["right"] == [True] * 6
     assert all(ms >= 0 for ms in done.output["times"])
     assert done.output["memory"] > 2000
 
 
 def test_each_slot_launches_step_by_step_once_and_is_recorded_once(play: Play) -> None:
-    done = play("pictures")
+    done = play("images")
     names = [call["kernel"] for call in launches(done)]
-    # two slots for 40x60, one for 30x60 used once; each is recorded at its second picture
+    # two slots for 40x60, one for 30x60 used once; each is recorded at its second image
     assert names == KERNELS * 5
     captures, replays = done.named("cuStreamBeginCapture"), done.named("cuGraphLaunch")
     assert len(captures) == 4
@@ -88,7 +88,7 @@ def test_each_slot_launches_step_by_step_once_and_is_recorded_once(play: Play) -
 
 
 def test_arguments_are_packed_byte_for_byte(play: Play) -> None:
-    done = play("pictures")
+    done = play("images")
     at = done.output["addresses"]
     pixels = SHAPE.pixels
 
@@ -120,7 +120,7 @@ def test_arguments_are_packed_byte_for_byte(play: Play) -> None:
 
 
 def test_uploads_work_and_downloads_have_streams_of_their_own(play: Play) -> None:
-    done = play("pictures")
+    done = play("images")
     up, compute, down = done.output["streams"]
     # the thresholds are uploaded once, before
     assert {call["stream"] for call in done.named("cuMemcpyHtoDAsync")[1:]} == {up}
@@ -146,12 +146,12 @@ def test_an_engine_that_computes_something_else_is_refused(play: Play, release: 
 
 def test_an_engine_of_another_machine_is_refused(play: Play, release: Release) -> None:
     fake_tensorrt.write_engine(release, device=replace(fake_tensorrt.ORIN, multiprocessors=8))
-    assert "8 multiprocessors" in play("pictures").output
+    assert "8 multiprocessors" in play("images").output
 
 
 def test_without_an_engine_the_user_is_told_to_build(play: Play, release: Release) -> None:
     release.path("engine/trunk.plan").unlink()
-    assert play("pictures").output.endswith("does not exist: run `streamseg build`")
+    assert play("images").output.endswith("does not exist: run `streamseg build`")
 
 
 def test_tensorrt_that_refuses_leaves_nothing_behind(play: Play) -> None:
@@ -160,23 +160,23 @@ def test_tensorrt_that_refuses_leaves_nothing_behind(play: Play) -> None:
 
 def test_no_memory_leaves_nothing_behind(play: Play) -> None:
     for number in (1, 4, 9):
-        output = play("pictures", FAKE_CUDA_FAIL=f"cuMemAlloc:{number}:2").output
+        output = play("images", FAKE_CUDA_FAIL=f"cuMemAlloc:{number}:2").output
         assert "CUDA_ERROR_OUT_OF_MEMORY" in output
 
 
 def test_another_gpu_or_an_old_driver_is_told_what_to_export(play: Play, release: Release) -> None:
     thor = replace(fake_tensorrt.ORIN, compute_capability=(11, 0))
     fake_tensorrt.write_engine(release, device=thor)
-    output = play("pictures", FAKE_CUDA_ARCHITECTURE="110").output
+    output = play("images", FAKE_CUDA_ARCHITECTURE="110").output
     assert "holds kernels for sm_87, and this GPU is sm_110" in output
     old = replace(fake_tensorrt.ORIN, driver_version=(12, 2))
     fake_tensorrt.write_engine(release, device=old)
-    assert "knows CUDA 12.2" in play("pictures", FAKE_CUDA_VERSION="12020").output
+    assert "knows CUDA 12.2" in play("images", FAKE_CUDA_VERSION="12020").output
 
 
 def test_sizes_that_were_not_exported_are_refused(play: Play) -> None:
-    picture, frame = play("other_size").output
-    assert "pictures of 64x32 only, got 32x32" in picture
+    image, frame = play("other_size").output
+    assert "pictures of 64x32 only, got 32x32" in image
     assert "holds no kernel label_pixels with" in frame
 
 

@@ -61,18 +61,18 @@ class NumpySlot(vehicle_slot.Slot):
 
 def expected(height: int, width: int) -> Segments:
     made = golden()
-    return find_segments(made.run(made.picture), CONFIG.taus, GROUPING, height=height, width=width)
+    return find_segments(made.run(made.image), CONFIG.taus, GROUPING, height=height, width=width)
 
 
 def opened(folder: Path) -> VehicleRuntime:
     return VehicleRuntime(folder, device="cuda-bindings", tensorrt=fake_tensorrt.tensorrt)
 
 
-def pictures(folder: Path) -> Any:
-    """Five pictures, two under way at a time, then one of another frame size."""
+def images(folder: Path) -> Any:
+    """Five images, two under way at a time, then one of another frame size."""
     right = []
     with opened(folder) as runtime:
-        image = golden().picture
+        image = golden().image
         under_way = [runtime.submit(image, GROUPING, height=40, width=60)]
         for number in range(5):
             height = 40 if number < 4 else 30
@@ -116,14 +116,14 @@ def check(folder: Path) -> Any:
 def refused(folder: Path) -> Any:
     """TensorRT refuses to run."""
     fake_tensorrt.Context.refuses = True
-    return pictures(folder)
+    return images(folder)
 
 
 def other_size(folder: Path) -> Any:
-    """A picture that was not exported for, then one of a size without kernels."""
+    """An image that was not exported for, then one of a size without kernels."""
     errors = []
     with opened(folder) as runtime:
-        for image, width in ((np.zeros((32, 32, 3), np.uint8), 60), (golden().picture, 6000)):
+        for image, width in ((np.zeros((32, 32, 3), np.uint8), 60), (golden().image, 6000)):
             try:
                 runtime.submit(image, GROUPING, height=40, width=width)
             except StreamsegError as error:

@@ -1,6 +1,6 @@
 """CUDA without torch: the device of a vehicle, through pycuda or cuda-bindings.
 
-``device`` is what a runtime uses, ``backend`` what the two packages supply.
+Runtimes use ``device``; the two packages implement ``backend``.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def open_device(kind: str = "auto") -> Device:
     """Open the first CUDA device.
 
     Args:
-        kind: the package that speaks to the driver; ``auto`` takes pycuda, and cuda-bindings where
-            only that is installed.
+        kind: the package for the driver; ``auto`` takes pycuda, and cuda-bindings where only that
+            is installed.
 
     Raises:
         ConfigError: no such kind.

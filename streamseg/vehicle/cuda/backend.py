@@ -1,7 +1,7 @@
-"""What a package that speaks to the CUDA driver must offer, so that ``Device`` can run on it.
+"""The interface to the CUDA driver that ``Device`` needs.
 
-Everything here happens in the current context of the calling thread; ``Device`` sees to that, to
-lifetimes and to the checks of arguments. Each call that the driver refuses raises ``DeviceError``.
+All calls use the current context of the calling thread; ``Device`` makes the context current,
+manages lifetimes and checks arguments. A call that the driver refuses raises ``DeviceError``.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from streamseg.vehicle.cuda.driver import Driver
 
 @dataclass(frozen=True, eq=False)
 class Owned:
-    """Something the driver made for us."""
+    """A resource that the driver has created."""
 
     handle: int
     """A CUdeviceptr, a host address, a CUstream, a CUevent; 0 if the package hides it."""
     native: Any
     """The package's own object for it."""
     destroy: Callable[[], None]
-    """Give it back; called once."""
+    """Free it; called once."""
 
 
 class Backend(Protocol):
-    """A retained primary context, and what can be done in it."""
+    """A retained primary context and the operations in it."""
 
     description: str
     """The package and its version."""
@@ -42,31 +42,31 @@ class Backend(Protocol):
         ...
 
     def pop(self) -> None:
-        """Put the thread's stack back to before ``push``; harmless after ``release``."""
+        """Undo ``push``; a no-op after ``release``."""
         ...
 
     def release(self) -> None:
-        """Pop the context and let go of it; nothing but ``pop`` may follow."""
+        """Pop and release the context; only ``pop`` may follow."""
         ...
 
     def synchronize(self) -> None:
-        """Wait for everything under way in the context."""
+        """Wait for all work in the context."""
         ...
 
     def allocate(self, size_bytes: int) -> Owned:
-        """Device memory."""
+        """Allocate device memory."""
         ...
 
     def allocate_pinned(self, size_bytes: int) -> Owned:
-        """Host memory that never moves; ``native`` is a uint8 array [size_bytes] of it."""
+        """Allocate pinned host memory; ``native`` is a uint8 array [size_bytes] of it."""
         ...
 
     def create_stream(self) -> Owned:
-        """A stream that does not wait for the default stream."""
+        """Create a stream that does not wait for the default stream."""
         ...
 
     def create_event(self, *, timing: bool) -> Owned:
-        """An event."""
+        """Create an event."""
         ...
 
     def upload(self, pointer: int, array: NDArray[np.uint8], stream: Owned) -> None:
@@ -82,11 +82,11 @@ class Backend(Protocol):
         ...
 
     def wait(self, stream: Owned, event: Owned) -> None:
-        """Let a stream wait for an event."""
+        """Make a stream wait for an event."""
         ...
 
     def synchronize_stream(self, stream: Owned) -> None:
-        """Wait here for all that is in a stream."""
+        """Block until all work in a stream is done."""
         ...
 
     def record(self, event: Owned, stream: Owned) -> None:
@@ -94,7 +94,7 @@ class Backend(Protocol):
         ...
 
     def synchronize_event(self, event: Owned) -> None:
-        """Wait here for the point that an event marks."""
+        """Block until the point that an event marks."""
         ...
 
     def elapsed_ms(self, earlier: Owned, later: Owned) -> float:

@@ -1,4 +1,4 @@
-"""The driver through cuda-bindings, NVIDIA's own package, for those who cannot build pycuda."""
+"""The driver through cuda-bindings, NVIDIA's package, for systems that cannot build pycuda."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class _BindingsBackend:
         return int(self._call("cuDeviceGetAttribute", attribute, self._device))
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        """What a function of the driver returns beside its code."""
+        """Call a function of the driver; return its result without the code."""
         code, *results = getattr(self._cuda, name)(*arguments)
         if code:
             raise self.driver.error(name, int(code))

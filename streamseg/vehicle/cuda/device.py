@@ -4,19 +4,19 @@
 
     with open_device() as device, device.current():
         stream = device.stream()
-        picture = device.pinned((3, 480, 640), np.uint8)
-        pixels = device.allocate(picture.array.nbytes)
+        image = device.pinned((3, 480, 640), np.uint8)
+        pixels = device.allocate(image.array.nbytes)
         kernel = device.load(cubin).function("decode_kernel", arguments, shared_bytes=2048)
         packed = kernel.signature.pack(pixels.pointer, 480 * 640, 0.5)
 
-        device.upload(picture, pixels, stream)
+        device.upload(image, pixels, stream)
         kernel.launch((1200, 1, 1), packed, stream)
         stream.synchronize()
 
-Whatever is made here has ``release``; ``Device.close`` gives back all the rest, last made first.
-Only ``current``, ``release``, ``close`` and what is known already work outside ``with
-device.current()``: everything else raises ``DeviceError`` there, and so does the use of something
-released. The context is the primary one, which TensorRT and torch share.
+All resources have ``release``; ``Device.close`` releases the remaining ones, newest first. Only
+``current``, ``release``, ``close`` and plain attributes work outside ``with device.current()``:
+everything else raises ``DeviceError`` there, as does using a released resource. The context is the
+primary one, which TensorRT and torch share.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from numpy.typing import DTypeLike, NDArray
 
 from streamseg.errors import InputError
 from streamseg.vehicle.cuda.backend import Backend
-from streamseg.vehicle.cuda.lender import Lender
 from streamseg.vehicle.cuda.modules import Graph, Module
+from streamseg.vehicle.cuda.owner import ResourceOwner
 from streamseg.vehicle.cuda.resources import DeviceBuffer, Event, PinnedArray, Stream
 
 
-class Device(Lender):
+class Device(ResourceOwner):
     """The first CUDA device; ``open_device`` makes one.
 
     Several threads may use it. ``close`` must be the last call of all of them.
 
     Attributes:
         facts: name, compute capability and limits.
-        description: package that speaks to the driver, CUDA version and GPU, for people.
+        description: package for the driver, CUDA version and GPU, for display.
     """
 
     def __init__(self, backend: Backend) -> None:
-        """Take over a backend; it is released by ``close``."""
+        """Own a backend, which ``close`` releases."""
         super().__init__(backend)
         cuda = ".".join(map(str, self.facts.driver_version))
         self.description = f"{backend.description}, CUDA {cuda}, {self.facts.name}"
 
     def allocate(self, size_bytes: int) -> DeviceBuffer:
-        """Device memory, its content undefined.
+        """Allocate device memory, its content undefined.
 
         Args:
             size_bytes: 0 gives a buffer too, so that a kernel has something to point at.
@@ -65,7 +65,7 @@ class Device(Lender):
         return DeviceBuffer(self, self.usable().allocate(max(1, size_bytes)), size_bytes)
 
     def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> PinnedArray:
-        """Pinned host memory, its content undefined.
+        """Allocate pinned host memory, its content undefined.
 
         Raises:
             DeviceError: no memory left.
@@ -75,7 +75,7 @@ class Device(Lender):
         return PinnedArray(self, self.usable().allocate_pinned(max(1, size_bytes)), shape, kind)
 
     def constant(self, array: NDArray[Any]) -> DeviceBuffer:
-        """A copy of an array on the device; waits until it is there.
+        """Copy an array to the device and wait for the copy.
 
         Raises:
             DeviceError: no memory left, or the driver refuses.
@@ -93,7 +93,7 @@ class Device(Lender):
         return buffer
 
     def upload(self, source: PinnedArray, buffer: DeviceBuffer, stream: Stream) -> None:
-        """Start to copy an array to the device; it must stay as it is until that is done.
+        """Start to copy an array to the device; it must not change until the copy is done.
 
         Raises:
             DeviceError: the driver refuses.
@@ -123,7 +123,7 @@ class Device(Lender):
             backend.zero(buffer.pointer, buffer.size_bytes, stream.owned)
 
     def stream(self) -> Stream:
-        """A stream that does not wait for the default stream.
+        """Create a stream that does not wait for the default stream.
 
         Raises:
             DeviceError: the driver refuses.
@@ -131,10 +131,10 @@ class Device(Lender):
         return Stream(self, self.usable().create_stream())
 
     def event(self, *, timing: bool = False) -> Event:
-        """An event.
+        """Create an event.
 
         Args:
-            timing: it can tell times too, which makes it dearer.
+            timing: whether it records its time, which costs more.
 
         Raises:
             DeviceError: the driver refuses.
@@ -151,24 +151,24 @@ class Device(Lender):
         return Module(self, cubin)
 
     def capture(self, stream: Stream, work: Callable[[], object]) -> Graph:
-        """Record what a function puts into a stream, without running it.
+        """Record the work that a function submits to a stream, without running it.
 
         Addresses, sizes and arguments are recorded too. Run the function once before, so that
-        libraries have made themselves ready: while it is recorded nothing may be allocated or
-        waited for, and other streams may only join by events.
+        libraries are initialised: during recording nothing may be allocated or waited for, and
+        other streams may only join through events.
 
         Args:
             stream: to record.
-            work: puts work into it; what it raises ends the recording.
+            work: submits work to it; an exception ends the recording.
 
         Raises:
-            DeviceError: something was done that cannot be recorded.
+            DeviceError: an operation cannot be recorded.
         """
         return Graph(self, stream, work)
 
     @staticmethod
     def _fitting(pinned: PinnedArray, buffer: DeviceBuffer) -> NDArray[np.uint8]:
-        """The bytes of an array, if a buffer has room for them."""
+        """View an array as bytes, after checking that a buffer is large enough."""
         array = pinned.array
         if array.nbytes > buffer.size_bytes:
             raise InputError(

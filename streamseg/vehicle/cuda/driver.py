@@ -1,7 +1,7 @@
-"""The CUDA driver by ctypes, for what pycuda has no name for.
+"""The CUDA driver through ctypes, for functions that pycuda lacks.
 
-pycuda has neither cooperative launches nor graphs, and its functions do not give their handle away;
-so modules, launches and graphs go to libcuda directly, and both backends share this file. Memory,
+pycuda has neither cooperative launches nor graphs, and hides the handles of its functions; so
+modules, launches and graphs call libcuda directly, and both backends share this file. Memory,
 streams, events and the context are the backend's.
 """
 
@@ -38,14 +38,14 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "cuGraphDestroy": (c_void_p,),
     "cuGraphExecDestroy": (c_void_p,),
 }
-"""Types of the arguments: without them ctypes cuts pointers to 32 bits."""
+"""Types of the arguments: without them ctypes truncates pointers to 32 bits."""
 
 
 class Driver:
-    """libcuda, with errors of our own."""
+    """libcuda, with ``DeviceError`` for its error codes."""
 
     def __init__(self) -> None:
-        """Load it.
+        """Load the library.
 
         Raises:
             DeviceError: there is no CUDA driver, or it is too old.
@@ -80,12 +80,12 @@ class Driver:
         return handle.value or 0
 
     def error(self, name: str, code: int) -> DeviceError:
-        """The error for a code that a function returned."""
+        """Make the error for a code that a function returned."""
         constant, text = self._describe(code)
         return DeviceError(f"{name.partition('_')[0]}: {constant} ({text})")
 
     def error_of_text(self, name: str, text: str) -> DeviceError:
-        """The error for a code that is known by its description only."""
+        """Make the error for a code from its description."""
         constant = self._constant_of_text.get(text, "an unknown error")
         return DeviceError(f"{name.partition('_')[0]}: {constant} ({text})")
 

@@ -10,24 +10,24 @@ from streamseg.errors import DeviceError, InputError, ModelError
 from streamseg.release.cubin import read_cubin
 from streamseg.release.kernel_arguments import Argument, Signature
 from streamseg.vehicle.cuda.driver import Driver
-from streamseg.vehicle.cuda.lender import Lender, Resource
+from streamseg.vehicle.cuda.owner import Resource, ResourceOwner
 from streamseg.vehicle.cuda.resources import Stream
 
 MAX_DYNAMIC_SHARED_SIZE = 8
-"""CUfunction_attribute; without it a block gets no more than 48 KiB."""
-SHARED_WITHOUT_ASKING = 48 * 1024
+"""CUfunction_attribute; without it a block has at most 48 KiB."""
+DEFAULT_SHARED_BYTES = 48 * 1024
 CAPTURE_THREAD_LOCAL = 1
-"""CUstreamCaptureMode: what other threads do meanwhile does no harm."""
+"""CUstreamCaptureMode: other threads do not affect the capture."""
 
 
 class Module(Resource):
     """The kernels of one cubin.
 
     Attributes:
-        cubin: what the cubin says about itself.
+        cubin: the cubin's metadata.
     """
 
-    def __init__(self, device: Lender, data: bytes) -> None:
+    def __init__(self, device: ResourceOwner, data: bytes) -> None:
         """Made by ``Device.load``."""
         self.cubin = read_cubin(data)
         if self.cubin.architecture != device.facts.architecture:
@@ -47,13 +47,13 @@ class Module(Resource):
         shared_bytes: int = 0,
         cooperative: bool = False,
     ) -> Function:
-        """Get a kernel ready.
+        """Load a kernel.
 
         Args:
             name: of the kernel.
             arguments: that it takes, in order, without Triton's pointers to scratch memory.
             shared_bytes: dynamic shared memory of a block.
-            cooperative: its blocks wait for each other, so that all must run at the same time.
+            cooperative: whether its blocks wait for each other and must all run at the same time.
 
         Raises:
             DeviceError: the GPU has not enough shared memory, or the driver refuses.
@@ -92,11 +92,11 @@ class Function:
         self._cooperative = cooperative
         driver = module.device.usable(module).driver
         self._handle = driver.create("cuModuleGetFunction", module.handle, kernel.name.encode())
-        if shared_bytes > SHARED_WITHOUT_ASKING:
+        if shared_bytes > DEFAULT_SHARED_BYTES:
             driver.call("cuFuncSetAttribute", self._handle, MAX_DYNAMIC_SHARED_SIZE, shared_bytes)
 
     def most_blocks(self) -> int:
-        """How many blocks the GPU runs at the same time: the largest grid if cooperative.
+        """Count the blocks that the GPU runs at the same time: the largest cooperative grid.
 
         Raises:
             DeviceError: the driver refuses.
@@ -114,10 +114,10 @@ class Function:
         return count.value * device.facts.multiprocessors
 
     def launch(self, grid: tuple[int, int, int], arguments: bytes, stream: Stream) -> None:
-        """Put a launch into a stream; returns at once.
+        """Submit a launch to a stream and return at once.
 
         Args:
-            grid: blocks along x, y and z; nothing happens if one is 0.
+            grid: blocks along x, y and z; a no-op if one is 0.
             arguments: as ``signature.pack`` made them; they are copied.
             stream: where it runs.
 
@@ -147,16 +147,16 @@ class Function:
 
 
 class Graph(Resource):
-    """Work recorded once, started as one."""
+    """A CUDA graph: work recorded once and launched as one."""
 
-    def __init__(self, device: Lender, stream: Stream, work: Callable[[], object]) -> None:
+    def __init__(self, device: ResourceOwner, stream: Stream, work: Callable[[], object]) -> None:
         """Made by ``Device.capture``."""
         driver = device.usable(stream).driver
         driver.call("cuStreamBeginCapture_v2", stream.handle, CAPTURE_THREAD_LOCAL)
         try:
             work()
         except BaseException:
-            with suppress(DeviceError):  # what went wrong in the work matters more
+            with suppress(DeviceError):  # the error of the work matters more
                 driver.call("cuGraphDestroy", _end_capture(driver, stream))
             raise
         graph = _end_capture(driver, stream)
@@ -167,7 +167,7 @@ class Graph(Resource):
         super().__init__(device, lambda: driver.call("cuGraphExecDestroy", self._handle))
 
     def launch(self, stream: Stream) -> None:
-        """Put all of it into a stream; returns at once.
+        """Submit the graph to a stream and return at once.
 
         Raises:
             DeviceError: the driver refuses.

@@ -16,7 +16,7 @@ from streamseg.vehicle.cuda.driver import Driver
 
 FIRST_DEVICE = 0
 NON_BLOCKING_STREAM = 1
-"""CU_STREAM_NON_BLOCKING; pycuda has no name for it."""
+"""CU_STREAM_NON_BLOCKING, which pycuda does not define."""
 
 Result = TypeVar("Result")
 
@@ -74,8 +74,8 @@ class _PycudaBackend:
             self._call(self._cuda.Context.pop)
 
     def release(self) -> None:
-        # pycuda forgets its whole stack here but leaves the driver's, which it keeps one deep; held
-        # once more, the context is still there when it is popped
+        # pycuda clears its own stack here but leaves the context on the driver's stack; retained
+        # once more, the context still exists when it is popped
         self.driver.create("cuDevicePrimaryCtxRetain", FIRST_DEVICE)
         context, self._context = self._context, None
         self._call(context.detach)
@@ -137,6 +137,6 @@ class _PycudaBackend:
 
 
 def _droppable(handle: int, native: Any) -> Owned:
-    """A stream or event, which pycuda destroys when nothing refers to it any more."""
+    """Wrap a stream or event, which pycuda destroys with its last reference."""
     holder = [native]
     return Owned(handle, holder, holder.clear)

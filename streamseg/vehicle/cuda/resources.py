@@ -1,4 +1,4 @@
-"""What a device lends: memory, streams and events, each with an end."""
+"""Resources of a device: memory, streams and events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.vehicle.cuda.backend import Owned
-from streamseg.vehicle.cuda.lender import Lender, Resource
+from streamseg.vehicle.cuda.owner import Resource, ResourceOwner
 
 
 class DeviceBuffer(Resource):
@@ -19,7 +19,7 @@ class DeviceBuffer(Resource):
         size_bytes: as asked for.
     """
 
-    def __init__(self, device: Lender, owned: Owned, size_bytes: int) -> None:
+    def __init__(self, device: ResourceOwner, owned: Owned, size_bytes: int) -> None:
         """Made by ``Device.allocate``."""
         self.pointer = owned.handle
         self.size_bytes = size_bytes
@@ -27,7 +27,7 @@ class DeviceBuffer(Resource):
 
 
 class PinnedArray(Resource):
-    """Host memory that never moves, so that copies run beside everything else.
+    """Pinned host memory, whose copies run asynchronously.
 
     Attributes:
         array: a numpy view of it. Neither it nor a view of it may be touched after ``release`` or
@@ -35,7 +35,7 @@ class PinnedArray(Resource):
     """
 
     def __init__(
-        self, device: Lender, owned: Owned, shape: tuple[int, ...], dtype: np.dtype[Any]
+        self, device: ResourceOwner, owned: Owned, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
         """Made by ``Device.pinned``."""
         count = int(np.prod(shape)) * dtype.itemsize
@@ -44,20 +44,20 @@ class PinnedArray(Resource):
 
 
 class Stream(Resource):
-    """A queue of work; what is in one runs in order, streams run beside each other.
+    """A queue of work; one stream runs in order, several run concurrently.
 
     Attributes:
         handle: the CUstream, for TensorRT.
     """
 
-    def __init__(self, device: Lender, owned: Owned) -> None:
+    def __init__(self, device: ResourceOwner, owned: Owned) -> None:
         """Made by ``Device.stream``."""
         self.owned = owned
         self.handle = owned.handle
         super().__init__(device, owned.destroy)
 
     def wait(self, event: Event) -> None:
-        """Let what comes next in this stream wait for an event; returns at once.
+        """Make later work of this stream wait for an event; return at once.
 
         Raises:
             DeviceError: the driver refuses.
@@ -65,7 +65,7 @@ class Stream(Resource):
         self.device.usable(self, event).wait(self.owned, event.owned)
 
     def synchronize(self) -> None:
-        """Wait here until all that is in this stream is done.
+        """Block until all work in this stream is done.
 
         Raises:
             DeviceError: the driver refuses, or something in the stream failed.
@@ -76,13 +76,13 @@ class Stream(Resource):
 class Event(Resource):
     """A point in a stream."""
 
-    def __init__(self, device: Lender, owned: Owned) -> None:
+    def __init__(self, device: ResourceOwner, owned: Owned) -> None:
         """Made by ``Device.event``."""
         self.owned = owned
         super().__init__(device, owned.destroy)
 
     def record(self, stream: Stream) -> None:
-        """Mark what is in a stream so far; returns at once.
+        """Mark the current end of a stream; return at once.
 
         Raises:
             DeviceError: the driver refuses.
@@ -90,7 +90,7 @@ class Event(Resource):
         self.device.usable(self, stream).record(self.owned, stream.owned)
 
     def synchronize(self) -> None:
-        """Wait here until the marked point has passed; at once if none was marked.
+        """Block until the marked point has passed; return at once if none was marked.
 
         Raises:
             DeviceError: the driver refuses, or something in the stream failed.

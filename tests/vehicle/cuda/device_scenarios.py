@@ -57,7 +57,7 @@ def use(device: Device, seen: list[Any]) -> None:
 
 
 class Slot:
-    """What one picture needs on its way."""
+    """What one image needs on its way."""
 
     def __init__(self, device: Device, function: Function) -> None:
         self.source, self.target = (device.pinned((2, 6), np.float16) for _ in range(2))
@@ -68,7 +68,7 @@ class Slot:
 
 
 def ring(kind: str) -> Any:
-    """Six pictures through two slots and three streams; the kernel would change nothing."""
+    """Six images through two slots and three streams; the kernel would change nothing."""
     with open_device(kind) as device, device.current():
         up, run, down = (device.stream() for _ in range(3))
         function = device.load(CUBIN).function("sample", ARGUMENTS, shared_bytes=60_000)

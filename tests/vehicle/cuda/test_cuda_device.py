@@ -83,7 +83,7 @@ def test_every_thread_makes_the_context_current_for_itself(play: Play) -> None:
     assert len({call["thread"] for call in done.named("cuMemAlloc")}) >= 2
 
 
-def test_pictures_go_round_a_ring_of_two_slots(play: Play) -> None:
+def test_images_go_round_a_ring_of_two_slots(play: Play) -> None:
     done = play("ring")
     assert done.output["results"] == [[[float(i)] * 6] * 2 for i in range(4)]
     launches = done.named("cuLaunchKernel")

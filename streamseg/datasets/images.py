@@ -1,4 +1,4 @@
-"""Pictures and mask pictures as arrays, with every failure an error that names the file."""
+"""Read images and masks as arrays; every error names the file."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from streamseg.errors import DataError
 from streamseg.results import Image
 
 
-def read_picture(path: Path) -> Image:
-    """A picture as RGB uint8 [H, W, 3], pixels in the order of the file as the masks have them.
+def read_image(path: Path) -> Image:
+    """Read an image as RGB uint8 [H, W, 3], without applying EXIF orientation, as for the masks.
 
     Raises:
         DataError: the file cannot be read.
     """
-    with _open(path) as picture:
-        return np.array(picture.convert("RGB"))
+    with _open(path) as image:
+        return np.array(image.convert("RGB"))
 
 
 def read_indices(path: Path) -> NDArray[np.uint8]:
-    """A palette or grey PNG as the numbers that it stores, uint8 [H, W].
+    """Read the stored values of a palette or grey PNG, uint8 [H, W].
 
     Raises:
         DataError: the file cannot be read, or is of another mode.
     """
-    with _open(path) as picture:
-        if picture.mode not in ("P", "L"):
+    with _open(path) as image:
+        if image.mode not in ("P", "L"):
             raise DataError(
-                f"{path}: mode {picture.mode}; a mask is a palette (P) or 8-bit grey (L) picture"
+                f"{path}: mode {image.mode}; a mask is a palette (P) or 8-bit grey (L) image"
             )
-        return np.array(picture)
+        return np.array(image)
 
 
 def check_size(
     path: Path, pixels: NDArray[np.uint8], mask_name: str | Path, mask: NDArray[np.uint8]
 ) -> None:
-    """Refuse a picture that is not of the size of its mask.
+    """Refuse an image that is not of the size of its mask.
 
     Raises:
         DataError: their heights or widths differ.
@@ -60,12 +60,12 @@ def _open(path: Path) -> PillowImage.Image:
         data = path.read_bytes()
         if not data:
             raise DataError(f"{path} is empty (0 bytes)")
-        picture = PillowImage.open(BytesIO(data))
-        picture.load()
+        image = PillowImage.open(BytesIO(data))
+        image.load()
     except UnidentifiedImageError as error:
-        raise DataError(f"{path} is not a picture") from error
+        raise DataError(f"{path} is not an image") from error
     # SyntaxError and ValueError are what Pillow's PNG and JPEG readers raise on broken chunks,
-    # DecompressionBombError what it makes of a broken header that promises a giant picture
+    # DecompressionBombError what it makes of a broken header that promises a giant image
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    return picture
+    return image

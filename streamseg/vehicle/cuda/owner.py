@@ -1,4 +1,4 @@
-"""Who may use a device and what it lent, and until when."""
+"""Ownership of a device's resources: checks their use and releases them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from streamseg.errors import DeviceError
 from streamseg.vehicle.cuda.backend import Backend
 
 
-class Lender(Closing):
-    """Keeps account of a device's resources and gives all of them back in the end.
+class ResourceOwner(Closing):
+    """Tracks a device's resources and releases them all on ``close``.
 
     Attributes:
         facts: name, compute capability and limits.
     """
 
     def __init__(self, backend: Backend) -> None:
-        """Nothing is lent yet."""
+        """Start without resources."""
         self.facts = backend.facts
         self._backend = backend
         self._resources: dict[Resource, None] = {}
@@ -45,20 +45,20 @@ class Lender(Closing):
             self._backend.pop()
 
     def live(self) -> dict[str, int]:
-        """How many of each kind of resource are not given back yet: ``{"Stream": 3}``."""
+        """Count the unreleased resources by kind: ``{"Stream": 3}``."""
         return dict(Counter(type(resource).__name__ for resource in self._resources))
 
     def close(self) -> None:
-        """Wait for the device, give back everything and let go of the context.
+        """Wait for the device, release all resources and the context.
 
-        Everything is given back even if the driver refuses some of it. Closing again does nothing.
+        All are released even if the driver refuses some. Closing again is a no-op.
 
         Raises:
-            DeviceError: the first refusal.
+            DeviceError: the first error of the driver.
         """
         if self._closed:
             return
-        refusals = []
+        errors = []
         self._backend.push()
         self._closed = True
         destroys = [resource.destroy for resource in reversed(self._resources)]
@@ -67,9 +67,9 @@ class Lender(Closing):
             try:
                 step()
             except DeviceError as error:
-                refusals.append(error)
-        if refusals:
-            raise refusals[0]
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def __exit__(
         self,
@@ -77,30 +77,30 @@ class Lender(Closing):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close; an error under way is not hidden by one of closing."""
+        """Close; an error from the ``with`` block is not hidden by one of closing."""
         try:
             self.close()
         except DeviceError:
             if error is None:
                 raise
 
-    def adopt(self, resource: Resource) -> None:
-        """Give a resource back at ``close``; called by the resource itself."""
+    def add(self, resource: Resource) -> None:
+        """Register a resource for release at ``close``; called by the resource itself."""
         self._resources[resource] = None
 
-    def disown(self, resource: Resource) -> None:
-        """Give a resource back now, if that has not been done."""
+    def remove(self, resource: Resource) -> None:
+        """Release a resource now; a no-op if it has been released."""
         if resource in self._resources:
             with self.current():
                 del self._resources[resource]
                 resource.destroy()
 
     def usable(self, *resources: Resource) -> Backend:
-        """The backend, after a look at whether it and these may be used here.
+        """Return the backend after checking that it and these resources may be used.
 
         Raises:
             DeviceError: the device is closed or not current in this thread, or a resource has been
-                given back.
+                released.
         """
         self._check_open()
         if not self._depth:
@@ -124,25 +124,25 @@ class Lender(Closing):
 
 
 class Resource:
-    """Something that is given back once: by ``release``, or by the ``close`` of its device."""
+    """Something that is released once: by ``release``, or by the ``close`` of its device."""
 
-    def __init__(self, device: Lender, destroy: Callable[[], None]) -> None:
-        """Made by ``Device`` only.
+    def __init__(self, device: ResourceOwner, destroy: Callable[[], None]) -> None:
+        """Called by ``Device`` only.
 
         Args:
-            device: whose it is.
-            destroy: gives it back, in the current context.
+            device: its owner.
+            destroy: frees it, in the current context.
         """
         self.device = device
         self.destroy = destroy
-        device.adopt(self)
+        device.add(self)
 
     def release(self) -> None:
-        """Give it back now; harmless when it has been already.
+        """Release it now; a no-op if it has been released.
 
-        Nothing under way may still use it.
+        Nothing in flight may still use it.
 
         Raises:
             DeviceError: the driver refuses.
         """
-        self.device.disown(self)
+        self.device.remove(self)
