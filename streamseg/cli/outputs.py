@@ -8,8 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.errors import ConfigError
+from streamseg.cli.places import STANDARD_OUTPUT, check_places, numbered
 from streamseg.results import FrameResult, Image
+from streamseg.video.local_paths import local_path
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,18 +37,13 @@ class Outputs:
             saves: names of formats, each with a path; ``-`` is the standard output.
 
         Raises:
+            SinkError: an output is a source.
             ConfigError: two outputs have the same place, or several sources would all write to
                 the standard output.
         """
-        places = [*([str(out)] if out else []), *(place for _, place in saves)]
-        if len(set(places)) < len(places):
-            raise ConfigError(f"two outputs have the same place: {', '.join(sorted(places))}")
-        if len(sources) > 1 and "-" in places:
-            raise ConfigError(
-                "the standard output takes the results of one source only: name a file"
-            )
-        self._out, self._saves, self._is_one = out, saves, len(sources) == 1
-        self._files = [Path(source).expanduser() for source in sources]
+        check_places(sources, [*([("video", str(out))] if out else []), *saves])
+        self._out, self._saves = out, saves
+        self._files = [local_path(source) for source in sources]
         self._stack = ExitStack()
         self._videos: dict[int, VideoSink] = {}
         self._writers: dict[int, list[ResultWriter]] = {}
@@ -89,7 +85,9 @@ class Outputs:
             )
             self._videos[index] = self._stack.enter_context(sink)
         for name, place in self._saves:
-            writer = open_writer(name, place if place == "-" else self._place(place, index))
+            writer = open_writer(
+                name, place if place == STANDARD_OUTPUT else self._place(place, index)
+            )
             self._writers[index].append(self._stack.enter_context(writer))
 
     def open_for(self, source: Source) -> None:
@@ -118,10 +116,9 @@ class Outputs:
         return sorted(self._places)
 
     def _place(self, place: str, index: int) -> Path:
-        path = Path(place)
-        numbered = path if self._is_one else path.with_stem(f"{path.stem}-{index}")
-        self._places.append(str(numbered))
-        return numbered
+        path = numbered(place, index, len(self._files))
+        self._places.append(str(path))
+        return path
 
     def __enter__(self) -> Outputs:
         """Return itself."""

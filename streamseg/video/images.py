@@ -102,7 +102,7 @@ def open_folder(folder: Path) -> ImageSource:
     Raises:
         SourceError: there is no image in it, or none can be read.
     """
-    return _open_images(folder.iterdir(), f"folder {folder}")
+    return _open_images(images_in(folder), f"folder {folder}")
 
 
 def open_pattern(pattern: str) -> ImageSource:
@@ -111,12 +111,24 @@ def open_pattern(pattern: str) -> ImageSource:
     Raises:
         SourceError: it matches no image, or none can be read.
     """
-    paths = map(Path, glob.iglob(pattern, recursive=True))
-    return _open_images(paths, f"pattern {pattern}")
+    return _open_images(images_of(pattern), f"pattern {pattern}")
 
 
-def _open_images(candidates: Iterable[Path], description: str) -> ImageSource:
-    paths = [p for p in candidates if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder, in no order."""
+    return _images(folder.iterdir())
+
+
+def images_of(pattern: str) -> list[Path]:
+    """The images that a glob pattern matches, in no order."""
+    return _images(map(Path, glob.iglob(pattern, recursive=True)))
+
+
+def _images(candidates: Iterable[Path]) -> list[Path]:
+    return [p for p in candidates if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+
+
+def _open_images(paths: Sequence[Path], description: str) -> ImageSource:
     if not paths:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         raise SourceError(

@@ -16,11 +16,11 @@ from streamseg.video.base import Source
 from streamseg.video.credentials import masked
 from streamseg.video.events import Announcer
 from streamseg.video.live import OpenOnce, open_live
+from streamseg.video.local_paths import is_url, local_path
 from streamseg.video.options import AUTO, CPU, SourceOptions
 
 logger = logging.getLogger(__name__)
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
 _CAMERA_DEVICE = re.compile(r"/dev/video\d+")
 
 
@@ -141,11 +141,11 @@ def _open_text(text: str, opening: _Opening) -> Source:
         return _on_device(test_pattern.PatternSource(text), opening.options.hwaccel)
     if _CAMERA_DEVICE.fullmatch(text):
         return _open_camera(text, opening)
-    if _URL.fullmatch(text):
+    if is_url(text):
         from streamseg.video import containers
 
         return opening.live(lambda: containers.open_url(text, opening.options))
-    path = Path(text).expanduser()
+    path = local_path(text)
     if not path.exists():
         if text.isdecimal():
             return _open_camera(f"/dev/video{int(text)}", opening)
