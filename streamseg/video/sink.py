@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -17,6 +18,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from streamseg.claims import written_alone
 from streamseg.closing import Completing
 from streamseg.errors import InputError, SinkError
 from streamseg.results import Image
@@ -86,7 +88,8 @@ class VideoSink(Completing):
                 picture. What this container cannot hold is left out with a line in the log.
 
         Raises:
-            SinkError: unknown suffix, the file cannot be created, or it is ``sound_of`` itself.
+            SinkError: unknown suffix, the file cannot be created, another run is writing it, or
+                it is ``sound_of`` itself.
             InputError: width, height, time base or rate is not above 0.
         """
         self.path = Path(path)
@@ -109,7 +112,16 @@ class VideoSink(Completing):
         self._reformatter = VideoReformatter()
         self._latest_pts: int | None = None
         self._latest_key_pts = 0
-        self._sound = open_sound(sound_of) if sound_of else None
+        with ExitStack() as stack:
+            stack.enter_context(written_alone(self.path))
+            self._sound = open_sound(sound_of) if sound_of else None
+            self._open_with_sound(options, time_base, rate)
+            self._claim = stack.pop_all()
+
+    def _open_with_sound(
+        self, options: dict[str, str], time_base: Fraction, rate: Fraction
+    ) -> None:
+        """Create the file; without sound where the container cannot hold it."""
         try:
             self._open(options, time_base, rate)
         except (SinkError, ValueError):
@@ -193,7 +205,7 @@ class VideoSink(Completing):
         finally:
             if self._sound:
                 self._sound.close()
-            with writing(self.path):
+            with self._claim, writing(self.path):
                 container.close()
 
     def _next_pts(self, pts_seconds: float) -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,10 +144,11 @@ def test_unwritable_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "results.json"
     path.write_text("old")
-    (tmp_path / "results.partial.json").symlink_to("/dev/full")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0")
+    (tmp_path / "results.0.partial.json").symlink_to("/dev/full")
     with pytest.raises(SinkError, match="No space left"), CocoWriter(path) as writer:
         writer.write(make_result(0, ["car-1"]))
     assert path.read_text() == "old"

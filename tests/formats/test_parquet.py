@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -74,11 +75,12 @@ def test_unwritable_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyarrow")
     path = tmp_path / "out.parquet"
     path.write_text("old")
-    (tmp_path / "out.partial.parquet").symlink_to("/dev/full")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0")
+    (tmp_path / "out.0.partial.parquet").symlink_to("/dev/full")
     with pytest.raises(SinkError, match="No space left"), ParquetWriter(path) as writer:
         for index in range(600):
             writer.write(make_result(index, [f"car-{k + 1}" for k in range(16)]))
