@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.cli.places import STANDARD_OUTPUT, check_places, numbered
+from streamseg.interrupts import held_back
 from streamseg.results import FrameResult, Image
 from streamseg.video.local_paths import local_path
 
@@ -130,8 +131,9 @@ class Outputs:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Complete all files."""
-        self._stack.__exit__(kind, error, traceback)
+        """Complete all files, whatever signal comes meanwhile."""
+        with held_back(once=True):
+            self._stack.__exit__(kind, error, traceback)
 
 
 def _at_size(picture: Image, width: int, height: int) -> Image:

@@ -188,7 +188,7 @@ def process(
     """Segment under a live progress line, writing what is asked for.
 
     Ctrl-C ends it early and in order: what was written so far is complete and readable. A second
-    one, while files and cameras are being closed, kills the process.
+    one, while cameras are being closed, kills the process.
 
     Raises:
         SourceError: the only source cannot be read any further.
