@@ -18,6 +18,7 @@ import PIL.ImageOps
 from streamseg.errors import InputError, SourceError
 from streamseg.results import Frame, Image
 from streamseg.video.base import Source
+from streamseg.video.credentials import masked
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -111,7 +112,7 @@ def open_pattern(pattern: str) -> ImageSource:
     Raises:
         SourceError: it matches no image, or none can be read.
     """
-    return _open_images(images_of(pattern), f"pattern {pattern}")
+    return _open_images(images_of(pattern), f"pattern {masked(pattern)}")
 
 
 def images_in(folder: Path) -> list[Path]:

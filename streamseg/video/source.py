@@ -160,7 +160,7 @@ def _open_path(path: Path, opening: _Opening) -> Source:
 
 def _open_file(path: Path, hwaccel: str) -> Source:
     if not path.exists():
-        raise SourceError(f"no such file or folder: {path} (looked in {Path.cwd()})")
+        raise SourceError(f"no such file or folder: {masked(str(path))} (looked in {Path.cwd()})")
     if path.is_dir():
         return images.open_folder(path)
     if path.suffix.lower() in images.IMAGE_SUFFIXES:
