@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamseg.array_picture import ArrayPicture
 from streamseg.errors import InputError
 from streamseg.results import Frame, Image
 
@@ -24,15 +25,5 @@ def frame_of_array(image: Image) -> Frame:
             f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
         )
 
-    def render(width: int, height: int) -> Image:
-        if (height, width) == image.shape[:2]:
-            return np.ascontiguousarray(image)
-        from PIL import Image as PillowImage
-
-        resized = PillowImage.fromarray(image).resize(
-            (width, height), PillowImage.Resampling.BILINEAR
-        )
-        return np.asarray(resized)
-
     height, width = image.shape[:2]
-    return Frame(index=0, pts_seconds=0.0, height=height, width=width, render=render)
+    return Frame(index=0, pts_seconds=0.0, height=height, width=width, render=ArrayPicture(image))

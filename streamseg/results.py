@@ -16,13 +16,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.array_picture import ArrayPicture
+
 Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 Box: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source, converted only when somebody asks for it."""
+    """One picture of a source, converted only when somebody asks for it.
+
+    Pickled, or copied deeply, it takes the full-size picture along instead of the decoder's frame,
+    and scales that one from then on.
+    """
 
     index: int
     """Position in the source, counted from 0."""
@@ -46,6 +52,14 @@ class Frame:
     def image(self) -> Image:
         """The picture at its own size, RGB uint8 [H, W, 3]; converted on first use."""
         return self.render(self.width, self.height)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All fields, and the picture for what renders it."""
+        return {**self.__dict__, "image": self.image, "render": ArrayPicture(self.image)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the fields over: a frozen object has no other way."""
+        self.__dict__.update(state)
 
 
 @dataclass(frozen=True, eq=False)
