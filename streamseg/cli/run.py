@@ -116,6 +116,12 @@ def _add_live_options(group: argparse._ArgumentGroup) -> None:
         "but each N-th",
     )
     group.add_argument(
+        "--live",
+        action=argparse.BooleanOptionalAction,
+        help="read a network stream like a camera, or like a file to its end (by whether the "
+        "server states one)",
+    )
+    group.add_argument(
         "--realtime", action="store_true", help="play a file at its own pace, like a camera"
     )
     group.add_argument("--transport", choices=("tcp", "udp"), help="of RTSP (tcp, then udp)")
@@ -142,6 +148,7 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_seconds=arguments.timeout,
         hwaccel=arguments.hwaccel,
         transport=arguments.transport,
+        live=arguments.live,
         realtime=arguments.realtime,
         size=arguments.camera_size,
         rate=arguments.camera_rate,

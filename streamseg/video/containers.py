@@ -18,7 +18,10 @@ from streamseg.video.hwaccel import kinds_to_try, open_decoding_on
 from streamseg.video.options import CPU, SourceOptions
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt"})
-"""Protocols of cameras: what comes through them has no end."""
+"""Protocols of cameras: what comes through them has no end, as a rule."""
+
+# Formats whose data come from elsewhere than the address itself, or that only cameras send.
+_WITHOUT_FILE = frozenset({"hls", "dash", "mpjpeg", "rtsp", "sdp"})
 
 # The rate is asked of the stream's description; measuring it would hold a second of pictures back.
 _LIVE_OPTIONS = {"fpsprobesize": "0"}
@@ -57,11 +60,12 @@ def open_file(path: Path, *, hwaccel: str = CPU) -> VideoSource:
 def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
     """Open a network stream, once.
 
-    It is live when its protocol is one for cameras, or when it states no duration.
+    Unless the options say which it is, it is live when it has no end: no duration is stated, by
+    the recording or its playlist, and no length, by the server.
 
     Args:
         url: with scheme, as in ``rtsp://user:password@host/path``.
-        options: time-out, transport, and what may decode.
+        options: time-out, transport, whether it is live, and what may decode.
 
     Raises:
         SourceError: no connection, no answer in time, or no video in what comes; or the device
@@ -87,8 +91,19 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
                 metadata_errors="replace",
             ),
         )
-    is_live = scheme in LIVE_SCHEMES or not container.duration
+    is_live = not _has_end(container) if options.live is None else options.live
     return VideoSource(container, description, is_live=is_live, timeout_seconds=seconds)
+
+
+def _has_end(container: InputContainer) -> bool:
+    """Whether a network stream is a recording.
+
+    Recordings that a browser or a broken-off program wrote state no duration, but their server
+    says how many bytes there are.
+    """
+    if container.duration:
+        return True
+    return container.format.name not in _WITHOUT_FILE and container.size > 0
 
 
 def open_camera(device: str, options: SourceOptions = _DEFAULTS) -> VideoSource:

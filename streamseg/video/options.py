@@ -27,6 +27,9 @@ class SourceOptions:
     is obeyed or refused; ``auto`` takes a device that can, else the CPU."""
     transport: Literal["tcp", "udp"] | None = None
     """RTSP: TCP loses nothing, UDP does not wait for what is lost. None tries TCP, then UDP."""
+    live: bool | None = None
+    """Network streams: True is read like a camera, which is connected anew at its end and drops
+    frames that grow old; False like a file, to its end; None goes by whether it states one."""
     realtime: bool = False
     """Files, pictures, test patterns: play at the media's own pace, as if it were a camera."""
     size: tuple[int, int] | None = None
