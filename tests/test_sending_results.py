@@ -30,15 +30,16 @@ def result_of(source: str, folder: Path) -> FrameResult:
     if source == "camera":
         with http_camera() as camera, segmenter.stream(camera.url) as results:
             return next(results)
-    path = folder / "photo.png"
-    PIL.Image.fromarray(quadrants()).save(path)
-    places = {
-        "video": lambda: write_video(folder / "a.mp4"),
-        "turned video": lambda: write_video(folder / "b.mp4", rotation=(90, False, False)),
-        "picture": lambda: path,
-        "pattern": lambda: "test-pattern:64x64?frames=2",
-    }
-    with segmenter.stream(places[source]()) as results:
+    place: Path | str = folder / "a.mp4"
+    if source == "picture":
+        place = folder / "photo.png"
+        PIL.Image.fromarray(quadrants()).save(place)
+    elif source == "pattern":
+        place = "test-pattern:64x64?frames=2"
+    else:
+        rotation = (90, False, False) if source == "turned video" else None
+        write_video(folder / "a.mp4", rotation=rotation)
+    with segmenter.stream(place) as results:
         return next(results)
 
 

@@ -63,7 +63,7 @@ def test_a_video_on_a_server_is_no_camera(tmp_path: Path) -> None:
         assert len(list(source)) == 25
 
 
-RECORDINGS = {
+RECORDINGS: dict[str, dict[str, Any]] = {
     "a.ts": {},
     "a.webm": {"codec": "libvpx", "time_base": Fraction(1, 1000), "live": "1"},  # MediaRecorder's
     "a.mkv": {"live": "1"},
@@ -77,8 +77,7 @@ RECORDINGS = {
 def test_a_recording_without_a_duration_is_read_to_its_end_and_whole(
     tmp_path: Path, name: str
 ) -> None:
-    options: dict[str, Any] = RECORDINGS[name]
-    path = write_video(tmp_path / name, **options)
+    path = write_video(tmp_path / name, **RECORDINGS[name])
     with (
         served(path, states_length=True) as url,
         open_source(url) as source,
