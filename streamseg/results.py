@@ -21,6 +21,9 @@ from streamseg.array_picture import ArrayPicture
 Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 Box: TypeAlias = tuple[int, int, int, int]
 
+UNNUMBERED = -1
+"""``Frame.picture_number`` of a picture that has none, among others that are numbered."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -43,10 +46,11 @@ class Frame:
     captured_at: float = field(default_factory=time.monotonic, repr=False)
     """When it reached this machine, not yet decoded, in seconds on ``time.monotonic``'s clock."""
     picture_name: str | None = field(default=None, repr=False)
-    """Name of the picture's file without suffix; None where two of the source share a name, and
-    for video."""
+    """Name of the picture's file, without suffix unless another one has that name; None where two
+    of the source share it even so, and for video."""
     picture_number: int | None = field(default=None, repr=False)
-    """``picture_name`` as a number; None unless all of the source are different numbers."""
+    """The name as a number; ``UNNUMBERED`` where it is none but those of most others are. None
+    where the source's pictures are not told apart by numbers."""
 
     @cached_property
     def image(self) -> Image:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from streamseg.errors import ConfigError, SinkError
+from streamseg.video.image_files import images_in, images_of
 from streamseg.video.local_paths import is_url, local_path
 
 STANDARD_OUTPUT = "-"
@@ -78,8 +79,6 @@ def _written(name: str, place: str, source_count: int) -> Iterator[Path]:
 
 def _files_of(source: str) -> Iterator[Path]:
     """What is read of this machine: a file, or a folder or pattern and the images in it."""
-    from streamseg.video.images import images_in, images_of
-
     if is_url(source):
         return
     path = local_path(source)

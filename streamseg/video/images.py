@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import glob
-import re
 import struct
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -19,11 +17,7 @@ from streamseg.errors import InputError, SourceError
 from streamseg.results import Frame, Image
 from streamseg.video.base import Source
 from streamseg.video.credentials import masked
-
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""File names that are taken for still images, in lower case; all others are tried as videos."""
+from streamseg.video.image_files import IMAGE_SUFFIXES, images_in, images_of, names_of, numbers_of
 
 # Images carry no time: they are shown at this nominal rate.
 _RATE = Fraction(25)
@@ -66,8 +60,8 @@ class ImageSource(Source):
         )
 
     def _read(self, paths: Sequence[Path]) -> Generator[Frame, None, None]:
-        names = _names(paths)
-        numbers = _numbers(names)
+        names = names_of(paths)
+        numbers = numbers_of(paths, self.description)
         for index, path in enumerate(paths):
             started = time.perf_counter()
             try:
@@ -98,7 +92,7 @@ def open_image(path: Path) -> ImageSource:
 
 
 def open_folder(folder: Path) -> ImageSource:
-    """Open all images of a folder, sorted naturally: ``2.png`` comes before ``10.png``.
+    """Open all images of a folder, in natural order.
 
     Raises:
         SourceError: there is no image in it, or none can be read.
@@ -107,26 +101,12 @@ def open_folder(folder: Path) -> ImageSource:
 
 
 def open_pattern(pattern: str) -> ImageSource:
-    """Open all images that a glob pattern matches, sorted naturally; ``**`` goes into folders.
+    """Open all images that a glob pattern matches, in natural order; ``**`` goes into folders.
 
     Raises:
         SourceError: it matches no image, or none can be read.
     """
     return _open_images(images_of(pattern), f"pattern {masked(pattern)}")
-
-
-def images_in(folder: Path) -> list[Path]:
-    """The images of a folder, in no order."""
-    return _images(folder.iterdir())
-
-
-def images_of(pattern: str) -> list[Path]:
-    """The images that a glob pattern matches, in no order."""
-    return _images(map(Path, glob.iglob(pattern, recursive=True)))
-
-
-def _images(candidates: Iterable[Path]) -> list[Path]:
-    return [p for p in candidates if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
 
 
 def _open_images(paths: Sequence[Path], description: str) -> ImageSource:
@@ -135,27 +115,7 @@ def _open_images(paths: Sequence[Path], description: str) -> ImageSource:
         raise SourceError(
             f"{description} holds no images (looked for {kinds}); videos are opened one by one"
         )
-    return ImageSource(sorted(paths, key=_natural_key), description)
-
-
-def _natural_key(path: Path) -> list[tuple[int, str]]:
-    """Split into runs of digits and of other characters, digits compared as numbers."""
-    parts = re.split(r"(\d+)", str(path))
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
-
-
-def _names(paths: Sequence[Path]) -> list[str | None]:
-    """Names without suffixes; all None where two are the same, which could not be told apart."""
-    names = [path.stem for path in paths]
-    return list(names) if len(set(names)) == len(names) else [None] * len(names)
-
-
-def _numbers(names: Sequence[str | None]) -> list[int | None]:
-    """Names as numbers; all None unless every one is a number of its own."""
-    numbers = {int(name) for name in names if name and name.isascii() and name.isdecimal()}
-    if len(numbers) < len(names):
-        return [None] * len(names)
-    return [int(name) for name in names if name]
+    return ImageSource(paths, description)
 
 
 def _load(path: Path) -> PIL.Image.Image:

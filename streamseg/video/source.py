@@ -15,6 +15,7 @@ from streamseg.video import images, test_pattern
 from streamseg.video.base import Source
 from streamseg.video.credentials import masked
 from streamseg.video.events import Announcer
+from streamseg.video.image_files import IMAGE_SUFFIXES
 from streamseg.video.live import OpenOnce, open_live
 from streamseg.video.local_paths import is_url, local_path
 from streamseg.video.options import AUTO, CPU, SourceOptions
@@ -163,7 +164,7 @@ def _open_file(path: Path, hwaccel: str) -> Source:
         raise SourceError(f"no such file or folder: {masked(str(path))} (looked in {Path.cwd()})")
     if path.is_dir():
         return images.open_folder(path)
-    if path.suffix.lower() in images.IMAGE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return images.open_image(path)
     from streamseg.video import containers
 

@@ -62,11 +62,18 @@ def test_pycocotools_finds_every_object_with_its_class(tmp_path: Path) -> None:
     assert judge.stats[0] == pytest.approx(1)
 
 
-def test_images_named_by_numbers_have_the_ids_of_their_annotation_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beside", ["", "._000000000139.jpg", "broken.jpg", "7.jpg", "cover.jpg"])
+def test_images_named_by_numbers_have_the_ids_of_their_annotation_file(
+    tmp_path: Path, beside: str
+) -> None:
     pictures = tmp_path / "val2017"
     pictures.mkdir()
     for number in (139, 285, 632):
         Image.new("RGB", (WIDTH, HEIGHT)).save(pictures / f"{number:012d}.jpg")
+    if beside == "cover.jpg":
+        Image.new("RGB", (WIDTH, HEIGHT)).save(pictures / beside)
+    elif beside:
+        (pictures / beside).write_bytes(b"no picture")
     truth = COCO()
     truth.dataset = {
         "images": [{"id": number} for number in (632, 285, 139)],
