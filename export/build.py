@@ -1,7 +1,7 @@
 """The engine of a release, built on the machine that will run it.
 
 What runs an engine is not known here: the caller says which GPU it is for, and whether what was
-built is right. ``streamseg build`` passes the vehicle's device and ``vehicle.check.accept_engine``.
+built is right. ``streamseg build`` passes the vehicle's device and ``accept_engine``.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.export.build import build_release
     from streamseg.export.build_progress import build_bars
     from streamseg.release.manifest import open_release
-    from streamseg.vehicle.check import accept_engine
+    from streamseg.vehicle.acceptance import accept_engine
     from streamseg.vehicle.cuda import open_device
 
     workspace = arguments.workspace and int(arguments.workspace * GIB)

@@ -120,12 +120,14 @@ def seed_targets(
     class_of_object: Tensor,
     taus: tuple[float, ...],
     *,
-    good_iou: float,
-) -> Tensor:
+    good_iou: tuple[float, float],
+) -> tuple[Tensor, Tensor]:
     """Targets of equation (7): what each drawn pixel would be worth as a seed, now.
 
-    A mask is grown from each pixel with each τ (equation 3). If its IoU with an object is
-    above ``good_iou`` the target is the class of that object, otherwise background.
+    A mask is grown from each pixel with each τ (equation 3) and compared with the object that it
+    overlaps best. The paper's target is the class of that object if the IoU is above a threshold,
+    and otherwise background. Here the target may rise with the IoU: then the pixel that grows the
+    best mask is the best seed, and not just any that grows a passable one.
 
     Args:
         drawn: [S, D], embeddings of the drawn pixels of one picture.
@@ -133,14 +135,16 @@ def seed_targets(
         labels: [h, w] int64: 0 background, k the k-th object, 255 void.
         class_of_object: [M] int64, class of object k at k-1.
         taus: T similarity thresholds.
-        good_iou: IoU that makes a seed good.
+        good_iou: IoU at which a seed is worth nothing, and everything; in between linear.
 
     Returns:
-        [S, T] int64, 0..C.
+        Classes int64 [S, T], 0..C, and the probability that a pixel should have of its class
+        [S, T], 0 where the class is 0.
     """
-    objects = len(class_of_object)
+    objects, shape = len(class_of_object), (len(drawn), len(taus))
     if objects == 0:
-        return torch.zeros(len(drawn), len(taus), dtype=torch.int64, device=drawn.device)
+        empty = torch.zeros(shape, device=drawn.device)
+        return empty.long(), empty
     flat = labels.flatten()
     known = flat != VOID
     # one column per object and one of ones: a single product gives intersections and areas
@@ -148,13 +152,16 @@ def seed_targets(
     membership[:, 0] = 1
     object_area = membership.sum(0)[1:]
     d2 = squared_distances(drawn, embeddings[known])
-    targets = []
+    worthless, perfect = good_iou
+    targets, worths = [], []
     for tau in taus:
         overlap = (d2 <= math.log(2 / tau - 1)).float() @ membership
         mask_area, intersection = overlap[:, :1], overlap[:, 1:]
         iou, best = (intersection / (mask_area + object_area - intersection)).max(1)
-        targets.append(torch.where(iou > good_iou, class_of_object[best], 0))
-    return torch.stack(targets, dim=1)
+        worth = ((iou - worthless) / max(perfect - worthless, 1e-9)).clamp(0, 1)
+        targets.append(torch.where(worth > 0, class_of_object[best], 0))
+        worths.append(worth)
+    return torch.stack(targets, dim=1), torch.stack(worths, dim=1)
 
 
 def soft_mask_loss(drawn: Tensor, embeddings: Tensor, labels: Tensor, points: Points) -> Tensor:
@@ -181,10 +188,10 @@ def soft_mask_loss(drawn: Tensor, embeddings: Tensor, labels: Tensor, points: Po
     return (1 - dice).sum() / max(len(dice), 1)
 
 
-def log_likelihood(
-    foreground: Tensor, classes: Tensor, targets: Tensor, unlabelled: Tensor
+def cross_entropy(
+    foreground: Tensor, classes: Tensor, targets: Tensor, worth: Tensor, unlabelled: Tensor
 ) -> Tensor:
-    """Log probability of targets, where p(c) = F · Q(c) and background has the rest.
+    """Cross entropy with p(c) = F · Q(c), where background has the rest.
 
     A pixel without a mask may show any class that its data set does not label, so the likelihood
     of background is 1 - F · Σ Q(c) over the labelled classes: it asks nothing of F where the trunk
@@ -193,7 +200,8 @@ def log_likelihood(
     Args:
         foreground: [P, T], logits of F.
         classes: [P, C], log Q.
-        targets: [P, T] int64, 0 background, class c at c.
+        targets: [P, T] int64, class c at c; 0 where there is none.
+        worth: [P, T], probability that the class should have; background should have the rest.
         unlabelled: bool [P, C], classes that may be there without a mask.
 
     Returns:
@@ -205,11 +213,11 @@ def log_likelihood(
     log_f, log_not_f = functional.logsigmoid(foreground), functional.logsigmoid(-foreground)
     background = torch.logaddexp(log_not_f, log_f + other)
     of_class = log_f + classes.gather(1, (targets - 1).clamp(min=0))
-    return torch.where(targets > 0, of_class, background)
+    return -(worth * of_class + (1 - worth) * background)
 
 
 def classification_loss(
-    foreground: Tensor, classes: Tensor, targets: Tensor, unlabelled: Tensor
+    foreground: Tensor, classes: Tensor, targets: Tensor, worth: Tensor, unlabelled: Tensor
 ) -> Tensor:
     """Equation (7): cross entropy at the drawn pixels, summed over τ.
 
@@ -217,12 +225,13 @@ def classification_loss(
         foreground: [S, T], logits of F at the drawn pixels.
         classes: [S, C], log Q there.
         targets: [S, T] int64, from ``seed_targets``.
-        unlabelled: bool [S, C], see ``log_likelihood``.
+        worth: [S, T], likewise.
+        unlabelled: bool [S, C], see ``cross_entropy``.
 
     Returns:
         Scalar, a mean over the pixels.
     """
-    total = -log_likelihood(foreground, classes, targets, unlabelled).sum()
+    total = cross_entropy(foreground, classes, targets, worth, unlabelled).sum()
     return total / max(len(targets), 1)
 
 
@@ -243,7 +252,7 @@ def semantic_loss(
         classes: [N, C], log Q.
         labels: [N] int64: 0 background, k the k-th object, 255 void.
         class_of_object: [M] int64, class of object k at k-1.
-        unlabelled: bool [C], see ``log_likelihood``.
+        unlabelled: bool [C], see ``cross_entropy``.
 
     Returns:
         Scalar, a mean over the pixels that are not void.
@@ -251,13 +260,14 @@ def semantic_loss(
     known = labels != VOID
     class_of_label = functional.pad(class_of_object, (1, 0))
     targets = class_of_label[labels[known]]
-    likelihood = log_likelihood(
+    entropy = cross_entropy(
         foreground[known, None],
         classes[known],
         targets[:, None],
+        (targets[:, None] > 0).float(),
         unlabelled[None].expand(len(targets), -1),
     )
-    return -likelihood.sum() / max(len(targets), 1)
+    return entropy.sum() / max(len(targets), 1)
 
 
 def distillation_loss(
@@ -273,7 +283,7 @@ def distillation_loss(
     Args:
         classes: [P, C], log Q.
         teacher: [P, C], logits of the detector's classes, each against all else.
-        unlabelled: bool [P, C], see ``log_likelihood``.
+        unlabelled: bool [P, C], see ``cross_entropy``.
         is_object: bool [P], pixels of labelled objects.
 
     Returns:

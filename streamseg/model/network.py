@@ -309,9 +309,9 @@ class Network(nn.Module):
         if offset is not None:
             centre = centre + offset
         size = (size.clamp(min=1.0) / scale).log()
-        detected = torch.cat((centre, size, prior.score), 1).to(here.dtype)
-        detected = functional.interpolate(detected, scale_factor=2.0)
-        return torch.cat((here.expand(len(detected), -1, -1, -1), detected), 1)
+        detected = torch.cat((centre, size, prior.score), 1)
+        detected = functional.interpolate(detected, scale_factor=2.0, mode="bilinear")
+        return torch.cat((here.expand(len(detected), -1, -1, -1), detected.to(here.dtype)), 1)
 
     def coordinates(self, features: Tensor) -> Tensor:
         """Distance from the map's centre, x then y, [1, 2, h, w].

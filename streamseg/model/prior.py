@@ -1,19 +1,26 @@
 """What a detector already knows of every pixel: its class, and the extent of its object.
 
-The detector looks at strides 8 to 64; here its levels become one map at stride 8, and at every
-cell the level with the highest score speaks.
+The detector looks at strides 8 to 64; here its levels become one map at stride 8. For classes the
+highest score of all levels counts. Boxes are averaged, over levels and neighbouring cells, by the
+score of their cells (normalised convolution, Knutsson and Westin 1993): a cell at the rim of an
+object is unsure of its extent, and its neighbours are not. Taking the best level alone would leave
+the edges of coarse cells in the outlines of masks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from streamseg.model.trunk import DETECTION_STRIDES, Detection
+
+SHARPNESS: Final = 3
+"""A box counts by its cell's score to this power."""
 
 
 @dataclass(frozen=True)
@@ -32,29 +39,36 @@ class Prior:
 
 
 def merge_detections(detections: Sequence[Detection]) -> Prior:
-    """Merge levels, from coarse to fine, into one map at stride 8.
+    """Merge levels into one map at stride 8.
 
     Args:
         detections: at strides 8, 16, 32 and 64.
     """
-    rows, columns = detections[0].classes.shape[2:]
-    middle = columns * DETECTION_STRIDES[0] / 2, rows * DETECTION_STRIDES[0] / 2
-    merged: Prior | None = None
-    for detection, stride in zip(detections[::-1], DETECTION_STRIDES[::-1], strict=True):
-        here = Prior(detection.classes, _placed(detection.box, stride, middle))
-        merged = here if merged is None else _merged(merged, here)
-    assert merged is not None
-    return merged
+    classes = detections[-1].classes
+    for detection in detections[-2::-1]:
+        enlarged = _enlarged(classes, 2, detection.classes, "nearest")
+        classes = torch.maximum(enlarged, detection.classes)
+
+    finest = detections[0].classes
+    middle = finest.shape[3] * DETECTION_STRIDES[0] / 2, finest.shape[2] * DETECTION_STRIDES[0] / 2
+    votes = torch.zeros_like(detections[0].box[:, :1])
+    for detection, stride in zip(detections, DETECTION_STRIDES, strict=True):
+        score = detection.classes.amax(1, keepdim=True).float().sigmoid()
+        weight = score**SHARPNESS
+        weighted = torch.cat((_placed(detection.box, stride, middle) * weight, weight), 1)
+        blurred = functional.avg_pool2d(weighted, 3, 1, 1)
+        votes = votes + _enlarged(blurred, stride // DETECTION_STRIDES[0], finest, "bilinear")
+    return Prior(classes, votes[:, :4] / votes[:, 4:].clamp(min=1e-30))
 
 
-def _merged(coarse: Prior, fine: Prior) -> Prior:
-    height, width = fine.classes.shape[2:]
-    classes, box = (
-        functional.interpolate(values, scale_factor=2.0)[:, :, :height, :width]
-        for values in (coarse.classes, coarse.box)
-    )
-    coarse_wins = classes.amax(1, keepdim=True) > fine.classes.amax(1, keepdim=True)
-    return Prior(torch.maximum(classes, fine.classes), torch.where(coarse_wins, box, fine.box))
+def _enlarged(coarse: Tensor, factor: int, fine: Tensor, mode: str) -> Tensor:
+    """A map enlarged, and cut to the size of another: the coarsest may reach beyond the image."""
+    if factor == 1:
+        return coarse
+    height, width = fine.shape[2:]
+    return functional.interpolate(coarse, scale_factor=float(factor), mode=mode)[
+        :, :, :height, :width
+    ]
 
 
 def _placed(distances: Tensor, stride: int, middle: tuple[float, float]) -> Tensor:

@@ -42,8 +42,9 @@ class TrainConfig:
     """Background covers most of a picture and takes many shapes."""
     size_exponent: float = 0.5
     """Pair weights are (n_p·n_q)^-this; 1 leaves next to nothing for large objects."""
-    good_iou: float = 0.5
-    """A grown mask above this IoU makes its pixel a good seed."""
+    good_iou: tuple[float, float] = (0.3, 0.8)
+    """IoU of a grown mask at which its pixel is worth nothing as a seed, and everything. Paper:
+    0.5 and 0.5, a threshold."""
     class_weight: float = 0.2
     """λ at the end. Paper."""
     class_weight_start: float = 0.05
@@ -109,6 +110,8 @@ class TrainConfig:
             )
         if len(self.scale_range) != 2 or not 0 < self.scale_range[0] <= self.scale_range[1]:
             raise ConfigError(f"scale_range must be two rising scales, got {self.scale_range}")
+        if len(self.good_iou) != 2 or not 0 <= self.good_iou[0] <= self.good_iou[1] <= 1:
+            raise ConfigError(f"good_iou must be two rising IoUs, got {self.good_iou}")
         if not 0 <= self.colour_jitter <= 1:
             raise ConfigError(f"colour_jitter must lie in 0 to 1, got {self.colour_jitter}")
         if not 0 <= self.ema_decay < 1:

@@ -176,21 +176,21 @@ def batch_losses(
     ]
     # a batch of nothing but void teaches nothing
     metric = torch.stack(metrics).mean() if metrics else all_drawn.sum()
-    targets = torch.cat(
-        [
-            seed_targets(rows, pixels, labels, classes, taus, good_iou=config.good_iou)
-            for rows, pixels, labels, classes in zip(
-                drawn, outputs.embeddings, batch.labels, batch.class_of_object, strict=True
-            )
-        ]
-    )
+    of_images = [
+        seed_targets(rows, pixels, labels, classes, taus, good_iou=config.good_iou)
+        for rows, pixels, labels, classes in zip(
+            drawn, outputs.embeddings, batch.labels, batch.class_of_object, strict=True
+        )
+    ]
+    targets, worth = (torch.cat(parts) for parts in zip(*of_images, strict=True))
     seeds = classification_loss(
         outputs.foreground[image, index],
         outputs.classes[image, coarse[index]],
         targets,
+        worth,
         batch.unlabelled[image],
     )
-    good = targets[torch.cat([p.instance for p in points]) > 0] > 0
+    good = worth[torch.cat([p.instance for p in points]) > 0] > 0.5
     semantics = torch.stack(
         [
             semantic_loss(foreground, classes[coarse], labels.flatten(), of_object, unlabelled)

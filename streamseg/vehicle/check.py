@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +15,6 @@ from streamseg.release.manifest import GOLDEN, TRUNK, Release, open_release
 from streamseg.release.parity import Parity, Tolerance, compare
 from streamseg.results import Segments
 from streamseg.runtime.base import Runtime
-
-if TYPE_CHECKING:
-    from streamseg.release.tensorrt_module import ICudaEngine
-    from streamseg.vehicle.cuda import Device
 
 LEAST_SAME_LABELS = 0.999
 """Share of pixels on which kernels and numpy must agree: the rest is rounding at outlines."""
@@ -119,21 +114,6 @@ def check_golden(release: Release, runtime: Runtime, golden: Golden) -> Parity:
     except ModelError as error:
         raise ModelError(f"{runtime.description}: {error}") from None
     return parity
-
-
-def accept_engine(device: Device, release: Release, engine: ICudaEngine) -> None:
-    """Hold an engine that was just built against the golden outputs.
-
-    Raises:
-        DeviceError: the GPU refuses.
-        ModelError: the engine says something else than it must.
-    """
-    from streamseg.vehicle.network import EngineNetwork
-
-    with device.current():
-        network = EngineNetwork(device, engine, release.manifest)
-        check_golden(release, network, golden_of(release))
-        network.close()
 
 
 def compare_segments(found: Segments, expected: Segments) -> float:

@@ -13,11 +13,11 @@ from streamseg.model.losses import (
     NEAREST,
     Points,
     classification_loss,
+    cross_entropy,
     distillation_loss,
     draw_points,
     embedding_loss,
     log_dissimilarity,
-    log_likelihood,
     log_similarity,
     seed_targets,
     semantic_loss,
@@ -104,13 +104,17 @@ def scene() -> tuple[Tensor, Tensor]:
     return labels, centres[known] + noise
 
 
-def test_seed_targets_equal_growing_each_mask_and_comparing_it_with_each_object() -> None:
+@pytest.mark.parametrize("good_iou", [(0.5, 0.5), (0.3, 0.8)])
+def test_seed_targets_equal_growing_each_mask_and_comparing_it_with_each_object(
+    good_iou: tuple[float, float],
+) -> None:
     labels, embeddings = scene()
     flat, rows = labels.flatten().numpy(), embeddings.numpy().astype(np.float64)
     known = flat != VOID
     classes = [15, 7, 15]
     drawn = np.flatnonzero(known)[::3]
     expected = np.zeros((len(drawn), len(TAUS)), np.int64)
+    expected_worth = np.zeros(expected.shape)
     for s, seed in enumerate(drawn):
         sigma = 2 / (1 + np.exp(np.square(rows - rows[seed]).sum(1)))
         for t, tau in enumerate(TAUS):
@@ -119,27 +123,29 @@ def test_seed_targets_equal_growing_each_mask_and_comparing_it_with_each_object(
                 (mask & (flat == k)).sum() / (mask | (flat == k)).sum()
                 for k in range(1, len(classes) + 1)
             ]
-            if max(ious) > 0.5:
+            if max(ious) > good_iou[0]:
                 expected[s, t] = classes[int(np.argmax(ious))]
+                expected_worth[s, t] = np.interp(max(ious), good_iou, (0, 1))
     assert {0, 7, 15} == set(expected.flat)  # else the scene shows little
-    targets = seed_targets(
+    targets, worth = seed_targets(
         embeddings[torch.from_numpy(drawn)],
         embeddings,
         labels,
         torch.tensor(classes),
         TAUS,
-        good_iou=0.5,
+        good_iou=good_iou,
     )
     assert targets.tolist() == expected.tolist()
+    assert_close(worth.double(), torch.from_numpy(expected_worth))
 
 
 def test_without_objects_every_seed_is_background() -> None:
     labels, embeddings = scene()
     none = torch.zeros(0, dtype=torch.int64)
-    targets = seed_targets(
-        embeddings[:5], embeddings, torch.zeros_like(labels), none, TAUS, good_iou=0.5
+    targets, worth = seed_targets(
+        embeddings[:5], embeddings, torch.zeros_like(labels), none, TAUS, good_iou=(0.5, 0.5)
     )
-    assert targets.tolist() == [[0] * len(TAUS)] * 5
+    assert targets.tolist() == worth.tolist() == [[0] * len(TAUS)] * 5
 
 
 LABELLED = torch.zeros(6, 3, dtype=torch.bool)
@@ -163,18 +169,22 @@ def random_factors(pixels: int = 6) -> tuple[Tensor, Tensor]:
 def test_classification_loss_sums_over_thresholds_and_averages_over_pixels() -> None:
     foreground, classes = random_factors()
     targets = torch.randint(4, (6, 4), generator=chance())
-    chosen = probabilities(foreground, classes).gather(2, targets[..., None])
-    loss = classification_loss(foreground, classes, targets, LABELLED)
-    assert_close(loss, -chosen.log().sum() / 6)
-    assert classification_loss(foreground[:0], classes[:0], targets[:0], LABELLED[:0]) == 0
+    worth = torch.rand(6, 4, generator=chance(1), dtype=torch.float64) * (targets > 0)
+    chances = probabilities(foreground, classes).log()
+    chosen = chances.gather(2, targets[..., None])[..., 0]
+    loss = classification_loss(foreground, classes, targets, worth, LABELLED)
+    assert_close(loss, -(worth * chosen + (1 - worth) * chances[..., 0]).sum() / 6)
+    none = (part[:0] for part in (foreground, classes, targets, worth, LABELLED))
+    assert classification_loss(*none) == 0
 
 
 def test_likelihoods_and_gradients_are_finite_where_background_is_surely_wrong() -> None:
     foreground = torch.tensor([[60.0, -60.0]], requires_grad=True)
     classes = torch.tensor([[60.0, -60.0, 0.0]], requires_grad=True)
     for target in range(4):
-        values = log_likelihood(
-            foreground, classes.log_softmax(1), torch.full((1, 2), target), LABELLED[:1]
+        worth = torch.full((1, 2), float(target > 0))
+        values = -cross_entropy(
+            foreground, classes.log_softmax(1), torch.full((1, 2), target), worth, LABELLED[:1]
         )
         gradients = torch.autograd.grad(values.sum(), (foreground, classes), allow_unused=True)
         assert values.isfinite().all()
@@ -268,9 +278,9 @@ def test_background_stands_for_every_unlabelled_class() -> None:
     unlabelled = torch.tensor([False, True, True]).expand(6, 3)
     direct = probabilities(foreground, classes)
     background = torch.zeros(6, 4, dtype=torch.int64)
-    found = log_likelihood(foreground, classes, background, unlabelled)
+    found = -cross_entropy(foreground, classes, background, background, unlabelled)
     assert_close(found.exp(), direct[..., [0, 2, 3]].sum(2))
-    first = log_likelihood(foreground, classes, background + 1, unlabelled)
+    first = -cross_entropy(foreground, classes, background + 1, background + 1, unlabelled)
     assert_close(first.exp(), direct[..., 1])
 
 
@@ -278,8 +288,8 @@ def test_background_asks_nothing_of_the_foreground_of_an_unlabelled_class() -> N
     foreground = torch.zeros(1, 1, requires_grad=True)
     classes = torch.tensor([[-20.0, 0.0, -20.0]]).log_softmax(1)
     background, second = torch.zeros(1, 1, dtype=torch.int64), torch.tensor([[False, True, False]])
-    unknown = log_likelihood(foreground, classes, background, second)
-    known = log_likelihood(foreground, classes, background, ~second)
+    unknown = -cross_entropy(foreground, classes, background, background, second)
+    known = -cross_entropy(foreground, classes, background, background, ~second)
     assert torch.autograd.grad(unknown.sum(), foreground)[0].abs() < 1e-6
     assert torch.autograd.grad(known.sum(), foreground)[0] == pytest.approx(-0.5, abs=1e-6)
 
@@ -288,7 +298,9 @@ def test_background_teaches_the_foreground_alone() -> None:
     foreground, classes = random_factors()
     classes.requires_grad_()
     background = torch.zeros(6, 4, dtype=torch.int64)
-    loss = classification_loss(foreground.requires_grad_(), classes, background, LABELLED)
+    loss = classification_loss(
+        foreground.requires_grad_(), classes, background, background, LABELLED
+    )
     of_foreground, of_classes = torch.autograd.grad(loss, (foreground, classes), allow_unused=True)
     assert (of_foreground > 0).all()
     assert of_classes is None or not of_classes.any()

@@ -103,24 +103,25 @@ def features_of(network: Network, rows: int, columns: int) -> Features:
 def test_heads_see_a_crop_where_it_lies_in_its_image(trunk: str) -> None:
     torch.manual_seed(0)
     network = Network(replace(SMALL, trunk=trunk)).eval()
-    whole = features_of(network, 32, 48)
-    # columns 16 to 48 and rows 0 to 16: centred 8 columns right and 8 rows up, 4 pixels each
+    whole = features_of(network, 32, 96)
+    # columns 32 to 96: centred 16 columns right, 4 pixels each
     part = Features(
-        whole.fine[:, :, :16, 16:],
-        whole.coarse[:, :, :8, 8:],
+        whole.fine[..., 32:],
+        whole.coarse[..., 16:],
         [
-            Detection(d.classes[:, :, : 64 // s, 64 // s :], d.box[:, :, : 64 // s, 64 // s :])
+            Detection(d.classes[..., 128 // s :], d.box[..., 128 // s :])
             for d, s in zip(whole.detections, DETECTION_STRIDES, strict=False)
         ],
     )
-    centres = torch.tensor([[32.0, -32.0]])
+    centres = torch.tensor([[64.0, 0.0]])
     with torch.inference_mode():
         expected, found = network.heads(whole), network.heads(part, centres)
         misplaced = network.heads(part)
-    assert_close(found.embeddings, expected.embeddings[:, :, :16, 16:])
-    assert_close(found.foreground, expected.foreground[..., :16, 16:])
-    assert_close(found.classes, expected.classes[..., :8, 8:])
-    assert not torch.allclose(misplaced.embeddings, found.embeddings)
+    # boxes near the cut are averaged with cells that the crop has not
+    assert_close(found.embeddings[..., 28:], expected.embeddings[..., 60:])
+    assert_close(found.foreground[..., 28:], expected.foreground[..., 60:])
+    assert_close(found.classes, expected.classes[..., 16:])
+    assert not torch.allclose(misplaced.embeddings[..., 28:], found.embeddings[..., 28:])
 
 
 def test_an_untaught_network_says_what_the_detector_says() -> None:

@@ -102,22 +102,40 @@ def detection(stride: int, score: float, height: int, width: int) -> Detection:
     return Detection(classes, torch.full((1, 4, *size), float(stride)))
 
 
-def test_the_level_with_the_highest_score_speaks_for_a_cell() -> None:
-    height, width = 96, 160  # half a cell of stride 64 lies beyond the image
+def test_the_highest_score_of_all_levels_counts_for_a_class() -> None:
     scores = {8: 0.0, 16: 3.0, 32: 1.0, 64: 2.0}
-    levels = [detection(stride, score, height, width) for stride, score in scores.items()]
+    # half a cell of stride 64 lies beyond the image
+    levels = [detection(stride, score, 96, 160) for stride, score in scores.items()]
     levels[1].classes[:, 7, :, 5:] = -1  # from column 80 on, stride 64 has the highest score
     prior = merge_detections(levels)
     assert prior.classes.shape == (1, 80, 12, 20)
     assert (prior.classes[:, 7, :, :10] == 3).all()
     assert (prior.classes[:, 7, :, 10:] == 2).all()
     assert_close(prior.score[0, 0, 0, 0], torch.tensor(3.0).sigmoid())
-    x, y, box_width, box_height = prior.box[0]
-    assert (box_width[:, :10] == 32).all()
-    assert (box_width[:, 10:] == 128).all()
+
+
+def test_boxes_of_cells_with_a_high_score_speak_for_their_neighbours() -> None:
+    height, width = 96, 160
+    levels = [detection(stride, -20, height, width) for stride in (8, 16, 32, 64)]
+    # two cells of stride 16 see an object 40 x 20 pixels large around 64, 48; others know nothing
+    for column in (3, 4):
+        levels[1].classes[:, 7, 3, column] = 2
+        x, y = 16 * column + 8, 56
+        levels[1].box[0, :, 3, column] = torch.tensor([x - 44.0, y - 38.0, 84.0 - x, 58.0 - y])
+    box = merge_detections(levels).box[0]
+    near = box[:, 5:9, 6:10].flatten(1).T  # from column 48 to 80, row 40 to 72
+    # from the middle of the image at 80, 48
+    assert_close(near, torch.tensor([[-16.0, 0.0, 40.0, 20.0]]).expand_as(near), atol=1e-3, rtol=0)
+
+
+def test_boxes_are_placed_by_the_middle_of_the_image() -> None:
+    levels = [detection(stride, 0, 96, 160) for stride in (8, 16, 32, 64)]
+    for level in levels[:-1]:
+        level.classes.fill_(-30)  # stride 64, whose map reaches beyond the image, speaks alone
+    x, y, box_width, box_height = merge_detections(levels).box[0]
+    assert_close(box_width, torch.full_like(box_width, 128))
     assert torch.equal(box_width, box_height)
-    # centres of the cells, from the middle of the image at 80, 48
-    assert x[0, [0, 1, 9]].tolist() == [8 - 80, 8 - 80, 72 - 80]
-    assert x[0, [10, 15, 19]].tolist() == [96 - 80, 96 - 80, 160 - 80]
-    assert y[[0, 11], 0].tolist() == [8 - 48, 88 - 48]
-    assert y[[0, 11], 10].tolist() == [32 - 48, 96 - 48]
+    inner = x[5, 8:12]  # between the centres of the second cell, at 96, and of the first, at 32
+    assert_close(inner, torch.tensor([68.0, 76.0, 84.0, 92.0]) - 80, atol=30, rtol=0)
+    assert (x.diff(dim=1) >= 0).all()
+    assert (y.diff(dim=0) >= 0).all()

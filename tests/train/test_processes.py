@@ -40,7 +40,7 @@ class Replayed(Processes):
 
 def test_the_losses_of_the_shares_average_to_those_of_the_batch(voc: VocLayout) -> None:
     torch.manual_seed(0)
-    outputs = TrainingOutputs(Network(MODEL).eval(), torch.float32)
+    outputs = TrainingOutputs(Network(MODEL).eval(), torch.float32, None)
     batch = BatchStream([voc], MODEL, replace(RUN, batch_size=4))[1]
     void = torch.full_like(batch.labels[3], 255)
     batch = replace(batch, labels=[*batch.labels[:3], void])  # one share has less to learn from
