@@ -27,6 +27,7 @@ FUNCTIONS = {
     "soft_mask_loss": "mask loss",
     "classification_loss": "class losses",
     "semantic_loss": "class losses",
+    "distillation_loss": "class losses",
 }
 """What ``streamseg.train.step`` calls, and the phase that it is."""
 PHASES = (
@@ -122,10 +123,12 @@ def watched(phases: Phases) -> Iterator[None]:
     """Let the functions of a training step switch the clock."""
     forward = step_module.TrainingOutputs.forward
 
-    def network(*arguments: Any) -> tuple[Tensor, ...]:
-        outputs: tuple[Tensor, ...] = phases.timed(forward, NETWORK)(*arguments)
-        for output in outputs:  # runs when the losses have given this output its whole gradient
-            output.register_hook(lambda gradient: phases.enter(f"{NETWORK}, backward"))
+    def network(*arguments: Any) -> tuple[Tensor | None, ...]:
+        outputs: tuple[Tensor | None, ...] = phases.timed(forward, NETWORK)(*arguments)
+        for output in outputs:
+            if output is not None and output.requires_grad:  # the teacher's has no gradient
+                # runs when the losses have given this output its whole gradient
+                output.register_hook(lambda gradient: phases.enter(f"{NETWORK}, backward"))
         return outputs
 
     timed: dict[str, Any] = {

@@ -38,7 +38,7 @@ def read(folder: Path) -> list[str]:
 
 
 def metrics(step: int) -> StepMetrics:
-    return StepMetrics(step, 0.5 + step, *[1.0] * 10)
+    return StepMetrics(step, 0.5 + step, *[1.0] * 11)
 
 
 def test_tensorboard_reads_scalars_and_pictures_each_step_once(tmp_path: Path) -> None:
