@@ -102,6 +102,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="what decodes video: none (the CPU, default), auto, or a kind of device that this "
         "build of FFmpeg has, as cuda or vaapi; streamseg doctor lists them",
     )
+    parser.add_argument(
+        "--stream",
+        type=whole,
+        metavar="N",
+        help="which of several video streams, from 0 (the default one, else the largest)",
+    )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
     _add_live_options(parser.add_argument_group("cameras and network streams"))
     parser.set_defaults(run=run)
@@ -148,6 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_seconds=arguments.timeout,
         hwaccel=arguments.hwaccel,
         transport=arguments.transport,
+        stream=arguments.stream,
         live=arguments.live,
         realtime=arguments.realtime,
         size=arguments.camera_size,

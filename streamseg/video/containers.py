@@ -15,7 +15,7 @@ from streamseg.video.credentials import keep_secret, masked
 from streamseg.video.decode import VideoSource
 from streamseg.video.ffmpeg_errors import reading
 from streamseg.video.hwaccel import kinds_to_try, open_decoding_on
-from streamseg.video.options import CPU, SourceOptions
+from streamseg.video.options import SourceOptions
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt"})
 """Protocols of cameras: what comes through them has no end, as a rule."""
@@ -30,21 +30,21 @@ _ANY_TRANSPORT = {"rtsp_flags": "prefer_tcp"}
 _DEFAULTS = SourceOptions()
 
 
-def open_file(path: Path, *, hwaccel: str = CPU) -> VideoSource:
+def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
     """Open a video file; GIF is one, too.
 
     Args:
         path: of the file.
-        hwaccel: what may decode, see ``kinds_to_try``; so in all functions here.
+        options: which stream, and what may decode.
 
     Raises:
-        SourceError: it is empty, not a video, cut off before its index, or has no video stream;
+        SourceError: it is empty, not a video, cut off before its index, or has no such stream;
             or the device is missing.
     """
     description = str(path)
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"{description} is empty (0 bytes): was the recording or copy cut off?")
-    kinds = kinds_to_try(hwaccel)
+    kinds = kinds_to_try(options.hwaccel)
     # An absolute path cannot be taken for a protocol, as "front:left.mp4" would be.
     with reading(description, path):
         container = open_decoding_on(
@@ -54,7 +54,7 @@ def open_file(path: Path, *, hwaccel: str = CPU) -> VideoSource:
     if container.format.name == "tty":
         container.close()
         raise SourceError(f"{description} is a text file, not a video")
-    return VideoSource(container, description, is_live=False)
+    return VideoSource(container, description, is_live=False, stream_number=options.stream)
 
 
 def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
@@ -92,7 +92,13 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
             ),
         )
     is_live = not _has_end(container) if options.live is None else options.live
-    return VideoSource(container, description, is_live=is_live, timeout_seconds=seconds)
+    return VideoSource(
+        container,
+        description,
+        is_live=is_live,
+        timeout_seconds=seconds,
+        stream_number=options.stream,
+    )
 
 
 def _has_end(container: InputContainer) -> bool:

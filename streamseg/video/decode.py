@@ -11,7 +11,6 @@ from functools import partial
 import av.error
 from av import Packet, VideoFrame
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from streamseg.errors import SourceError
@@ -21,6 +20,7 @@ from streamseg.video.clock import PresentationClock
 from streamseg.video.ffmpeg_errors import reading
 from streamseg.video.hwaccel import kind_in_use
 from streamseg.video.pictures import Orientation, PictureConverter
+from streamseg.video.streams import choose_video_stream
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _MOST_PACKETS_IN_DECODER = 64
 
 
 class VideoSource(Source):
-    """The first video stream of a container.
+    """One video stream of a container.
 
     Damaged packets are skipped, counted and logged. Frames are kept as decoded (1.5 bytes per
     pixel as a rule) and converted when somebody calls ``Frame.render``.
@@ -46,6 +46,7 @@ class VideoSource(Source):
         *,
         is_live: bool,
         timeout_seconds: float | None = None,
+        stream_number: int | None = None,
     ) -> None:
         """Take over an opened container and decode its first frame.
 
@@ -56,15 +57,16 @@ class VideoSource(Source):
                 frame.
             timeout_seconds: a wait that is as long for one packet means that the stream is
                 silent; the container itself has to end waits that are longer.
+            stream_number: of the stream among those of pictures; None leaves it to FFmpeg's rule.
 
         Raises:
-            SourceError: there is no video stream, or nothing in it can be decoded.
+            SourceError: there is no such stream, or nothing in it can be decoded.
         """
-        stream = _video_stream(container)
-        if stream is None:
-            kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing at all"
+        try:
+            stream = choose_video_stream(container, description, stream_number)
+        except SourceError:
             container.close()
-            raise SourceError(f"{description} has no video stream, it holds {kinds}")
+            raise
         # Threads that work on several frames at once decode faster, but hold back as many frames.
         stream.thread_type = "SLICE" if is_live else "AUTO"
         duration_seconds = _duration_seconds(container, stream)
@@ -183,14 +185,6 @@ class _Arrivals:
     def of(self, pts: int | None, otherwise: float) -> float:
         """The time of the packet that a frame was in, or ``otherwise``."""
         return otherwise if pts is None else self._seconds.pop(pts, otherwise)
-
-
-def _video_stream(container: InputContainer) -> VideoStream | None:
-    """The first stream of moving pictures; the cover of a song is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
 
 
 def _duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:

@@ -31,7 +31,8 @@ def open_sound(path: Path) -> Sound | None:
     except SourceError as error:
         logger.warning("the sound is left out: %s", error)
         return None
-    pictures, stream = container.streams.best("video"), container.streams.best("audio")
+    pictures = container.streams.best("video")
+    stream = container.streams.best("audio", pictures)
     if isinstance(stream, AudioStream) and isinstance(pictures, VideoStream):
         return Sound(container, stream, pictures, str(path))
     container.close()

@@ -156,10 +156,10 @@ def _open_text(text: str, opening: _Opening) -> Source:
 
 
 def _open_path(path: Path, opening: _Opening) -> Source:
-    return _on_device(_open_file(path, opening.options.hwaccel), opening.options.hwaccel)
+    return _on_device(_open_file(path, opening.options), opening.options.hwaccel)
 
 
-def _open_file(path: Path, hwaccel: str) -> Source:
+def _open_file(path: Path, options: SourceOptions) -> Source:
     if not path.exists():
         raise SourceError(f"no such file or folder: {masked(str(path))} (looked in {Path.cwd()})")
     if path.is_dir():
@@ -168,7 +168,7 @@ def _open_file(path: Path, hwaccel: str) -> Source:
         return images.open_image(path)
     from streamseg.video import containers
 
-    return containers.open_file(path, hwaccel=hwaccel)
+    return containers.open_file(path, options)
 
 
 def _open_camera(device: str, opening: _Opening) -> Source:

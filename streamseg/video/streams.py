@@ -1,0 +1,56 @@
+"""Which of the streams in a container holds the pictures."""
+
+from __future__ import annotations
+
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from streamseg.errors import SourceError
+
+# What a flag is worth against pixels, as in FFmpeg's own choice.
+_DEFAULT_IS_WORTH_PX = 5_000_000
+
+
+def choose_video_stream(
+    container: InputContainer, description: str, number: int | None = None
+) -> VideoStream:
+    """The stream that FFmpeg would take, or that of a number; others are read no more.
+
+    FFmpeg takes the one that is flagged as the default, else that of the most pixels; the cover of
+    a song is none.
+
+    Args:
+        container: just opened.
+        description: what it is, for messages.
+        number: of the stream among those of pictures, from 0.
+
+    Raises:
+        SourceError: there is none, or none of that number.
+    """
+    videos = container.streams.video
+    moving = [stream for stream in videos if not stream.disposition & Disposition.attached_pic]
+    if number is not None:
+        if number >= len(videos):
+            sizes = ", ".join(f"{n} of {s.width}x{s.height}" for n, s in enumerate(videos))
+            raise SourceError(
+                f"{description} has no video stream {number}; there are: {sizes or 'none'}"
+            )
+        chosen = videos[number]
+    elif moving:
+        chosen = max(moving, key=_worth)
+    else:
+        kinds = {stream.type for stream in container.streams if stream.type != "video"}
+        held = sorted(kinds | ({"a cover picture"} if videos else set()))
+        raise SourceError(
+            f"{description} has no video stream, it holds {', '.join(held) or 'nothing at all'}"
+        )
+    for stream in container.streams:
+        if stream is not chosen:
+            stream.discard = Discard.all
+    return chosen
+
+
+def _worth(stream: VideoStream) -> int:
+    is_default = bool(stream.disposition & Disposition.default)
+    return stream.width * stream.height + _DEFAULT_IS_WORTH_PX * is_default
