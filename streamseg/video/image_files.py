@@ -13,10 +13,19 @@ from streamseg.results import UNNUMBERED
 
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
+HEIF_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".hif"})
+IMAGE_SUFFIXES = HEIF_SUFFIXES | {
+    ".apng", ".bmp", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
+    ".ppm", ".tga", ".tif", ".tiff", ".webp",
+}  # fmt: skip
 """File names that are taken for still images, in lower case; all others are tried as videos."""
+
+NOT_READ_SUFFIXES = frozenset(
+    {".arw", ".cr2", ".cr3", ".dng", ".exr", ".hdr", ".jxl", ".nef", ".orf", ".psd", ".raf", ".rw2"}
+)
+"""Images that are counted as unreadable in a folder, rather than passed over in silence."""
+
+_IN_FOLDERS = IMAGE_SUFFIXES | NOT_READ_SUFFIXES | {".gif"}
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -71,9 +80,7 @@ def _images(candidates: Iterable[Path]) -> list[Path]:
     images = (
         path
         for path in candidates
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
+        if path.suffix.lower() in _IN_FOLDERS and not path.name.startswith(".") and path.is_file()
     )
     return sorted(images, key=_natural_key)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import time
 from collections.abc import Generator, Sequence
 from fractions import Fraction
@@ -11,33 +10,24 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
 
 from streamseg.errors import InputError, SourceError
-from streamseg.results import Frame, Image
+from streamseg.results import UNNUMBERED, Frame, Image
 from streamseg.video.base import Source
 from streamseg.video.credentials import masked
 from streamseg.video.image_files import IMAGE_SUFFIXES, images_in, images_of, names_of, numbers_of
+from streamseg.video.image_pages import UNREADABLE, PageReader
 
 # Images carry no time: they are shown at this nominal rate.
 _RATE = Fraction(25)
-
-_UNREADABLE = (
-    OSError,
-    SyntaxError,  # Pillow's word for a broken PNG
-    ValueError,
-    EOFError,
-    struct.error,
-    PIL.Image.DecompressionBombError,
-)
 
 
 class ImageSource(Source):
     """Images in the given order, at a nominal 25 per second.
 
-    ``Frame.index`` is the position in the list and ``pts_seconds`` is index / 25, so an
-    unreadable image leaves a gap in both. EXIF orientation is applied; of animated files the
-    first picture is taken.
+    All pages of a file are taken, as of animations. ``Frame.index`` counts them, and an unreadable
+    image as one, and ``pts_seconds`` is index / 25; so an unreadable image leaves a gap in both.
+    A single animation is shown by its own times. EXIF orientation is applied.
     """
 
     def __init__(self, paths: Sequence[Path], description: str) -> None:
@@ -50,6 +40,7 @@ class ImageSource(Source):
         Raises:
             SourceError: none of them can be read.
         """
+        self._reader = PageReader()
         super().__init__(
             self._read(paths),
             description,
@@ -58,28 +49,37 @@ class ImageSource(Source):
             frame_count=len(paths),
             duration_seconds=float(len(paths) / _RATE),
         )
+        if len(paths) == 1 and self._reader.latest_count > 1:
+            self.frame_count, self.duration_seconds = self._reader.latest_count, None
 
     def _read(self, paths: Sequence[Path]) -> Generator[Frame, None, None]:
         names = names_of(paths)
         numbers = numbers_of(paths, self.description)
-        for index, path in enumerate(paths):
+        index, own_seconds = 0, 0.0
+        for path, name, number in zip(paths, names, numbers, strict=True):
+            page_number = 0
             started = time.perf_counter()
             try:
-                upright = _load(path)
-            except _UNREADABLE as error:
-                self._skip(str(path), str(error))
-                continue
-            self.decode_ms = 1e3 * (time.perf_counter() - started)
-            render = partial(_render, upright)
-            yield Frame(
-                index,
-                float(index / _RATE),
-                upright.height,
-                upright.width,
-                render,
-                picture_name=names[index],
-                picture_number=numbers[index],
-            )
+                for page in self._reader.pages(path):
+                    self.decode_ms = 1e3 * (time.perf_counter() - started)
+                    upright, seconds = page
+                    yield Frame(
+                        index,
+                        own_seconds if len(paths) == 1 else float(index / _RATE),
+                        upright.height,
+                        upright.width,
+                        partial(_render, upright),
+                        picture_name=name and f"{name}-{page_number}" if page_number else name,
+                        picture_number=number if number is None or not page_number else UNNUMBERED,
+                    )
+                    own_seconds += seconds or float(1 / _RATE)
+                    index += 1
+                    page_number += 1
+                    started = time.perf_counter()
+            except UNREADABLE as error:
+                what = f"page {page_number} of {path}" if page_number else str(path)
+                self._skip(what, str(error))
+                index += 1
 
 
 def open_image(path: Path) -> ImageSource:
@@ -116,15 +116,6 @@ def _open_images(paths: Sequence[Path], description: str) -> ImageSource:
             f"{description} holds no images (looked for {kinds}); videos are opened one by one"
         )
     return ImageSource(paths, description)
-
-
-def _load(path: Path) -> PIL.Image.Image:
-    """Return the upright picture in mode RGB; an alpha channel is dropped."""
-    with PIL.Image.open(path) as opened:
-        upright = PIL.ImageOps.exif_transpose(opened)
-        if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip, not scale
-            upright = PIL.Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-        return upright.convert("RGB")
 
 
 def _render(upright: PIL.Image.Image, width: int, height: int) -> Image:

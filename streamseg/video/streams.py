@@ -29,6 +29,11 @@ def choose_video_stream(
         SourceError: there is none, or none of that number.
     """
     videos = container.streams.video
+    if videos and all(stream.disposition & Disposition.dependent for stream in videos):
+        raise SourceError(
+            f"{description} is made of {len(videos)} tiles, which FFmpeg does not put together: "
+            "pip install 'streamseg[heif]', or convert it"
+        )
     moving = [stream for stream in videos if not stream.disposition & Disposition.attached_pic]
     if number is not None:
         if number >= len(videos):

@@ -221,9 +221,7 @@ def test_an_mp4_without_index_says_so(tmp_path: Path) -> None:
 
 def test_a_file_of_which_nothing_can_be_decoded(tmp_path: Path) -> None:
     path = write_video(tmp_path / "noise.mp4", (0, 0.04), movflags="faststart")
-    with pytest.raises(
-        SourceError, match=r"no picture can be decoded .*a packet near .*: Invalid"
-    ):
+    with pytest.raises(SourceError, match=r"no picture can be decoded .*a packet near .*: Invalid"):
         open_source(scramble(path, 0.55, 1))
 
 
