@@ -27,17 +27,16 @@ import torch
 
 from benchmarks.accuracy import AccuracyChange, score
 from streamseg import __version__
-from streamseg.array_frame import frame_of_array
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset, open_dataset
 from streamseg.export.quantize import TENSORRT, quantize_onnx
 from streamseg.export.to_onnx import export_onnx
-from streamseg.export.torch_reference import TorchReference
 from streamseg.loading import SHIPPED_MODEL
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.release.parity import TOLERANCES, compare
-from streamseg.results import Image
+from streamseg.results import Image, frame_of_array
 from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.runtime.torch_cpu import TorchRuntime
 
 MOST_LOST_POINTS = {"fp16": 0.5, "int8": 1.5}
 
@@ -56,7 +55,7 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
 
     network = network_from(*load_safetensors(arguments.weights))
-    reference = TorchReference(network)
+    reference = TorchRuntime.copy_of(network)
     data = open_dataset(arguments.data, arguments.split)
     ids = evenly(data, arguments.pictures or len(data))
     pictures = seen_by_network(data, ids, network.config)
@@ -121,7 +120,7 @@ def evenly(data: InstanceDataset, count: int) -> list[str]:
 def seen_by_network(data: InstanceDataset, ids: list[str], config: ModelConfig) -> list[Image]:
     """The pictures at the sizes that the network is run at."""
     frames = [frame_of_array(data.load(image_id).image) for image_id in ids]
-    return [frame.render(*config.input_size(frame.width, frame.height)) for frame in frames]
+    return [frame.render(*config.input_size(frame.display_width, frame.height)) for frame in frames]
 
 
 if __name__ == "__main__":

@@ -79,11 +79,11 @@ def in_torch(path: Path, picture: Image, threads: int) -> Callable[[], object]:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
-    from streamseg.export.torch_reference import TorchReference
     from streamseg.model.weights import load_safetensors, network_from
+    from streamseg.runtime.torch_cpu import TorchRuntime
 
     torch.set_num_threads(threads)
-    runtime = TorchReference(network_from(*load_safetensors(path)))
+    runtime = TorchRuntime.copy_of(network_from(*load_safetensors(path)))
     return lambda: runtime.run(picture)
 
 

@@ -140,7 +140,7 @@ def report(
         SinkError: a file cannot be written.
     """
     from benchmarks.tracking_scenes.study import COLUMNS, table_rows
-    from streamseg.evaluate.report.page import facts, page, section, table, write_page
+    from streamseg.evaluate.report.page import Page, Section, Table, write_page
 
     rows = table_rows(scores)
     width = max(len(name) for name in scores)
@@ -150,13 +150,13 @@ def report(
     for name, value in about:
         print(f"{name}: {value}")
     if folder:
-        shown = section("Scores", NOTE, table(["", *COLUMNS], rows))
+        section = Section("Scores", NOTE, table=Table(["", *COLUMNS], rows))
         values: dict[str, Any] = {
             **dict(about),
             "scores": {name: score.to_json() for name, score in scores.items()},
         }
-        body = [f"<h1>{TITLE}</h1>", facts(about), shown]
-        print(f"report: {write_page(folder, 'tracking', page(TITLE, body), values)}")
+        page = Page(TITLE, about, [section])
+        print(f"report: {write_page(folder, 'tracking', page, values)}")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,8 @@ from streamseg.export.quantize import TENSORRT, quantize_onnx
 from streamseg.export.targets import Target
 from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
 from streamseg.export.to_onnx import export_onnx
-from streamseg.export.torch_reference import TorchReference
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.grouping.map_shape import network_shape
+from streamseg.grouping.plan import network_shape
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.release.golden import Golden
 from streamseg.release.manifest import (
@@ -33,6 +32,7 @@ from streamseg.release.manifest import (
 from streamseg.release.parity import TOLERANCES, Parity, compare
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.runtime.torch_cpu import TorchRuntime
 
 PRECISIONS = ("fp16", "fp32", "int8")
 OLD_ASSEMBLER_UP_TO = 90
@@ -97,7 +97,7 @@ def make_release(
         floats: Precision = "fp16" if precision == "fp16" else "fp32"
         export_onnx(network, trunk, size=size, precision=floats, channels_last=True)
     progress("network", 0.5)
-    reference = TorchReference(network)
+    reference = TorchRuntime.copy_of(network)
     parity = compare(reference, OnnxRuntime(trunk), pictures)
     parity.check(TOLERANCES[precision])
     Golden(config, pictures[0], reference.run(pictures[0])).save(folder / GOLDEN)

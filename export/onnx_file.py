@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.config import ModelConfig
-from streamseg.runtime.onnx import METADATA_KEY
+from streamseg.runtime.model_file import METADATA_KEY
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -19,14 +19,15 @@ from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.results import Image
+from streamseg.runtime.base import check_network_image
+from streamseg.runtime.model_file import CLASSES, EMBEDDINGS, FOREGROUND
 from streamseg.runtime.onnx import OnnxRuntime
-from streamseg.runtime.pictures import check_network_picture
 from streamseg.whole_file import replaced
 
 if TYPE_CHECKING:
     from onnx import GraphProto
 
-OUTPUTS = ("embeddings", "foreground", "classes")
+OUTPUTS = (EMBEDDINGS, FOREGROUND, CLASSES)
 FLOAT_LAYERS = 6
 """Convolutions at the start that stay in float. In EfficientNet-Lite0 these are the ones at stride
 2, whose activations spread widest: they make most of the error of an 8-bit network."""
@@ -103,7 +104,7 @@ def quantize_onnx(
         raise InputError("quantization needs pictures to measure activations on, got none")
     reference = OnnxRuntime(source)
     for picture in pictures:
-        check_network_picture(picture, reference.size)
+        check_network_image(picture, reference.size)
 
     class Pictures(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -24,8 +24,7 @@ from typing import Any
 
 from streamseg.errors import MissingExtraError, ModelError
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.grouping.map_shape import MapShape
-from streamseg.grouping.plan import plan_frame
+from streamseg.grouping.plan import MapShape, plan_frame
 from streamseg.kernels.launch import Launch
 from streamseg.release.cubin import read_cubin
 from streamseg.release.kernel_arguments import Signature, kernel_arguments
@@ -54,8 +53,7 @@ def release_launches(shape: MapShape, max_instances: int) -> list[Launch]:
             plan = plan_frame(
                 shape, config, height=height, width=width, most_programs=most_programs
             )
-            for step in plan.steps:
-                launch = step.launch
+            for launch in plan.launches:
                 key = (launch.kernel, launch.warps, *launch.constants.items())
                 found.setdefault(key, launch)
     return list(found.values())

@@ -20,17 +20,12 @@ from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.export.precision import Precision, planned
-from streamseg.export.torch_reference import TorchReference
 from streamseg.model.network import Network
 from streamseg.release.parity import TOLERANCES, Tolerance, compare
 from streamseg.results import Image
-from streamseg.runtime.onnx import (
-    CHANNELS_LAST,
-    CLASSES,
-    EMBEDDINGS,
-    FOREGROUND,
-    OnnxRuntime,
-)
+from streamseg.runtime.model_file import CHANNELS_LAST, CLASSES, EMBEDDINGS, FOREGROUND
+from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.runtime.torch_cpu import TorchRuntime
 from streamseg.whole_file import replaced
 
 OPSET = 20
@@ -145,7 +140,7 @@ def _difference(
     """Compare torch and ONNX Runtime on noise; see ``export_onnx``."""
     rng = np.random.default_rng(0)
     noise: list[Image] = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for w, h in sizes]
-    parity = compare(TorchReference(network), OnnxRuntime(path), noise)
+    parity = compare(TorchRuntime.copy_of(network), OnnxRuntime(path), noise)
     try:
         # labels say nothing: there is no object in noise
         parity.check(Tolerance(relative=tolerance, sure_agreement=0.0))

@@ -19,7 +19,6 @@ from streamseg.errors import ModelError, SinkError
 from streamseg.export.build_progress import BuildStep, BuildWatch, progress_monitor
 from streamseg.release.device_facts import DeviceFacts
 from streamseg.release.engine_file import load_engine
-from streamseg.release.engine_inputs import ShapeRange, add_profile, input_sizes
 from streamseg.release.engine_manifest import (
     EngineManifest,
     EngineOptions,
@@ -57,7 +56,6 @@ class _Built:
     """What is left of a build when TensorRT's objects are gone."""
 
     plan: bytes
-    inputs: dict[str, ShapeRange]
     layers: LayerCounts
     workspace_bytes: int
     optimization_level: int
@@ -96,9 +94,9 @@ def build_engine(
 
     Raises:
         DeviceError: TensorRT finds no GPU.
-        InputError: sizes are missing, or do not fit the file's inputs.
         MissingExtraError: TensorRT is not installed.
-        ModelError: the file is missing, has another precision, or TensorRT cannot build it.
+        ModelError: the file is missing, takes pictures of any size, has another precision, or
+            TensorRT cannot build it.
         SinkError: the engine cannot be written.
     """
     trt, options = trt or import_tensorrt(), options or EngineOptions()
@@ -112,7 +110,6 @@ def build_engine(
         device=device,
         onnx_sha256=onnx_sha256,
         plan_sha256=hashlib.sha256(built.plan).hexdigest(),
-        inputs=built.inputs,
         workspace_bytes=built.workspace_bytes,
         optimization_level=built.optimization_level,
         flags=built.flags,
@@ -145,6 +142,7 @@ def _build(
     builder: Builder = start(trt, trt.Builder)
     network: INetworkDefinition = builder.create_network(flags)
     parser = _parsed(trt, network, onnx)
+    _refuse_free_sides(network, onnx)
     layers = count_layers(network)
     wrong = options.precision and wrong_precision(layers, options.precision)
     if wrong:
@@ -157,8 +155,6 @@ def _build(
         workspace = TEGRA_WORKSPACE_BYTES
     if workspace is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace)
-    inputs = input_sizes(network, options.shapes)
-    add_profile(builder, network, config, inputs)
     if timing_cache:
         _use_timing_cache(config, timing_cache)
     with logged_errors() as errors:
@@ -170,7 +166,6 @@ def _build(
     del parser  # until here: the network's weights lie in its memory
     return _Built(
         bytes(plan),
-        inputs,
         layers,
         config.get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE),
         config.builder_optimization_level,
@@ -203,6 +198,14 @@ def _parsed(trt: TensorRT, network: INetworkDefinition, onnx: Path) -> OnnxParse
         f"({error.node_operator()}): {error.code().name} in {error.func()}"
         + (f", {reason}" if reason not in ("", "false") else "")
     )
+
+
+def _refuse_free_sides(network: INetworkDefinition, onnx: Path) -> None:
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        if -1 in tuple(tensor.shape):
+            text = "x".join("?" if side < 0 else str(side) for side in tensor.shape)
+            raise ModelError(f"{onnx}: input {tensor.name} is {text}: export it with a size")
 
 
 def _use_timing_cache(config: IBuilderConfig, path: Path) -> None:

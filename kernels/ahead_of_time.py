@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streamseg.kernels.launch import Launch
-from streamseg.kernels.pointers import NETWORK, POINTERS
+from streamseg.kernels.launch import NETWORK, Launch
 
 UNKNOWN: Final = frozenset({"height", "width", "frame_pixels", "least_area_px"})
 """Whole numbers that depend on the frame: a kernel compiled ahead of time serves all of them."""
@@ -21,8 +20,7 @@ def argument_types(launch: Launch, number: str) -> dict[str, str]:
         number: type of the network's output, ``fp16`` or ``fp32``.
     """
     pointers = {
-        name: f"*{number if kind == NETWORK else kind}"
-        for name, kind in POINTERS[launch.kernel].items()
+        name: f"*{number if kind == NETWORK else kind}" for name, kind in launch.pointers.items()
     }
     scalars = {
         name: "i32" if isinstance(value, int) else "fp32" for name, value in launch.scalars.items()
@@ -64,7 +62,7 @@ def compile_launch(launch: Launch, number: str, architecture: int) -> Any:
     known = whole_numbers_known(launch)
     constants = {**launch.constants, **{name: 1 for name, value in known.items() if value == 1}}
     types = argument_types(launch, number) | dict.fromkeys(constants, "constexpr")
-    aligned = [*POINTERS[launch.kernel], *(name for name, value in known.items() if value != 1)]
+    aligned = [*launch.pointers, *(name for name, value in known.items() if value != 1)]
     source = ASTSource(
         fn=kernel,
         signature={name: types[name] for name in kernel.arg_names},

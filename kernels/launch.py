@@ -1,4 +1,4 @@
-"""How a kernel is started: grid, warps, whole numbers and constants, from shapes alone.
+"""How a kernel is started: grid, arrays, whole numbers and constants, from shapes alone.
 
 Pure Python. Each op's ``launch.py`` makes a ``Launch`` of its shapes. The Triton ops start their
 kernels with it; so do the table of compiled kernels, the files made for vehicles, and the vehicle
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Scalar: TypeAlias = int | float
+NETWORK: Final = "network"
+"""As the type of an array: whatever the network computes in."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,11 @@ class Launch:
     """One start of a kernel: everything but where its arrays lie."""
 
     kernel: str
-    """A key of ``pointers.POINTERS``."""
+    """Of ``<kernel>_kernel`` in the ``triton_kernel.py`` of its op."""
     grid: tuple[int, int]
+    pointers: Mapping[str, str]
+    """Name and type of each array that it is given, in the order of its arguments: ``fp32``,
+    ``i32``, ``u8``, ... or ``NETWORK``. In all kernels a name means the same array."""
     scalars: Mapping[str, Scalar]
     """In the order of its arguments, after the pointers."""
     constants: Mapping[str, int | bool]

@@ -29,7 +29,7 @@ def kernel_of(name: str) -> Any:
     """The Triton function of a kernel, imported when it is first needed.
 
     Args:
-        name: a key of ``pointers.POINTERS``.
+        name: ``Launch.kernel``.
     """
     folder = "list_instances" if name == "relabel" else name
     return getattr(import_module(f"streamseg.kernels.{folder}.triton_kernel"), f"{name}_kernel")

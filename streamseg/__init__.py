@@ -5,6 +5,12 @@
 ...     print(frame.pts_seconds, [(i.name, i.score, i.box) for i in frame.instances])
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
 from streamseg.errors import (
     ConfigError,
     DataError,
@@ -20,9 +26,16 @@ from streamseg.errors import (
 from streamseg.loading import load, stream
 from streamseg.results import Frame, FrameResult, Instance, Proposals
 from streamseg.segmenter import Segmenter
+from streamseg.streaming.sources import StreamOptions
 from streamseg.streaming.stream import Stream
 from streamseg.video.events import StreamEvent
 from streamseg.video.options import SourceOptions
+
+if TYPE_CHECKING:
+    from streamseg.drawing.overlay import draw
+    from streamseg.formats.opening import open_writer
+    from streamseg.formats.rerun import log_to_rerun
+    from streamseg.formats.supervision import to_supervision
 
 __all__ = [
     "ConfigError",
@@ -41,9 +54,34 @@ __all__ = [
     "SourceOptions",
     "Stream",
     "StreamEvent",
+    "StreamOptions",
     "StreamsegError",
     "TrainingError",
+    "draw",
     "load",
+    "log_to_rerun",
+    "open_writer",
     "stream",
+    "to_supervision",
 ]
-__version__ = "0.1.0"
+__version__ = version("streamseg")
+
+_LAZY = {
+    "draw": "drawing.overlay",
+    "log_to_rerun": "formats.rerun",
+    "open_writer": "formats.opening",
+    "to_supervision": "formats.supervision",
+}
+"""Modules that are imported on first use, by the name that is taken of each."""
+
+
+def __getattr__(name: str) -> object:
+    """Import what not every program needs."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

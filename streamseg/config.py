@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import Field, asdict, dataclass
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
-from streamseg.classes import COCO_CLASSES
+from streamseg.classes import COCO_CLASSES, Classes, select_classes
 from streamseg.errors import ConfigError, InputError
+from streamseg.parsing import parse_json
 
 SIZE_MULTIPLE = 32
 """Network inputs are multiples of this many pixels, the stride of the trunk's last stage."""
 STRIDE = 4
 """Input pixels per feature-map pixel."""
-
-
-class _Dataclass(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-
-Config = TypeVar("Config", bound=_Dataclass)
 
 
 @dataclass(frozen=True)
@@ -52,6 +43,9 @@ class ModelConfig:
     """Similarity thresholds, one classifier each, rising."""
     class_names: tuple[str, ...] = COCO_CLASSES
     """Class k is ``class_names[k-1]``; 0 is background."""
+    score_thresholds: tuple[float, ...] = ()
+    """Least score, 0..1, of an instance of each class, in the order of ``class_names``; empty if
+    the model has no thresholds of its own."""
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     """RGB, in grey levels 0..255; part of the exported graph."""
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
@@ -78,6 +72,14 @@ class ModelConfig:
             raise ConfigError(f"taus must rise, got {self.taus}")
         if isinstance(self.class_names, str) or not self.class_names:
             raise ConfigError(f"class_names must name at least one class, got {self.class_names!r}")
+        thresholds = self.score_thresholds
+        if thresholds and len(thresholds) != len(self.class_names):
+            raise ConfigError(
+                f"score_thresholds must be {len(self.class_names)}, one for each class, "
+                f"got {len(thresholds)}"
+            )
+        if any(not 0 <= threshold <= 1 for threshold in thresholds):
+            raise ConfigError(f"score_thresholds must lie between 0 and 1, got {thresholds}")
         for name in ("pixel_mean", "pixel_std"):
             values = getattr(self, name)
             if len(values) != 3 or not all(math.isfinite(value) for value in values):
@@ -118,6 +120,23 @@ class ModelConfig:
         columns, rows = _grid(self.max_pixels // SIZE_MULTIPLE**2, width, height)
         return columns * SIZE_MULTIPLE, rows * SIZE_MULTIPLE
 
+    def select(self, classes: Classes | None) -> tuple[ModelConfig, list[int]]:
+        """The configuration for some of the classes.
+
+        Args:
+            classes: see ``select_classes``; all if None.
+
+        Returns:
+            With ``class_names`` as asked for and their ``score_thresholds``, and the position of
+            each among the classes of this one.
+
+        Raises:
+            ConfigError: see ``select_classes``.
+        """
+        names, rows = select_classes(self.class_names, classes)
+        thresholds = tuple(self.score_thresholds[row] for row in rows if self.score_thresholds)
+        return replace(self, class_names=names, score_thresholds=thresholds), rows
+
     def to_json(self) -> str:
         """The configuration as one line of JSON."""
         return json.dumps(asdict(self))
@@ -130,80 +149,7 @@ class ModelConfig:
             ConfigError: not JSON, keys that this version does not know, or values that are not
                 allowed.
         """
-        return parse_config(cls, text, "model config")
-
-
-def parse_config(kind: type[Config], text: str, name: str) -> Config:
-    """Build a configuration dataclass from the JSON of its fields.
-
-    Args:
-        kind: the dataclass.
-        text: a JSON object.
-        name: what the errors call it.
-
-    Raises:
-        ConfigError: not JSON, keys that ``kind`` does not know, or values that are not allowed.
-    """
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{name} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{name} must be a JSON object, got {text[:40]}")
-    return config_from(kind, values, name)
-
-
-def config_from(kind: type[Config], values: Mapping[str, object], name: str) -> Config:
-    """Build a configuration dataclass from plain values, as JSON and TOML give them.
-
-    Lists become tuples, and whole numbers floats where the field is one.
-
-    Args:
-        kind: the dataclass.
-        values: of some of its fields; the others keep their defaults.
-        name: what the errors call it.
-
-    Raises:
-        ConfigError: keys that ``kind`` does not know, values of another type or not allowed.
-    """
-    known = kind.__dataclass_fields__
-    unknown = [suggest(key, known) for key in sorted(set(values) - set(known))]
-    if unknown:
-        raise ConfigError(f"{name} has unknown keys: {', '.join(unknown)}")
-    types = get_type_hints(kind)
-    return kind(
-        **{key: _typed(value, types[key], f"{name}: {key}") for key, value in values.items()}
-    )
-
-
-def suggest(wrong: str, known: Iterable[str]) -> str:
-    """A wrong name with the known one that was probably meant.
-
-    >>> suggest("trnk", ["trunk", "taus"])
-    'trnk (did you mean trunk?)'
-    """
-    near = get_close_matches(wrong, known, n=1)
-    return f"{wrong} (did you mean {near[0]}?)" if near else wrong
-
-
-_TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-
-
-def _typed(value: object, kind: Any, where: str) -> object:
-    """The value as a field of type ``kind`` holds it."""
-    if get_origin(kind) is tuple:
-        first, *others = get_args(kind)
-        if not isinstance(value, list | tuple):
-            raise ConfigError(f"{where} must be a list, got {value!r}")
-        kinds = [first] * len(value) if others[-1:] == [...] else [first, *others]
-        if len(kinds) != len(value):
-            raise ConfigError(f"{where} must be a list of {len(kinds)}, got {value!r}")
-        return tuple(_typed(item, kind, where) for item, kind in zip(value, kinds, strict=True))
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ConfigError(f"{where} must be {_TYPE_NAMES[kind]}, got {value!r}")
-    return value
+        return parse_json(cls, text, "model config")
 
 
 @lru_cache(maxsize=256)  # asked for every frame of a video, and about a millisecond of work

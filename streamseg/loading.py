@@ -10,18 +10,18 @@ import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from streamseg.classes import Classes
 from streamseg.errors import ConfigError, MissingExtraError
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.runtime.base import Runtime
 from streamseg.segmenter import Segmenter
-from streamseg.streaming.chain import OnResult
-from streamseg.streaming.sources import SourceLike
+from streamseg.streaming.sources import SourceLike, StreamOptions
 from streamseg.streaming.stream import Stream
-from streamseg.video.events import OnEvent
-from streamseg.video.options import SourceOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 SHIPPED_MODEL: Final = Path(__file__).parent / "weights" / "nano.onnx"
 SHIPPED_MODELS: Final = {"nano": SHIPPED_MODEL}
@@ -38,7 +38,7 @@ def load(
     size: tuple[int, int] | None = None,
     max_pixels: int | None = None,
     threads: int | None = None,
-    min_score: float = 0.5,
+    min_score: float | None = None,
     classes: Classes | None = None,
     runtime: str = "auto",
 ) -> Segmenter:
@@ -50,7 +50,8 @@ def load(
         size: width and height of the network's input in pixels; see ``Segmenter``.
         max_pixels: most pixels of the network's input; see ``Segmenter``.
         threads: for the network; all CPU cores if None.
-        min_score: instances less likely than this are left out.
+        min_score: instances with a lower score, 0 to 1, are left out. If None, the model's own
+            threshold for each class decides, and 0.5 where it has none.
         classes: ``coco`` or ``voc``, or names of classes: what to look for, and how to call it.
             Everything that the model knows if None. A release has its classes from its export.
         runtime: ``onnx`` or ``openvino`` (extra ``openvino``) on the CPU, ``cuda`` (extra ``gpu``)
@@ -62,23 +63,16 @@ def load(
         ConfigError: a value is out of range, or the runtime cannot run here.
         MissingExtraError: the runtime is not installed.
     """
-    grouping = GroupingConfig(min_score=min_score)
+    grouping = None if min_score is None else GroupingConfig(min_score=min_score)
     opened = open_runtime(model_path(model), runtime, threads=threads, classes=classes)
     return Segmenter(opened, size=size, max_pixels=max_pixels, grouping=grouping)
 
 
 def stream(
-    sources: SourceLike | Iterable[SourceLike],
-    *,
-    policy: str | None = None,
-    options: SourceOptions | None = None,
-    on_event: OnEvent | None = None,
-    on_result: OnResult | None = None,
+    sources: SourceLike | Iterable[SourceLike], **stream_options: Unpack[StreamOptions]
 ) -> Stream:
-    """Segment with the shipped model: ``load().stream(...)``, where the arguments are explained."""
-    return load().stream(
-        sources, policy=policy, options=options, on_event=on_event, on_result=on_result
-    )
+    """Segment with the shipped model: ``load().stream(...)``, see ``Segmenter.stream``."""
+    return load().stream(sources, **stream_options)
 
 
 def model_path(model: str | os.PathLike[str] | None, suffix: str | None = None) -> Path:

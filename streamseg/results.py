@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.array_picture import ArrayPicture
+from streamseg.errors import InputError
 
 Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 Box: TypeAlias = tuple[int, int, int, int]
@@ -43,6 +45,9 @@ class Frame:
     """Width of the upright picture in pixels."""
     render: Callable[[int, int], Image] = field(repr=False)
     """``render(width, height)``: the upright picture as RGB uint8 [height, width, 3]."""
+    pixel_aspect: Fraction = field(default=Fraction(1), repr=False)
+    """Width of a pixel by its height, as it is to be shown. Sizes, masks and boxes are in pixels as
+    stored, whatever it is; the network sees square ones."""
     captured_at: float = field(default_factory=time.monotonic, repr=False)
     """When it reached this machine, not yet decoded, in seconds on ``time.monotonic``'s clock."""
     picture_name: str | None = field(default=None, repr=False)
@@ -51,6 +56,11 @@ class Frame:
     picture_number: int | None = field(default=None, repr=False)
     """The name as a number; ``UNNUMBERED`` where it is none but those of most others are. None
     where the source's pictures are not told apart by numbers."""
+
+    @property
+    def display_width(self) -> int:
+        """Width of the picture in square pixels, of which it has ``height`` rows."""
+        return max(1, round(self.width * self.pixel_aspect))
 
     @cached_property
     def image(self) -> Image:
@@ -64,6 +74,26 @@ class Frame:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the fields over: a frozen object has no other way."""
         self.__dict__.update(state)
+
+
+def frame_of_array(image: Image) -> Frame:
+    """Wrap a picture that a caller holds.
+
+    Raises:
+        InputError: not RGB uint8 [H, W, 3], or without pixels.
+    """
+    if not isinstance(image, np.ndarray):
+        raise InputError(
+            f"image must be a numpy array, got {type(image).__name__}; "
+            f"for files and cameras use stream()"
+        )
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise InputError(
+            f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
+        )
+
+    height, width = image.shape[:2]
+    return Frame(index=0, pts_seconds=0.0, height=height, width=width, render=ArrayPicture(image))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +145,27 @@ class Segments:
         """Number of instances M."""
         return len(self.class_id)
 
+    def select(self, kept: NDArray[np.bool_]) -> Segments:
+        """Only those instances, in their order, with labels renumbered from 1.
+
+        Args:
+            kept: [M], whether to keep each.
+        """
+        if kept.all():
+            return self
+        new_label = np.zeros(len(self) + 1, np.uint16)
+        new_label[1:][kept] = np.arange(1, kept.sum() + 1)
+        return Segments(
+            label_map=new_label[self.label_map],
+            class_id=self.class_id[kept],
+            score=self.score[kept],
+            box=self.box[kept],
+            area_px=self.area_px[kept],
+            seed_yx=self.seed_yx[kept],
+            tau=self.tau[kept],
+            embedding=self.embedding[kept],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
@@ -139,7 +190,7 @@ class Proposals:
         return len(self.class_id)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Instance:
     """One object in one frame."""
 
@@ -162,12 +213,20 @@ class Instance:
     """The pixel that the mask was grown from."""
     tau: float
     """Similarity threshold of the mask."""
-    embedding: NDArray[np.float32] = field(repr=False)
+    embedding: NDArray[np.float32]
     """[D], mean embedding of its pixels."""
-    label: int = field(repr=False)
+    label: int
     """Value of this instance in ``label_map``."""
-    label_map: NDArray[np.uint16] = field(repr=False)
+    label_map: NDArray[np.uint16]
     """[H, W], shared by all instances of the frame."""
+
+    def __repr__(self) -> str:
+        """What it is and where, and the shape of its mask."""
+        return (
+            f"Instance(name={self.name!r}, score={self.score:.2f}, box={self.box}, "
+            f"area_px={self.area_px}, is_confirmed={self.is_confirmed}, "
+            f"mask=bool {list(self.label_map.shape)})"
+        )
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -186,12 +245,12 @@ class Instance:
         return encode(self.label_map, [self.label])[0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FrameResult:
     """All that streamseg says about one frame."""
 
-    frame: Frame = field(repr=False)
-    label_map: NDArray[np.uint16] = field(repr=False)
+    frame: Frame
+    label_map: NDArray[np.uint16]
     """[H, W]: 0 background, k is ``instances[k-1]``."""
     instances: tuple[Instance, ...]
     dropped: int
@@ -204,6 +263,15 @@ class FrameResult:
     """What the frame is from, passwords masked; empty for a picture in memory."""
     source_index: int = 0
     """Place of the source among those of the stream, from 0."""
+
+    def __repr__(self) -> str:
+        """Which frame of which source, who is in it, and the shape of its label map."""
+        names = ", ".join(instance.name for instance in self.instances)
+        return (
+            f"FrameResult(source={self.source!r}, index={self.index}, "
+            f"pts_seconds={self.pts_seconds:.3f}, instances=({names}), dropped={self.dropped}, "
+            f"latency_ms={self.latency_ms:.1f}, label_map=uint16 {list(self.label_map.shape)})"
+        )
 
     @property
     def index(self) -> int:

@@ -1,38 +1,37 @@
-"""The whole chain in one object: picture in, named instances out."""
+"""One loaded model: image or video in, named instances out."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from streamseg.array_frame import frame_of_array
 from streamseg.closing import Closing
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
-from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, propose
-from streamseg.results import (
-    Frame,
-    FrameResult,
-    Image,
-    NetworkOutput,
-    Proposals,
-)
-from streamseg.runtime.base import GroupingRuntime, Runtime
+from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, one_blas_thread
+from streamseg.grouping.proposals import propose
+from streamseg.results import Frame, FrameResult, Image, NetworkOutput, Proposals, frame_of_array
+from streamseg.runtime.base import Pending, Runtime
 from streamseg.streaming.aio import results_in_thread
-from streamseg.streaming.chain import Chain, Finish, OnResult
-from streamseg.streaming.instances import named_instances
-from streamseg.streaming.pipeline import DeviceWork, FetchGrouped, FrameSteps, NetworkThread
-from streamseg.streaming.sources import SourceLike
+from streamseg.streaming.pipeline import (
+    CpuPending,
+    FrameNetwork,
+    InFlight,
+    finish,
+    open_pipeline,
+)
+from streamseg.streaming.sources import SourceLike, StreamOptions
 from streamseg.streaming.stream import Stream
 from streamseg.tracking import Tracker
-from streamseg.video.events import OnEvent
-from streamseg.video.options import SourceOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class Segmenter(Closing):
-    """Segments pictures and videos with one loaded model.
+    """Segments images and videos with one loaded model.
 
     Each call and each stream has a tracker of its own: names of two streams never mix. One
     segmenter serves one thread at a time.
@@ -51,37 +50,43 @@ class Segmenter(Closing):
         Args:
             runtime: the network.
             size: width and height of the network's input in pixels, multiples of 32. By default
-                it follows from the picture's aspect and ``max_pixels``.
+                it follows from the image's aspect and ``max_pixels``.
             max_pixels: most pixels of the network's input; by default the model's own choice.
                 Fewer are faster, and large objects are found better, small ones worse.
-            grouping: which instances are kept.
+            grouping: which instances are kept; its ``min_score`` holds for every class. By
+                default the thresholds are those of the model, ``ModelConfig.score_thresholds``.
 
         Raises:
             ConfigError: ``size`` is no multiple of 32, ``max_pixels`` is too small, or the
-                runtime takes pictures of one size only and this is another.
+                runtime takes images of one size only and this is another.
         """
         if size is not None and (min(size) < 1 or any(side % SIZE_MULTIPLE for side in size)):
             raise ConfigError(f"size must be multiples of {SIZE_MULTIPLE}, got {size}")
         self.runtime = runtime
         if runtime.size and (max_pixels is not None or size not in (None, runtime.size)):
             raise ConfigError(
-                f"this model takes pictures of {runtime.size[0]}x{runtime.size[1]} only: "
+                f"this model takes images of {runtime.size[0]}x{runtime.size[1]} only: "
                 f"leave out size and max_pixels"
             )
         self.size = size or runtime.size
         self.config = runtime.config
         if max_pixels is not None:
             self.config = replace(self.config, max_pixels=max_pixels)
-        self.grouping = grouping or GroupingConfig()
-        self._steps = FrameSteps(runtime, self.config, self.grouping, self.size)
+        if grouping is None:
+            thresholds = self.config.score_thresholds
+            grouping = GroupingConfig(min_score=min(thresholds, default=GroupingConfig.min_score))
+        else:
+            self.config = replace(self.config, score_thresholds=())
+        self.grouping = grouping
+        self._network = FrameNetwork(runtime, self.config, self.size)
+        self._pipeline = open_pipeline(self._network, self.grouping, ahead=False)
 
     def close(self) -> None:
-        """Give back what is held on a device; nothing may be segmented afterwards."""
-        if isinstance(self.runtime, GroupingRuntime):
-            self.runtime.close()
+        """Free what is held on a device; nothing may be segmented afterwards."""
+        self.runtime.close()
 
     def __call__(self, image: Image) -> FrameResult:
-        """Segment one picture.
+        """Segment one image.
 
         Args:
             image: RGB uint8 [H, W, 3].
@@ -90,14 +95,11 @@ class Segmenter(Closing):
             InputError: another dtype or shape.
         """
         frame = frame_of_array(image)
-        if isinstance(self.runtime, GroupingRuntime):
-            fetch = DeviceWork(self._steps, self.runtime).begin(frame)
-        else:
-            fetch = partial(self._steps.group, frame, self._steps.see(frame))
-        return self._finish(_Begun(frame, fetch), self._new_tracker())
+        timings_ms = {"decode": 0.0}
+        return self._finish(frame, self._pipeline.submit(frame, timings_ms), timings_ms)
 
     def examine(self, image: Image) -> tuple[FrameResult, NetworkOutput]:
-        """Segment one picture, and show what the network said of it too.
+        """Segment one image, and return the network's output too.
 
         Args:
             image: RGB uint8 [H, W, 3].
@@ -106,18 +108,20 @@ class Segmenter(Closing):
             InputError: another dtype or shape.
         """
         frame = frame_of_array(image)
-        seen = self._steps.see(frame)
-        begun = _Begun(frame, partial(self._steps.group, frame, seen))
-        return self._finish(begun, self._new_tracker()), seen.output
+        timings_ms = {"decode": 0.0}
+        output, network_ms = self._network.run(frame, timings_ms)
+        pending = CpuPending(frame, lambda: (output, network_ms), self.config.taus, self.grouping)
+        return self._finish(frame, pending, timings_ms), output
+
+    def _finish(self, frame: Frame, pending: Pending, timings_ms: dict[str, float]) -> FrameResult:
+        """The result of a single image."""
+        tracker = Tracker(self.config.class_names)
+        return finish(InFlight(frame, pending, tracker, timings_ms), self.config)
 
     def stream(
         self,
         sources: SourceLike | Iterable[SourceLike],
-        *,
-        policy: str | None = None,
-        options: SourceOptions | None = None,
-        on_event: OnEvent | None = None,
-        on_result: OnResult | None = None,
+        **stream_options: Unpack[StreamOptions],
     ) -> Stream:
         """Segment a video, or several at once, frame by frame.
 
@@ -126,36 +130,21 @@ class Segmenter(Closing):
                 ``/dev/videoN``, URL, ``test-pattern:``, or an opened ``Source``; or a list of
                 these. A single one is opened here and now; several ones in their own threads,
                 where cameras and network streams that do not answer are waited for.
-            policy: ``latest`` hands on the newest frame and counts those that it drops (default
-                of live sources), ``all`` makes the source wait (default of others), ``every=N``
-                leaves out all but each N-th.
-            options: how sources are opened and reconnected.
-            on_event: called in a source's thread with every change of its state.
-            on_result: called with every result just before it is handed out, as a writer's
-                ``write``; what it raises is raised from the loop.
+            stream_options: ``policy``, ``options``, ``on_event`` and ``on_result``, see
+                ``StreamOptions``.
 
         Raises:
             SourceError: a single source cannot be opened, or (later) not read.
             InputError: what is given is no source.
             ConfigError: there is no such policy.
         """
-        return Stream(
-            self._chain(),
-            sources,
-            policy=policy,
-            options=options,
-            on_event=on_event,
-            on_result=on_result,
-        )
+        pipeline = open_pipeline(self._network, self.grouping, ahead=True)
+        return Stream(pipeline, self.config, sources, **stream_options)
 
     def astream(
         self,
         sources: SourceLike | Iterable[SourceLike],
-        *,
-        policy: str | None = None,
-        options: SourceOptions | None = None,
-        on_event: OnEvent | None = None,
-        on_result: OnResult | None = None,
+        **stream_options: Unpack[StreamOptions],
     ) -> AsyncGenerator[FrameResult, None]:
         """``stream`` for asyncio: ``async for result in segmenter.astream(source)``.
 
@@ -163,22 +152,10 @@ class Segmenter(Closing):
         the task, closes the sources. Arguments and errors are those of ``stream``; all errors
         come with the first result.
         """
-        return results_in_thread(
-            partial(
-                self.stream,
-                sources,
-                policy=policy,
-                options=options,
-                on_event=on_event,
-                on_result=on_result,
-            )
-        )
-
-    def _new_tracker(self) -> Tracker:
-        return Tracker(self.config.class_names)
+        return results_in_thread(partial(self.stream, sources, **stream_options))
 
     def propose(self, image: Image, max_seeds: int = 100) -> Proposals:
-        """The paper's overlapping proposals for one picture, for evaluation.
+        """The paper's overlapping proposals for one image, for evaluation.
 
         Args:
             image: RGB uint8 [H, W, 3].
@@ -207,9 +184,9 @@ class Segmenter(Closing):
             InputError: another dtype or shape, or a negative weight.
         """
         frame = frame_of_array(image)
-        output = self._steps.see(frame).output
+        output, _ = self._network.run(frame, {})
         for alpha in alphas:
-            with self._steps.blas.limit(limits=1, user_api="blas"):
+            with one_blas_thread():
                 proposals = propose(
                     output,
                     self.config.taus,
@@ -219,49 +196,3 @@ class Segmenter(Closing):
                     alpha=alpha,
                 )
             yield proposals
-
-    def _chain(self) -> Chain:
-        """What works on one frame while another is finished: a device, or a thread."""
-        worker: DeviceWork | NetworkThread
-        if isinstance(self.runtime, GroupingRuntime):
-            worker = DeviceWork(self._steps, self.runtime)
-        else:
-            worker = NetworkThread(self._steps)
-
-        def begin(frame: Frame, dropped: int, decode_ms: float) -> Finish:
-            return partial(self._finish, _Begun(frame, worker.begin(frame), dropped, decode_ms))
-
-        return Chain(begin, self._new_tracker, worker.wait_until_free, worker.close)
-
-    def _finish(self, begun: _Begun, tracker: Tracker) -> FrameResult:
-        """Name the instances of a frame."""
-        grouped = begun.fetch()
-        segments = grouped.segments
-        started = time.perf_counter()
-        tracks = tracker.update(segments, begun.frame.pts_seconds)
-        tracking_ms = 1e3 * (time.perf_counter() - started)
-        instances = named_instances(segments, tracks, self.config.class_names)
-        return FrameResult(
-            frame=begun.frame,
-            label_map=segments.label_map,
-            instances=instances,
-            dropped=begun.dropped,
-            timings_ms={
-                "decode": begun.decode_ms,
-                "preprocess": grouped.preprocess_ms,
-                "network": grouped.network_ms,
-                "grouping": grouped.grouping_ms,
-                "tracking": tracking_ms,
-            },
-            latency_ms=1e3 * (time.monotonic() - begun.frame.captured_at),
-        )
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A frame on its way."""
-
-    frame: Frame
-    fetch: FetchGrouped
-    dropped: int = 0
-    decode_ms: float = 0.0

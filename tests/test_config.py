@@ -134,6 +134,9 @@ def test_json_that_is_no_config_is_refused(text: str, message: str) -> None:
         {"taus": (0.5, 0.5)},
         {"taus": (float("nan"),)},
         {"class_names": ()},
+        {"score_thresholds": (0.5,)},
+        {"score_thresholds": (0.5, 1.1), "class_names": ("nut", "bolt")},
+        {"score_thresholds": (float("nan"),), "class_names": ("nut",)},
         {"pixel_mean": (1.0, 2.0)},
         {"pixel_std": (1.0, 0.0, 1.0)},
         {"pixel_std": (1.0, float("inf"), 1.0)},
@@ -145,3 +148,14 @@ def test_json_that_is_no_config_is_refused(text: str, message: str) -> None:
 def test_values_out_of_range_name_their_field(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
         ModelConfig(**bad)
+
+
+def test_thresholds_go_with_the_classes_that_are_selected() -> None:
+    config = ModelConfig(class_names=("nut", "bolt", "screw"), score_thresholds=(0.2, 0.4, 1))
+    selected, rows = config.select(["screw", "nut"])
+    assert rows == [2, 0]
+    assert selected.class_names == ("screw", "nut")
+    assert selected.score_thresholds == (1, 0.2)
+    assert config.select(None) == (config, [0, 1, 2])
+    assert ModelConfig().select("voc")[0].score_thresholds == ()
+    assert ModelConfig.from_json(config.to_json()) == config

@@ -40,6 +40,7 @@ import sys, streamseg
 heavy = {"av", "onnxruntime", "scipy", "torch", "rich", "pycocotools"}
 print(sorted(heavy & set(sys.modules)))
 assert "kernels" not in sys.modules and "export" not in sys.modules
+assert not [m for m in sys.modules if m.startswith(("streamseg.drawing.", "streamseg.formats."))]
 """
     assert run(code).strip() == "[]"
 

@@ -1,6 +1,7 @@
 import builtins
 import inspect
 from importlib.metadata import version
+from typing import get_type_hints
 
 import streamseg
 from streamseg import errors
@@ -24,12 +25,29 @@ def test_public_names_are_these_and_no_others() -> None:
         "SourceOptions",
         "Stream",
         "StreamEvent",
+        "StreamOptions",
         "StreamsegError",
         "TrainingError",
+        "draw",
         "load",
+        "log_to_rerun",
+        "open_writer",
         "stream",
+        "to_supervision",
     ]
     assert all(hasattr(streamseg, name) for name in streamseg.__all__)
+    assert set(streamseg.__all__) <= set(dir(streamseg))
+    assert not hasattr(streamseg, "paint")
+
+
+def test_stream_takes_the_same_options_everywhere() -> None:
+    options = set(get_type_hints(streamseg.StreamOptions))
+    assert options == {"policy", "options", "on_event", "on_result"}
+    described = streamseg.StreamOptions.__doc__ or ""
+    assert all(f"    {name}: " in described for name in options)
+    for function in (streamseg.stream, streamseg.Segmenter.stream, streamseg.Segmenter.astream):
+        sources, keywords = list(inspect.signature(function).parameters.values())[-2:]
+        assert (sources.name, keywords.annotation) == ("sources", "Unpack[StreamOptions]")
 
 
 def test_version_is_that_of_the_package() -> None:

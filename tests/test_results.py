@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scene_results import make_result
 from scipy.special import expit
 
 from streamseg.results import NetworkOutput
@@ -35,3 +36,15 @@ def test_extreme_foreground_neither_overflows_nor_warns() -> None:
         [0.25, 0.75, 0],
         [0.25, 0.75, 0],
     ]
+
+
+def test_a_result_shows_shapes_and_no_pixels() -> None:
+    result = make_result(2, ["car-1", "dog-3"])
+    assert repr(result) == (
+        "FrameResult(source='', index=2, pts_seconds=0.080, instances=(car-1, dog-3), dropped=0, "
+        "latency_ms=0.0, label_map=uint16 [48, 64])"
+    )
+    assert repr(result.instances[0]) == (
+        "Instance(name='car-1', score=0.90, box=(2, 1, 12, 11), area_px=100, is_confirmed=True, "
+        "mask=bool [48, 64])"
+    )

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -6,8 +7,10 @@ from colour_runtime import ColourRuntime
 from numpy.typing import NDArray
 
 import streamseg
-from streamseg.grouping.cpu import GroupingConfig, find_segments
-from streamseg.results import Image, NetworkOutput
+from streamseg import loading
+from streamseg.grouping.cpu import GroupingConfig, drop_unlikely, find_segments
+from streamseg.results import Image, NetworkOutput, Segments
+from streamseg.runtime.base import Pending
 from streamseg.segmenter import Segmenter
 
 
@@ -94,6 +97,96 @@ def test_an_instance_that_others_leave_little_of_is_dropped() -> None:
 
     assert areas(0) == [5, 1]
     assert areas(0.5) == [5]
+
+
+class Thresholds(ColourRuntime):
+    """Has a threshold for cars and one for persons; every instance has a score of 0.996."""
+
+    def __init__(self, car: float, person: float) -> None:
+        super().__init__()
+        self.config = replace(self.config, score_thresholds=(car, person))
+
+
+class DeviceThresholds(Thresholds):
+    """Groups itself, as a device does; keeps the lowest score that it was asked for."""
+
+    least_score = -1.0
+
+    def submit(self, image: Image, grouping: GroupingConfig, *, height: int, width: int) -> Pending:
+        self.least_score = grouping.min_score
+        found = find_segments(
+            self.run(image), self.config.taus, grouping, height=height, width=width
+        )
+
+        class Done:
+            def fetch(self) -> tuple[Segments, float, float]:
+                return found, 0, 0
+
+        return Done()
+
+
+def test_instances_below_the_threshold_of_their_class_are_dropped_and_labels_renumbered() -> None:
+    rows = np.arange(4)
+    segments = Segments(
+        label_map=np.array([[0, 1, 2], [3, 4, 4]], np.uint16),
+        class_id=np.array([1, 2, 2, 1]),
+        score=np.array([0.9, 0.8, 0.7, 0.6], np.float32),
+        box=rows[:, None].repeat(4, 1),
+        area_px=np.array([1, 1, 1, 2]),
+        seed_yx=rows[:, None].repeat(2, 1),
+        tau=np.array([0.1, 0.2, 0.3, 0.4], np.float32),
+        embedding=rows[:, None].astype(np.float32),
+    )
+    # a score that equals its threshold in float32 is enough
+    kept = drop_unlikely(segments, (0.6, 0.75))
+    assert kept.label_map.tolist() == [[0, 1, 2], [0, 3, 3]]
+    assert kept.label_map.dtype == np.uint16
+    assert kept.class_id.tolist() == [1, 2, 1]
+    assert kept.score.tolist() == segments.score[[0, 1, 3]].tolist()
+    assert kept.box[:, 0].tolist() == kept.seed_yx[:, 1].tolist() == [0, 1, 3]
+    assert kept.area_px.tolist() == [1, 1, 2]
+    assert kept.embedding[:, 0].tolist() == [0, 1, 3]
+    assert kept.tau.tolist() == segments.tau[[0, 1, 3]].tolist()
+    assert drop_unlikely(segments, (0.6, 0.7)) is segments
+    assert drop_unlikely(segments, ()) is segments
+    assert not drop_unlikely(segments, (1, 1)).label_map.any()
+
+
+@pytest.mark.parametrize("kind", [Thresholds, DeviceThresholds])
+def test_a_models_own_thresholds_hold_unless_one_is_given(kind: type[Thresholds]) -> None:
+    picture = picture_with(RED_CAR, BLUE_PERSON, ORANGE_CAR)
+
+    def names(runtime: Thresholds, grouping: GroupingConfig | None = None) -> list[str]:
+        segmenter = Segmenter(runtime, size=(160, 96), grouping=grouping)
+        result = segmenter(picture)
+        assert set(np.unique(result.label_map)) == set(range(len(result.instances) + 1))
+        assert [i.label for i in segmenter.examine(picture)[0].instances] == [
+            i.label for i in result.instances
+        ]
+        return sorted(i.name for i in result.instances)
+
+    assert names(kind(0.9, 0.999)) == ["car-1", "car-2"]
+    assert names(kind(0.999, 0.5)) == ["person-1"]
+    assert names(kind(0.999, 0.999)) == []
+    everything = ["car-1", "car-2", "person-1"]
+    assert names(kind(0.999, 0.999), GroupingConfig(min_score=0.9)) == everything
+    assert names(kind(0.1, 0.1), GroupingConfig(min_score=0.999)) == []
+
+
+def test_pixels_are_grouped_with_the_smallest_threshold() -> None:
+    runtime = DeviceThresholds(0.3, 0.2)
+    segmenter = Segmenter(runtime, size=(160, 96))
+    assert len(list(segmenter.stream("test-pattern:160x96?frames=2"))) == 2
+    assert runtime.least_score == 0.2
+    assert Segmenter(ColourRuntime()).grouping.min_score == 0.5
+
+
+def test_load_takes_the_models_thresholds_or_one_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "open_runtime", lambda *_, **__: Thresholds(0.9, 0.999))
+    picture = picture_with(RED_CAR, BLUE_PERSON)
+    size = (160, 96)
+    assert [i.name for i in streamseg.load(size=size)(picture).instances] == ["car-1"]
+    assert len(streamseg.load(size=size, min_score=0.9)(picture).instances) == 2
 
 
 def test_a_stream_keeps_names_and_times(segmenter: Segmenter) -> None:

@@ -1,4 +1,4 @@
-"""HOTA, IDF1 and sMOTSA of masks over time, as the papers define them and trackeval computes them.
+"""HOTA, IDF1 and sMOTSA of masks over time, computed by the package ``trackers``.
 
 - HOTA (Luiten et al. 2021): geometric mean of detection and association accuracy, averaged over
   the IoU thresholds 0.05, 0.1, ... 0.95.
@@ -14,21 +14,13 @@ scored one by one; their counts are added up.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError
-
-Floats = NDArray[np.float64]
-
-HOTA_THRESHOLDS: Final = np.arange(0.05, 0.99, 0.05)
-_THRESHOLD: Final = 0.5
-# As trackeval, so that an IoU of exactly the threshold counts.
-_EPSILON: Final = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,73 +31,28 @@ class FrameOverlap:
     """[G]: the true tracks seen in the frame."""
     found: NDArray[np.int64]
     """[P]: the tracks found, any numbers."""
-    iou: Floats
+    iou: NDArray[np.float64]
     """[G, P]"""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class TrackingScores:
-    """Counts of one clip or of several, and the scores that follow from them."""
+    """The scores of one clip or of several together."""
 
-    hits: Floats
-    """[A]: matches at each of ``HOTA_THRESHOLDS``."""
-    association: Floats
-    """[A]: over the matches the sum of each one's association accuracy."""
-    truth_count: int
-    """Number of true masks."""
-    found_count: int
-    """Number of masks found."""
-    identity_hits: int
-    """Masks at IoU 0.5 under the identity that fits best."""
-    matches: int
-    """Matches at IoU 0.5."""
-    matched_iou: float
-    """The sum of their IoUs."""
+    hota: float
+    """0..1; 0 without any mask."""
+    idf1: float
+    """0..1; 0 without any mask."""
+    smotsa: float
+    """At most 1; below 0 where mistakes prevail."""
     switches: int
     """How often a true track went on under another identity."""
-
-    @property
-    def hota(self) -> float:
-        """0..1; 0 without any mask."""
-        either = np.maximum(1, self.truth_count + self.found_count - self.hits)
-        detection = self.hits / either
-        association = self.association / np.maximum(1, self.hits)
-        return float(np.sqrt(detection * association).mean())
-
-    @property
-    def idf1(self) -> float:
-        """0..1; 0 without any mask."""
-        return 2 * self.identity_hits / max(1, self.truth_count + self.found_count)
-
-    @property
-    def smotsa(self) -> float:
-        """At most 1; below 0 where mistakes prevail."""
-        false = self.found_count - self.matches
-        return (self.matched_iou - false - self.switches) / max(1, self.truth_count)
-
-    def __add__(self, other: TrackingScores) -> TrackingScores:
-        """Of both together, as if one came after the other under new identities."""
-        return TrackingScores(
-            hits=self.hits + other.hits,
-            association=self.association + other.association,
-            truth_count=self.truth_count + other.truth_count,
-            found_count=self.found_count + other.found_count,
-            identity_hits=self.identity_hits + other.identity_hits,
-            matches=self.matches + other.matches,
-            matched_iou=self.matched_iou + other.matched_iou,
-            switches=self.switches + other.switches,
-        )
+    true_masks: int
+    found_masks: int
 
     def to_json(self) -> dict[str, Any]:
         """In JSON's own types."""
-        return {
-            "hota": self.hota,
-            "idf1": self.idf1,
-            "smotsa": self.smotsa,
-            "switches": self.switches,
-            "true_masks": self.truth_count,
-            "found_masks": self.found_count,
-        }
+        return asdict(self)
 
 
 def overlap(
@@ -134,104 +81,37 @@ def overlap(
     return FrameOverlap(seen, np.asarray(track_ids, np.int64), iou)
 
 
-def score_tracking(frames: Sequence[FrameOverlap]) -> TrackingScores:
-    """Score one clip.
+def score_clips(clips: Sequence[Sequence[FrameOverlap]]) -> TrackingScores:
+    """Score clips together, as if one came after the other under new identities.
 
     Args:
-        frames: all of its frames in order.
+        clips: of each all frames in order.
     """
-    truths, truth_rows = _numbered([frame.truth for frame in frames])
-    found, found_rows = _numbered([frame.found for frame in frames])
-    numbered = [
-        FrameOverlap(rows, columns, frame.iou)
-        for rows, columns, frame in zip(truth_rows, found_rows, frames, strict=True)
-    ]
-    truth_count = np.bincount(_joined(truth_rows), minlength=truths).astype(np.float64)
-    found_count = np.bincount(_joined(found_rows), minlength=found).astype(np.float64)
-    hits, association = _hota(numbered, truth_count, found_count)
-    matches, matched_iou, switches = _clear(numbered, truths)
-    return TrackingScores(
-        hits=hits,
-        association=association,
-        truth_count=int(truth_count.sum()),
-        found_count=int(found_count.sum()),
-        identity_hits=_identity_hits(numbered, truth_count, found_count),
-        matches=matches,
-        matched_iou=matched_iou,
-        switches=switches,
+    from trackers.eval import (
+        aggregate_clear_metrics,
+        aggregate_hota_metrics,
+        aggregate_identity_metrics,
+        compute_clear_metrics,
+        compute_hota_metrics,
+        compute_identity_metrics,
     )
 
-
-def total(clips: Sequence[TrackingScores]) -> TrackingScores:
-    """The scores of all clips together; at least one."""
-    return reduce(TrackingScores.__add__, clips)
-
-
-def _joined(ids: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(0, np.int64), *ids])
-
-
-def _numbered(ids: Sequence[NDArray[np.int64]]) -> tuple[int, list[NDArray[np.int64]]]:
-    """How many ids there are, and the ids of each frame numbered from 0 without gaps."""
-    known = np.unique(_joined(ids))
-    return len(known), [np.searchsorted(known, own) for own in ids]
-
-
-def _assign(gain: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    from scipy.optimize import linear_sum_assignment
-
-    rows, columns = linear_sum_assignment(gain, maximize=True)
-    return rows, columns
-
-
-def _hota(
-    frames: Sequence[FrameOverlap], truth_count: Floats, found_count: Floats
-) -> tuple[Floats, Floats]:
-    """Matches and the sum of their association accuracies at each threshold."""
-    shape = len(truth_count), len(found_count)
-    alike = np.zeros(shape)
-    for frame in frames:
-        either = frame.iou.sum(axis=0) + frame.iou.sum(axis=1)[:, None] - frame.iou
-        share = np.divide(frame.iou, either, out=np.zeros_like(frame.iou), where=either > _EPSILON)
-        alike[np.ix_(frame.truth, frame.found)] += share
-    counts = truth_count[:, None] + found_count
-    alike /= np.maximum(counts - alike, _EPSILON)
-
-    matched = np.zeros((len(HOTA_THRESHOLDS), *shape))
-    for frame in frames:
-        rows, columns = _assign(alike[np.ix_(frame.truth, frame.found)] * frame.iou)
-        good = frame.iou[rows, columns] >= HOTA_THRESHOLDS[:, None] - _EPSILON
-        matched[:, frame.truth[rows], frame.found[columns]] += good
-    accuracy = matched / np.maximum(1, counts - matched)
-    return matched.sum(axis=(1, 2)), (matched * accuracy).sum(axis=(1, 2))
-
-
-def _identity_hits(frames: Sequence[FrameOverlap], truth_count: Floats, found_count: Floats) -> int:
-    together = np.zeros((len(truth_count), len(found_count)))
-    for frame in frames:
-        together[np.ix_(frame.truth, frame.found)] += frame.iou >= _THRESHOLD
-    rows, columns = _assign(together)
-    return int(together[rows, columns].sum())
-
-
-def _clear(frames: Sequence[FrameOverlap], truths: int) -> tuple[int, float, int]:
-    """Matches, the sum of their IoUs, and changes of identity."""
-    matches, matched_iou, switches = 0, 0.0, 0
-    last = np.full(truths, -1)  # the identity under which each true track was last found
-    before = np.full(truths, -1)  # the same of the frame before alone
-    for frame in frames:
-        if not frame.iou.size:
-            continue  # as trackeval: an empty frame does not end what was there before it
-        # Whoever was matched before stays so while the threshold allows it.
-        gain = frame.iou + 1000 * (frame.found == before[frame.truth][:, None])
-        rows, columns = _assign(np.where(frame.iou >= _THRESHOLD - _EPSILON, gain, 0))
-        good = frame.iou[rows, columns] >= _THRESHOLD - _EPSILON
-        rows, columns = rows[good], columns[good]
-        who, now = frame.truth[rows], frame.found[columns]
-        switches += int(((last[who] >= 0) & (last[who] != now)).sum())
-        last[who] = now
-        before[:] = -1
-        before[who] = now
-        matches += len(who)
-        matched_iou += float(frame.iou[rows, columns].sum())
-    return matches, matched_iou, switches
+    arrays = [
+        (
+            [frame.truth for frame in clip],
+            [frame.found for frame in clip],
+            [frame.iou for frame in clip],
+        )
+        for clip in clips
+    ]
+    clear = aggregate_clear_metrics([compute_clear_metrics(*clip) for clip in arrays])
+    hota = aggregate_hota_metrics([compute_hota_metrics(*clip) for clip in arrays])
+    identity = aggregate_identity_metrics([compute_identity_metrics(*clip) for clip in arrays])
+    return TrackingScores(
+        hota=hota["HOTA"],
+        idf1=identity["IDF1"],
+        smotsa=clear["sMOTA"],
+        switches=clear["IDSW"],
+        true_masks=clear["CLR_TP"] + clear["CLR_FN"],
+        found_masks=clear["CLR_TP"] + clear["CLR_FP"],
+    )

@@ -13,8 +13,7 @@ from benchmarks.tracking_scenes.scores import (
     FrameOverlap,
     TrackingScores,
     overlap,
-    score_tracking,
-    total,
+    score_clips,
 )
 from benchmarks.tracking_scenes.trackers import Follow
 from streamseg.evaluate.report.page import percent
@@ -27,14 +26,14 @@ COLUMNS = ("HOTA", "IDF1", "sMOTSA", "ID switches")
 
 
 class TrackingStudy:
-    """Lets trackers follow clips and adds up how well they do."""
+    """Lets trackers follow clips and scores them."""
 
     def __init__(self, makers: Makers) -> None:
         """Compare these trackers."""
         self._makers = dict(makers)
         self._follow: dict[str, Follow] = {}
         self._seen: dict[str, list[FrameOverlap]] = {}
-        self._clips: dict[str, list[TrackingScores]] = {name: [] for name in makers}
+        self._clips: dict[str, list[list[FrameOverlap]]] = {name: [] for name in makers}
 
     def begin_clip(self) -> None:
         """Forget all objects."""
@@ -53,13 +52,13 @@ class TrackingStudy:
             )
 
     def end_clip(self) -> None:
-        """Score what was followed since ``begin_clip``."""
+        """Keep what was followed since ``begin_clip``."""
         for name, frames in self._seen.items():
-            self._clips[name].append(score_tracking(frames))
+            self._clips[name].append(frames)
 
     def scores(self) -> dict[str, TrackingScores]:
         """Of every tracker over all clips, at least one."""
-        return {name: total(clips) for name, clips in self._clips.items()}
+        return {name: score_clips(clips) for name, clips in self._clips.items()}
 
 
 def table_rows(scores: Mapping[str, TrackingScores]) -> list[list[str]]:

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from streamseg.kernels.launch import Launch, power_of_two
+
+POINTERS: Final = {
+    "seed_index": "i32",
+    "seed_count": "i32",
+    "masks": "u8",
+    "seediness": "fp32",
+    "tau_index": "u8",
+    "squared_radius": "fp32",
+    "order": "i32",
+    "taken": "u8",
+    "chosen_index": "i32",
+    "chosen_radius": "fp32",
+    "chosen_count": "i32",
+}
 
 LARGEST_CHOICE = 32768
 """Pixels whose being taken ``choose_seeds`` keeps in registers: 32 a thread."""
@@ -15,6 +31,7 @@ def choose_seeds_launch(pixels: int, max_seeds: int, *, min_visible: float) -> L
     return Launch(
         "choose_seeds",
         (1, 1),
+        POINTERS,
         {"pixels": pixels, "max_seeds": max_seeds, "min_visible": min_visible},
         {
             "BLOCK": block,

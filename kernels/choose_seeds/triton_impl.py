@@ -68,7 +68,7 @@ def choose_seeds(
     start(
         launch,
         seed_index=seed_index,
-        count=count,
+        seed_count=count,
         masks=masks.contiguous().view(torch.uint8),
         seediness=seediness.contiguous(),
         tau_index=tau_index.contiguous(),

@@ -34,7 +34,7 @@ def is_new(total, visible, min_visible):
 @triton.jit
 def choose_seeds_kernel(
     seed_index,
-    count,
+    seed_count,
     masks,
     seediness,
     tau_index,
@@ -53,12 +53,13 @@ def choose_seeds_kernel(
 ):
     """Go through seeds by falling seediness, keep those whose masks are new.
 
-    seed_index [K] int32, count [1] int32, masks [K, N] uint8, seediness [N] float32, tau_index
-    [N] uint8, squared_radius [T] float32; order [K] int32; taken [N] uint8, zeros, used unless
-    RESIDENT; chosen_index [K] int32, -1 beyond chosen_count [1] int32, and chosen_radius [K]
-    float32. RESIDENT asks for N <= BLOCK: which pixels are taken stays in registers.
+    seed_index [K] int32, seed_count [1] int32, masks [K, N] uint8, seediness [N] float32,
+    tau_index [N] uint8, squared_radius [T] float32; order [K] int32; taken [N] uint8, zeros,
+    used unless RESIDENT; chosen_index [K] int32, -1 beyond chosen_count [1] int32, and
+    chosen_radius [K] float32. RESIDENT asks for N <= BLOCK: which pixels are taken stays in
+    registers.
     """
-    picked = tl.load(count)
+    picked = tl.load(seed_count)
     rank_seeds(seed_index, picked, seediness, order, SEEDS_ROUNDED)
     lane = tl.arange(0, BLOCK)
     taken_here = tl.zeros((BLOCK,), tl.int8)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from streamseg.kernels.launch import Launch, cdiv, power_of_two
+from typing import Final
+
+from streamseg.kernels.launch import NETWORK, Launch, cdiv, power_of_two
+
+POINTERS: Final = {
+    "foreground": NETWORK,
+    "classes": NETWORK,
+    "seediness": "fp32",
+    "tau_index": "u8",
+    "class_id": "u8",
+}
 
 
 def decode_scores_launch(
@@ -26,6 +36,7 @@ def decode_scores_launch(
     return Launch(
         "decode_scores",
         (cdiv(height * width, block), 1),
+        POINTERS,
         {
             "pixels": height * width,
             "width": width,

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from streamseg.kernels.launch import Launch, cdiv
+
+POINTERS: Final = {
+    "label_map": "u16",
+    "start": "i32",
+    "label": "u16",
+    "count": "i32",
+}
 
 
 def find_runs_launch(height: int, width: int) -> Launch:
@@ -11,6 +20,7 @@ def find_runs_launch(height: int, width: int) -> Launch:
     return Launch(
         "find_runs",
         (cdiv(height * width, block), 1),
+        POINTERS,
         {"height": height, "width": width},
         {"BLOCK": block},
     )

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from streamseg.kernels.launch import Launch, cdiv, rounded
+from streamseg.kernels.launch import NETWORK, Launch, cdiv, rounded
+
+POINTERS: Final = {
+    "embeddings": NETWORK,
+    "seediness": "fp32",
+    "tau_index": "u8",
+    "squared_radius": "fp32",
+    "nearest_distance": "fp32",
+    "keys": "i64",
+    "arrivals": "i32",
+    "seed_index": "i32",
+    "seed_count": "i32",
+    "masks": "u8",
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,7 @@ def group_pixels_launch(
     return Launch(
         "group_pixels",
         (chosen.programs, 1),
+        POINTERS,
         {
             "pixels": pixels,
             "max_seeds": max_seeds,

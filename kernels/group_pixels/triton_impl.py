@@ -79,7 +79,7 @@ def group_pixels(
     chosen = spread or plan(pixels, dims, rows.element_size(), programs_at_once(device))
     # a key and an arrival for every round, so that nothing is reset between rounds
     barrier = torch.zeros(max_seeds * 2, dtype=torch.int64, device=device)
-    scratch = rows.new_empty(0 if chosen.resident else pixels, dtype=torch.float32)
+    nearest_distance = rows.new_empty(0 if chosen.resident else pixels, dtype=torch.float32)
     groups = DeviceGroups(
         torch.empty(max_seeds, dtype=torch.int32, device=device),
         torch.empty(1, dtype=torch.int32, device=device),
@@ -99,11 +99,11 @@ def group_pixels(
         seediness=seediness.contiguous(),
         tau_index=tau_index.contiguous(),
         squared_radius=device_radius(tuple(taus.tolist()), device),
-        scratch=scratch,
+        nearest_distance=nearest_distance,
         keys=barrier[:max_seeds],
         arrivals=barrier[max_seeds:].view(torch.int32),
         seed_index=groups.seed_index,
-        count=groups.count,
+        seed_count=groups.count,
         masks=groups.masks.view(torch.uint8),
     )
     return groups

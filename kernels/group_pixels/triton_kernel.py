@@ -71,11 +71,11 @@ def group_pixels_kernel(
     seediness,
     tau_index,
     squared_radius,
-    scratch,
+    nearest_distance,
     keys,
     arrivals,
     seed_index,
-    count,
+    seed_count,
     masks,
     pixels,
     max_seeds,
@@ -90,9 +90,9 @@ def group_pixels_kernel(
     """Pick seeds and grow their masks.
 
     embeddings [N, D], seediness [N] float32, tau_index [N] uint8, squared_radius [T] float32;
-    scratch [N] float32, used unless RESIDENT; keys [K] int64 and arrivals [K] int32, zeros;
-    seed_index [K] int32, count [1] int32, masks [K, N] uint8. RESIDENT asks for a program for
-    every BLOCK pixels.
+    nearest_distance [N] float32, used unless RESIDENT; keys [K] int64 and arrivals [K] int32,
+    zeros; seed_index [K] int32, seed_count [1] int32, masks [K, N] uint8. RESIDENT asks for a
+    program for every BLOCK pixels.
     """
     program = tl.program_id(0)
     programs = tl.num_programs(0)
@@ -115,7 +115,7 @@ def group_pixels_kernel(
             inside = pixel < pixels
             likely = tl.load(seediness + pixel, mask=inside, other=-1.0)
             nearest = tl.where(likely >= min_seediness, float("inf"), DEAD)
-            tl.store(scratch + pixel, nearest, mask=inside)
+            tl.store(nearest_distance + pixel, nearest, mask=inside)
             key = tl.maximum(key, best_key(likely, pixel, nearest >= 0))
 
     picked = 0
@@ -141,12 +141,12 @@ def group_pixels_kernel(
                     pixel = t * BLOCK + lane
                     inside = pixel < pixels
                     tile = load_tile(embeddings, pixel, inside, dims, D)
-                    nearest = tl.load(scratch + pixel, mask=inside, other=DEAD)
+                    nearest = tl.load(nearest_distance + pixel, mask=inside, other=DEAD)
                     mask, nearest = compare(
                         tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED
                     )
                     tl.store(masks + pixel, mask.to(tl.uint8), mask=inside)
-                    tl.store(scratch + pixel, nearest, mask=inside)
+                    tl.store(nearest_distance + pixel, nearest, mask=inside)
                     likely = tl.load(seediness + pixel, mask=inside, other=0.0)
                     score = tl.log(likely) + alpha * tl.log(nearest)
                     key = tl.maximum(key, best_key(score, pixel, nearest >= 0))
@@ -155,7 +155,7 @@ def group_pixels_kernel(
             going = picked < max_seeds
 
     if program == 0:
-        tl.store(count, picked)
+        tl.store(seed_count, picked)
         for k in range(picked, max_seeds):
             tl.store(seed_index + k, -1)
     for _k in range(picked, max_seeds):

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from streamseg.kernels.launch import Launch, cdiv, power_of_two, rounded
+from typing import Final
+
+from streamseg.kernels.launch import NETWORK, Launch, cdiv, power_of_two, rounded
+
+POINTERS: Final = {
+    "embeddings": NETWORK,
+    "chosen_index": "i32",
+    "chosen_radius": "fp32",
+    "chosen_count": "i32",
+    "label_map": "u16",
+    "area_px": "i32",
+    "reach": "i32",
+    "embedding_sum": "fp32",
+    "members": "i32",
+}
 
 
 def label_pixels_launch(
@@ -19,6 +33,7 @@ def label_pixels_launch(
     return Launch(
         "label_pixels",
         (height, cdiv(map_width + 1, cells)),
+        POINTERS,
         {
             "map_height": map_height,
             "map_width": map_width,

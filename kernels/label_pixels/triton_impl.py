@@ -64,9 +64,9 @@ def label_pixels(
     start(
         label_pixels_launch((map_height, map_width), dims, seeds, height=height, width=width),
         embeddings=rows,
-        seed_index=seed_index,
-        seed_radius=(2 / seed_tau.double() - 1).log().float(),
-        count=torch.full((1,), seeds, dtype=torch.int32, device=device),
+        chosen_index=seed_index,
+        chosen_radius=(2 / seed_tau.double() - 1).log().float(),
+        chosen_count=torch.full((1,), seeds, dtype=torch.int32, device=device),
         label_map=label_map,
         area_px=area_px,
         reach=reach,

@@ -46,9 +46,9 @@ def margins_of(tile, norms, seeds, seed_norms, radius):
 @triton.jit
 def label_pixels_kernel(
     embeddings,
-    seed_index,
-    seed_radius,
-    count,
+    chosen_index,
+    chosen_radius,
+    chosen_count,
     label_map,
     area_px,
     reach,
@@ -67,13 +67,13 @@ def label_pixels_kernel(
 ):
     """Paint frame row program_id(0), cells from program_id(1) * CELLS on.
 
-    embeddings [N, D]; the first count [1] int32 of seed_index [K] int32 and seed_radius [K]
-    float32; label_map [H, W] uint16. To be zeros before: area_px [K] int32; reach [4, K] int32,
+    embeddings [N, D]; the first chosen_count [1] int32 of chosen_index [K] int32 and chosen_radius
+    [K] float32; label_map [H, W] uint16. To be zeros before: area_px [K] int32; reach [4, K] int32,
     how far each label comes from the right, the bottom, the left and the top; embedding_sum
     [K, D] float32 and members [K] int32, over the map pixels of each label. COLUMNS are at least
     the frame columns of a cell.
     """
-    seeds = tl.load(count)
+    seeds = tl.load(chosen_count)
     row = tl.program_id(0)
     cell = tl.program_id(1) * CELLS + tl.arange(0, CELLS)
     dims = tl.arange(0, ROUNDED_D)
@@ -106,8 +106,8 @@ def label_pixels_kernel(
     for first in range(0, seeds, CHUNK):
         k = first + tl.arange(0, CHUNK)
         known = k < seeds
-        radius = tl.load(seed_radius + k, mask=known, other=0.0)
-        index = tl.load(seed_index + k, mask=known, other=0)
+        radius = tl.load(chosen_radius + k, mask=known, other=0.0)
+        index = tl.load(chosen_index + k, mask=known, other=0)
         rows, seed_norms = load_pixels(embeddings, index, dims, D)
         beyond = tl.where(known, 0.0, float("-inf"))[None]
         a = margins_of(tile_a, norms_a, rows, seed_norms, radius) + beyond

@@ -80,7 +80,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="most pixels of the network input; fewer are faster (the model's own choice)",
     )
     parser.add_argument(
-        "--min-score", type=score, default=0.5, metavar="P", help="least confidence (0.5)"
+        "--min-score",
+        type=score,
+        metavar="P",
+        help="least score of an instance (default: the model's own for each class, else 0.5)",
     )
     parser.add_argument(
         "--classes",
@@ -217,7 +220,7 @@ def process(
     try:
         with outputs, frame_progress(expected, summary) as show, results:
             if results.opened is not None:
-                outputs.open_for(results.opened)
+                outputs.open(0, results.opened)
             try:
                 for result in islice(results, frames):
                     outputs.write(result)

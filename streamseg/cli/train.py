@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.cli.progress import training_progress
-from streamseg.errors import ConfigError, MissingExtraError, ModelError
+from streamseg.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -33,7 +32,6 @@ made of.
 
 `torchrun --nproc-per-node N -m streamseg.cli.main train ...` trains in N processes."""
 PICTURES_SHOWN = 4
-CALIBRATION_PICTURES = 64
 SHORTHANDS: dict[str, tuple[Callable[[str], object], str]] = {
     "steps": (int, "length of the run in steps"),
     "batch_size": (int, "pictures a step"),
@@ -111,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         stopped = not learn(trainer, shown)
         if processes.is_first:
-            export(trainer)
+            write(trainer)
     return 130 if stopped else 0
 
 
@@ -131,9 +129,10 @@ def configure(arguments: argparse.Namespace) -> tuple[RunConfig, dict[str, Tenso
     """
     from streamseg.loading import WEIGHTS_SUFFIX, model_path
     from streamseg.model.weights import load_safetensors
+    from streamseg.train.loop import saved_config
     from streamseg.train.run_config import RunConfig
 
-    so_far, weights = run_so_far(arguments.out), None
+    so_far, weights = saved_config(arguments.out), None
     base = so_far or RunConfig()
     if arguments.init:
         weights, model_config = load_safetensors(model_path(arguments.init, WEIGHTS_SUFFIX))
@@ -155,19 +154,6 @@ def asked_for(arguments: argparse.Namespace) -> Tables:
     shorthands = {name: value for name, value in given.items() if value is not None}
     file = read_toml(arguments.config) if arguments.config else {}
     return merged([file, parse_assignments(arguments.set), {"train": shorthands}])
-
-
-def run_so_far(folder: Path) -> RunConfig | None:
-    """The configuration of the run to go on with, None where there is none."""
-    from streamseg.model.weights import load_checkpoint
-    from streamseg.train.config import TrainConfig
-    from streamseg.train.loop import CHECKPOINT
-    from streamseg.train.run_config import RunConfig
-
-    if not (folder / CHECKPOINT).exists():
-        return None
-    old = load_checkpoint(folder / CHECKPOINT)
-    return RunConfig(old.model_config, TrainConfig.from_json(old.train_config_json))
 
 
 def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
@@ -208,32 +194,18 @@ def run_or_stop(trainer: Trainer, on_step: Callable[[StepMetrics], None]) -> boo
     return True
 
 
-def export(trainer: Trainer) -> None:
-    """Write the model into the run's folder: to run, to fine-tune, and its card."""
-    from streamseg.export.quantize import quantize_onnx
-    from streamseg.export.to_onnx import export_onnx
-    from streamseg.model.weights import network_from, save_safetensors
-    from streamseg.train.data import pictures_in_use
+def write(trainer: Trainer) -> None:
+    """Write the model, and tell what was written."""
+    from streamseg.train.result import write_result
 
-    folder, weights = trainer.folder, trainer.learner.weights()
-    save_safetensors(folder / "model.safetensors", weights, trainer.model_config)
-    card = {
-        "steps": trainer.step,
-        "model": json.loads(trainer.model_config.to_json()),
-        "training": json.loads(trainer.config.to_json()),
-        "training_images": trainer.image_ids,
-    }
-    (folder / "model.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    network = network_from(weights, trainer.model_config)
-    difference = export_onnx(network, folder / "model.onnx")
+    result = write_result(trainer)
     print(
-        f"step {trainer.step}: wrote model.onnx (differs from torch by {difference:.1e}), "
-        f"model.safetensors and model.json to {folder}"
+        f"step {trainer.step}: wrote {result.onnx.name} (differs from torch by "
+        f"{result.onnx_difference:.1e}), {result.safetensors.name} and {result.card.name} to "
+        f"{trainer.folder}"
     )
-    pictures = pictures_in_use(trainer.batches.pictures, trainer.model_config, CALIBRATION_PICTURES)
-    try:
-        difference = quantize_onnx(folder / "model.onnx", folder / "model.int8.onnx", pictures)
-    except ModelError as error:
-        print(f"no model.int8.onnx: {error}")
+    if result.int8:
+        difference = f"{result.int8_difference:.2f}"
+        print(f"wrote {result.int8.name}, faster on CPUs (differs by {difference} rms)")
     else:
-        print(f"wrote model.int8.onnx, faster on CPUs (differs by {difference:.2f} rms)")
+        print(f"no model.int8.onnx: {result.int8_refusal}")

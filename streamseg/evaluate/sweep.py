@@ -21,7 +21,7 @@ from streamseg.evaluate.predictions import compare_proposals
 from streamseg.evaluate.proposals import proposal_recall
 from streamseg.evaluate.provenance import Provenance
 from streamseg.evaluate.report.charts import line_chart
-from streamseg.evaluate.report.page import facts, page, percent, section, table, write_page
+from streamseg.evaluate.report.page import Page, Section, Table, percent, write_page
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, nullable
 from streamseg.grouping.cpu import PAPER_ALPHA
 from streamseg.segmenter import Segmenter
@@ -197,12 +197,8 @@ def write_sweep(
         "The paper's setting: overlapping proposals, each with its whole mask. "
         "AR is the class-agnostic recall, mean over the IoUs 0.5, 0.55, ... 0.95. In percent."
     )
-    title = f"streamseg sweep of {sweep.name}"
-    body = [
-        f"<h1>{title}</h1>",
-        facts(provenance.lines()),
-        section("Scores", note, table([sweep.name, *COLUMNS], cells), "<p></p>", chart),
-    ]
+    section = Section("Scores", note, [chart], Table([sweep.name, *COLUMNS], cells))
+    page = Page(f"streamseg sweep of {sweep.name}", provenance.lines(), [section])
     values: dict[str, Any] = {
         **provenance.to_json(),
         "parameter": sweep.name,
@@ -215,4 +211,4 @@ def write_sweep(
             for row in rows
         ],
     }
-    return write_page(folder, f"sweep-{sweep.name}", page(title, body), values)
+    return write_page(folder, f"sweep-{sweep.name}", page, values)

@@ -20,18 +20,25 @@ _WRITERS = {
     "voc": ("voc", "VocWriter"),
     "parquet": ("parquet", "ParquetWriter"),
     "rerun": ("rerun", "RerunWriter"),
+    "video": ("video", "VideoWriter"),
 }
-FORMATS = tuple(_WRITERS)
-"""The names that ``open_writer`` knows; docs/formats.md describes each."""
+FORMATS = tuple(name for name in _WRITERS if name != "video")
+"""The names of formats for data; docs/formats.md describes each."""
 
 
 def open_writer(format_name: str, path: str | Path) -> ResultWriter:
-    """Create a file, or a folder of pictures, and the writer that fills it.
+    """Create a file, or a folder of images, and the writer that fills it.
+
+    Use it as a context manager: then the file is complete after an exception or Ctrl-C, too.
 
     Args:
-        format_name: one of ``FORMATS``.
+        format_name: ``jsonl``, ``parquet``, ``coco``, ``youtube-vis``, ``mots``, ``mots-png``,
+            ``kitti-step``, ``voc``, ``rerun``, or ``video`` for an annotated video.
         path: a file; for ``mots-png``, ``kitti-step`` and ``voc`` a folder. For ``jsonl``, ``"-"``
-            is the standard output.
+            is the standard output. A video's name ends in .mp4, .mov or .mkv.
+
+    Returns:
+        A writer; its ``write`` takes one result, and can be given as ``on_result``.
 
     Raises:
         ConfigError: there is no such format.
@@ -39,6 +46,6 @@ def open_writer(format_name: str, path: str | Path) -> ResultWriter:
         MissingExtraError: the format needs a package that is not installed.
     """
     if format_name not in _WRITERS:
-        raise ConfigError(f"unknown format {format_name!r}; there are {', '.join(FORMATS)}")
+        raise ConfigError(f"unknown format {format_name!r}; there are {', '.join(_WRITERS)}")
     module, writer = _WRITERS[format_name]
     return cast(ResultWriter, getattr(import_module(f"streamseg.formats.{module}"), writer)(path))

@@ -1,16 +1,18 @@
-"""Network output → disjoint instances (streaming) or overlapping proposals (the paper's)."""
+"""Network output → disjoint instances, as a stream wants them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
-from streamseg.errors import ConfigError, InputError
-from streamseg.grouping.proposals import seed_masks
+from streamseg.errors import ConfigError
 from streamseg.kernels import (
     Groups,
     Scores,
@@ -19,7 +21,7 @@ from streamseg.kernels import (
     group_pixels,
     label_pixels,
 )
-from streamseg.results import NetworkOutput, Proposals, Segments
+from streamseg.results import NetworkOutput, Segments
 
 PAPER_ALPHA: Final = 0.3
 """Weight of a seed's distance from the seeds before that the paper found best (Table 2)."""
@@ -79,7 +81,7 @@ def find_segments(
         InputError: the output holds NaN or infinity.
     """
     thresholds = np.asarray(taus, np.float32)
-    scores, groups = _pick_seeds(
+    scores, groups = pick_seeds(
         output,
         thresholds,
         alpha=config.alpha,
@@ -96,76 +98,50 @@ def find_segments(
     tau = thresholds[scores.tau_index.flat[seeds]]
     labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
 
-    kept = labels.area_px >= max(1, config.min_area * height * width)
-    new_label = np.zeros(len(seeds) + 1, np.uint16)
-    new_label[1:][kept] = np.arange(1, kept.sum() + 1)
-    label_map = labels.label_map if kept.all() else new_label[labels.label_map]
-    seeds = seeds[kept]
-    return Segments(
-        label_map=label_map,
+    found = Segments(
+        label_map=labels.label_map,
         class_id=scores.class_id.flat[seeds].astype(np.int64),
         score=scores.seediness.flat[seeds],
-        box=labels.box[kept],
-        area_px=labels.area_px[kept],
-        seed_yx=frame_position(seeds, output.foreground.shape[1:], height, width),
-        tau=tau[kept],
-        embedding=labels.embedding[kept],
-    )
-
-
-def propose(
-    output: NetworkOutput,
-    taus: Sequence[float],
-    *,
-    max_seeds: int,
-    height: int,
-    width: int,
-    alpha: float = PAPER_ALPHA,
-) -> Proposals:
-    """Overlapping proposals as in the paper: greedy seeds, each with its whole mask.
-
-    Args:
-        output: of the network, for a picture of height×width.
-        taus: T similarity thresholds of the network.
-        max_seeds: K, number of proposals wanted; about 100 cover nearly every object.
-        height: of the picture in pixels.
-        width: of the picture in pixels.
-        alpha: weight of a seed's distance from the seeds before, equation (4), 0 or more; at 0
-            seeds come by seediness alone.
-
-    Returns:
-        Proposals by falling score; masks from similarity interpolated to the picture's size.
-
-    Raises:
-        InputError: the output holds NaN or infinity, or ``alpha`` is negative.
-    """
-    if alpha < 0:
-        raise InputError(f"alpha must be 0 or more, got {alpha}")
-    thresholds = np.asarray(taus, np.float32)
-    scores, groups = _pick_seeds(
-        output,
-        thresholds,
-        # of the smallest float any multiple of a logarithm rounds away beside log S
-        alpha=max(alpha, float(np.finfo(np.float32).tiny)),
-        max_seeds=max_seeds,
-        min_seediness=0.0,
-        exclude_claimed=False,
-    )
-    seeds = groups.seed_index[: groups.count]
-    pick = np.argsort(-scores.seediness.flat[seeds], kind="stable")
-    seeds = seeds[pick]
-    tau = thresholds[scores.tau_index.flat[seeds]]
-    return Proposals(
-        masks=seed_masks(output.embeddings, seeds, tau, height=height, width=width),
-        class_id=scores.class_id.flat[seeds].astype(np.int64),
-        score=scores.seediness.flat[seeds],
-        pick=pick,
+        box=labels.box,
+        area_px=labels.area_px,
         seed_yx=frame_position(seeds, output.foreground.shape[1:], height, width),
         tau=tau,
+        embedding=labels.embedding,
     )
+    return found.select(labels.area_px >= max(1, config.min_area * height * width))
 
 
-def _pick_seeds(
+def drop_unlikely(segments: Segments, thresholds: Sequence[float]) -> Segments:
+    """Drop the instances whose score is below the threshold of their class.
+
+    Args:
+        segments: M instances, of the CPU or of a device.
+        thresholds: C scores, one for each class; empty if nothing is dropped.
+
+    Returns:
+        The others, their labels renumbered without gaps.
+    """
+    if not thresholds:
+        return segments
+    of_class = np.asarray(thresholds, np.float32)[segments.class_id - 1]
+    return segments.select(segments.score >= of_class)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Compute numpy's matrix products in one thread.
+
+    Threads of a BLAS spin after each product, and take the cores from the network.
+    """
+    limiter: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limiter
+
+
+def pick_seeds(
     output: NetworkOutput,
     thresholds: NDArray[np.float32],
     *,

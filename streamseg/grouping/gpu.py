@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.grouping.map_shape import MapShape
-from streamseg.grouping.plan import Block, plan_frame, read_segments
+from streamseg.grouping.plan import Block, MapShape, plan_frame, read_segments
 from streamseg.kernels.decode_scores.triton_impl import plane_strides
 from streamseg.kernels.device_checks import device_radius
 from streamseg.kernels.group_pixels.triton_impl import programs_at_once
@@ -101,8 +100,8 @@ class DeviceGrouper:
         self._cleared.zero_()
         outputs = {"embeddings": embeddings, "foreground": foreground, "classes": classes}
         arrays = {**self._arrays, **outputs}
-        for step in self._plan.steps:
-            start(step.launch, **{name: arrays[array] for name, array in step.arrays.items()})
+        for launch in self._plan.launches:
+            start(launch, **{name: arrays[name] for name in launch.pointers})
 
     def read(self, results: Tensor) -> Segments:
         """What a copy of ``results`` in host memory means; the label map is not copied again."""

@@ -16,15 +16,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.config import ModelConfig
 from streamseg.grouping.cpu import GroupingConfig, frame_position
-from streamseg.grouping.map_shape import MapShape
 from streamseg.kernels.choose_seeds.launch import choose_seeds_launch
 from streamseg.kernels.decode_scores.launch import decode_scores_launch
 from streamseg.kernels.group_pixels.launch import group_pixels_launch, plan
 from streamseg.kernels.label_pixels.launch import label_pixels_launch
 from streamseg.kernels.launch import Launch, cdiv
 from streamseg.kernels.list_instances.launch import list_instances_launch, relabel_launch
-from streamseg.kernels.pointers import POINTERS
 from streamseg.results import Segments
 
 NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
@@ -35,11 +34,65 @@ NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "u16": np.dtype(np.uint16),
     "u8": np.dtype(np.uint8),
 }
-"""By their names in ``pointers.POINTERS``."""
+"""By their names in ``Launch.pointers``."""
 ALIGNMENT: Final = 256
 """Of every array, in bytes."""
 TABLE: Final = ("seed", "tau_index", "class_id", "area_px", "x0", "y0", "x1", "y1")
 """Columns of the result ``table``."""
+
+
+@dataclass(frozen=True)
+class MapShape:
+    """What a network puts out for a picture."""
+
+    height: int
+    """h"""
+    width: int
+    """w"""
+    dims: int
+    """D"""
+    thresholds: int
+    """T"""
+    classes: int
+    """C"""
+    number: str
+    """Type of the outputs: ``fp16`` or ``fp32``."""
+    foreground_strides: tuple[int, int]
+    """From one threshold and one pixel to the next, in values. Embeddings are [h, w, D]."""
+    class_strides: tuple[int, int]
+    """From one class and one pixel of the map of classes to the next."""
+
+    @property
+    def pixels(self) -> int:
+        """Number of map pixels N."""
+        return self.height * self.width
+
+    @property
+    def class_pixels(self) -> int:
+        """Number of pixels of the map of classes, of half the size."""
+        return (self.height + 1) // 2 * ((self.width + 1) // 2)
+
+
+def network_shape(config: ModelConfig, size: tuple[int, int], number: str) -> MapShape:
+    """What an exported network puts out for pictures of one size.
+
+    Args:
+        config: of the model.
+        size: width and height of the picture in pixels.
+        number: type of the outputs, ``fp16`` or ``fp32``.
+    """
+    width, height = (side // config.stride for side in size)
+    pixels = height * width
+    return MapShape(
+        height=height,
+        width=width,
+        dims=config.embedding_dim,
+        thresholds=len(config.taus),
+        classes=len(config.class_names),
+        number=number,
+        foreground_strides=(pixels, 1),
+        class_strides=(pixels // 4, 1),
+    )
 
 
 @dataclass(frozen=True)
@@ -67,25 +120,17 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A launch, and the array that each of its pointers points to."""
-
-    launch: Launch
-    arrays: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class FramePlan:
     """Everything that happens between the network's output and the list of instances."""
 
     scratch: Block
-    """Comes and goes as it likes."""
+    """Memory of no meaning before and after a frame."""
     cleared: Block
     """To be zeros at the start of each frame."""
     results: Block
     """What the host wants: ``label_map`` [H, W]; ``count`` [1] M; and of each of the first M
     instances ``table`` [K, 8], ``score`` [K] and ``embedding`` [K, D]."""
-    steps: tuple[Step, ...]
+    launches: tuple[Launch, ...]
     """In their order. Besides the arrays of the blocks they use ``embeddings`` [h, w, D],
     ``foreground`` and ``classes`` of the network, and ``squared_radius`` [T]: ln(2/tau - 1)."""
 
@@ -106,7 +151,7 @@ def plan_frame(
     item_bytes = NUMPY_TYPES[shape.number].itemsize
     spread = plan(pixels, dims, item_bytes, most_programs)
     least_area_px = max(1, ceil(config.min_area * height * width))
-    started = (
+    launches = (
         decode_scores_launch(
             shape.thresholds,
             shape.classes,
@@ -128,60 +173,43 @@ def plan_frame(
         list_instances_launch(dims, seeds, height=height, width=width, least_area_px=least_area_px),
         relabel_launch(height * width),
     )
+    kinds = {name: kind for launch in launches for name, kind in launch.pointers.items()}
     return FramePlan(
         scratch=_block(
-            seediness=("fp32", (pixels,)),
-            tau_index=("u8", (pixels,)),
-            class_id=("u8", (pixels,)),
-            nearest=("fp32", (pixels,)),
-            seed_index=("i32", (seeds,)),
-            seed_count=("i32", (1,)),
-            masks=("u8", (seeds, pixels)),
-            order=("i32", (seeds,)),
-            chosen_index=("i32", (seeds,)),
-            chosen_radius=("fp32", (seeds,)),
-            chosen_count=("i32", (1,)),
-            new_label=("u16", (seeds + 1,)),
+            kinds,
+            seediness=(pixels,),
+            tau_index=(pixels,),
+            class_id=(pixels,),
+            nearest_distance=(pixels,),
+            seed_index=(seeds,),
+            seed_count=(1,),
+            masks=(seeds, pixels),
+            order=(seeds,),
+            chosen_index=(seeds,),
+            chosen_radius=(seeds,),
+            chosen_count=(1,),
+            new_label=(seeds + 1,),
         ),
         cleared=_block(
-            keys=("i64", (seeds,)),
-            arrivals=("i32", (seeds,)),
-            taken=("u8", (pixels,)),
-            area_px=("i32", (seeds,)),
-            reach=("i32", (4, seeds)),
-            embedding_sum=("fp32", (seeds, dims)),
-            members=("i32", (seeds,)),
+            kinds,
+            keys=(seeds,),
+            arrivals=(seeds,),
+            taken=(pixels,),
+            area_px=(seeds,),
+            reach=(4, seeds),
+            embedding_sum=(seeds, dims),
+            members=(seeds,),
         ),
         results=_block(
-            label_map=("u16", (height, width)),
-            table=("i32", (seeds, len(TABLE))),
-            score=("fp32", (seeds,)),
-            embedding=("fp32", (seeds, dims)),
-            count=("i32", (1,)),
+            kinds,
+            label_map=(height, width),
+            table=(seeds, len(TABLE)),
+            score=(seeds,),
+            embedding=(seeds, dims),
+            count=(1,),
         ),
-        steps=tuple(
-            Step(
-                launch,
-                {name: _RENAMED[launch.kernel].get(name, name) for name in POINTERS[launch.kernel]},
-            )
-            for launch in started
-        ),
+        launches=launches,
     )
-
-
-_RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
-    "decode_scores": {},
-    "group_pixels": {"scratch": "nearest", "count": "seed_count"},
-    "choose_seeds": {"count": "seed_count"},
-    "label_pixels": {
-        "seed_index": "chosen_index",
-        "seed_radius": "chosen_radius",
-        "count": "chosen_count",
-    },
-    "list_instances": {},
-    "relabel": {},
-}
-"""Arrays that are called otherwise than the argument of the kernel."""
 
 
 def read_segments(
@@ -209,10 +237,10 @@ def read_segments(
     )
 
 
-def _block(**arrays: tuple[str, tuple[int, ...]]) -> Block:
+def _block(kinds: Mapping[str, str], **shapes: tuple[int, ...]) -> Block:
     """Lay arrays out one after another."""
     placed, offset = {}, 0
-    for name, (kind, shape) in arrays.items():
-        placed[name] = Array(kind, shape, offset)
+    for name, shape in shapes.items():
+        placed[name] = Array(kinds[name], shape, offset)
         offset += cdiv(placed[name].bytes, ALIGNMENT) * ALIGNMENT
     return Block(placed, offset)

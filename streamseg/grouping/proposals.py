@@ -1,13 +1,69 @@
-"""The mask of every seed at the picture's size, each on its own: masks may overlap."""
+"""Network output → the paper's proposals: a mask for every seed, and masks may overlap."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.errors import InputError
+from streamseg.grouping.cpu import PAPER_ALPHA, frame_position, pick_seeds
 from streamseg.kernels.similarity import seed_margins
+from streamseg.results import NetworkOutput, Proposals
+
+
+def propose(
+    output: NetworkOutput,
+    taus: Sequence[float],
+    *,
+    max_seeds: int,
+    height: int,
+    width: int,
+    alpha: float = PAPER_ALPHA,
+) -> Proposals:
+    """Overlapping proposals as in the paper: greedy seeds, each with its whole mask.
+
+    Args:
+        output: of the network, for a picture of height×width.
+        taus: T similarity thresholds of the network.
+        max_seeds: K, number of proposals wanted; about 100 cover nearly every object.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+        alpha: weight of a seed's distance from the seeds before, equation (4), 0 or more; at 0
+            seeds come by seediness alone.
+
+    Returns:
+        Proposals by falling score; masks from similarity interpolated to the picture's size.
+
+    Raises:
+        InputError: the output holds NaN or infinity, or ``alpha`` is negative.
+    """
+    if alpha < 0:
+        raise InputError(f"alpha must be 0 or more, got {alpha}")
+    thresholds = np.asarray(taus, np.float32)
+    scores, groups = pick_seeds(
+        output,
+        thresholds,
+        # of the smallest float any multiple of a logarithm rounds away beside log S
+        alpha=max(alpha, float(np.finfo(np.float32).tiny)),
+        max_seeds=max_seeds,
+        min_seediness=0.0,
+        exclude_claimed=False,
+    )
+    seeds = groups.seed_index[: groups.count]
+    pick = np.argsort(-scores.seediness.flat[seeds], kind="stable")
+    seeds = seeds[pick]
+    tau = thresholds[scores.tau_index.flat[seeds]]
+    return Proposals(
+        masks=seed_masks(output.embeddings, seeds, tau, height=height, width=width),
+        class_id=scores.class_id.flat[seeds].astype(np.int64),
+        score=scores.seediness.flat[seeds],
+        pick=pick,
+        seed_yx=frame_position(seeds, output.foreground.shape[1:], height, width),
+        tau=tau,
+    )
 
 
 def seed_masks(

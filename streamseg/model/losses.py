@@ -1,6 +1,6 @@
 """Both losses of Fathi et al. 2017: metric learning of embeddings, and seed classification.
 
-Equation numbers are those of the method's summary in the README. Similarity is
+Equation numbers are those of docs/method.md. Similarity is
 σ(p, q) = 2 / (1 + exp(d²)) with d² the squared distance of two embeddings.
 """
 

@@ -13,13 +13,13 @@ object of a pixel lies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamseg.classes import Classes, coco_index, select_classes
+from streamseg.classes import Classes, coco_index
 from streamseg.config import SIZE_MULTIPLE, ModelConfig
 from streamseg.errors import ConfigError
 from streamseg.model.prior import Prior, merge_detections
@@ -224,8 +224,7 @@ class Network(nn.Module):
         Raises:
             ConfigError: see ``select_classes``.
         """
-        names, rows = select_classes(self.config.class_names, classes)
-        self.output_config = replace(self.config, class_names=names)
+        self.output_config, rows = self.config.select(classes)
         selected = torch.tensor(rows, device=self.mean.device)
         self.register_buffer("selected", None if classes is None else selected, False)
 

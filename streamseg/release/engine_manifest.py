@@ -7,17 +7,16 @@ stranger little. So they are written down and compared before TensorRT is asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from streamseg.errors import InputError, ModelError
+from streamseg.parsing import parse_values
 from streamseg.release.device_facts import DeviceFacts
-from streamseg.release.engine_inputs import ShapeRange
 from streamseg.release.engine_precision import PRECISIONS, LayerCounts, wrong_precision
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 ADVICE: Final = "run `streamseg build`"
 MAGIC: Final = (b"ftrt", b"vtrt")
 """How plans of TensorRT and of TensorRT for RTX begin."""
@@ -34,8 +33,6 @@ class EngineOptions:
 
     precision: str | None = None
     """``fp32``, ``fp16`` or ``int8``, which the ONNX file must be; None takes it as it is."""
-    shapes: Mapping[str, ShapeRange] = field(default_factory=dict)
-    """Of every input with free sides, by name."""
     workspace_bytes: int | None = None
     """Most memory that a layer may use for intermediate results; None is 1 GiB where CPU and GPU
     share their memory, and TensorRT's own limit elsewhere."""
@@ -59,7 +56,6 @@ class EngineManifest:
     """The GPU, and the driver's CUDA."""
     onnx_sha256: str
     plan_sha256: str
-    inputs: dict[str, ShapeRange]
     workspace_bytes: int
     """The limit that TensorRT kept to."""
     optimization_level: int
@@ -100,9 +96,6 @@ class EngineManifest:
             return f"was built from another ONNX file: {ADVICE}"
         if options is None:
             return None
-        for name, shape in options.shapes.items():
-            if self.inputs.get(name) != shape:
-                return f"was built for {name} {self.inputs.get(name)}, not for {shape}: {ADVICE}"
         if options.workspace_bytes != self.options.workspace_bytes:
             return f"was built with a workspace of {self.workspace_bytes} bytes: {ADVICE}"
         wrong = options.precision and wrong_precision(self.layers, options.precision)
@@ -129,15 +122,15 @@ def read_manifest(engine: Path) -> EngineManifest | None:
         values = json.loads(path.read_text("utf-8"))
         if values["format"] != FORMAT:
             raise ModelError(f"{path} was written by streamseg {values['streamseg']}: {ADVICE}")
-        return _parse(values)
+        return parse_values(EngineManifest, values, "it")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{path} is no manifest of an engine ({error!r}): {ADVICE}") from None
+    except ModelError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is no manifest of an engine ({error}): {ADVICE}") from None
 
 
 def plan_version(plan: bytes) -> str | None:
@@ -165,29 +158,3 @@ def _unlike(facts: tuple[str, ...], others: tuple[str, ...]) -> str:
     tensorrt, gpu, *details = facts
     told = [detail for detail, other in zip(details, others[2:], strict=True) if detail != other]
     return " with ".join((f"{tensorrt} on {gpu}", *filter(None, [" and ".join(told)])))
-
-
-def _parse(values: dict[str, Any]) -> EngineManifest:
-    def shapes(ranges: dict[str, Any]) -> dict[str, ShapeRange]:
-        return {
-            str(name): ShapeRange(**{end: tuple(map(int, side)) for end, side in shape.items()})
-            for name, shape in ranges.items()
-        }
-
-    device, options = dict(values["device"]), dict(values["options"])
-    for name in ("compute_capability", "driver_version"):
-        major, minor = device[name]
-        device[name] = int(major), int(minor)
-    return EngineManifest(
-        **{
-            **values,
-            "device": DeviceFacts(**device),
-            "inputs": shapes(values["inputs"]),
-            "flags": tuple(map(str, values["flags"])),
-            "layers": {
-                str(kind): {str(number): int(count) for number, count in numbers.items()}
-                for kind, numbers in values["layers"].items()
-            },
-            "options": EngineOptions(**{**options, "shapes": shapes(options["shapes"])}),
-        }
-    )

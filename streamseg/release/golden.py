@@ -34,6 +34,9 @@ class Golden:
             raise InputError("golden outputs are known of the golden picture only")
         return self._output
 
+    def close(self) -> None:
+        """No-op: nothing is held on a device."""
+
     def save(self, path: Path) -> None:
         """Write an .npz file: ``picture`` and the network's outputs."""
         np.savez_compressed(

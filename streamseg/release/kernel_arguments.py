@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streamseg.errors import InputError, ModelError
-from streamseg.kernels.pointers import POINTERS
 from streamseg.release.cubin import KernelParameters, Parameter
 from streamseg.release.manifest import KernelFile
 
@@ -107,7 +106,7 @@ class Signature:
 def kernel_arguments(file: KernelFile) -> list[Argument]:
     """The arguments of a kernel as they are packed, with what was promised of them."""
     return [
-        Argument(name, kind, name in POINTERS[file.kernel] or name in file.known)
+        Argument(name, kind, kind.startswith("*") or name in file.known)
         for name, kind in file.arguments.items()
     ]
 

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
-from streamseg.config import ModelConfig, parse_config
-from streamseg.errors import ConfigError, ModelError
-from streamseg.grouping.map_shape import MapShape
+from streamseg.config import ModelConfig
+from streamseg.errors import ModelError
+from streamseg.grouping.plan import MapShape
 from streamseg.kernels.launch import Launch
+from streamseg.parsing import parse_values
 from streamseg.whole_file import replaced
 
 FORMAT: Final = 2
@@ -38,7 +38,7 @@ class KernelFile:
     """A compiled kernel."""
 
     kernel: str
-    """A key of ``streamseg.kernels.pointers.POINTERS``."""
+    """``Launch.kernel`` of those that it serves."""
     architecture: int
     """87 for sm_87."""
     path: str
@@ -181,38 +181,17 @@ def sha256_of(path: Path) -> str:
 
 def _parse(text: str, path: Path) -> Manifest:
     try:
-        fields = json.loads(text)
-        if fields.get("format") != FORMAT:
+        values = json.loads(text)
+        if values.get("format") != FORMAT:
             raise ModelError(
-                f"{path} is of format {fields.get('format')!r}, this version of streamseg reads "
-                f"{FORMAT}: export again, or install streamseg {fields.get('streamseg')}"
+                f"{path} is of format {values.get('format')!r}, this version of streamseg reads "
+                f"{FORMAT}: export again, or install streamseg {values.get('streamseg')}"
             )
-        shape = fields["shape"]
-        return Manifest(
-            **{
-                **fields,
-                "model": parse_config(ModelConfig, json.dumps(fields["model"]), "model config"),
-                "size": tuple(fields["size"]),
-                "shape": MapShape(
-                    **{
-                        **shape,
-                        "foreground_strides": tuple(shape["foreground_strides"]),
-                        "class_strides": tuple(shape["class_strides"]),
-                    }
-                ),
-                "targets": tuple(fields["targets"]),
-                "kernels": tuple(KernelFile(**kernel) for kernel in fields["kernels"]),
-                "sha256": _strings(fields["sha256"]),
-            }
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{path} is no manifest of a release: {error!r}") from None
-
-
-def _strings(mapping: Mapping[str, Any]) -> dict[str, str]:
-    return {str(key): str(value) for key, value in mapping.items()}
+        return parse_values(Manifest, values, "it")
+    except ModelError:
+        raise
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{path} is no manifest of a release: {error}") from None
 
 
 def _inside(name: str, folder: Path) -> PurePosixPath:

@@ -1,7 +1,8 @@
 """Does an exported file still say what the network says? Figures for that, and bars to meet.
 
-The reference of an export is the network in torch at float32 (``TorchReference``). Nothing here
-needs torch: an engine can be held against the file it was built from on the machine it runs on.
+The reference of an export is the network in torch at float32 (``TorchRuntime.copy_of``). Nothing
+here needs torch: an engine can be held against the file it was built from on the machine it runs
+on.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def compare(reference: Runtime, candidate: Runtime, pictures: Sequence[Image]) -
     """Run both on the same pictures.
 
     Args:
-        reference: what is right: ``TorchReference``, or the file that an engine was built from.
+        reference: what is right: ``TorchRuntime.copy_of``, or the file an engine was built from.
         candidate: the file or engine to check.
         pictures: RGB uint8 [H, W, 3], H and W multiples of 32.
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from streamseg.config import ModelConfig
+import numpy as np
+
+from streamseg.config import SIZE_MULTIPLE, ModelConfig
+from streamseg.errors import InputError
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.results import Image, NetworkOutput, Segments
 
@@ -32,12 +35,16 @@ class Runtime(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Free what it holds on a device; closing again does nothing."""
+        ...
+
 
 class Pending(Protocol):
-    """A picture that a device is at work on."""
+    """A frame that was submitted."""
 
     def fetch(self) -> tuple[Segments, float, float]:
-        """Wait for the device.
+        """Wait for its instances.
 
         Returns:
             The instances, and the milliseconds that the network and the grouping took.
@@ -47,19 +54,41 @@ class Pending(Protocol):
 
 @runtime_checkable
 class GroupingRuntime(Runtime, Protocol):
-    """A runtime that also groups, on its own device, while the next picture is made ready."""
+    """A runtime that also groups, on its own device, while the next image is prepared."""
 
     def submit(self, image: Image, grouping: GroupingConfig, *, height: int, width: int) -> Pending:
-        """Start with a picture and return at once; at most two may be under way.
+        """Start with an image and return at once; at most two may be in flight.
 
         Args:
             image: as for ``run``.
             grouping: which instances are kept.
-            height: of the frame that the picture was made of, in pixels.
+            height: of the frame that the image was made of, in pixels.
             width: of it.
         """
         ...
 
-    def close(self) -> None:
-        """Give back what it holds on the device; closing again does nothing."""
-        ...
+
+def check_network_image(image: Image, size: tuple[int, int] | None = None) -> None:
+    """Refuse a picture that a network does not take.
+
+    Args:
+        image: to be RGB uint8 [H, W, 3], both sides multiples of 32.
+        size: width and height in pixels of the only pictures that it takes; None takes any.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(
+            f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
+        )
+    height, width = image.shape[:2]
+    if not height or not width or height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
+        raise InputError(
+            f"network input must be a multiple of {SIZE_MULTIPLE} on both sides, "
+            f"got {width}x{height}"
+        )
+    if size and size != (width, height):
+        raise InputError(
+            f"the model was exported for pictures of {size[0]}x{size[1]} only, got {width}x{height}"
+        )

@@ -18,7 +18,7 @@ from streamseg.classes import Classes
 from streamseg.errors import ConfigError, MissingExtraError
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.results import Image, NetworkOutput, Segments
-from streamseg.runtime.pictures import check_network_picture
+from streamseg.runtime.base import check_network_image
 
 try:
     import torch
@@ -79,7 +79,7 @@ class CudaRuntime:
         Raises:
             InputError: wrong shape or dtype.
         """
-        check_network_picture(image)
+        check_network_image(image)
         with self._on(self._compute):
             rows, *planes = self._forward(torch.from_numpy(image.copy()).to(self.device))
             outputs = (rows.permute(2, 0, 1), *planes)
@@ -93,7 +93,7 @@ class CudaRuntime:
         Raises:
             InputError: wrong shape or dtype.
         """
-        check_network_picture(image)
+        check_network_image(image)
         slot = self._slot(image.shape, grouping, height, width)
         np.copyto(slot.staged.numpy(), image)
         arrived, started, between, done, fetched = (Mark(self._on_gpu) for _ in range(5))

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from streamseg.classes import Classes, select_classes
-from streamseg.config import ModelConfig
+from streamseg.classes import Classes
 from streamseg.cores import usable_cores
-from streamseg.errors import ConfigError, ModelError
+from streamseg.errors import ModelError
 from streamseg.results import Image, NetworkOutput
-from streamseg.runtime.pictures import check_network_picture
-
-METADATA_KEY = "streamseg"
-"""Name of the ONNX metadata entry that holds the model's configuration as JSON."""
-EMBEDDINGS, FOREGROUND, CLASSES = "embeddings", "foreground", "classes"
-"""Names of the outputs, [1, D, h, w], [1, T, h, w] and [1, C, h/2, w/2]; see ``NetworkOutput``."""
-CHANNELS_LAST = "embeddings_channels_last"
-"""Name of embeddings [1, h, w, D], so that nobody takes one for the other."""
+from streamseg.runtime.base import check_network_image
+from streamseg.runtime.model_file import (
+    METADATA_KEY,
+    configuration,
+    network_output,
+    output_names,
+)
 
 
 class OnnxRuntime:
@@ -71,19 +63,13 @@ class OnnxRuntime:
             raise ModelError(f"{path} is not an ONNX model that can be run: {error}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         config = configuration(metadata.get(METADATA_KEY), path)
-        selected, self._classes = select_classes(config.class_names, classes)
-        self.config = replace(config, class_names=selected)
+        self.config, self._classes = config.select(classes)
         shape = self._session.get_inputs()[0].shape
         self.size: tuple[int, int] | None = None
         """Width and height in pixels of the only pictures that the file takes."""
         if all(isinstance(side, int) for side in shape[1:3]):
             self.size = shape[2], shape[1]
-        names = [output.name for output in self._session.get_outputs()]
-        self._outputs = [
-            CHANNELS_LAST if CHANNELS_LAST in names else EMBEDDINGS,
-            FOREGROUND,
-            CLASSES,
-        ]
+        self._outputs = output_names(output.name for output in self._session.get_outputs())
         self.description = (
             f"ONNX Runtime {onnxruntime.__version__}, CPU, {options.intra_op_num_threads} threads"
         )
@@ -100,42 +86,9 @@ class OnnxRuntime:
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
-        check_network_picture(image, self.size)
+        check_network_image(image, self.size)
         outputs = self._session.run(self._outputs, {"image": image[None]})
         return network_output(dict(zip(self._outputs, outputs, strict=True)), self._classes)
 
-
-def configuration(metadata: str | None, path: Path) -> ModelConfig:
-    """Read what a file says of itself.
-
-    Args:
-        metadata: the file's entry ``METADATA_KEY``, None if it has none.
-        path: of the file, for messages.
-
-    Raises:
-        ModelError: streamseg did not export it, or another version of it did.
-    """
-    if metadata is None:
-        raise ModelError(f"{path} was not exported by streamseg: it holds no configuration")
-    try:
-        return ModelConfig.from_json(metadata)
-    except ConfigError as error:
-        raise ModelError(f"{path}: {error}; it needs another version of streamseg") from error
-
-
-def network_output(
-    outputs: Mapping[str, NDArray[np.floating[Any]]], classes: Sequence[int]
-) -> NetworkOutput:
-    """What a file put out, as everyone else knows it.
-
-    Args:
-        outputs: by name: ``EMBEDDINGS`` [1, D, h, w] or ``CHANNELS_LAST`` [1, h, w, D];
-            ``FOREGROUND`` [1, T, h, w]; ``CLASSES`` [1, C, h/2, w/2].
-        classes: positions of those that are wanted.
-    """
-    if CHANNELS_LAST in outputs:
-        embeddings = outputs[CHANNELS_LAST].transpose(0, 3, 1, 2)
-    else:
-        embeddings = outputs[EMBEDDINGS]
-    maps = (embeddings[0], outputs[FOREGROUND][0], outputs[CLASSES][0, classes])
-    return NetworkOutput(*(np.ascontiguousarray(values, np.float32) for values in maps))
+    def close(self) -> None:
+        """No-op: nothing is held on a device."""

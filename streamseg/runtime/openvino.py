@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from streamseg.classes import Classes, select_classes
+from streamseg.classes import Classes
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, MissingExtraError, ModelError
 from streamseg.results import Image, NetworkOutput
-from streamseg.runtime.onnx import (
-    CHANNELS_LAST,
-    CLASSES,
-    EMBEDDINGS,
-    FOREGROUND,
+from streamseg.runtime.base import check_network_image
+from streamseg.runtime.model_file import (
     METADATA_KEY,
     configuration,
     network_output,
+    output_names,
 )
-from streamseg.runtime.pictures import check_network_picture
 
 try:
     from openvino import Core, InferRequest, Model, __version__
@@ -84,8 +80,7 @@ class OpenVinoRuntime:
         place = [METADATA, METADATA_KEY]
         metadata = self._model.get_rt_info(place).value if self._model.has_rt_info(place) else None
         config = configuration(metadata, path)
-        selected, self._classes = select_classes(config.class_names, classes)
-        self.config = replace(config, class_names=selected)
+        self.config, self._classes = config.select(classes)
         self._options = {
             "INFERENCE_NUM_THREADS": threads or usable_cores(),
             "INFERENCE_PRECISION_HINT": precision or able[0],
@@ -97,8 +92,9 @@ class OpenVinoRuntime:
         """Width and height in pixels of the only pictures that the file takes."""
         if shape.is_static:
             self.size = shape[2].get_length(), shape[1].get_length()
-        names = {name for output in self._model.outputs for name in output.names}
-        self._embeddings = CHANNELS_LAST if CHANNELS_LAST in names else EMBEDDINGS
+        self._outputs = output_names(
+            name for output in self._model.outputs for name in output.names
+        )
         self._requests: OrderedDict[tuple[int, ...], InferRequest] = OrderedDict()
         self._for_all_sizes: InferRequest | None = None
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
@@ -119,10 +115,12 @@ class OpenVinoRuntime:
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
-        check_network_picture(image, self.size)
+        check_network_image(image, self.size)
         output = self._request(image.shape).infer({"image": image[None]})
-        names = (self._embeddings, FOREGROUND, CLASSES)
-        return network_output({name: output[name] for name in names}, self._classes)
+        return network_output({name: output[name] for name in self._outputs}, self._classes)
+
+    def close(self) -> None:
+        """No-op: nothing is held on a device."""
 
     def _request(self, shape: tuple[int, ...]) -> InferRequest:
         """The network for pictures [H, W, 3]: compiled for them, or for all sizes."""

@@ -1,6 +1,8 @@
-"""A network in torch on the CPU, as it is in memory: for training, and to hold exports against."""
+"""A network in torch on the CPU, as it is in memory: for training, and to compare exports with."""
 
 from __future__ import annotations
+
+from copy import deepcopy
 
 import torch
 
@@ -19,9 +21,17 @@ class TorchRuntime:
         self.description = f"torch {torch.__version__}, CPU"
         self._network = network
 
+    @classmethod
+    def copy_of(cls, network: Network) -> TorchRuntime:
+        """Use a copy in evaluation mode: what an export of the network is compared with."""
+        return cls(deepcopy(network).eval())
+
     def run(self, image: Image) -> NetworkOutput:
         """Run the network on one picture, RGB uint8 [H, W, 3]."""
         pixels = torch.tensor(image).permute(2, 0, 1)[None].float()
         with torch.inference_mode():
             outputs = self._network.output(pixels)
         return NetworkOutput(*(output[0].contiguous().numpy() for output in outputs))
+
+    def close(self) -> None:
+        """No-op: nothing is held on a device."""

@@ -1,4 +1,8 @@
-"""One frame up to its instances: picture, network, grouping; not yet named."""
+"""The way of a frame from its image to its result: network, grouping, tracking.
+
+There are two pipelines. On the CPU the network runs in a thread, and numpy groups in the thread
+that fetches. A device (``runtime/cuda.py``, ``vehicle/runtime.py``) does both itself.
+"""
 
 from __future__ import annotations
 
@@ -8,152 +12,237 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from threadpoolctl import ThreadpoolController
-
-from streamseg.closing import Closing
 from streamseg.config import ModelConfig
-from streamseg.grouping.cpu import GroupingConfig, find_segments
-from streamseg.results import Frame, Image, NetworkOutput, Segments
+from streamseg.grouping.cpu import GroupingConfig, drop_unlikely, find_segments, one_blas_thread
+from streamseg.results import Frame, FrameResult, Image, Instance, NetworkOutput, Segments
 from streamseg.runtime.base import GroupingRuntime, Pending, Runtime
+from streamseg.tracking import Tracker
+
+RunNetwork: TypeAlias = Callable[[], tuple[NetworkOutput, float]]
+"""Gives the network's output for a frame, and the milliseconds that the network took."""
 
 
 @dataclass(frozen=True)
-class Grouped:
-    """The instances of a frame, and the time that each step took."""
+class InFlight:
+    """A frame under way: submitted to a pipeline, not yet finished."""
 
-    segments: Segments
-    preprocess_ms: float
-    network_ms: float
-    grouping_ms: float
-
-
-FetchGrouped: TypeAlias = Callable[[], Grouped]
-"""Waits for a frame that was begun, and raises what failed in it."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the network said of a frame, and the time that it took."""
-
-    output: NetworkOutput
-    preprocess_ms: float
-    network_ms: float
+    frame: Frame
+    pending: Pending
+    tracker: Tracker
+    """Of the frame's source."""
+    timings_ms: dict[str, float]
+    """``decode``, and ``preprocess`` once ``pending`` is fetched."""
+    dropped: int = 0
+    """Frames of the source that were skipped just before this one."""
+    source: str = ""
+    source_index: int = 0
 
 
-class FrameSteps:
-    """The steps for the frames of one segmenter."""
+class Pipeline(Protocol):
+    """Segments the frames of one stream."""
+
+    def submit(self, frame: Frame, timings_ms: dict[str, float]) -> Pending:
+        """Start with a frame and return at once; at most two may be in flight.
+
+        Args:
+            frame: what to segment.
+            timings_ms: ``preprocess`` is added to it before ``fetch`` returns.
+        """
+        ...
+
+    def wait_idle(self) -> None:
+        """Wait until a frame that is submitted now starts at once; raises nothing."""
+        ...
+
+    def close(self) -> None:
+        """End its thread; what is in flight can still be fetched, and more be submitted."""
+        ...
+
+
+class FrameNetwork:
+    """Runs a loaded network on frames, in any thread, on one frame at a time."""
 
     def __init__(
-        self,
-        runtime: Runtime,
-        config: ModelConfig,
-        grouping: GroupingConfig,
-        size: tuple[int, int] | None,
+        self, runtime: Runtime, config: ModelConfig, size: tuple[int, int] | None = None
     ) -> None:
         """Use a loaded network.
 
         Args:
             runtime: the network.
             config: of the model.
-            grouping: which instances are kept.
             size: width and height of the network's input; by default it follows from ``config``.
         """
-        self._runtime = runtime
-        self._config = config
-        self._grouping = grouping
+        self.runtime = runtime
+        self.config = config
         self._size = size
-        # streams of one segmenter may be taken by turns, and pictures segmented between
-        self._network_turn = Lock()
-        # threads of a BLAS spin on after each product and take the cores from the network
-        self.blas = ThreadpoolController()
+        # several streams and single images may use one network at the same time
+        self._turn = Lock()
 
-    def _picture(self, frame: Frame) -> Image:
-        """What the network is to see of a frame."""
-        size = self._size or self._config.input_size(frame.width, frame.height)
-        return frame.render(*size)
-
-    def see(self, frame: Frame) -> Seen:
-        """Run the network; in any thread, one at a time."""
+    def image(self, frame: Frame, timings_ms: dict[str, float]) -> Image:
+        """The frame at the size of the network's input; adds ``preprocess`` to ``timings_ms``."""
         started = time.perf_counter()
-        picture = self._picture(frame)
-        rendered = time.perf_counter()
-        with self._network_turn:
-            turned = time.perf_counter()
-            output = self._runtime.run(picture)
-            done = time.perf_counter()
-        return Seen(output, 1e3 * (rendered - started), 1e3 * (done - turned))
+        size = self._size or self.config.input_size(frame.display_width, frame.height)
+        image = frame.render(*size)
+        timings_ms["preprocess"] = _ms_since(started)
+        return image
 
-    def group(self, frame: Frame, seen: Seen) -> Grouped:
-        """Group the pixels of a frame in numpy."""
+    def run(self, frame: Frame, timings_ms: dict[str, float]) -> tuple[NetworkOutput, float]:
+        """Run the network on a frame.
+
+        Returns:
+            Its output, and the milliseconds that it took.
+        """
+        image = self.image(frame, timings_ms)
+        with self._turn:
+            started = time.perf_counter()
+            return self.runtime.run(image), _ms_since(started)
+
+
+@dataclass(frozen=True)
+class CpuPending:
+    """A frame whose pixels are grouped in the fetching thread."""
+
+    frame: Frame
+    run_network: RunNetwork
+    taus: tuple[float, ...]
+    grouping: GroupingConfig
+
+    def fetch(self) -> tuple[Segments, float, float]:
+        """Wait for the network, and group; see ``Pending``."""
+        output, network_ms = self.run_network()
         started = time.perf_counter()
-        with self.blas.limit(limits=1, user_api="blas"):
-            segments = find_segments(
-                seen.output,
-                self._config.taus,
-                self._grouping,
-                height=frame.height,
-                width=frame.width,
-            )
-        grouping_ms = 1e3 * (time.perf_counter() - started)
-        return Grouped(segments, seen.preprocess_ms, seen.network_ms, grouping_ms)
-
-    def submit(self, runtime: GroupingRuntime, frame: Frame) -> FetchGrouped:
-        """Hand a frame to a device, which also groups it."""
-        started = time.perf_counter()
-        picture = self._picture(frame)
-        preprocess_ms = 1e3 * (time.perf_counter() - started)
-        pending = runtime.submit(picture, self._grouping, height=frame.height, width=frame.width)
-        return partial(_fetched, pending, preprocess_ms)
+        height, width = self.frame.height, self.frame.width
+        with one_blas_thread():
+            segments = find_segments(output, self.taus, self.grouping, height=height, width=width)
+        return segments, network_ms, _ms_since(started)
 
 
-class DeviceWork:
-    """A device is at work on frames of one stream while others are made ready and used."""
+class CpuPipeline:
+    """Runs the network in a thread while frames before are grouped, tracked and used."""
 
-    def __init__(self, steps: FrameSteps, runtime: GroupingRuntime) -> None:
-        """Use a device."""
-        self.begin = partial(steps.submit, runtime)
+    def __init__(self, network: FrameNetwork, grouping: GroupingConfig, *, ahead: bool) -> None:
+        """Use a network; the thread starts with the first frame.
 
-    def wait_until_free(self) -> None:
-        """Not at all: a device takes a frame while it is at work on another."""
-
-    def close(self) -> None:
-        """The device goes on with other streams."""
-
-
-class NetworkThread(Closing):
-    """Runs the network for frames of one stream while those before are grouped and used."""
-
-    def __init__(self, steps: FrameSteps) -> None:
-        """Make ready; the thread starts with the first frame."""
-        self._steps = steps
+        Args:
+            network: on the CPU.
+            grouping: which instances are kept.
+            ahead: whether there is a thread. Without, ``fetch`` runs the network, too.
+        """
+        self._network = network
+        self._grouping = grouping
         self._executor = ThreadPoolExecutor(1, "streamseg-network")
-        self._latest: Future[Seen] | None = None
-        self._closing = Lock()
-        self._is_closed = False
+        self._latest: Future[tuple[NetworkOutput, float]] | None = None
+        self._lock = Lock()
+        self._is_ahead = ahead
 
-    def begin(self, frame: Frame) -> FetchGrouped:
-        """Put a frame in the line; its pixels are grouped by whom fetches them."""
-        with self._closing:
-            if not self._is_closed:
-                seen = self._latest = self._executor.submit(self._steps.see, frame)
-                return lambda: self._steps.group(frame, seen.result())
-        # another thread has closed the stream just now
-        return lambda: self._steps.group(frame, self._steps.see(frame))
+    def submit(self, frame: Frame, timings_ms: dict[str, float]) -> CpuPending:
+        """Hand a frame to the network's thread; see ``Pipeline``."""
+        run: RunNetwork = partial(self._network.run, frame, timings_ms)
+        with self._lock:  # another thread may be closing
+            if self._is_ahead:
+                self._latest = self._executor.submit(run)
+                run = self._latest.result
+        return CpuPending(frame, run, self._network.config.taus, self._grouping)
 
-    def wait_until_free(self) -> None:
-        """Wait until the network has seen all frames; errors come with the frames."""
+    def wait_idle(self) -> None:
+        """Wait until the network has run on every frame; its errors come with the frames."""
         if self._latest:
             wait([self._latest])
 
     def close(self) -> None:
-        """End the thread; what was begun is still finished."""
-        with self._closing:
-            self._is_closed = True
+        """End the thread after the frames that it was given."""
+        with self._lock:
+            self._is_ahead = False
         self._executor.shutdown()
 
 
-def _fetched(pending: Pending, preprocess_ms: float) -> Grouped:
-    segments, network_ms, grouping_ms = pending.fetch()
-    return Grouped(segments, preprocess_ms, network_ms, grouping_ms)
+class DevicePipeline:
+    """Hands frames to a runtime that groups on its own device."""
+
+    def __init__(
+        self, network: FrameNetwork, runtime: GroupingRuntime, grouping: GroupingConfig
+    ) -> None:
+        """Use a device: the ``runtime`` of ``network``."""
+        self._network = network
+        self._runtime = runtime
+        self._grouping = grouping
+
+    def submit(self, frame: Frame, timings_ms: dict[str, float]) -> Pending:
+        """Start the device on a frame; see ``Pipeline``."""
+        image = self._network.image(frame, timings_ms)
+        return self._runtime.submit(image, self._grouping, height=frame.height, width=frame.width)
+
+    def wait_idle(self) -> None:
+        """No-op: a device takes a frame while it works on another."""
+
+    def close(self) -> None:
+        """No-op: other streams use the device, too."""
+
+
+def open_pipeline(network: FrameNetwork, grouping: GroupingConfig, *, ahead: bool) -> Pipeline:
+    """The pipeline that fits a runtime.
+
+    Args:
+        network: with its runtime.
+        grouping: which instances are kept.
+        ahead: see ``CpuPipeline``; a device always works ahead.
+    """
+    if isinstance(network.runtime, GroupingRuntime):
+        return DevicePipeline(network, network.runtime, grouping)
+    return CpuPipeline(network, grouping, ahead=ahead)
+
+
+def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
+    """Wait for a frame's instances, and name those that are likely enough.
+
+    Args:
+        in_flight: the frame; its tracker learns of it.
+        config: of the model: ``class_names`` and ``score_thresholds``.
+
+    Raises:
+        Exception: whatever the network or the grouping raised.
+    """
+    segments, network_ms, grouping_ms = in_flight.pending.fetch()
+    segments = drop_unlikely(segments, config.score_thresholds)
+    started = time.perf_counter()
+    tracks = in_flight.tracker.update(segments, in_flight.frame.pts_seconds)
+    tracking_ms = _ms_since(started)
+    instances = tuple(
+        Instance(
+            name=track.name,
+            class_name=config.class_names[track.class_id - 1],
+            class_id=track.class_id,
+            track_id=track.track_id,
+            is_confirmed=track.is_confirmed,
+            score=float(segments.score[row]),
+            box=tuple(segments.box[row].tolist()),
+            area_px=int(segments.area_px[row]),
+            seed_yx=tuple(segments.seed_yx[row].tolist()),
+            tau=float(segments.tau[row]),
+            embedding=segments.embedding[row],
+            label=row + 1,
+            label_map=segments.label_map,
+        )
+        for row, track in enumerate(tracks)
+    )
+    return FrameResult(
+        frame=in_flight.frame,
+        label_map=segments.label_map,
+        instances=instances,
+        dropped=in_flight.dropped,
+        timings_ms={
+            **in_flight.timings_ms,
+            "network": network_ms,
+            "grouping": grouping_ms,
+            "tracking": tracking_ms,
+        },
+        latency_ms=1e3 * (time.monotonic() - in_flight.frame.captured_at),
+        source=in_flight.source,
+        source_index=in_flight.source_index,
+    )
+
+
+def _ms_since(started: float) -> float:
+    return 1e3 * (time.perf_counter() - started)

@@ -1,23 +1,47 @@
-"""The sources of a stream, served in turn."""
+"""What a stream is given: sources, which are served in turn, and options."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
+from streamseg.errors import InputError
+from streamseg.results import FrameResult
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
-from streamseg.video.events import Announcer
+from streamseg.video.events import Announcer, OnEvent
 from streamseg.video.frame_buffer import Fetched
 from streamseg.video.options import SourceOptions
 from streamseg.video.prefetch import OpenLater, Prefetch
 from streamseg.video.source import open_source
 
 SourceLike: TypeAlias = str | os.PathLike[str] | int | Source
+OnResult: TypeAlias = Callable[[FrameResult], object]
+"""Called with each result; what it returns is ignored."""
+
+
+class StreamOptions(TypedDict, total=False):
+    """Keyword arguments of ``stream`` and ``astream``; each may be left out.
+
+    Attributes:
+        policy: which frames to take when they come faster than they are segmented. ``latest``
+            takes the newest frame and counts those that it drops (default of live sources),
+            ``all`` makes the source wait (default of others), ``every=N`` takes each N-th.
+        options: how sources are opened and reconnected.
+        on_event: called in a source's thread with every change of its state.
+        on_result: called with every result just before it is returned, as a writer's ``write``;
+            what it raises is raised from the loop.
+    """
+
+    policy: str | None
+    options: SourceOptions | None
+    on_event: OnEvent | None
+    on_result: OnResult | None
 
 
 @dataclass
@@ -83,14 +107,37 @@ class Lanes:
         self._skipped_before += lane.frames.skipped
 
 
-def opened_now(
-    source: str | os.PathLike[str] | int, options: SourceOptions | None, announce: Announcer
-) -> Source:
-    """Open in a thread: FFmpeg's waiting for a network could not be ended by Ctrl-C here.
+def open_frames(
+    source: SourceLike, options: SourceOptions | None, announce: Announcer, *, now: bool
+) -> Source | OpenLater:
+    """What ``Prefetch`` reads.
+
+    Args:
+        source: what was given.
+        options: how to open it.
+        announce: told of its states.
+        now: whether to open it here. Otherwise the thread that reads it opens it, and waits there
+            for a camera.
 
     Raises:
+        InputError: it is nothing that can be a source.
         SourceError: it cannot be opened.
     """
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, bool) or not isinstance(source, str | os.PathLike | int):
+        raise InputError(
+            f"a source is a path, a URL or a camera's index, got {type(source).__name__}"
+        )
+    if now:
+        return _open_now(source, options, announce)
+    return partial(_open_waiting, source, options, announce)
+
+
+def _open_now(
+    source: str | os.PathLike[str] | int, options: SourceOptions | None, announce: Announcer
+) -> Source:
+    """Open in a thread: Ctrl-C could not end FFmpeg's wait for a network in this one."""
     opened: Future[Source] = Future()
     stopping = Event()
 
@@ -112,14 +159,7 @@ def opened_now(
         raise
 
 
-def opened_later(
-    source: str | os.PathLike[str] | int, options: SourceOptions | None, announce: Announcer
-) -> OpenLater:
-    """What opens a source in the thread that reads it, and waits there for a camera."""
-    return partial(_open, source, options, announce)
-
-
-def _open(
+def _open_waiting(
     source: str | os.PathLike[str] | int,
     options: SourceOptions | None,
     announce: Announcer,

@@ -6,30 +6,27 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from threading import Condition
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from streamseg.closing import Closing
+from streamseg.config import ModelConfig
 from streamseg.errors import InputError, StreamsegError
 from streamseg.results import FrameResult
-from streamseg.streaming.chain import Chain, Finish, OnResult
-from streamseg.streaming.sources import Lane, Lanes, SourceLike, opened_later, opened_now
+from streamseg.streaming.pipeline import InFlight, Pipeline, finish
+from streamseg.streaming.sources import Lane, Lanes, SourceLike, StreamOptions, open_frames
+from streamseg.tracking import Tracker
 from streamseg.video.base import Source
-from streamseg.video.events import Announcer, OnEvent
+from streamseg.video.events import Announcer
 from streamseg.video.frame_buffer import Fetched, Policy
-from streamseg.video.options import SourceOptions
-from streamseg.video.prefetch import OpenLater, Prefetch
+from streamseg.video.prefetch import Prefetch
 from streamseg.video.source import name_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # Frames that wait decoded where none is dropped.
 _DEPTH = 4
-
-
-class _Begun(NamedTuple):
-    lane: Lane
-    finish: Finish
-    dropped: int
 
 
 class Stream(Closing, Iterator[FrameResult]):
@@ -48,31 +45,36 @@ class Stream(Closing, Iterator[FrameResult]):
 
     def __init__(
         self,
-        chain: Chain,
+        pipeline: Pipeline,
+        config: ModelConfig,
         sources: SourceLike | Iterable[SourceLike],
-        *,
-        policy: str | None = None,
-        options: SourceOptions | None = None,
-        on_event: OnEvent | None = None,
-        on_result: OnResult | None = None,
+        **stream_options: Unpack[StreamOptions],
     ) -> None:
-        """Open a single source now, several ones in their threads; see ``Segmenter.stream``."""
-        self._chain = chain
-        self._policy = Policy.of(policy)
-        self._options = options
-        self._on_event = on_event
-        self._on_result = on_result
+        """Open a single source now, several ones in their threads; see ``Segmenter.stream``.
+
+        Args:
+            pipeline: of this stream alone, which closes it.
+            config: of the model, see ``finish``.
+            sources: see ``Segmenter.stream``.
+            stream_options: see ``StreamOptions``.
+        """
+        for name in stream_options.keys() - StreamOptions.__optional_keys__:
+            raise TypeError(f"stream() got an unexpected keyword argument {name!r}")
+        self._pipeline, self._config = pipeline, config
+        self._policy = Policy.of(stream_options.get("policy"))
+        self._options = stream_options.get("options")
+        self._on_event = stream_options.get("on_event")
+        self._on_result = stream_options.get("on_result")
         self._changed = Condition()
         self._lanes = Lanes()
-        self._begun: _Begun | None = None
+        self._in_flight: InFlight | None = None
         self._added = self._results = 0
-        self._returned_at = math.inf
-        self._network_seconds = 0.0
+        self._network_seconds, self._returned_at = 0.0, math.inf
         self._errors: list[StreamsegError] = []
         self._is_paused = self._is_stopped = False
         self._is_single = isinstance(sources, str | os.PathLike | int | Source)
         if isinstance(sources, str | os.PathLike | int | Source):
-            self._start(sources, is_opened_now=True)
+            self._start(sources, now=True)
             return
         sources = list(sources) if isinstance(sources, Iterable) else [sources]
         if not sources:
@@ -90,29 +92,29 @@ class Stream(Closing, Iterator[FrameResult]):
         """
         used_seconds = time.monotonic() - self._returned_at
         try:
-            begun = self._take_begun() or self._begin(wait=True)
+            current = self._take_in_flight() or self._submit_next(wait=True)
         except Exception:
             if not self._lanes.open:
                 self.close()
             raise
-        if begun is None:
+        if current is None:
             self.close()
             if self._errors and not self._results:
                 raise self._errors[0]
             raise StopIteration
         following = None
-        may_grow_old = self._any_drops()
-        # for a user who is slower than the network it would lie about
-        if not may_grow_old or used_seconds <= self._network_seconds:
-            if may_grow_old:
-                # what is taken then is worked on at once, and as new as can be
-                self._chain.wait_until_free()
-            following = self._begin(wait=False)
         with self._changed:
-            self._begun = None if self._is_stopped else following
+            any_live = any(lane.frames.drops for lane in self._lanes.open)
+        # where the user is slower than the network, a prefetched result of a camera goes stale
+        if not any_live or used_seconds <= self._network_seconds:
+            if any_live:
+                # the network then starts at once with the frame that is the newest now
+                self._pipeline.wait_idle()
+            following = self._submit_next(wait=False)
+        with self._changed:
+            self._in_flight = None if self._is_stopped else following
         self._results += 1
-        result = begun.finish(begun.lane.tracker)
-        result = replace(result, source=begun.lane.name, source_index=begun.lane.index)
+        result = finish(current, self._config)
         self._network_seconds = result.timings_ms["network"] / 1e3
         self._returned_at = time.monotonic()
         if self._on_result:
@@ -128,11 +130,7 @@ class Stream(Closing, Iterator[FrameResult]):
         Raises:
             InputError: it is nothing that can be a source.
         """
-        if isinstance(source, bool) or not isinstance(source, str | os.PathLike | int | Source):
-            raise InputError(
-                f"a source is a path, a URL or a camera's index, got {type(source).__name__}"
-            )
-        return self._start(source, is_opened_now=False)
+        return self._start(source, now=False)
 
     def remove(self, source_index: int) -> None:
         """Close one source; nothing happens if it has ended."""
@@ -140,14 +138,15 @@ class Stream(Closing, Iterator[FrameResult]):
             for lane in self._lanes.open:
                 if lane.index == source_index:
                     lane.frames.stop()
-                    self._forget_begun_of(lane)
+                    self._discard_in_flight(lane)
 
     def pause(self) -> None:
         """Give no results until ``resume``. Cameras are read on, and their frames dropped."""
         with self._changed:
             self._is_paused = True
-            if self._begun and self._begun.lane.frames.drops:
-                self._forget_begun_of(self._begun.lane)
+            for lane in self._lanes.open:
+                if lane.frames.drops:
+                    self._discard_in_flight(lane)
 
     def resume(self) -> None:
         """Go on after ``pause``."""
@@ -160,14 +159,14 @@ class Stream(Closing, Iterator[FrameResult]):
         with self._changed:
             for lane in self._lanes.open:
                 lane.to_skip += frames
-                if lane.to_skip and self._forget_begun_of(lane):
+                if lane.to_skip and self._discard_in_flight(lane):
                     lane.to_skip -= 1
 
     def stop(self) -> None:
         """End the stream at once, also where it waits for a frame; closes the sources."""
         with self._changed:
             self._is_stopped = True
-            self._begun = None
+            self._in_flight = None
             for lane in self._lanes.open:
                 lane.frames.stop()
             self._changed.notify_all()
@@ -180,7 +179,7 @@ class Stream(Closing, Iterator[FrameResult]):
         self.stop()
         for lane in list(self._lanes.open):
             lane.frames.close()
-        self._chain.close()
+        self._pipeline.close()
 
     @property
     def skipped(self) -> int:
@@ -188,59 +187,52 @@ class Stream(Closing, Iterator[FrameResult]):
         with self._changed:
             return self._lanes.skipped
 
-    def _start(self, source: SourceLike, *, is_opened_now: bool) -> int:
+    def _start(self, source: SourceLike, *, now: bool) -> int:
         index = self._added
         name = source.description if isinstance(source, Source) else name_of(source)
         announce = Announcer(name, index, self._on_event)
-        frames: Source | OpenLater
-        if isinstance(source, Source):
-            frames = source
-        elif is_opened_now:
-            frames = opened_now(source, self._options, announce)
-        else:
-            frames = opened_later(source, self._options, announce)
+        frames = open_frames(source, self._options, announce, now=now)
         if self._is_single and isinstance(frames, Source):
             self.opened = frames
         prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
         with self._changed:
             self._added += 1
-            self._lanes.open.append(Lane(index, name, prefetch, self._chain.new_tracker()))
+            tracker = Tracker(self._config.class_names)
+            self._lanes.open.append(Lane(index, name, prefetch, tracker))
             self._changed.notify_all()
         return index
 
-    def _take_begun(self) -> _Begun | None:
-        """What was begun while the result before was made, unless it is no longer wanted."""
+    def _take_in_flight(self) -> InFlight | None:
+        """What was submitted while the result before was made, unless it was discarded."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_paused or self._is_stopped)
-            begun, self._begun = self._begun, None
-            return begun
+            in_flight, self._in_flight = self._in_flight, None
+            return in_flight
 
-    def _forget_begun_of(self, lane: Lane) -> bool:
-        """Count what was begun as passed over, if it is of this lane."""
-        if self._begun is None or self._begun.lane is not lane:
+    def _discard_in_flight(self, lane: Lane) -> bool:
+        """Count the frame in flight as passed over, if it is of this lane."""
+        if self._in_flight is None or self._in_flight.source_index != lane.index:
             return False
-        lane.pass_over(self._begun.dropped)
-        self._begun = None
+        lane.pass_over(self._in_flight.dropped)
+        self._in_flight = None
         return True
 
-    def _any_drops(self) -> bool:
-        with self._changed:
-            return any(lane.frames.drops for lane in self._lanes.open)
-
-    def _begin(self, *, wait: bool) -> _Begun | None:
-        """Begin the next frame; None at the end, or where it would have to be waited for."""
+    def _submit_next(self, *, wait: bool) -> InFlight | None:
+        """Submit the next frame; None at the end, or where it would have to be waited for."""
         taken = self._take(wait=wait)
         if taken is None:
             return None
         lane, (frame, dropped, decode_ms) = taken
-        return _Begun(lane, self._chain.begin(frame, dropped, decode_ms), dropped)
+        timings_ms = {"decode": decode_ms}
+        pending = self._pipeline.submit(frame, timings_ms)
+        return InFlight(frame, pending, lane.tracker, timings_ms, dropped, lane.name, lane.index)
 
     def _take(self, *, wait: bool) -> tuple[Lane, Fetched] | None:
         """The next frame; None at the end, or where it would have to be waited for."""
         with self._changed:
             while not self._is_stopped and self._lanes.open:
                 ready = None if self._is_paused else self._lanes.next_ready()
-                # an end, and the error it may come with, belong behind what was begun before
+                # an end, and the error it may come with, come after the frame in flight
                 if not wait and (ready is None or not ready.frames.has_frame()):
                     return None
                 if ready is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from streamseg.config import SIZE_MULTIPLE, parse_config
+from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
+from streamseg.parsing import parse_json
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "off", "bf16")
@@ -155,4 +156,4 @@ class TrainConfig:
         Raises:
             ConfigError: not JSON, unknown keys, or values that are not allowed.
         """
-        return parse_config(cls, text, "training config")
+        return parse_json(cls, text, "training config")

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from streamseg.array_frame import frame_of_array
 from streamseg.classes import VOC_CLASSES, plain_name
 from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, InstanceDataset, Sample
 from streamseg.errors import ConfigError
-from streamseg.results import Image
+from streamseg.results import Image, frame_of_array
 from streamseg.train.augment import Chance, Crop, choose_view, cut
 from streamseg.train.balance import BalancedDraw
 from streamseg.train.config import TrainConfig
@@ -183,7 +182,7 @@ def pictures_in_use(
         frame_of_array(data.load(image_id).image)
         for data, image_id in (pictures[index] for index in chosen)
     ]
-    return [frame.render(*model_config.input_size(frame.width, frame.height)) for frame in frames]
+    return [frame.render(*model_config.input_size(frame.display_width, frame.height)) for frame in frames]
 
 
 def feature_map_labels(crop: Crop, stride: int, min_px: int) -> tuple[Tensor, list[int]]:

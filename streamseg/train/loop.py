@@ -36,6 +36,18 @@ METRICS = "metrics.jsonl"
 CONFIG = "config.toml"
 
 
+def saved_config(folder: Path) -> RunConfig | None:
+    """The configuration of the run that a folder holds, None where there is none.
+
+    Raises:
+        ModelError: its checkpoint cannot be read.
+    """
+    if not (folder / CHECKPOINT).exists():
+        return None
+    saved = load_checkpoint(folder / CHECKPOINT)
+    return RunConfig(saved.model_config, TrainConfig.from_json(saved.train_config_json))
+
+
 class Trainer:
     """One run in one folder.
 

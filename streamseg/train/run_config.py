@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from streamseg.config import ModelConfig, config_from, suggest
+import tomli_w
+
+from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError
+from streamseg.parsing import parse_values
 from streamseg.train.config import TrainConfig
 
 if sys.version_info >= (3, 11):
@@ -39,25 +41,13 @@ class RunConfig:
         Raises:
             ConfigError: an unknown table or key (with a suggestion), or a value not allowed.
         """
-        unknown = [suggest(table, TABLES) for table in sorted(set(tables) - set(TABLES))]
-        if unknown:
-            raise ConfigError(
-                f"unknown in a run's configuration: {', '.join(unknown)}; "
-                f"its tables are [model] and [train]"
-            )
-        model = {**asdict(self.model), **tables.get("model", {})}
-        train = {**asdict(self.train), **tables.get("train", {})}
-        return RunConfig(
-            config_from(ModelConfig, model, "[model]"), config_from(TrainConfig, train, "[train]")
-        )
+        own = asdict(self)
+        laid = {table: {**own.get(table, {}), **values} for table, values in tables.items()}
+        return parse_values(RunConfig, {**own, **laid}, "the run's configuration")
 
     def to_toml(self) -> str:
         """Every value, as a file that ``read_toml`` reads back."""
-        tables = {"model": asdict(self.model), "train": asdict(self.train)}
-        return "\n".join(
-            f"[{table}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
-            for table, values in tables.items()
-        )
+        return tomli_w.dumps(asdict(self))
 
 
 def read_toml(path: Path) -> Tables:
@@ -121,12 +111,3 @@ def _value(text: str) -> object:
     except tomllib.TOMLDecodeError:
         return text
     return value
-
-
-def _toml(value: object) -> str:
-    """A value in TOML, which writes numbers as Python does and text as JSON does."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False)
-    return repr(value)

@@ -56,15 +56,14 @@ class ReleaseKernels:
             DeviceError: a kernel cannot be loaded.
             ModelError: the release holds no kernel for these sizes.
         """
-        launches = []
-        for step in plan.steps:
-            file = self._file(step.launch)
-            pointers = {name: addresses[array] for name, array in step.arrays.items()}
-            values = pointers | dict(step.launch.scalars)
+        ready = []
+        for launch in plan.launches:
+            file = self._file(launch)
+            values = {**addresses, **launch.scalars}
             function = self._function(file)
             packed = function.signature.pack(*(values[name] for name in file.arguments))
-            launches.append(ReadyLaunch(function, (*step.launch.grid, 1), packed))
-        return launches
+            ready.append(ReadyLaunch(function, (*launch.grid, 1), packed))
+        return ready
 
     def _file(self, launch: Launch) -> KernelFile:
         for file in self._files:

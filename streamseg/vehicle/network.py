@@ -9,8 +9,8 @@ from streamseg.grouping.plan import NUMPY_TYPES
 from streamseg.release.manifest import Manifest
 from streamseg.release.tensorrt_module import ICudaEngine
 from streamseg.results import Image, NetworkOutput
-from streamseg.runtime.onnx import CHANNELS_LAST, CLASSES, FOREGROUND
-from streamseg.runtime.pictures import check_network_picture
+from streamseg.runtime.base import check_network_image
+from streamseg.runtime.model_file import CHANNELS_LAST, CLASSES, FOREGROUND
 from streamseg.vehicle.cuda import Device, Stream
 
 
@@ -52,7 +52,7 @@ class EngineNetwork:
         Raises:
             InputError: not RGB uint8 [H, W, 3] of the size that was exported.
         """
-        check_network_picture(image, self.size)
+        check_network_image(image, self.size)
         np.copyto(self.staged.array, image)
 
     def start(self, stream: Stream) -> None:

@@ -20,7 +20,7 @@ from streamseg.video.clock import PresentationClock
 from streamseg.video.ffmpeg_errors import reading
 from streamseg.video.hwaccel import kind_in_use
 from streamseg.video.pictures import Orientation, PictureConverter
-from streamseg.video.streams import choose_video_stream
+from streamseg.video.streams import choose_video_stream, pixel_aspect_of
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +88,7 @@ class VideoSource(Source):
         nominal_seconds = float(1 / (self.average_rate or _FALLBACK_RATE))
         end_seconds = 0.0
         rotation: int | None = None
+        stored_aspect = pixel_aspect_of(stream)
         with container:
             for index, (decoded, captured_at) in enumerate(self._decoded(container, stream)):
                 duration_seconds = float(decoded.duration * self.time_base) or nominal_seconds
@@ -97,7 +98,15 @@ class VideoSource(Source):
                     rotation, orientation = decoded.rotation, Orientation.of(decoded)
                 width, height = orientation.size(decoded.width, decoded.height)
                 render = partial(converter.render, decoded, orientation)
-                yield Frame(index, pts_seconds, height, width, render, captured_at)
+                yield Frame(
+                    index,
+                    pts_seconds,
+                    height,
+                    width,
+                    render,
+                    1 / stored_aspect if orientation.transposed else stored_aspect,
+                    captured_at,
+                )
             self._warn_of_early_end(end_seconds, nominal_seconds)
 
     def _decoded(

@@ -71,6 +71,7 @@ class VideoSink(Completing):
         *,
         time_base: Fraction,
         rate: Fraction | None,
+        pixel_aspect: Fraction = Fraction(1),
         sound_of: Path | None = None,
     ) -> None:
         """Create the file, replacing one that is there.
@@ -84,6 +85,7 @@ class VideoSink(Completing):
             time_base: unit of the timestamps in seconds, best that of the source.
             rate: nominal frames per second, which gives the last frame its duration; 25 when
                 None.
+            pixel_aspect: width by height of a pixel, as players are to show it.
             sound_of: a file whose sound goes along, as it is, from time 0 to the end of the last
                 picture. What this container cannot hold is left out with a line in the log.
 
@@ -93,12 +95,8 @@ class VideoSink(Completing):
             InputError: width, height, time base or rate is not above 0.
         """
         self.path = Path(path)
-        options = _OPTIONS_BY_SUFFIX.get(self.path.suffix.lower())
-        if options is None:
-            known = ", ".join(_OPTIONS_BY_SUFFIX)
-            raise SinkError(f"cannot write {self.path}: the name must end in one of {known}")
-        if not self.path.parent.is_dir():
-            raise SinkError(f"cannot write {self.path}: there is no folder {self.path.parent}")
+        check_video_path(self.path)
+        options = _OPTIONS_BY_SUFFIX[self.path.suffix.lower()]
         if sound_of and self.path.exists() and self.path.samefile(sound_of):
             raise SinkError(f"cannot write {self.path}: it is the source itself; name another")
         if rate is None:
@@ -109,6 +107,7 @@ class VideoSink(Completing):
                 f"{time_base} s and {rate} fps"
             )
         self.width, self.height = width, height
+        self._pixel_aspect = pixel_aspect
         self._reformatter = VideoReformatter()
         self._latest_pts: int | None = None
         self._latest_key_pts = 0
@@ -143,6 +142,7 @@ class VideoSink(Completing):
             container = av.open(str(self.path.absolute()), "w", container_options=options)
             try:
                 self._stream = _add_stream(container, self.width, self.height, time_base, rate)
+                self._stream.codec_context.sample_aspect_ratio = self._pixel_aspect
                 self._time_base = self._stream.codec_context.time_base
                 self._nominal_duration = max(1, round(1 / rate / self._time_base))
                 if self._sound:
@@ -234,6 +234,15 @@ class VideoSink(Completing):
                 # Only the last one's is used: the others last until the next picture.
                 packet.duration = self._nominal_duration
                 container.mux(packet)
+
+
+def check_video_path(path: Path) -> None:
+    """Raise ``SinkError`` for an unknown suffix, or a folder that does not exist."""
+    if path.suffix.lower() not in _OPTIONS_BY_SUFFIX:
+        known = ", ".join(_OPTIONS_BY_SUFFIX)
+        raise SinkError(f"cannot write {path}: the name must end in one of {known}")
+    if not path.parent.is_dir():
+        raise SinkError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 def _add_stream(

@@ -1,6 +1,8 @@
-"""Which of the streams in a container holds the pictures."""
+"""Which of the streams in a container holds the pictures, and the shape of its pixels."""
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 from av.container import InputContainer
 from av.stream import Discard, Disposition
@@ -10,6 +12,8 @@ from streamseg.errors import SourceError
 
 # What a flag is worth against pixels, as in FFmpeg's own choice.
 _DEFAULT_IS_WORTH_PX = 5_000_000
+# Pixels that would be longer are a damaged header.
+_MOST_ASPECT = 10
 
 
 def choose_video_stream(
@@ -54,6 +58,14 @@ def choose_video_stream(
         if stream is not chosen:
             stream.discard = Discard.all
     return chosen
+
+
+def pixel_aspect_of(stream: VideoStream) -> Fraction:
+    """Width by height of a stored pixel; 1 where nothing is stated, or nothing that can be."""
+    aspect = stream.sample_aspect_ratio
+    if not aspect or not 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT:
+        return Fraction(1)
+    return Fraction(aspect.numerator, aspect.denominator)
 
 
 def _worth(stream: VideoStream) -> int:

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from streamseg.cli.main import main
+from streamseg.train.run_config import read_toml
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,9 @@ def test_train_leaves_a_model_that_eval_can_score(
     assert list((run / "tensorboard").glob("events.*"))
     # a run goes on with its own numbers
     assert main([*train, "--steps", "3"]) == 0
-    whole = (run / "config.toml").read_text().splitlines()
-    assert {"steps = 3", "batch_size = 2", "crop_sizes = [64]", "embedding_dim = 8"} <= set(whole)
+    numbers = read_toml(run / "config.toml")
+    assert {"steps": 3, "batch_size": 2, "crop_sizes": [64]}.items() <= numbers["train"].items()
+    assert numbers["model"]["embedding_dim"] == 8
     assert main([*train, "--steps", "1"]) == 1
     assert "has done 3 steps already" in capsys.readouterr().err
     assert main([*train, "--set", "model.embedding_dim=9"]) == 1

@@ -102,7 +102,6 @@ def test_all_that_is_used_exists(libraries: Path, bindings: Path) -> None:
     for used in (
         "Builder.build_serialized_network",
         "IBuilderConfig.progress_monitor",
-        "IOptimizationProfile.set_shape",
         "ITimingCache.serialize",
         "LayerType.name",
         "ParserError.node_operator",

@@ -34,8 +34,8 @@ def test_every_launch_of_every_frame_has_its_kernel(
         most_programs=int(2 * multiprocessors),
     )
     kernels = compiled_release.kernels_for(87)
-    for step in plan.steps:
-        assert sum(kernel.serves(step.launch) for kernel in kernels) == 1, step.launch
+    for launch in plan.launches:
+        assert sum(kernel.serves(launch) for kernel in kernels) == 1, launch
 
 
 def test_more_instances_than_were_compiled_for_have_no_kernel(compiled_release: Release) -> None:
@@ -43,9 +43,9 @@ def test_more_instances_than_were_compiled_for_have_no_kernel(compiled_release: 
     plan = plan_frame(SHAPE, config, height=32, width=64, most_programs=most_programs(8))
     kernels = compiled_release.kernels_for(87)
     unserved = {
-        step.launch.kernel
-        for step in plan.steps
-        if not any(kernel.serves(step.launch) for kernel in kernels)
+        launch.kernel
+        for launch in plan.launches
+        if not any(kernel.serves(launch) for kernel in kernels)
     }
     assert unserved == {"choose_seeds", "list_instances"}
 

@@ -21,12 +21,12 @@ from streamseg.config import ModelConfig
 from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import lint_onnx
 from streamseg.export.to_onnx import export_onnx
-from streamseg.export.torch_reference import TorchReference
 from streamseg.model.network import Network
 from streamseg.model.weights import network_from
 from streamseg.release.parity import TOLERANCES
 from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.runtime.torch_cpu import TorchRuntime
 
 VARIANTS = [kind for kind in KINDS if kind]
 
@@ -36,7 +36,7 @@ def noise(width: int, height: int) -> Image:
 
 
 def check_agreement(network: Network, path: Path, image: Image, tolerance: float) -> None:
-    ours, theirs = OnnxRuntime(path, threads=1).run(image), TorchReference(network).run(image)
+    ours, theirs = OnnxRuntime(path, threads=1).run(image), TorchRuntime.copy_of(network).run(image)
     for given, right in zip(vars(ours).values(), vars(theirs).values(), strict=True):
         assert given.dtype == np.float32 and given.flags.c_contiguous
         assert_allclose(given, right, rtol=0, atol=tolerance * np.abs(right).max())

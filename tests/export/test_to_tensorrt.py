@@ -16,15 +16,14 @@ from typing import Any
 
 import pytest
 import torch
-from small_export import KINDS, SIZE, Export
+from small_export import KINDS, Export
 from stub_tensorrt import graphs
 
-from streamseg.errors import InputError, ModelError, SinkError
+from streamseg.errors import ModelError, SinkError
 from streamseg.export.build_progress import BuildStep
 from streamseg.export.to_tensorrt import TEGRA_WORKSPACE_BYTES, build_engine
 from streamseg.release.device_facts import DeviceFacts
 from streamseg.release.engine_file import load_engine, why_rebuild
-from streamseg.release.engine_inputs import ShapeRange
 from streamseg.release.engine_manifest import EngineOptions, plan_version, read_manifest
 from streamseg.release.engine_precision import PRECISIONS
 
@@ -32,7 +31,6 @@ trt: Any = pytest.importorskip("tensorrt_rtx")
 
 ORIN = DeviceFacts("Orin", (8, 7), 16, (12, 6), 8 << 30, 166912)
 RTX = DeviceFacts("NVIDIA GeForce RTX 3060", (8, 6), 28, (12, 8), 12 << 30, 101376)
-RANGE = {"image": ShapeRange((1, 3, 16, 16), (1, 3, 32, 32), (1, 3, 64, 48))}
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -48,31 +46,27 @@ def old_files(tmp_path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("precision", "sides", "options", "layers"),
+    ("precision", "options", "layers"),
     [
-        ("fp32", (16, 16), EngineOptions("fp32"), {"FLOAT": 1}),
-        ("fp16", (16, 16), EngineOptions("fp16"), {"HALF": 1}),
-        ("int8", (16, 16), EngineOptions("int8"), {"INT8": 1}),
-        ("fp16", ("h", "w"), EngineOptions("fp16", RANGE), {"HALF": 1}),
-        ("int8", ("h", "w"), EngineOptions(None, RANGE), {"INT8": 1}),
+        ("fp32", EngineOptions("fp32"), {"FLOAT": 1}),
+        ("fp16", EngineOptions("fp16"), {"HALF": 1}),
+        ("int8", EngineOptions("int8"), {"INT8": 1}),
+        ("int8", EngineOptions(), {"INT8": 1}),
     ],
 )
 def test_engine_and_manifest_are_written_and_used_again(
     tmp_path: Path,
     precision: graphs.Precision,
-    sides: tuple[int | str, int | str],
     options: EngineOptions,
     layers: dict[str, int],
 ) -> None:
-    onnx = graphs.convolution(tmp_path / "model.onnx", precision, sides)
+    onnx = graphs.convolution(tmp_path / "model.onnx", precision)
     engine = tmp_path / "engine.plan"
     manifest = build_engine(onnx, engine, ORIN, options, trt=trt)
 
     assert set(files(tmp_path)) == {"engine.plan", "engine.json"}
     assert read_manifest(engine) == manifest
     assert manifest.layers["CONVOLUTION"] == layers
-    fixed = {"image": ShapeRange.fixed((1, 3, 16, 16))}
-    assert manifest.inputs == (options.shapes or fixed)
     assert (manifest.tensorrt, manifest.device) == (trt.__version__, ORIN)
     assert "TF32" in manifest.flags and manifest.optimization_level == 3
     assert 0 < manifest.build_seconds < 60
@@ -126,38 +120,24 @@ def test_a_file_that_tensorrt_cannot_take_is_explained(
     assert files(tmp_path) == old_files
 
 
-@pytest.mark.parametrize(
-    ("shapes", "message"),
-    [
-        ({}, r"input image is 1x3x\?x\?: its sizes must be given"),
-        ({"picture": RANGE["image"]}, "its sizes must be given"),
-        ({**RANGE, "picture": RANGE["image"]}, "no input is called picture: there are image"),
-        ({"image": ShapeRange.fixed((1, 4, 16, 16))}, "which 1x4x16x16 does not fit"),
-        ({"image": ShapeRange.fixed((1, 3, 16))}, "which 1x3x16 does not fit"),
-    ],
-)
-def test_sizes_must_fit_the_inputs(
-    tmp_path: Path, shapes: dict[str, ShapeRange], message: str
+def test_a_file_for_pictures_of_any_size_is_refused(
+    tmp_path: Path, old_files: dict[str, bytes]
 ) -> None:
     onnx = graphs.convolution(tmp_path / "model.onnx", "fp32", ("h", "w"))
-    options = EngineOptions(shapes=shapes)
-    with pytest.raises(InputError, match=message):
-        build_engine(onnx, tmp_path / "engine.plan", ORIN, options, trt=trt)
+    with pytest.raises(ModelError, match=r"input image is 1x3x\?x\?: export it with a size"):
+        build_engine(onnx, tmp_path / "engine.plan", ORIN, trt=trt)
+    assert files(tmp_path) == old_files
 
 
-@pytest.mark.parametrize("options", KINDS, ids=str)
+@pytest.mark.parametrize("options", [kind for kind in KINDS if "size" in kind], ids=str)
 def test_every_kind_of_export_builds(
     tmp_path: Path, export: Export, options: dict[str, Any]
 ) -> None:
-    free = {"image": ShapeRange((1, 32, 32, 3), (1, 64, 96, 3), (1, 128, 192, 3))}
-    asked = EngineOptions(options.get("precision", "fp32"), {} if "size" in options else free)
+    asked = EngineOptions(options.get("precision", "fp32"))
     onnx, engine = export(**options).path, tmp_path / "engine.plan"
     manifest = build_engine(onnx, engine, ORIN, asked, trt=trt)
     assert engine.stat().st_size > 100_000
     assert set(manifest.layers["CONVOLUTION"]) == {PRECISIONS[asked.precision or "fp32"]}
-    width, height = SIZE
-    one_size = {"image": ShapeRange.fixed((1, height, width, 3))}
-    assert manifest.inputs == (one_size if "size" in options else free)
 
 
 def test_an_8_bit_export_builds(tmp_path: Path, int8_file: Path) -> None:
@@ -291,18 +271,18 @@ def test_without_a_gpu_tensorrts_own_words_say_why_nothing_loads(tmp_path: Path)
         load_engine(engine, manifest, ORIN, trt)
 
 
-@pytest.mark.parametrize("change", ["model", "device", "sizes"])
+@pytest.mark.parametrize("change", ["model", "device", "workspace"])
 def test_what_has_changed_is_built_again(tmp_path: Path, change: str) -> None:
     onnx, engine = tmp_path / "model.onnx", tmp_path / "engine.plan"
-    graphs.convolution(onnx, "fp32", ("h", "w"))
-    options, device = EngineOptions(shapes=RANGE), ORIN
+    graphs.convolution(onnx, "fp32")
+    options, device = EngineOptions(), ORIN
     build_engine(onnx, engine, device, options, trt=trt)
     if change == "model":
-        graphs.convolution(onnx, "fp16", ("h", "w"))
+        graphs.convolution(onnx, "fp16")
     elif change == "device":
         device = replace(ORIN, multiprocessors=8)
     else:
-        options = EngineOptions(shapes={"image": ShapeRange.fixed((1, 3, 16, 16))})
+        options = EngineOptions(workspace_bytes=2 << 30)
     assert why_rebuild(engine, onnx, device, options, trt)
     build_engine(onnx, engine, device, options, trt=trt)
     assert why_rebuild(engine, onnx, device, options, trt) is None

@@ -63,7 +63,6 @@ def manifest() -> EngineManifest:
         device=ORIN,
         onnx_sha256=hashlib.sha256(b"onnx").hexdigest(),
         plan_sha256=hashlib.sha256(PLAN).hexdigest(),
-        inputs={},
         workspace_bytes=1 << 30,
         optimization_level=3,
         flags=(),

@@ -14,7 +14,6 @@ from onnx import numpy_helper
 from small_export import SIZE, Export, blobs
 
 from streamseg.errors import InputError, ModelError
-from streamseg.export.torch_reference import TorchReference
 from streamseg.model.network import Network
 from streamseg.release.parity import (
     TOLERANCES,
@@ -25,6 +24,7 @@ from streamseg.release.parity import (
 )
 from streamseg.results import Image, NetworkOutput
 from streamseg.runtime.onnx import OnnxRuntime
+from streamseg.runtime.torch_cpu import TorchRuntime
 
 ROOT = Path(__file__).parents[2]
 GOOD = Parity(
@@ -72,7 +72,7 @@ def test_an_export_passes_its_gate(
     small_network: Network, export: Export, kind: dict[str, str]
 ) -> None:
     path = export(size=SIZE, channels_last=True, **kind).path
-    parity = compare(TorchReference(small_network), OnnxRuntime(path, threads=1), blobs(3))
+    parity = compare(TorchRuntime.copy_of(small_network), OnnxRuntime(path, threads=1), blobs(3))
     # random weights say all classes nearly alike
     parity.check(replace(TOLERANCES[kind["precision"]], sure_agreement=0.9))
     assert parity.pictures == 3
@@ -96,7 +96,7 @@ def test_a_file_that_was_tampered_with_is_refused_by_the_name_of_the_tensor(
 ) -> None:
     source = export(precision="fp32", size=SIZE, channels_last=True).path
     path = shifted(source, weight, tmp_path / "model.onnx", 1.3)
-    parity = compare(TorchReference(small_network), OnnxRuntime(path, threads=1), blobs(2))
+    parity = compare(TorchRuntime.copy_of(small_network), OnnxRuntime(path, threads=1), blobs(2))
     with pytest.raises(
         ModelError, match=rf"^{name} differ by 0\.\d+ of their largest value; 0\.02 is allowed$"
     ):
@@ -112,7 +112,7 @@ def test_nan_is_refused_whatever_is_allowed(
 ) -> None:
     source = export(precision="fp32", size=SIZE, channels_last=True).path
     path = shifted(source, bias, tmp_path / "model.onnx", np.nan)
-    parity = compare(TorchReference(small_network), OnnxRuntime(path, threads=1), blobs(2))
+    parity = compare(TorchRuntime.copy_of(small_network), OnnxRuntime(path, threads=1), blobs(2))
     assert np.isnan([parity.label_agreement, parity.class_agreement, parity.sure_agreement]).all()
     with pytest.raises(ModelError, match=rf"^{name} hold NaN or infinity$"):
         parity.check(Tolerance(relative=np.inf, sure_agreement=0.0))
@@ -170,7 +170,7 @@ def test_a_comparison_needs_pictures() -> None:
 
 
 def test_the_reference_is_a_copy(small_network: Network) -> None:
-    reference = TorchReference(small_network)
+    reference = TorchRuntime.copy_of(small_network)
     before = reference.run(blobs(1)[0])
     assert small_network.training
     with torch.no_grad():

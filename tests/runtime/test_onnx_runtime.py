@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 
 from streamseg.config import ModelConfig
 from streamseg.errors import InputError, ModelError
-from streamseg.runtime.onnx import METADATA_KEY, OnnxRuntime
+from streamseg.runtime.model_file import METADATA_KEY
+from streamseg.runtime.onnx import OnnxRuntime
 
 CONFIG = ModelConfig(embedding_dim=3, taus=(0.5,), class_names=("nut", "bolt"))
 

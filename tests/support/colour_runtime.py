@@ -36,6 +36,9 @@ class ColourRuntime:
             classes=np.stack((is_car, ~is_car)).astype(np.float32),
         )
 
+    def close(self) -> None:
+        """There is nothing to free."""
+
 
 def mean_colours(image: Image, side: int) -> NDArray[np.float64]:
     """Mean colours of squares of ``side`` pixels, [H/side, W/side, 3]."""

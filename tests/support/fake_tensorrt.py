@@ -36,7 +36,6 @@ def write_engine(release: Release, *, said: float = 1.0, device: DeviceFacts = O
         device=device,
         onnx_sha256=sha256_of(release.path(TRUNK)),
         plan_sha256=sha256_of(path),
-        inputs={},
         workspace_bytes=1 << 30,
         optimization_level=3,
         flags=(),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.config import ModelConfig
-from streamseg.grouping.map_shape import network_shape
+from streamseg.grouping.plan import network_shape
 from streamseg.release.golden import Golden
 from streamseg.release.manifest import (
     GOLDEN,

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from streamseg.array_frame import frame_of_array
 from streamseg.classes import VOC_CLASSES
 from streamseg.datasets import VOID, Sample
 from streamseg.drawing.overlay import contact_sheet, draw
 from streamseg.evaluate.matching import average_precision, judge, match
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS
-from streamseg.results import FrameResult, Image, Instance
+from streamseg.results import FrameResult, Image, Instance, frame_of_array
 
 DRAWN_SCORE: Final = 0.3
 """Predictions less sure than this are not drawn."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +14,7 @@ from streamseg.evaluate.mistakes import KINDS
 from streamseg.evaluate.provenance import Provenance
 from streamseg.evaluate.report.charts import Points, line_chart
 from streamseg.evaluate.report.gallery import DRAWN_SCORE, Exhibit, Gallery
-from streamseg.evaluate.report.page import cards, facts, page, percent, section, table, write_page
+from streamseg.evaluate.report.page import Page, Section, Table, percent, write_page
 
 PROTOCOL: Final = (
     "A prediction is compared with the objects of its class in its picture and belongs to the one "
@@ -52,42 +50,42 @@ def write_report(
     Raises:
         SinkError: a file cannot be written.
     """
-    body = [
-        "<h1>streamseg evaluation</h1>",
+    page = Page(
+        "streamseg evaluation",
+        provenance.lines(),
+        [
+            _classes(evaluation),
+            _curves(evaluation),
+            _recall(evaluation),
+            _coco(evaluation),
+            _mistakes(evaluation),
+            _confusion(evaluation),
+            _pictures("Best pictures", gallery.best()),
+            _pictures("Worst pictures", gallery.worst()),
+            Section("Protocol", "How predictions are judged.", rules=PROTOCOL),
+        ],
         _headline(evaluation),
-        facts(provenance.lines()),
-        _classes(evaluation),
-        _curves(evaluation),
-        _recall(evaluation),
-        _coco(evaluation),
-        _mistakes(evaluation),
-        _confusion(evaluation),
-        _pictures("Best pictures", gallery.best()),
-        _pictures("Worst pictures", gallery.worst()),
-        section("Protocol", "How predictions are judged.", _list(PROTOCOL)),
-    ]
+    )
     exhibits = {
         name: [{"id": exhibit.image_id, "quality": exhibit.quality} for exhibit in shown]
         for name, shown in (("best", gallery.best()), ("worst", gallery.worst()))
     }
     values = {**provenance.to_json(), **evaluation.to_json(), "pictures": exhibits}
-    return write_page(folder, "report", page("streamseg evaluation", body), values)
+    return write_page(folder, "report", page, values)
 
 
-def _headline(evaluation: Evaluation) -> str:
+def _headline(evaluation: Evaluation) -> list[tuple[str, str]]:
     voc = evaluation.voc
     at = dict(zip(voc.thresholds, voc.map_r, strict=True))
-    return cards(
-        [
-            *((f"mAP^r at IoU {t:g}", percent(at[t])) for t in CURVE_THRESHOLDS),
-            ("mAP^r vol", percent(voc.map_vol)),
-            ("COCO AP", percent(evaluation.coco.ap)),
-            ("average recall", percent(evaluation.recall.average_recall[-1])),
-        ]
-    )
+    return [
+        *((f"mAP^r at IoU {t:g}", percent(at[t])) for t in CURVE_THRESHOLDS),
+        ("mAP^r vol", percent(voc.map_vol)),
+        ("COCO AP", percent(evaluation.coco.ap)),
+        ("average recall", percent(evaluation.recall.average_recall[-1])),
+    ]
 
 
-def _classes(evaluation: Evaluation) -> str:
+def _classes(evaluation: Evaluation) -> Section:
     voc = evaluation.voc
     seen = voc.object_count + voc.ignored_count + voc.prediction_count > 0
     rows = [
@@ -106,10 +104,10 @@ def _classes(evaluation: Evaluation) -> str:
     ignored = int(voc.ignored_count.sum())
     small = f" {ignored} objects under {voc.min_area_px} px were ignored." if ignored else ""
     note = f"AP^r in percent at each IoU; vol is the mean over the nine.{small}"
-    return section("Average precision by class", note, table(head, rows, total))
+    return Section("Average precision by class", note, table=Table(head, rows, total))
 
 
-def _curves(evaluation: Evaluation) -> str:
+def _curves(evaluation: Evaluation) -> Section:
     charts = [
         line_chart(
             {f"IoU {t:g}": _steps(*curve) for t, curve in curves.items()},
@@ -121,7 +119,7 @@ def _curves(evaluation: Evaluation) -> str:
         for name, curves in evaluation.curves.items()
     ]
     note = "Precision at each recall, precision made falling: AP is the area below."
-    return section("Precision and recall", note, _row("charts", charts))
+    return Section("Precision and recall", note, charts)
 
 
 def _steps(recall: Iterable[float], precision: Iterable[float]) -> tuple[list[float], list[float]]:
@@ -130,10 +128,10 @@ def _steps(recall: Iterable[float], precision: Iterable[float]) -> tuple[list[fl
     return ([0.0, *r, r[-1]], [p[0], *p, 0.0]) if r else ([0.0], [0.0])
 
 
-def _recall(evaluation: Evaluation) -> str:
+def _recall(evaluation: Evaluation) -> Section:
     recall = evaluation.recall
     if not recall.object_count:
-        return section("Objects covered", "There were no objects.")
+        return Section("Objects covered", "There were no objects.")
     at: dict[str, Points] = {
         f"IoU {t:g}": (recall.counts, recall.recall[:, recall.thresholds.index(t)])
         for t in CURVE_THRESHOLDS
@@ -166,18 +164,18 @@ def _recall(evaluation: Evaluation) -> str:
         "Objects that one of the first proposals reaches the IoU with, whatever its class; percent "
         "in the table. Where fewer were proposed, all of them stand for the rest of the curve."
     )
-    return section("Objects covered", note, _row("charts", [by_count, by_iou]), table(head, rows))
+    return Section("Objects covered", note, [by_count, by_iou], Table(head, rows))
 
 
-def _coco(evaluation: Evaluation) -> str:
+def _coco(evaluation: Evaluation) -> Section:
     values = evaluation.coco.to_json()
     head = [name.upper().replace("_", " ") for name in values]
     row = [percent(float("nan") if v is None else v) for v in values.values()]
     note = "COCO's twelve numbers in percent, for comparison with papers that report them."
-    return section("COCO", note, table(head, [row]))
+    return Section("COCO", note, table=Table(head, [row]))
 
 
-def _mistakes(evaluation: Evaluation) -> str:
+def _mistakes(evaluation: Evaluation) -> Section:
     mistakes = evaluation.mistakes
     rows = [
         [kind, str(count), percent(cost)]
@@ -187,48 +185,36 @@ def _mistakes(evaluation: Evaluation) -> str:
         f"At IoU {mistakes.threshold:g}. The cost is what mAP^r would rise by, in points, without "
         "the false positives of that kind, or were all missed objects found; costs do not add up."
     )
-    return section("Mistakes", note, table(["kind", "number", "cost"], rows))
+    return Section("Mistakes", note, table=Table(["kind", "number", "cost"], rows))
 
 
-def _confusion(evaluation: Evaluation) -> str:
+def _confusion(evaluation: Evaluation) -> Section:
     counts = evaluation.confusion
     (present,) = np.nonzero(counts.sum(axis=1))
     names = [*VOC_CLASSES, "missed"]
     columns = [c for c in range(len(names)) if counts[:, c].any() or c in present]
-    lines = ["<tr><th></th>" + "".join(f"<th>{names[c]}</th>" for c in columns) + "</tr>"]
+    rows, shades = [], []
     for c in present:
-        cells = []
-        for column in columns:
-            share = counts[c, column] / counts[c].sum()
-            hue = "5,150,105" if column == c else "220,38,38"
-            shade = f' style="background:rgba({hue},{share:.2f})"' if share else ""
-            cells.append(f"<td{shade}>{counts[c, column] or ''}</td>")
-        lines.append(f"<tr><td>{names[c]}</td>{''.join(cells)}</tr>")
+        share = counts[c] / counts[c].sum()
+        rows.append([names[c], *(str(counts[c, column] or "") for column in columns)])
+        shades.append(["", *(_shade(float(share[column]), column == c) for column in columns)])
     note = (
         "Row: the object's class. Column: the class of the surest prediction that reaches IoU 0.5 "
         "with it, or missed if none does."
     )
-    grid = f'<div class="scroll"><table>{"".join(lines)}</table></div>'
-    return section("What objects are taken for", note, grid)
+    table = Table(["", *(names[c] for c in columns)], rows, shades=shades)
+    return Section("What objects are taken for", note, table=table)
 
 
-def _pictures(title: str, shown: Sequence[Exhibit]) -> str:
-    figures = [
-        f'<figure><img alt="" src="data:image/jpeg;base64,{b64encode(e.jpeg).decode()}">'
-        f"<figcaption>{escape(e.image_id)}: AP {percent(e.quality)}</figcaption></figure>"
-        for e in shown
-    ]
+def _shade(share: float, is_right: bool) -> str:
+    hue = "5,150,105" if is_right else "220,38,38"
+    return f"rgba({hue},{share:.2f})" if share else ""
+
+
+def _pictures(title: str, shown: Sequence[Exhibit]) -> Section:
     note = (
         "Left the truth, right the predictions with a score of at least "
         f"{DRAWN_SCORE:g}, without those that surer ones mostly cover. AP over the picture's "
         "objects of all classes together, mean over the nine IoUs."
     )
-    return section(title, note, _row("pictures", figures))
-
-
-def _row(kind: str, parts: Iterable[str]) -> str:
-    return f'<div class="{kind}">{"".join(parts)}</div>'
-
-
-def _list(items: Iterable[str]) -> str:
-    return "<ol>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ol>"
+    return Section(title, note, exhibits=shown)

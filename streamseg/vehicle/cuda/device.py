@@ -47,7 +47,6 @@ class Device(Lender):
     def __init__(self, backend: Backend) -> None:
         """Take over a backend; it is released by ``close``."""
         super().__init__(backend)
-        self.facts = backend.facts
         cuda = ".".join(map(str, self.facts.driver_version))
         self.description = f"{backend.description}, CUDA {cuda}, {self.facts.name}"
 

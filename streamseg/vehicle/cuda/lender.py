@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
 from streamseg.closing import Closing
 from streamseg.errors import DeviceError
 from streamseg.vehicle.cuda.backend import Backend
-from streamseg.vehicle.cuda.resources import Resource
 
 
 class Lender(Closing):
-    """Keeps account of a device's resources and gives all of them back in the end."""
+    """Keeps account of a device's resources and gives all of them back in the end.
+
+    Attributes:
+        facts: name, compute capability and limits.
+    """
 
     def __init__(self, backend: Backend) -> None:
         """Nothing is lent yet."""
+        self.facts = backend.facts
         self._backend = backend
         self._resources: dict[Resource, None] = {}
         self._thread = threading.local()
@@ -117,3 +121,28 @@ class Lender(Closing):
     def _check_open(self) -> None:
         if self._closed:
             raise DeviceError("the device is closed")
+
+
+class Resource:
+    """Something that is given back once: by ``release``, or by the ``close`` of its device."""
+
+    def __init__(self, device: Lender, destroy: Callable[[], None]) -> None:
+        """Made by ``Device`` only.
+
+        Args:
+            device: whose it is.
+            destroy: gives it back, in the current context.
+        """
+        self.device = device
+        self.destroy = destroy
+        device.adopt(self)
+
+    def release(self) -> None:
+        """Give it back now; harmless when it has been already.
+
+        Nothing under way may still use it.
+
+        Raises:
+            DeviceError: the driver refuses.
+        """
+        self.device.disown(self)

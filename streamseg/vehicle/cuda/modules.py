@@ -5,16 +5,13 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from streamseg.errors import DeviceError, InputError, ModelError
 from streamseg.release.cubin import read_cubin
 from streamseg.release.kernel_arguments import Argument, Signature
 from streamseg.vehicle.cuda.driver import Driver
-from streamseg.vehicle.cuda.resources import Resource, Stream
-
-if TYPE_CHECKING:
-    from streamseg.vehicle.cuda.device import Device
+from streamseg.vehicle.cuda.lender import Lender, Resource
+from streamseg.vehicle.cuda.resources import Stream
 
 MAX_DYNAMIC_SHARED_SIZE = 8
 """CUfunction_attribute; without it a block gets no more than 48 KiB."""
@@ -30,7 +27,7 @@ class Module(Resource):
         cubin: what the cubin says about itself.
     """
 
-    def __init__(self, device: Device, data: bytes) -> None:
+    def __init__(self, device: Lender, data: bytes) -> None:
         """Made by ``Device.load``."""
         self.cubin = read_cubin(data)
         if self.cubin.architecture != device.facts.architecture:
@@ -152,7 +149,7 @@ class Function:
 class Graph(Resource):
     """Work recorded once, started as one."""
 
-    def __init__(self, device: Device, stream: Stream, work: Callable[[], object]) -> None:
+    def __init__(self, device: Lender, stream: Stream, work: Callable[[], object]) -> None:
         """Made by ``Device.capture``."""
         driver = device.usable(stream).driver
         driver.call("cuStreamBeginCapture_v2", stream.handle, CAPTURE_THREAD_LOCAL)

@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.vehicle.cuda.backend import Owned
-
-if TYPE_CHECKING:
-    from streamseg.vehicle.cuda.device import Device
-
-
-class Resource:
-    """Something that is given back once: by ``release``, or by the ``close`` of its device."""
-
-    def __init__(self, device: Device, destroy: Callable[[], None]) -> None:
-        """Made by ``Device`` only.
-
-        Args:
-            device: whose it is.
-            destroy: gives it back, in the current context.
-        """
-        self.device = device
-        self.destroy = destroy
-        device.adopt(self)
-
-    def release(self) -> None:
-        """Give it back now; harmless when it has been already.
-
-        Nothing under way may still use it.
-
-        Raises:
-            DeviceError: the driver refuses.
-        """
-        self.device.disown(self)
+from streamseg.vehicle.cuda.lender import Lender, Resource
 
 
 class DeviceBuffer(Resource):
@@ -47,7 +19,7 @@ class DeviceBuffer(Resource):
         size_bytes: as asked for.
     """
 
-    def __init__(self, device: Device, owned: Owned, size_bytes: int) -> None:
+    def __init__(self, device: Lender, owned: Owned, size_bytes: int) -> None:
         """Made by ``Device.allocate``."""
         self.pointer = owned.handle
         self.size_bytes = size_bytes
@@ -63,7 +35,7 @@ class PinnedArray(Resource):
     """
 
     def __init__(
-        self, device: Device, owned: Owned, shape: tuple[int, ...], dtype: np.dtype[Any]
+        self, device: Lender, owned: Owned, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
         """Made by ``Device.pinned``."""
         count = int(np.prod(shape)) * dtype.itemsize
@@ -78,7 +50,7 @@ class Stream(Resource):
         handle: the CUstream, for TensorRT.
     """
 
-    def __init__(self, device: Device, owned: Owned) -> None:
+    def __init__(self, device: Lender, owned: Owned) -> None:
         """Made by ``Device.stream``."""
         self.owned = owned
         self.handle = owned.handle
@@ -104,7 +76,7 @@ class Stream(Resource):
 class Event(Resource):
     """A point in a stream."""
 
-    def __init__(self, device: Device, owned: Owned) -> None:
+    def __init__(self, device: Lender, owned: Owned) -> None:
         """Made by ``Device.event``."""
         self.owned = owned
         super().__init__(device, owned.destroy)

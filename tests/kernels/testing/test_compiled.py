@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamseg.kernels.ahead_of_time import ARCHITECTURES
-from streamseg.kernels.pointers import POINTERS
-from streamseg.kernels.testing.compiled import compile_apart
+from streamseg.kernels.launch import Launch
+from streamseg.kernels.testing.compiled import compile_apart, variants
+from streamseg.kernels.triton_launch import kernel_of
 
-triton = pytest.importorskip("triton")
+pytest.importorskip("triton")
 
-TABLE = Path(__file__).with_name("compiled.json")
-"""Written anew by ``python -m streamseg.kernels.testing.compiled``, into this file."""
 SHARED_LIMIT_BYTES = {
     75: 65536,
     80: 166912,
@@ -39,8 +36,32 @@ def rows() -> list[Row]:
 
 def test_every_kernel_compiles_for_every_architecture(rows: list[Row]) -> None:
     kernels = {row["kernel"] for row in rows}
-    assert {name.partition(",")[0] for name in kernels} == set(POINTERS)
+    assert {name.partition(",")[0] for name in kernels} == {
+        "decode_scores",
+        "group_pixels",
+        "choose_seeds",
+        "label_pixels",
+        "list_instances",
+        "relabel",
+        "find_runs",
+    }
     assert len(rows) == len(kernels) * len(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("launch", [launch for _, launch in variants()], ids=lambda it: it.kernel)
+def test_a_launch_names_all_arguments_of_its_kernel_in_their_order(launch: Launch) -> None:
+    assert kernel_of(launch.kernel).arg_names == [
+        *launch.pointers,
+        *launch.scalars,
+        *launch.constants,
+    ]
+
+
+def test_a_name_means_arrays_of_one_type() -> None:
+    kinds: dict[str, str] = {}
+    for _, launch in variants():
+        for name, kind in launch.pointers.items():
+            assert kinds.setdefault(name, kind) == kind, name
 
 
 def test_nothing_is_spilled_and_shared_memory_fits(rows: list[Row]) -> None:
@@ -62,10 +83,3 @@ def test_embeddings_are_loaded_128_bits_at_a_time(rows: list[Row]) -> None:
         name = row["kernel"]
         if name.startswith(("group_pixels", "label_pixels")) and "full HD" not in name:
             assert row["loads_128_bit"] > 0, row
-
-
-def test_the_table_is_up_to_date(rows: list[Row]) -> None:
-    table = json.loads(TABLE.read_text())
-    if table["triton"] != triton.__version__:
-        pytest.skip(f"the table is of Triton {table['triton']}, this is {triton.__version__}")
-    assert table["rows"] == rows

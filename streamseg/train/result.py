@@ -1,0 +1,78 @@
+"""What a run leaves behind: the model in every format that others read, and its card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from streamseg.errors import ModelError
+from streamseg.export.quantize import quantize_onnx
+from streamseg.export.to_onnx import export_onnx
+from streamseg.model.weights import network_from, save_safetensors
+from streamseg.train.data import pictures_in_use
+from streamseg.train.loop import Trainer
+from streamseg.whole_file import replaced
+
+CALIBRATION_PICTURES: Final = 64
+"""Training pictures that the ranges of the 8-bit network are measured on."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The files of a trained model."""
+
+    safetensors: Path
+    """To fine-tune from, to export releases from, and for CUDA."""
+    card: Path
+    """JSON: configurations, steps, and the ids of the training images."""
+    onnx: Path
+    """For CPUs."""
+    onnx_difference: float
+    """Largest difference to torch, relative to the largest value of the output."""
+    int8: Path | None
+    """The same in 8 bits, faster; None where too little of the network's output is left."""
+    int8_difference: float
+    """Root mean square difference to the float file; NaN where there is no 8-bit file."""
+    int8_refusal: str
+    """Why there is no 8-bit file; empty where there is one."""
+
+
+def write_result(trainer: Trainer) -> RunResult:
+    """Write the model of a run into its folder, whether the run has ended or was stopped.
+
+    Call it in the first process only.
+
+    Raises:
+        MissingExtraError: onnx or onnxscript is not installed; ``model.safetensors`` and
+            ``model.json`` are there by then.
+        ModelError: the exported graph does not agree with the network.
+    """
+    folder, weights = trainer.folder, trainer.learner.weights()
+    safetensors, card = folder / "model.safetensors", folder / "model.json"
+    save_safetensors(safetensors, weights, trainer.model_config)
+    content = {
+        "steps": trainer.step,
+        "model": json.loads(trainer.model_config.to_json()),
+        "training": json.loads(trainer.config.to_json()),
+        "training_images": trainer.image_ids,
+    }
+    with replaced(card) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    onnx, int8 = folder / "model.onnx", folder / "model.int8.onnx"
+    onnx_difference = export_onnx(network_from(weights, trainer.model_config), onnx)
+    pictures = pictures_in_use(trainer.batches.pictures, trainer.model_config, CALIBRATION_PICTURES)
+    try:
+        int8_difference, refusal = quantize_onnx(onnx, int8, pictures), ""
+    except ModelError as error:
+        int8_difference, refusal = float("nan"), str(error)
+    return RunResult(
+        safetensors,
+        card,
+        onnx,
+        onnx_difference,
+        None if refusal else int8,
+        int8_difference,
+        refusal,
+    )
