@@ -13,6 +13,7 @@ from streamseg.errors import SinkError
 from streamseg.formats.writer import OneSource, ResultWriter
 from streamseg.results import FrameResult, Image
 from streamseg.video.base import Source
+from streamseg.video.local_paths import local_path
 from streamseg.video.sink import VideoSink, check_video_path
 
 # In seconds; the clocks of usual videos are multiples of it, or nearly so.
@@ -48,6 +49,7 @@ class VideoWriter(ResultWriter):
                 source.height,
                 time_base=source.time_base,
                 rate=source.average_rate,
+                pixel_aspect=source.pixel_aspect,
                 sound_of=_file(source.description),
             )
 
@@ -68,6 +70,7 @@ class VideoWriter(ResultWriter):
                 result.frame.height,
                 time_base=_TIME_BASE,
                 rate=None,
+                pixel_aspect=result.frame.pixel_aspect,
                 sound_of=_file(result.source),
             )
         image = _at_size(draw(result), self._sink.width, self._sink.height)
@@ -86,7 +89,7 @@ class VideoWriter(ResultWriter):
 
 def _file(source: str) -> Path | None:
     """The file that a source is, if it is one."""
-    path = Path(source).expanduser()
+    path = local_path(source)
     return path if source and path.is_file() else None
 
 

@@ -182,7 +182,10 @@ def pictures_in_use(
         frame_of_array(data.load(image_id).image)
         for data, image_id in (pictures[index] for index in chosen)
     ]
-    return [frame.render(*model_config.input_size(frame.display_width, frame.height)) for frame in frames]
+    return [
+        frame.render(*model_config.input_size(frame.display_width, frame.height))
+        for frame in frames
+    ]
 
 
 def feature_map_labels(crop: Crop, stride: int, min_px: int) -> tuple[Tensor, list[int]]:

@@ -96,7 +96,8 @@ class PageReader:
             raise SourceError("it holds previews only")
 
     def _rgb(self, opened: PIL.Image.Image, path: Path) -> PIL.Image.Image:
-        raw_mode = str(opened.tile[0][3]) if opened.tile else ""
+        tiles = getattr(opened, "tile", [])
+        raw_mode = str(tiles[0][3]) if tiles else ""
         opened.load()
         upright = _upright(opened)
         if upright.mode == "F" or upright.mode.startswith("I"):

@@ -33,9 +33,9 @@ class Levels:
         finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
         highest = float(finite.max(initial=0))
         if values.dtype.kind == "f" and highest <= 2:  # a sharpened picture goes beyond 1 a little
-            return np.clip(np.round(finite * 255), 0, 255).astype(np.uint8)
+            return np.asarray(np.clip(np.round(finite * 255), 0, 255), np.uint8)
         if stated_bits is None:
             fitting = (bits for bits in _DEPTHS if highest < 2**bits)
             self._bits = max(self._bits, next(fitting, _DEPTHS[-1]))
         step = 2.0 ** ((stated_bits or self._bits) - 8)
-        return np.clip(finite // step, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(finite // step, 0, 255), np.uint8)

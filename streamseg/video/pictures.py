@@ -63,7 +63,7 @@ class Orientation:
 class PictureConverter:
     """Converts the frames of one source, from any thread and also after the source is closed.
 
-    The sample aspect ratio is ignored: pixels are taken as square, as stored.
+    The shape of pixels is left to who asks: sizes are in pixels as stored.
     """
 
     def __init__(self) -> None:

@@ -13,11 +13,12 @@ import PIL.features
 import PIL.Image
 import pytest
 from media import corners, quadrants
+from numpy.typing import NDArray
 from pytest import approx
 from tiled_avif import write_tiled_avif
 
 from streamseg.errors import SourceError
-from streamseg.results import UNNUMBERED, Image
+from streamseg.results import UNNUMBERED
 from streamseg.video.source import open_source
 
 GREYS = (0, 90, 200)
@@ -34,7 +35,7 @@ def save_pages(path: Path, **options: Any) -> Path:
 
 @pytest.mark.parametrize("name", ["a.webp", "a.png", "a.apng", "a.gif"])
 def test_an_animation_shows_each_picture_as_long_as_it_says(tmp_path: Path, name: str) -> None:
-    options = {"lossless": True} if name == "a.webp" else {}
+    options: dict[str, Any] = {"lossless": True} if name == "a.webp" else {}
     if name == "a.apng":
         options["format"] = "PNG"
     path = save_pages(tmp_path / name, duration=[100, 300, 100], **options)
@@ -74,9 +75,9 @@ def test_a_preview_is_no_page(tmp_path: Path) -> None:
     assert (frame.width, frame.height) == (64, 48)
 
 
-def grey(path: Path, values: Image, **options: Any) -> list[int]:
+def grey(path: Path, values: NDArray[Any], **options: Any) -> list[int]:
     PIL.Image.fromarray(values).save(path, **options)
-    return next(open_source(path)).image[0, :, 0].tolist()
+    return [int(value) for value in next(open_source(path)).image[0, :, 0]]
 
 
 @pytest.mark.parametrize(
