@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from streamseg import __version__
 from streamseg.cli import build, check, demo, doctor, evaluate, export, figures, run, train
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SIGHUP. argparse itself exits with 2 on a wrong command line.
     """
     logging.basicConfig(format="streamseg: %(message)s", level=logging.WARNING)
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
     parsed = build_parser().parse_args(arguments)
     with ending_like_ctrl_c() as signal_that_came:
         code = run_command(parsed)

@@ -10,7 +10,7 @@ from typing import Any
 
 from streamseg import rle
 from streamseg.claims import written_alone
-from streamseg.formats.writer import ResultWriter, check_folder_of, saving
+from streamseg.formats.writer import ResultWriter, check_folder_of, readable, saving
 from streamseg.results import FrameResult, Instance
 
 VERSION = 1
@@ -81,7 +81,7 @@ def _frame(result: FrameResult) -> dict[str, Any]:
         "width": width,
         "height": height,
         "dropped": result.dropped,
-        "source": result.source,
+        "source": readable(result.source),
         "source_index": result.source_index,
         "instances": [
             _instance(instance, mask)

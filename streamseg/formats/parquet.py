@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from streamseg import rle
 from streamseg.claims import replaced_alone
 from streamseg.errors import MissingExtraError
-from streamseg.formats.writer import ResultWriter, check_folder_of, saving
+from streamseg.formats.writer import ResultWriter, check_folder_of, readable, saving
 from streamseg.results import FrameResult
 from streamseg.whole_file import replaced
 
@@ -90,7 +90,7 @@ class ParquetWriter(ResultWriter):
                     "seed_y": y,
                     "tau": float(instance.tau),
                     "rle_counts": mask["counts"],
-                    "source": result.source,
+                    "source": readable(result.source),
                     "source_index": result.source_index,
                 }
             )

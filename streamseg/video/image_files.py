@@ -35,7 +35,13 @@ def images_in(folder: Path) -> list[Path]:
 
 def images_of(pattern: str) -> list[Path]:
     """The images that a glob pattern matches, in natural order."""
-    return _images(map(Path, glob.iglob(pattern, recursive=True)))
+    folder, rest = _literal_folder(pattern)
+    return _images(folder / found for found in glob.iglob(rest, root_dir=folder, recursive=True))
+
+
+def is_pattern(text: str) -> bool:
+    """Whether ``*``, ``?`` or ``[`` stand in it, other than in the names of folders that exist."""
+    return glob.has_magic(_literal_folder(text)[1])
 
 
 def names_of(paths: Sequence[Path]) -> list[str | None]:
@@ -73,6 +79,15 @@ def numbers_of(paths: Sequence[Path], description: str) -> list[int | None]:
     if 2 * len(numbers) < len(found):
         return [None] * len(found)
     return [UNNUMBERED if number is None else number for number in found]
+
+
+def _literal_folder(pattern: str) -> tuple[Path, str]:
+    """The folder that the beginning of a pattern names as it stands, and the rest."""
+    parts = Path(pattern).parts
+    count = 0
+    while count < len(parts) - 1 and Path(*parts[: count + 1]).is_dir():
+        count += 1
+    return Path(*parts[:count]), str(Path(*parts[count:]))
 
 
 def _images(candidates: Iterable[Path]) -> list[Path]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pycocotools import mask as coco_mask
 from scene_results import make_result
 
 from streamseg.errors import MissingExtraError, SinkError
+from streamseg.formats.jsonl import JsonlWriter
 from streamseg.formats.parquet import ParquetWriter
 
 
@@ -38,6 +40,16 @@ def test_a_row_says_everything_about_an_instance(tmp_path: Path) -> None:
         "source_index": 1,
     }  # fmt: skip
     assert json.loads(table.schema.metadata[b"streamseg"]) == {"version": 1}
+
+
+def test_a_name_that_is_no_text_is_written_as_one(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    named = replace(make_result(0, ["car-1"]), source=os.fsdecode(b"caf\xe9.mp4"))
+    with ParquetWriter(tmp_path / "o.parquet") as table, JsonlWriter(tmp_path / "o.jsonl") as lines:
+        table.write(named)
+        lines.write(named)
+    assert parquet.read_table(tmp_path / "o.parquet").to_pylist()[0]["source"] == "caf\ufffd.mp4"
+    assert json.loads((tmp_path / "o.jsonl").read_text())["source"] == "caf\ufffd.mp4"
 
 
 def test_rows_are_written_in_groups(tmp_path: Path) -> None:
