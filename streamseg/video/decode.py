@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 # For media that state neither timestamps nor a rate.
 _FALLBACK_RATE = Fraction(25)
+# Formats that give each stream the duration of all together.
+_SHARED_DURATION = frozenset({"asf"})
+_CLOCK_TIME = re.compile(r"(\d+):(\d+):(\d+(?:\.\d*)?)")
 # Of a live stream; one with more of them is opened anew.
 _MOST_DAMAGED_IN_A_ROW = 100
 # More than reordering and frame threads ever hold back.
@@ -69,7 +73,8 @@ class VideoSource(Source):
             raise
         # Threads that work on several frames at once decode faster, but hold back as many frames.
         stream.thread_type = "SLICE" if is_live else "AUTO"
-        duration_seconds = _duration_seconds(container, stream)
+        self._own_seconds = _own_duration_seconds(container, stream)
+        duration_seconds = self._own_seconds or _duration_seconds(container)
         self._timeout_seconds = timeout_seconds
         super().__init__(
             self._read(container, stream),
@@ -167,14 +172,14 @@ class VideoSource(Source):
     def _warn_of_early_end(self, end_seconds: float, nominal_seconds: float) -> None:
         if self.skipped > 1:
             logger.warning("%s: skipped %d damaged packets", self.description, self.skipped)
-        if self.is_live or not self.duration_seconds or not end_seconds:
+        if self.is_live or not self._own_seconds or not end_seconds:
             return
-        if end_seconds < self.duration_seconds - 2 * nominal_seconds:
+        if end_seconds < self._own_seconds - 2 * nominal_seconds:
             logger.warning(
                 "%s: the video ends after %.2f s, but the file states %.2f s: it may be cut off",
                 self.description,
                 end_seconds,
-                self.duration_seconds,
+                self._own_seconds,
             )
 
 
@@ -196,10 +201,18 @@ class _Arrivals:
         return otherwise if pts is None else self._seconds.pop(pts, otherwise)
 
 
-def _duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+def _own_duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+    """How long the pictures last, as the container states it; its sound may be longer."""
     time_base = _fraction(stream.time_base)
-    if stream.duration and time_base:
+    if stream.duration and time_base and container.format.name not in _SHARED_DURATION:
         return float(stream.duration * time_base)
+    if stated := _CLOCK_TIME.fullmatch(stream.metadata.get("DURATION", "")):  # of Matroska
+        hours, minutes, seconds = map(float, stated.groups())
+        return 3600 * hours + 60 * minutes + seconds or None
+    return _duration_seconds(container) if len(container.streams) == 1 else None
+
+
+def _duration_seconds(container: InputContainer) -> float | None:
     return container.duration / av.time_base if container.duration else None
 
 
