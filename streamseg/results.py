@@ -50,6 +50,8 @@ class Frame:
     stored, whatever it is; the network sees square ones."""
     captured_at: float = field(default_factory=time.monotonic, repr=False)
     """When it reached this machine, not yet decoded, in seconds on ``time.monotonic``'s clock."""
+    is_still: bool = field(default=False, repr=False)
+    """Whether it is a picture of its own, and no frame of a video, where tracks are confirmed."""
     picture_name: str | None = field(default=None, repr=False)
     """Name of the picture's file, without suffix unless another one has that name; None where two
     of the source share it even so, and for video."""
@@ -93,7 +95,14 @@ def frame_of_array(image: Image) -> Frame:
         )
 
     height, width = image.shape[:2]
-    return Frame(index=0, pts_seconds=0.0, height=height, width=width, render=ArrayPicture(image))
+    return Frame(
+        index=0,
+        pts_seconds=0.0,
+        height=height,
+        width=width,
+        render=ArrayPicture(image),
+        is_still=True,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,6 +291,13 @@ class FrameResult:
     def pts_seconds(self) -> float:
         """Presentation time from the media's own clock, in seconds."""
         return self.frame.pts_seconds
+
+    @property
+    def confirmed(self) -> tuple[Instance, ...]:
+        """The instances that are surely no flicker; of a picture of its own, all."""
+        if self.frame.is_still:
+            return self.instances
+        return tuple(instance for instance in self.instances if instance.is_confirmed)
 
     @property
     def image(self) -> Image:

@@ -22,7 +22,13 @@ class Outputs:
     """Opens the files of a source with its first frame, or before; closes all at the end."""
 
     def __init__(
-        self, sources: Sequence[str], *, out: Path | None, saves: Sequence[tuple[str, str]]
+        self,
+        sources: Sequence[str],
+        *,
+        out: Path | None,
+        saves: Sequence[tuple[str, str]],
+        draws_all: bool = False,
+        zero_start: bool = True,
     ) -> None:
         """Know what to write.
 
@@ -30,6 +36,8 @@ class Outputs:
             sources: of the results; with several, the names of files are numbered.
             out: annotated video, with the sound of its source where that is a file.
             saves: names of formats, each with a path; ``-`` is the standard output.
+            draws_all: see ``VideoWriter``.
+            zero_start: see ``VideoWriter``.
 
         Raises:
             SinkError: an output is a source.
@@ -38,6 +46,7 @@ class Outputs:
         """
         check_places(sources, [*([("video", str(out))] if out else []), *saves])
         self._out, self._saves, self._source_count = out, saves, len(sources)
+        self._draws_all, self._zero_start = draws_all, zero_start
         self._stack = ExitStack()
         self._writers: dict[int, list[ResultWriter]] = {}
         self._places: list[str] = []
@@ -58,7 +67,12 @@ class Outputs:
 
         writers = self._writers[index] = []
         if self._out is not None:
-            video = VideoWriter(self._place(str(self._out), index), source=source)
+            video = VideoWriter(
+                self._place(str(self._out), index),
+                source=source,
+                draws_all=self._draws_all,
+                zero_start=self._zero_start,
+            )
             writers.append(self._stack.enter_context(video))
         for name, place in self._saves:
             to = place if place == STANDARD_OUTPUT else self._place(place, index)

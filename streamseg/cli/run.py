@@ -51,6 +51,20 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--out", type=Path, metavar="FILE", help="annotated video: .mp4, .mkv or .mov"
     )
     parser.add_argument(
+        "--draw",
+        choices=("confirmed", "all"),
+        default="confirmed",
+        help="in the annotated video and the counts of a video: only tracks that are surely no "
+        "flicker (confirmed, default), or all",
+    )
+    parser.add_argument(
+        "--zero-start",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="let the annotated video begin at 0 s (default), or where the source's clock does; "
+        "times in results are always the source's",
+    )
+    parser.add_argument(
         "--jsonl", metavar="FILE", help="one JSON object a frame, masks as COCO RLE; - for stdout"
     )
     parser.add_argument(
@@ -167,8 +181,15 @@ def run(arguments: argparse.Namespace) -> int:
     )
     sources = arguments.source
     saves = [*arguments.save, *([("jsonl", arguments.jsonl)] if arguments.jsonl else [])]
-    outputs = Outputs(sources, out=arguments.out, saves=saves)
-    summary = Summary()
+    draws_all = arguments.draw == "all"
+    outputs = Outputs(
+        sources,
+        out=arguments.out,
+        saves=saves,
+        draws_all=draws_all,
+        zero_start=arguments.zero_start,
+    )
+    summary = Summary(counts_all=draws_all)
     with (
         load(
             arguments.model,

@@ -23,16 +23,26 @@ _TIME_BASE = Fraction(1, 90_000)
 class VideoWriter(ResultWriter):
     """Writes H.264 video with the instances drawn over each frame, as by ``draw``.
 
-    Frames keep their times. Where the source is a video file, its sound goes along.
+    Frames keep their times from the first one on. Where the source is a video file, its sound goes
+    along.
     """
 
-    def __init__(self, path: str | Path, *, source: Source | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        source: Source | None = None,
+        draws_all: bool = False,
+        zero_start: bool = True,
+    ) -> None:
         """Get ready; without ``source`` the first result creates the file.
 
         Args:
             path: its suffix chooses the container: .mp4, .mov or .mkv.
             source: of the results, as ``Stream.opened``. The file is then created now, with the
                 source's own clock and rate.
+            draws_all: also what may be a flicker, see ``FrameResult.confirmed``.
+            zero_start: begin at 0 s, wherever the source's own clock begins.
 
         Raises:
             SinkError: unknown suffix, no such folder, or the file cannot be created.
@@ -40,6 +50,7 @@ class VideoWriter(ResultWriter):
         self._path = Path(path)
         check_video_path(self._path)
         self._one_source = OneSource()
+        self._draws_all, self._zero_start = draws_all, zero_start
         self._is_closed = False
         self._sink: VideoSink | None = None
         if source is not None:
@@ -50,6 +61,7 @@ class VideoWriter(ResultWriter):
                 time_base=source.time_base,
                 rate=source.average_rate,
                 pixel_aspect=source.pixel_aspect,
+                zero_start=zero_start,
                 sound_of=_file(source.description),
             )
 
@@ -71,9 +83,11 @@ class VideoWriter(ResultWriter):
                 time_base=_TIME_BASE,
                 rate=None,
                 pixel_aspect=result.frame.pixel_aspect,
+                zero_start=self._zero_start,
                 sound_of=_file(result.source),
             )
-        image = _at_size(draw(result), self._sink.width, self._sink.height)
+        drawn = draw(result, only_confirmed=not self._draws_all)
+        image = _at_size(drawn, self._sink.width, self._sink.height)
         self._sink.write(image, result.pts_seconds)
 
     def close(self) -> None:

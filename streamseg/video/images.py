@@ -69,6 +69,7 @@ class ImageSource(Source):
                         upright.height,
                         upright.width,
                         partial(_render, upright),
+                        is_still=True,
                         picture_name=name and f"{name}-{page_number}" if page_number else name,
                         picture_number=number if number is None or not page_number else UNNUMBERED,
                     )

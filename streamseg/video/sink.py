@@ -72,6 +72,7 @@ class VideoSink(Completing):
         time_base: Fraction,
         rate: Fraction | None,
         pixel_aspect: Fraction = Fraction(1),
+        zero_start: bool = False,
         sound_of: Path | None = None,
     ) -> None:
         """Create the file, replacing one that is there.
@@ -86,8 +87,10 @@ class VideoSink(Completing):
             rate: nominal frames per second, which gives the last frame its duration; 25 when
                 None.
             pixel_aspect: width by height of a pixel, as players are to show it.
-            sound_of: a file whose sound goes along, as it is, from time 0 to the end of the last
-                picture. What this container cannot hold is left out with a line in the log.
+            zero_start: move all times so that the first picture is shown at 0 s.
+            sound_of: a file whose sound goes along, as it is, from time 0 (or that of the first
+                picture, where that is moved there) to the end of the last picture. What this
+                container cannot hold is left out with a line in the log.
 
         Raises:
             SinkError: unknown suffix, the file cannot be created, another run is writing it, or
@@ -109,6 +112,8 @@ class VideoSink(Completing):
         self.width, self.height = width, height
         self._pixel_aspect = pixel_aspect
         self._reformatter = VideoReformatter()
+        self._zero_start = zero_start
+        self._origin_pts = 0
         self._latest_pts: int | None = None
         self._latest_key_pts = 0
         with ExitStack() as stack:
@@ -212,8 +217,13 @@ class VideoSink(Completing):
         if not math.isfinite(pts_seconds):
             raise InputError(f"pts_seconds must be finite, got {pts_seconds}")
         pts = round(pts_seconds / self._time_base)
+        if self._latest_pts is None and self._zero_start:
+            self._origin_pts = pts
+            if self._sound:
+                self._sound.start_at(float(pts * self._time_base))
+        pts -= self._origin_pts
         if self._latest_pts is not None and pts <= self._latest_pts:
-            latest_seconds = float(self._latest_pts * self._time_base)
+            latest_seconds = float((self._latest_pts + self._origin_pts) * self._time_base)
             raise InputError(
                 f"time must rise from picture to picture: got {pts_seconds} s after "
                 f"{latest_seconds} s, in steps of {self._time_base} s"

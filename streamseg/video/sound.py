@@ -64,6 +64,7 @@ class Sound:
         self._time_base = stream.time_base or Fraction(1, av.time_base)
         self._latest_pts: int | None = None
         self._left_out = 0
+        self._origin_seconds = 0.0
         self._packets = self._read()
         self._next = next(self._packets, None)
 
@@ -76,14 +77,18 @@ class Sound:
         self._output = output
         self._copy = output.add_stream_from_template(self._stream)
 
+    def start_at(self, origin_seconds: float) -> None:
+        """Move time 0 to this one of the pictures' clock, before anything is written."""
+        self._origin_seconds = origin_seconds
+
     def write_until(self, seconds: float) -> None:
-        """Write all packets that begin before this time, but none from before 0.
+        """Write all packets that begin before this time in the output, but none from before 0.
 
         Those before 0 only warm up a decoder, and would move the pictures, as no time in a file
         may be negative.
         """
-        while self._next is not None and self._next[0] < seconds:
-            start_seconds, packet = self._next
+        while self._next is not None and self._next[0] - self._origin_seconds < seconds:
+            start_seconds, packet = self._next[0] - self._origin_seconds, self._next[1]
             if start_seconds >= 0:
                 self._write(start_seconds, packet)
             self._next = next(self._packets, None)
@@ -102,9 +107,11 @@ class Sound:
             self._left_out += 1  # it overlaps with the end of the recording before
             return
         packet.pts = packet.dts = pts
-        packet.stream = self._copy
         try:
-            self._output.mux(packet)
+            # the first that comes out of the filter describes them all: it must be written
+            for copy in self._filter.filter(packet) if self._filter else [packet]:
+                copy.stream = self._copy
+                self._output.mux(copy)
         except av.error.OSError:
             raise  # the pictures meet with it, too
         except av.error.FFmpegError as error:
@@ -123,10 +130,9 @@ class Sound:
                     if packet.stream is not self._stream:
                         yield from joints.note(packet)
                         continue
-                    for copy in self._filter.filter(packet) if self._filter else [packet]:
-                        seconds = joints.place(copy)
-                        if seconds is not None:
-                            yield seconds, copy
+                    seconds = joints.place(packet)
+                    if seconds is not None:
+                        yield seconds, packet
         except SourceError as error:
             # pictures are worth more than the rest of the sound
             logger.warning("the sound ends early: %s", error)

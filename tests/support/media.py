@@ -93,6 +93,7 @@ def write_sounding_video(
     burst_seconds: float = 1.0,
     video_codec: str = "libx264",
     rate: int = 48000,
+    begin: float = 0.0,
 ) -> Path:
     """Two seconds of pictures, 25 a second, with sound: silence, then a tone from a known time.
 
@@ -103,6 +104,7 @@ def write_sounding_video(
         burst_seconds: when the tone begins.
         video_codec: of the pictures.
         rate: of the sound, in Hz.
+        begin: time of the first picture and of the sound, in seconds.
     """
     with av.open(str(path), "w") as container:
         video = cast(VideoStream, container.add_stream(video_codec, rate=25))
@@ -117,14 +119,14 @@ def write_sounding_video(
         for index in range(max(50, round(25 * sound_seconds))):
             if index < 50:
                 frame = VideoFrame.from_ndarray(noise(index), format="rgb24")
-                frame.pts, frame.time_base = index, Fraction(1, 25)
+                frame.pts, frame.time_base = index + round(25 * begin), Fraction(1, 25)
                 container.mux(video.encode(frame))
             if index / 25 >= sound_seconds:
                 continue
             now = seconds + index / 25
             tone = np.where(now >= burst_seconds, 12000 * np.sin(2 * np.pi * 1000 * now), 0)
             heard = AudioFrame.from_ndarray(tone.astype(np.int16)[None], "s16", "mono")
-            heard.sample_rate, heard.pts = rate, index * len(seconds)
+            heard.sample_rate, heard.pts = rate, index * len(seconds) + round(rate * begin)
             heard.time_base = Fraction(1, rate)
             for part in resampler.resample(heard):
                 container.mux(sound.encode(part))
