@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
-from typing import TypeAlias, TypedDict, TypeGuard
+from typing import TypeAlias, TypedDict, cast
 
 from streamseg.errors import InputError
 from streamseg.results import FrameResult
@@ -44,10 +44,12 @@ class StreamOptions(TypedDict, total=False):
     on_result: OnResult | None
 
 
-def is_list(sources: object) -> TypeGuard[Iterable[SourceLike]]:
-    """Whether they are several; bytes and arrays are none, though they give numbers one by one."""
+def listed(sources: SourceLike | Iterable[SourceLike]) -> list[SourceLike]:
+    """Several sources, or one; bytes and arrays are one, though they give numbers one by one."""
     is_data = isinstance(sources, bytes | bytearray | memoryview) or hasattr(sources, "__array__")
-    return isinstance(sources, Iterable) and not is_data
+    if isinstance(sources, Iterable) and not is_data and not isinstance(sources, str | Source):
+        return list(sources)
+    return [cast(SourceLike, sources)]
 
 
 @dataclass

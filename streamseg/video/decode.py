@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 _FALLBACK_RATE = Fraction(25)
 # Formats that give each stream the duration of all together.
 _SHARED_DURATION = frozenset({"asf"})
+# AVCOL_TRC_SMPTE2084 and AVCOL_TRC_ARIB_STD_B67
+_HIGH_DYNAMIC_RANGE = {16: "HDR (PQ)", 18: "HDR (HLG)"}
 _CLOCK_TIME = re.compile(r"(\d+):(\d+):(\d+(?:\.\d*)?)")
 # Of a live stream; one with more of them is opened anew.
 _MOST_DAMAGED_IN_A_ROW = 100
@@ -99,6 +101,13 @@ class VideoSource(Source):
                 duration_seconds = float(decoded.duration * self.time_base) or nominal_seconds
                 pts_seconds = clock.seconds(decoded.pts, duration_seconds)
                 end_seconds = pts_seconds + duration_seconds
+                if index == 0 and decoded.color_trc in _HIGH_DYNAMIC_RANGE:
+                    logger.warning(
+                        "%s: %s video is segmented and drawn without tone mapping: colours are "
+                        "pale, and less is found; convert it to BT.709 first",
+                        self.description,
+                        _HIGH_DYNAMIC_RANGE[decoded.color_trc],
+                    )
                 if decoded.rotation != rotation:
                     rotation, orientation = decoded.rotation, Orientation.of(decoded)
                 width, height = orientation.size(decoded.width, decoded.height)
