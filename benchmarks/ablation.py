@@ -119,7 +119,7 @@ def run_row(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
             data.labelled_classes = ALL_CLASSES
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(datasets, Path(folder), model_config, config, start_from=weights)
-        trainer.run(lambda metrics: None)
+        trainer.run(lambda _: None)
         losses = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").open()]
         result: dict[str, Any] = {"row": name, "steps": config.steps}
         result["seconds"] = sorted(line["seconds"] for line in losses)[len(losses) // 2]

@@ -128,7 +128,7 @@ def watched(phases: Phases) -> Iterator[None]:
         for output in outputs:
             if output is not None and output.requires_grad:  # the teacher's has no gradient
                 # runs when the losses have given this output its whole gradient
-                output.register_hook(lambda gradient: phases.enter(f"{NETWORK}, backward"))
+                output.register_hook(lambda _: phases.enter(f"{NETWORK}, backward"))
         return outputs
 
     timed: dict[str, Any] = {

@@ -175,7 +175,7 @@ def _node(node: NodeProto, graph: _Graph) -> Iterator[str]:
         for name in node.input:
             if graph.type.get(name) == TensorProto.UINT8 and graph.constant(name) is None:
                 yield f"it reads bytes ({name!r}); all that TensorRT does with them is to cast them"
-    yield from _RULES.get(node.op_type, lambda node, graph: ())(node, graph)
+    yield from _RULES.get(node.op_type, lambda *_: ())(node, graph)
 
 
 def _attributes(node: NodeProto) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _attributes(node: NodeProto) -> dict[str, Any]:
     return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
 
 
-def _resize(node: NodeProto, graph: _Graph) -> Iterator[str]:
+def _resize(node: NodeProto, _graph: _Graph) -> Iterator[str]:
     attributes = _attributes(node)
     for name, allowed in RESIZE_VALUES.items():
         value = attributes.get(name, allowed[0])
@@ -224,12 +224,12 @@ def _quantized(node: NodeProto, graph: _Graph) -> Iterator[str]:
         yield "its zero point is not 0; TensorRT quantises symmetrically"
 
 
-def _pad(node: NodeProto, graph: _Graph) -> Iterator[str]:
+def _pad(node: NodeProto, _graph: _Graph) -> Iterator[str]:
     if len(node.input) > 3 and node.input[3]:
         yield "it names axes, which TensorRT reads from 10.4 on"
 
 
-def _max_pool(node: NodeProto, graph: _Graph) -> Iterator[str]:
+def _max_pool(node: NodeProto, _graph: _Graph) -> Iterator[str]:
     if len(node.output) > 1 and node.output[1]:
         yield "it gives indices, which TensorRT does not"
 

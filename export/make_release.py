@@ -49,7 +49,7 @@ def make_release(
     pictures: Sequence[Image],
     classes: Classes | None = None,
     ptxas: Path | None = None,
-    progress: Callable[[str, float], None] = lambda stage, share: None,
+    progress: Callable[[str, float], None] = lambda _stage, _share: None,
 ) -> tuple[Release, Parity]:
     """Export, compile, compare, and write the folder.
 

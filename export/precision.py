@@ -58,7 +58,7 @@ def fold_batch_norms(network: nn.Module) -> None:
     outputs: list[Tensor] = []  # kept, so that no two have one id
     seen: set[tuple[nn.Conv2d | None, nn.BatchNorm2d]] = set()
 
-    def after_convolution(module: nn.Conv2d, inputs: tuple[Tensor], output: Tensor) -> None:
+    def after_convolution(module: nn.Conv2d, _inputs: tuple[Tensor], output: Tensor) -> None:
         made_by[id(output)] = module
         outputs.append(output)
 

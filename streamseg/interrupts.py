@@ -27,7 +27,7 @@ def ending_like_ctrl_c() -> Iterator[Callable[[], int | None]]:
     """
     came: list[int] = []
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(number: int, _frame: FrameType | None) -> None:
         if not came:
             came.append(number)
             raise KeyboardInterrupt
@@ -51,7 +51,7 @@ def held_back(*, once: bool) -> Iterator[Callable[[], bool]]:
     pressed = threading.Event()
     before = signal.getsignal(signal.SIGINT)
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(number: int, _frame: FrameType | None) -> None:
         pressed.set()
         if once and number == signal.SIGINT:
             signal.signal(signal.SIGINT, before)

@@ -154,27 +154,6 @@ class Segments:
         """Number of instances M."""
         return len(self.class_id)
 
-    def select(self, kept: NDArray[np.bool_]) -> Segments:
-        """Only those instances, in their order, with labels renumbered from 1.
-
-        Args:
-            kept: [M], whether to keep each.
-        """
-        if kept.all():
-            return self
-        new_label = np.zeros(len(self) + 1, np.uint16)
-        new_label[1:][kept] = np.arange(1, kept.sum() + 1)
-        return Segments(
-            label_map=new_label[self.label_map],
-            class_id=self.class_id[kept],
-            score=self.score[kept],
-            box=self.box[kept],
-            area_px=self.area_px[kept],
-            seed_yx=self.seed_yx[kept],
-            tau=self.tau[kept],
-            embedding=self.embedding[kept],
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
@@ -211,8 +190,7 @@ class Instance:
     track_id: int
     """Unique within the stream over all classes, from 1."""
     is_confirmed: bool
-    """Whether it is sure by now, by its score or by how long it has been followed, that this is
-    no flicker; once true it stays so for the track."""
+    """Whether score or time show that it is no flicker; once true it stays so for the track."""
     score: float
     """Confidence 0..1."""
     box: Box

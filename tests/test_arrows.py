@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -13,28 +14,22 @@ import streamseg
 
 ROOT = Path(streamseg.__file__).parent
 
-ALLOWED = {
-    "kernels": "",
-    "video": "",
-    "tracking": "",
-    "datasets": "",
-    "grouping": "kernels",
-    "drawing": "kernels",
-    "formats": "drawing video",
-    "model": "datasets",
-    "runtime": "grouping model",
-    "release": "grouping kernels runtime",
-    "vehicle": "grouping kernels release runtime",
-    "export": "grouping kernels model release runtime",
-    "streaming": "grouping runtime tracking video",
-    "segmenter": "grouping runtime streaming tracking video",
-    "loading": "grouping runtime segmenter streaming vehicle video",
-    "evaluate": "datasets drawing grouping segmenter",
-    "train": "datasets drawing export kernels model release runtime segmenter",
-}
-"""The folders, and modules of the root, that each may import; the command line may import all."""
+PAGE = ROOT.parent / "ARCHITECTURE.md"
+
+
+def table() -> dict[str, str]:
+    """The table of folders on the page: what each, or a module of the root, may import."""
+    rows = PAGE.read_text("utf-8").split("| may import |", 1)[1]
+    found = re.findall(r"^\| `(\w+)` \|.*\|(.*)\|$", rows, re.MULTILINE)
+    return {name: " ".join(re.findall(r"`(\w+)`", allowed)) for name, allowed in found}
+
+
+ALLOWED = table()
+"""The command line may import all."""
 FOUNDATION = {"rle": "kernels"} | dict.fromkeys(
     (
+        "array_picture",
+        "claims",
         "classes",
         "closing",
         "config",
@@ -82,6 +77,20 @@ IMPORTS = {name: set(imports(path)) - {name} for name, path in MODULES.items()}
 
 def folder(module: str) -> str:
     return module.partition(".")[0]
+
+
+def test_the_page_has_every_folder() -> None:
+    folders = {folder(module) for module in MODULES if "." in module}
+    assert set(ALLOWED) == {*folders, "segmenter", "loading"}
+
+
+def test_the_files_that_the_page_names_exist() -> None:
+    text = PAGE.read_text("utf-8")
+    named = set(re.findall(r"`((?:streamseg|kernels|tests)/[\w/]+(?:\.py)?)/?`", text))
+    assert len(named) > 20
+    assert not [name for name in named if not (PAGE.parent / name).exists()]
+    for name, word in re.findall(r"`(streamseg/[\w/]+\.py)` \(`(\w+)`", text):
+        assert word in (PAGE.parent / name).read_text("utf-8")
 
 
 def test_no_file_imports_itself_through_others() -> None:

@@ -74,6 +74,7 @@ def test_the_smallest_budget_leaves_one_size_for_all_pictures() -> None:
     assert config.input_size(4000, 3) == config.input_size(5, 9) == (32, 32)
 
 
+@pytest.mark.timing
 def test_asking_again_costs_next_to_nothing_for_it_is_done_every_frame() -> None:
     config = ModelConfig()
     config.input_size(1281, 719)

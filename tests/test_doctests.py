@@ -27,7 +27,8 @@ def test_the_examples_of_a_module_give_what_they_say(module: str) -> None:
     except MissingExtraError as error:
         pytest.skip(str(error))
     results = doctest.testmod(imported)
-    assert results.attempted and not results.failed
+    assert results.attempted
+    assert not results.failed
 
 
 def test_there_are_examples() -> None:

@@ -49,7 +49,8 @@ def assert_same(sent: FrameResult, came: FrameResult) -> None:
     assert np.array_equal(came.label_map, sent.label_map)
     assert [i.name for i in came.instances] == [i.name for i in sent.instances]
     for a, b in zip(sent.instances, came.instances, strict=True):
-        assert np.array_equal(a.mask, b.mask) and a.rle() == b.rle()
+        assert np.array_equal(a.mask, b.mask)
+        assert a.rle() == b.rle()
         assert b.label_map is came.label_map
     facts = ("index", "pts_seconds", "source", "dropped", "timings_ms", "latency_ms")
     assert [getattr(came, name) for name in facts] == [getattr(sent, name) for name in facts]
@@ -68,7 +69,8 @@ def test_a_result_is_the_same_after_pickling_and_copying(source: str, tmp_path: 
 def test_a_frame_that_was_sent_can_be_rendered_at_any_size(tmp_path: Path) -> None:
     frame = pickle.loads(pickle.dumps(result_of("video", tmp_path))).frame
     small = frame.render(30, 20)
-    assert small.shape == (20, 30, 3) and small.dtype == np.uint8
+    assert small.shape == (20, 30, 3)
+    assert small.dtype == np.uint8
     assert corners(small) == "RGBK"
     with pytest.raises(InputError, match="1x1 pixels, got 0x5"):
         frame.render(0, 5)
@@ -88,4 +90,5 @@ def test_a_result_goes_to_another_process_and_back(tmp_path: Path) -> None:
 def test_errors_can_be_sent_too() -> None:
     for error in (MissingExtraError("pyarrow", "parquet"), SourceError("no such file")):
         came = pickle.loads(pickle.dumps(error))
-        assert type(came) is type(error) and str(came) == str(error)
+        assert type(came) is type(error)
+        assert str(came) == str(error)

@@ -103,12 +103,12 @@ def list_contenders(
         }
         exact = half.float().cpu().numpy()
         case = replace(case, embeddings=exact)
-    for name, call in calls.items():
-        check_groups(case, scores, as_groups(call(), name), exclude_claimed=False)
+    for call in calls.values():
+        check_groups(case, scores, as_groups(call()), exclude_claimed=False)
     return calls
 
 
-def as_groups(found: Any, name: str) -> Groups:
+def as_groups(found: Any) -> Groups:
     """What a contender found, in the reference's form."""
     if isinstance(found, Groups):
         return found

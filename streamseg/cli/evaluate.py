@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Sequence
 
-    from streamseg.datasets import InstanceDataset
     from streamseg.evaluate.studies import Study
 
 DESCRIPTION = """\
@@ -88,9 +86,13 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score every picture of the split; Ctrl-C scores those that were done."""
+    from rich.console import Console
+    from rich.progress import track
+
     from streamseg.datasets import open_dataset
     from streamseg.evaluate.provenance import Provenance, describe_ground_truth, held_out
     from streamseg.evaluate.report.page import make_folder
+    from streamseg.evaluate.studies import walk
     from streamseg.loading import SHIPPED_MODEL
 
     if arguments.min_area < 0:
@@ -103,7 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
     study = plan(arguments, models)
     if arguments.out:
         make_folder(arguments.out)
-    walked = walk(data, ids, study)
+    shown = track(ids, description="evaluating", console=Console(stderr=True))
+    walked = walk(data, shown, study)
     if not study.images:
         return 130
     table = study.score()
@@ -161,35 +164,6 @@ def plan(arguments: argparse.Namespace, models: Sequence[Path]) -> Study[Any]:
     if sweep is None:
         return OneSetting(segmenters[0], arguments.proposals, arguments.min_area)
     return ValueSweep(segmenters, sweep, arguments.proposals or PROPOSALS, arguments.min_area)
-
-
-def walk(data: InstanceDataset, ids: Sequence[str], study: Study[Any]) -> dict[str, Any]:
-    """Look at every picture under a progress bar; Ctrl-C ends it early.
-
-    Returns:
-        The fields of ``Provenance`` that tell what was seen.
-    """
-    from rich.console import Console
-    from rich.progress import track
-
-    from streamseg.evaluate.provenance import truth_digest
-
-    digests: list[bytes] = []
-    stopped = False
-    try:
-        for image_id in track(ids, description="evaluating", console=Console(stderr=True)):
-            sample = data.load(image_id)
-            seen = study.look(sample)
-            digests.append(truth_digest(sample))
-            study.images.append(seen)
-    except KeyboardInterrupt:
-        stopped = True
-    count = len(study.images)
-    return {
-        "ground_truth_sha256": sha256(b"".join(digests[:count])).hexdigest(),
-        "images_evaluated": count,
-        "stopped": stopped,
-    }
 
 
 def network_input(arguments: argparse.Namespace) -> str:

@@ -33,7 +33,7 @@ def frame_progress(expected: int | None, summary: Summary) -> Iterator[Callable[
     from rich.text import Text
 
     class State(ProgressColumn):
-        def render(self, task: Task) -> Text:
+        def render(self, _task: Task) -> Text:
             return Text(summary.status())
 
     columns = (BarColumn(), MofNCompleteColumn(), State(), TimeLeft())

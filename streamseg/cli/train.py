@@ -164,7 +164,7 @@ def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
         shown: its first pictures are shown in TensorBoard.
     """
     if not trainer.processes.is_first:
-        return run_or_stop(trainer, lambda metrics: None)
+        return run_or_stop(trainer, lambda _: None)
     from streamseg.train.board import Board
 
     board = Board(trainer.folder / "tensorboard", trainer.step)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from streamseg.datasets import Sample
+from streamseg.datasets import InstanceDataset, Sample
 from streamseg.evaluate.evaluation import CURVE_THRESHOLDS, evaluate
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances, compare_proposals
-from streamseg.evaluate.provenance import Provenance
+from streamseg.evaluate.provenance import Provenance, truth_digest
 from streamseg.evaluate.report.gallery import Gallery, picture_quality
 from streamseg.evaluate.report.page import percent
 from streamseg.evaluate.report.report import write_report
@@ -27,7 +28,7 @@ class Study(ABC, Generic[Seen]):
     Attributes:
         predictions: what is scored, for people.
         runtime: what runs the network, for people.
-        images: what was seen; whoever walks through the pictures adds to it.
+        images: what was seen; ``walk`` adds to it.
     """
 
     predictions: str
@@ -55,6 +56,35 @@ class Study(ABC, Generic[Seen]):
         Raises:
             SinkError: a file cannot be written.
         """
+
+
+def walk(data: InstanceDataset, ids: Iterable[str], study: Study[Any]) -> dict[str, Any]:
+    """Look at pictures one by one; Ctrl-C ends it early.
+
+    Args:
+        data: holds the pictures.
+        ids: of those to look at.
+        study: looks at them, and keeps what it saw.
+
+    Returns:
+        The fields of ``Provenance`` that tell what was seen.
+    """
+    digests: list[bytes] = []
+    stopped = False
+    try:
+        for image_id in ids:
+            sample = data.load(image_id)
+            seen = study.look(sample)
+            digests.append(truth_digest(sample))
+            study.images.append(seen)
+    except KeyboardInterrupt:
+        stopped = True
+    count = len(study.images)
+    return {
+        "ground_truth_sha256": sha256(b"".join(digests[:count])).hexdigest(),
+        "images_evaluated": count,
+        "stopped": stopped,
+    }
 
 
 class OneSetting(Study[Compared]):

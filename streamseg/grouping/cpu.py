@@ -108,7 +108,7 @@ def find_segments(
         tau=tau,
         embedding=labels.embedding,
     )
-    return found.select(labels.area_px >= max(1, config.min_area * height * width))
+    return _keep(found, labels.area_px >= max(1, config.min_area * height * width))
 
 
 def drop_unlikely(segments: Segments, thresholds: Sequence[float]) -> Segments:
@@ -124,7 +124,25 @@ def drop_unlikely(segments: Segments, thresholds: Sequence[float]) -> Segments:
     if not thresholds:
         return segments
     of_class = np.asarray(thresholds, np.float32)[segments.class_id - 1]
-    return segments.select(segments.score >= of_class)
+    return _keep(segments, segments.score >= of_class)
+
+
+def _keep(segments: Segments, kept: NDArray[np.bool_]) -> Segments:
+    """Only some of M instances, ``kept`` [M], in their order, with labels renumbered from 1."""
+    if kept.all():
+        return segments
+    new_label = np.zeros(len(segments) + 1, np.uint16)
+    new_label[1:][kept] = np.arange(1, kept.sum() + 1)
+    return Segments(
+        label_map=new_label[segments.label_map],
+        class_id=segments.class_id[kept],
+        score=segments.score[kept],
+        box=segments.box[kept],
+        area_px=segments.area_px[kept],
+        seed_yx=segments.seed_yx[kept],
+        tau=segments.tau[kept],
+        embedding=segments.embedding[kept],
+    )
 
 
 @cache

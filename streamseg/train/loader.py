@@ -65,6 +65,6 @@ class _Answers(Dataset[Batch | DataError]):
             return error
 
 
-def _leave_interrupts_to_the_trainer(worker: int) -> None:
+def _leave_interrupts_to_the_trainer(_worker: int) -> None:
     """Ctrl-C reaches every process of a terminal; the trainer still needs a batch then."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

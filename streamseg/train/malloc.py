@@ -29,4 +29,4 @@ def keep_freed_memory() -> bool:
     except (OSError, TypeError, AttributeError):
         return False
     settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD_BYTES))
-    return all([mallopt(parameter, value) for parameter, value in settings])
+    return all(mallopt(parameter, value) for parameter, value in settings)

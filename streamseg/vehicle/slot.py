@@ -19,6 +19,9 @@ class Slot:
 
     The first picture is computed step by step, before the second one the steps are recorded as
     two CUDA graphs, and from then on replayed. To be used inside ``with device.current():``.
+
+    Attributes:
+        addresses: of all arrays that the kernels read and write, by name.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class Slot:
         self._buffers = [device.allocate(block.bytes) for block in blocks]
         self._cleared, _, self.results = self._buffers
         self.memory_bytes = sum(buffer.size_bytes for buffer in self._buffers)
-        addresses = {
+        self.addresses = {
             "embeddings": network.embeddings.pointer,
             "foreground": network.foreground.pointer,
             "classes": network.classes.pointer,
@@ -50,8 +53,8 @@ class Slot:
         }
         for block, buffer in zip(blocks, self._buffers, strict=True):
             for name, array in block.arrays.items():
-                addresses[name] = buffer.pointer + array.offset
-        self._launches = kernels.ready(plan, addresses)
+                self.addresses[name] = buffer.pointer + array.offset
+        self._launches = kernels.ready(plan, self.addresses)
         self.host = device.pinned((plan.results.bytes,), np.dtype(np.uint8))
         self._graphs: tuple[Graph, Graph] | None = None
         self._used = False

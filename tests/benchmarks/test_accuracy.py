@@ -24,6 +24,8 @@ def test_accuracy_changes_with_what_is_seen(make_voc: MakeVoc) -> None:
     data = make_voc([[1], [2, 1]])
     same = accuracy_change(ColourRuntime(), ColourRuntime(), data, data.ids)
     assert same.points == same.volume_points == 0
-    assert same.reference.image_count == 2 and same.reference.map_r[0] > 0
+    assert same.reference.image_count == 2
+    assert same.reference.map_r[0] > 0
     worse = accuracy_change(ColourRuntime(), Mistaken(), data, data.ids, size=(96, 64))
-    assert worse.points < 0 and worse.volume_points < 0
+    assert worse.points < 0
+    assert worse.volume_points < 0

@@ -171,8 +171,10 @@ def test_versions_that_an_old_parser_does_not_read_are_named() -> None:
     model = graph("Relu", ["x"])
     model.opset_import[0].version, model.ir_version = 21, 11
     opset, ir = lint_onnx(model)
-    assert "opset 21" in opset and "up to 20" in opset
-    assert "IR version 11" in ir and "up to 10" in ir
+    assert "opset 21" in opset
+    assert "up to 20" in opset
+    assert "IR version 11" in ir
+    assert "up to 10" in ir
 
 
 def test_doubles_are_found_among_weights_and_results() -> None:
@@ -200,7 +202,8 @@ def test_findings_are_listed_when_a_file_is_refused() -> None:
     model.ir_version = 11
     with pytest.raises(ModelError, match=r"would refuse") as error:
         refuse_unfit(model)
-    assert "NonZero 'it'" in str(error.value) and "IR version 11" in str(error.value)
+    assert "NonZero 'it'" in str(error.value)
+    assert "IR version 11" in str(error.value)
     model.graph.node.extend([model.graph.node[0]] * 14)
     with pytest.raises(ModelError, match=r"and 6 more$") as error:
         refuse_unfit(model)

@@ -12,7 +12,8 @@ from streamseg.model.network import Network
 def settled(channels: int) -> nn.BatchNorm2d:
     """A norm that does something."""
     norm = nn.BatchNorm2d(channels)
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     norm.running_mean.uniform_(-1, 1)
     norm.running_var.uniform_(0.5, 2)
     return norm
@@ -26,7 +27,8 @@ def test_a_plan_leaves_the_callers_network_alone(small_network: Network) -> None
     before = {name: tensor.clone() for name, tensor in small_network.state_dict().items()}
     assert small_network.training
     planned(small_network, "fp16")
-    assert small_network.training and norms(small_network) > 10
+    assert small_network.training
+    assert norms(small_network) > 10
     after = small_network.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     assert all(parameter.requires_grad for parameter in small_network.parameters())
@@ -37,8 +39,8 @@ def test_no_batch_norm_is_left_and_the_results_stay(small_network: Network) -> N
     folded = planned(small_network, "fp32")
     assert norms(folded) == 0
     with torch.no_grad():
-        exact = deepcopy(small_network).eval()(pixels)
-        for ours, theirs in zip(vars(folded(pixels)).values(), vars(exact).values(), strict=True):
+        exact = deepcopy(small_network).eval().output(pixels)
+        for ours, theirs in zip(folded.output(pixels), exact, strict=True):
             assert torch.allclose(ours, theirs, rtol=0, atol=1e-5 * float(theirs.abs().max()))
 
 
@@ -50,8 +52,8 @@ def test_convolutions_and_outputs_are_half_and_coordinates_are_computed_in_float
     assert {conv.weight.dtype for conv in convolutions} == {torch.float16}
     assert halved.mean.dtype == halved.std.dtype == torch.float32
     with torch.no_grad():
-        maps = halved(255 * torch.rand(1, 3, 64, 96))
-    assert {values.dtype for values in vars(maps).values()} == {torch.float16}
+        output = halved.output(255 * torch.rand(1, 3, 64, 96))
+    assert {values.dtype for values in output} == {torch.float16}
     # in half precision row 2049 would be row 2048
     tall = torch.zeros(1, 1, 4096, 1)
     exact = halved.coordinates(tall)
@@ -82,7 +84,8 @@ def test_a_norm_that_cannot_be_folded_stays() -> None:
     pixels = torch.rand(1, 3, 64, 64)
     expected = network(pixels)
     fold_batch_norms(network)
-    assert norms(network) == 3 and isinstance(network.after, nn.Identity)
+    assert norms(network) == 3
+    assert isinstance(network.after, nn.Identity)
     assert torch.allclose(network(pixels), expected, atol=1e-5)
 
 
@@ -99,6 +102,7 @@ def test_norms_that_stay_compute_in_float(small_network: Network) -> None:
         lambda _, inputs, output: seen.extend((inputs[0].dtype, output.dtype))
     )
     with torch.no_grad():
-        maps = halved(255 * torch.rand(1, 3, 64, 96))
-    assert seen == [torch.float32, torch.float32] and norm.weight.dtype == torch.float32
-    assert maps.embeddings.dtype == torch.float16
+        embeddings, _, _ = halved.output(255 * torch.rand(1, 3, 64, 96))
+    assert seen == [torch.float32, torch.float32]
+    assert norm.weight.dtype == torch.float32
+    assert embeddings.dtype == torch.float16

@@ -76,7 +76,8 @@ def test_for_tensorrt_all_is_symmetric_and_the_rest_is_half(int8_file: Path) -> 
     quantizers = [n for n in graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")]
     for node in quantizers:
         scale, zero = constants[node.input[1]], constants[node.input[2]]
-        assert zero.data_type == TensorProto.INT8 and not numpy_helper.to_array(zero).any()
+        assert zero.data_type == TensorProto.INT8
+        assert not numpy_helper.to_array(zero).any()
         assert scale.data_type == TensorProto.FLOAT16
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     integer = 0
@@ -100,7 +101,8 @@ def test_for_tensorrt_all_is_symmetric_and_the_rest_is_half(int8_file: Path) -> 
 def test_for_tensorrt_the_8_bit_model_agrees_too(export: Export, int8_file: Path) -> None:
     source = export(precision="fp16", size=SIZE, channels_last=True).path
     exact, coarse = OnnxRuntime(source, threads=1), OnnxRuntime(int8_file, threads=1)
-    assert coarse.config == exact.config and coarse.size == SIZE
+    assert coarse.config == exact.config
+    assert coarse.size == SIZE
     for picture in blobs(3):
         truth, found = exact.run(picture).embeddings, coarse.run(picture).embeddings
         error = np.sqrt(np.square(found - truth).mean())

@@ -68,7 +68,8 @@ def test_engine_and_manifest_are_written_and_used_again(
     assert read_manifest(engine) == manifest
     assert manifest.layers["CONVOLUTION"] == layers
     assert (manifest.tensorrt, manifest.device) == (trt.__version__, ORIN)
-    assert "TF32" in manifest.flags and manifest.optimization_level == 3
+    assert "TF32" in manifest.flags
+    assert manifest.optimization_level == 3
     assert 0 < manifest.build_seconds < 60
     assert plan_version(engine.read_bytes()) == trt.__version__
     assert why_rebuild(engine, onnx, ORIN, options, trt) is None
@@ -181,7 +182,8 @@ def test_every_phase_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> No
     steps: list[BuildStep] = []
     build_engine(onnx, tmp_path / "engine.plan", ORIN, progress=steps.append, trt=trt)
     (first, last) = steps[0], steps[-1]
-    assert len(first.phases) == 1 and (first.done, last.done) == (0, last.total)
+    assert len(first.phases) == 1
+    assert (first.done, last.done) == (0, last.total)
     assert {step.phases for step in steps if step.done == 0} == {step.phases for step in steps}
     for step in steps:
         assert 0 <= step.done <= step.total

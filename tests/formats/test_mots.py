@@ -53,7 +53,8 @@ def test_trackeval_finds_every_track(tmp_path: Path) -> None:
     raw = dataset.get_raw_seq_data("streamseg", "0000")
     for name, objects in (("car", 2), ("pedestrian", 1)):
         data = dataset.get_preprocessed_seq_data(raw, name)
-        assert data["num_tracker_ids"] == objects and data["num_tracker_dets"] == 3
+        assert data["num_tracker_ids"] == objects
+        assert data["num_tracker_dets"] == 3
         assert trackeval.metrics.HOTA().eval_sequence(data)["HOTA"].min() == pytest.approx(1)
 
 

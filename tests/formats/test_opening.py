@@ -20,7 +20,8 @@ def test_every_format_is_opened_by_its_name_and_writes(tmp_path: Path, name: str
         assert entered is writer
         writer.write(make_result(0, ["car-1"]))
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    assert files and all(file.stat().st_size for file in files)
+    assert files
+    assert all(file.stat().st_size for file in files)
     writer.close()  # a second time is harmless
 
 

@@ -67,7 +67,8 @@ def test_without_instances_the_columns_are_there(tmp_path: Path) -> None:
     with ParquetWriter(tmp_path / "out.parquet") as writer:
         writer.write(make_result(0, []))
     table = parquet.read_table(tmp_path / "out.parquet")
-    assert table.num_rows == 0 and "rle_counts" in table.column_names
+    assert table.num_rows == 0
+    assert "rle_counts" in table.column_names
 
 
 def test_an_exception_leaves_a_complete_file(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ def test_detections_hold_every_instance() -> None:
     found: Any = to_supervision(result)
     assert isinstance(found, sv.Detections)
     assert found.xyxy.tolist() == [[3, 1, 13, 11], [17, 1, 27, 11]]
-    assert found.tracker_id.tolist() == [7, 2] and found.class_id.tolist() == [3, 16]
+    assert found.tracker_id.tolist() == [7, 2]
+    assert found.class_id.tolist() == [3, 16]
     assert found.confidence == pytest.approx([0.9, 0.89])
     assert found.data["class_name"].tolist() == ["car", "person"]
     assert found.data["name"].tolist() == ["car-7", "person-2"]
@@ -41,7 +42,8 @@ def test_supervision_filters_counts_and_draws_them() -> None:
 def test_a_frame_without_instances_has_no_detections() -> None:
     sv = pytest.importorskip("supervision")
     found: Any = to_supervision(make_result(0, []))
-    assert len(found) == 0 and found.mask.shape == (0, 48, 64)
+    assert len(found) == 0
+    assert found.mask.shape == (0, 48, 64)
     merged: Any = sv.Detections.merge([found, to_supervision(make_result(0, ["car-1"]))])
     assert merged.tracker_id.tolist() == [1]
 

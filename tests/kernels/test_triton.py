@@ -125,7 +125,8 @@ def test_extreme_foreground_gives_0_and_1(dtype: torch.dtype, device: torch.devi
     foreground = torch.tensor([[[-1e4, 1e4, 1e4]], [[-1e4, -1e4, 1e4]]], dtype=dtype, device=device)
     scores = read_scores(foreground, torch.ones(2, 1, 2, dtype=dtype, device=device))
     assert scores.seediness.tolist() == [[0, 1, 1]]
-    assert not scores.tau_index.any() and (scores.class_id == 1).all()
+    assert not scores.tau_index.any()
+    assert (scores.class_id == 1).all()
 
 
 @pytest.mark.parametrize("count", [1, 2, 80, 255])
@@ -136,7 +137,8 @@ def test_any_number_of_thresholds_and_classes(count: int, device: torch.device) 
     scores = read_scores(foreground, classes)
     assert (scores.tau_index == count - 1).all()
     assert scores.class_id.tolist() == [[1, 1, 1], [1, 1, 1], [count, count, count]]
-    assert not scores.seediness[:2].any() and scores.seediness[2].all()
+    assert not scores.seediness[:2].any()
+    assert scores.seediness[2].all()
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def test_other_policies_are_refused(segmenter: Segmenter, policy: str) -> None:
         segmenter.stream(pattern(1), policy=policy)
 
 
+@pytest.mark.timing
 def test_a_file_in_real_time_takes_its_own_time(segmenter: Segmenter) -> None:
     started = time.monotonic()
     results = list(segmenter.stream(pattern(11, 25), options=REALTIME))
@@ -247,6 +248,7 @@ def test_pause_resume_and_skip_from_another_thread(segmenter: Segmenter) -> None
     assert list(stream) == []
 
 
+@pytest.mark.timing
 def test_a_paused_camera_is_read_on_and_resumes_with_the_present(segmenter: Segmenter) -> None:
     with segmenter.stream(pattern(1000, 100), options=REALTIME) as stream:
         next(stream)
@@ -257,6 +259,7 @@ def test_a_paused_camera_is_read_on_and_resumes_with_the_present(segmenter: Segm
     assert result.latency_ms < 250
 
 
+@pytest.mark.timing
 def test_stop_ends_a_wait_for_a_silent_camera(segmenter: Segmenter) -> None:
     with http_camera() as camera:
         stream = segmenter.stream(camera.url, options=SourceOptions(timeout_seconds=5))
@@ -292,6 +295,7 @@ def test_every_way_out_closes_the_camera(segmenter: Segmenter, way: str) -> None
         wait_until(lambda: camera.viewers == 0, 1)
 
 
+@pytest.mark.timing
 def test_results_show_what_the_camera_sees_now() -> None:
     with http_camera(fps=60) as camera:
         stream = slow_segmenter(0.1).stream(camera.url, options=QUICK)
@@ -301,6 +305,7 @@ def test_results_show_what_the_camera_sees_now() -> None:
         stream.close()
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("is_slow_in_hook", [False, True])
 def test_a_slow_user_of_a_camera_gets_no_result_that_has_lain_about(is_slow_in_hook: bool) -> None:
     segmenter = Segmenter(SlowRuntime(0.02))
@@ -315,6 +320,7 @@ def test_a_slow_user_of_a_camera_gets_no_result_that_has_lain_about(is_slow_in_h
     assert np.median(ages[2:]) < 150
 
 
+@pytest.mark.timing
 def test_a_device_works_ahead_but_no_result_waits_for_the_next_frame_of_a_camera() -> None:
     runtime = AheadRuntime()
     segmenter = Segmenter(runtime, size=(160, 96))
@@ -325,6 +331,7 @@ def test_a_device_works_ahead_but_no_result_waits_for_the_next_frame_of_a_camera
     assert max(r.latency_ms for r in results) < 400
 
 
+@pytest.mark.timing
 def test_on_a_cpu_the_network_works_ahead_and_nothing_is_lost_or_changed() -> None:
     class Noting(SlowRuntime):
         under_way = False
@@ -478,6 +485,7 @@ def test_a_stream_is_an_iterator_and_a_context_manager(segmenter: Segmenter) -> 
     with segmenter.stream(pattern(3)) as stream:
         assert isinstance(stream, Stream)
         assert iter(stream) is stream
-        assert stream.opened is not None and stream.opened.frame_count == 3
+        assert stream.opened is not None
+        assert stream.opened.frame_count == 3
         assert len(list(stream)) == 3
     assert segmenter.stream([pattern(3)]).opened is None

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-import pytest
+from needed_in_ci import skip_unless_in_ci
 
 from streamseg.results import Image
 
@@ -59,7 +59,9 @@ class RtspCamera:
 
     def __init__(self) -> None:
         if (why := why_no_rtsp()) is not None:
-            pytest.skip(f"no RTSP server: {why} (apt-get install gir1.2-gst-rtsp-server-1.0 ...)")
+            skip_unless_in_ci(
+                f"no RTSP server: {why} (apt-get install gir1.2-gst-rtsp-server-1.0 ...)"
+            )
         self.port = free_port()
         self.url = f"rtsp://127.0.0.1:{self.port}/live"
         self._process: subprocess.Popen[bytes] | None = None

@@ -6,6 +6,8 @@ persons, dark ones background. Everything after the network then has a known rig
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,8 @@ class ColourRuntime:
 
     def run(self, image: Image) -> NetworkOutput:
         """RGB uint8 [H, W, 3] → maps of H/4 by W/4, classes of H/8 by W/8."""
-        cells, coarse = (mean_colours(image, side).astype(np.float32) for side in (4, 8))
+        cells = mean_colours(image, 4).astype(np.float32)
+        coarse = mean_colours(cells, 2)
         saturation = cells.max(2) - cells.min(2)
         foreground = np.where(saturation < 64, -1, 5).astype(np.float32)[None].repeat(4, 0)
         foreground[1] += 0.5  # the second τ is the surest
@@ -40,10 +43,10 @@ class ColourRuntime:
         """There is nothing to free."""
 
 
-def mean_colours(image: Image, side: int) -> NDArray[np.float64]:
-    """Mean colours of squares of ``side`` pixels, [H/side, W/side, 3]."""
+def mean_colours(image: NDArray[Any], side: int) -> NDArray[Any]:
+    """Mean colours of squares of ``side`` pixels: [H, W, 3] → [H/side, W/side, 3]."""
     height, width = image.shape[0] // side, image.shape[1] // side
-    colours: NDArray[np.float64] = image.reshape(height, side, width, side, 3).mean((1, 3))
+    colours: NDArray[Any] = image.reshape(height, side, width, side, 3).mean((1, 3))
     return colours
 
 

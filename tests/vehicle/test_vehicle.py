@@ -97,8 +97,8 @@ def test_arguments_are_packed_byte_for_byte(play: Play) -> None:
 
     scratch = struct.pack("<QQ", 0, 0)
     group = pointers(
-        *("embeddings", "seediness", "tau_index", "squared_radius", "nearest", "keys", "arrivals"),
-        *("seed_index", "seed_count", "masks"),
+        *("embeddings", "seediness", "tau_index", "squared_radius", "nearest_distance", "keys"),
+        *("arrivals", "seed_index", "seed_count", "masks"),
     )
     expected = {
         "decode_scores_kernel": pointers(

@@ -80,22 +80,7 @@ def pictures(folder: Path) -> Any:
             right.append(is_expected(under_way.pop(0).fetch()[0]))
         segments, network_ms, grouping_ms = under_way.pop().fetch()
         right.append(is_expected(segments))
-        slot = runtime._slots[GROUPING, 40, 60][1]
-        addresses = {
-            name: buffer.pointer + array.offset
-            for block, buffer in zip(
-                (slot._plan.cleared, slot._plan.scratch, slot._plan.results),
-                slot._buffers,
-                strict=True,
-            )
-            for name, array in block.arrays.items()
-        }
-        addresses |= {
-            "embeddings": slot.network.embeddings.pointer,
-            "foreground": slot.network.foreground.pointer,
-            "classes": slot.network.classes.pointer,
-            "squared_radius": runtime._radius.pointer,
-        }
+        addresses = runtime._slots[GROUPING, 40, 60][1].addresses
         streams = [s.handle for s in (runtime._upload, runtime._compute, runtime._download)]
         memory = runtime.memory_bytes
     return {

@@ -15,7 +15,6 @@ from typing import Any
 import av
 import pytest
 from media import corners, write_video
-from pytest import approx
 
 from streamseg.errors import SourceError
 from streamseg.video.containers import open_camera
@@ -83,7 +82,8 @@ def test_a_recording_without_a_duration_is_read_to_its_end_and_whole(
         open_source(url) as source,
         open_source(path.as_uri()) as file,
     ):
-        assert not source.is_live and not file.is_live
+        assert not source.is_live
+        assert not file.is_live
         assert len(list(source)) == len(list(file)) == 25
 
 
@@ -115,10 +115,11 @@ def test_a_stream_without_end_is_live_and_counts_from_its_first_frame(tmp_path: 
     path = write_video(tmp_path / "a.ts", tuple(50 + index / 25 for index in range(50)))
     with served(path, states_length=False) as url, open_source(url) as source:
         assert source.is_live
-        assert source.frame_count is None and source.duration_seconds is None
+        assert source.frame_count is None
+        assert source.duration_seconds is None
         # some versions of FFmpeg take the end of such a stream for a failure
         seconds = [frame.pts_seconds for frame in islice(source, 40)]
-    assert seconds == approx([index / 25 for index in range(40)])
+    assert seconds == pytest.approx([index / 25 for index in range(40)])
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
@@ -170,5 +171,5 @@ def test_an_uncompressed_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert source.is_live
         frames = list(source)
     assert asked == [{"input_format": "mjpeg"}, {}]
-    assert [frame.pts_seconds for frame in frames] == approx([0, 0.04])
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([0, 0.04])
     assert corners(frames[0].image) == "RGBK"

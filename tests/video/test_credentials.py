@@ -104,7 +104,8 @@ def test_no_part_of_a_credential_is_in_ffmpegs_words(
 def test_an_address_that_is_taken_for_a_path_keeps_its_secret(address: str) -> None:
     with pytest.raises(SourceError) as caught:
         open_source(address)
-    assert "0pen" not in str(caught.value) and "***@h" in str(caught.value)
+    assert "0pen" not in str(caught.value)
+    assert "***@h" in str(caught.value)
 
 
 def test_ffmpegs_messages_and_no_others_are_masked(caplog: pytest.LogCaptureFixture) -> None:

@@ -21,7 +21,6 @@ from media import (
     write_sounding_video,
     write_video,
 )
-from pytest import approx
 
 from streamseg.errors import InputError, SourceError
 from streamseg.results import Image
@@ -36,14 +35,16 @@ def test_facts_frames_and_pictures(tmp_path: Path) -> None:
     with open_source(write_video(tmp_path / "even.mp4")) as source:
         assert (source.width, source.height) == (64, 48)
         assert source.frame_count == 25
-        assert source.duration_seconds == approx(1)
+        assert source.duration_seconds == pytest.approx(1)
         assert source.average_rate == 25
         assert not source.is_live
         frames = list(source)
     assert [frame.index for frame in frames] == list(range(25))
-    assert [frame.pts_seconds for frame in frames] == approx(EVEN_TIMES)
+    assert [frame.pts_seconds for frame in frames] == pytest.approx(EVEN_TIMES)
     image = frames[3].image
-    assert image.shape == (48, 64, 3) and image.dtype == np.uint8 and image.flags.c_contiguous
+    assert image.shape == (48, 64, 3)
+    assert image.dtype == np.uint8
+    assert image.flags.c_contiguous
     assert corners(image) == "RGBK"
     assert corners(frames[3].render(33, 17)) == "RGBK"
     assert frames[3].render(33, 17).shape == (17, 33, 3)
@@ -53,12 +54,12 @@ def test_facts_frames_and_pictures(tmp_path: Path) -> None:
 def test_a_variable_rate_keeps_its_times(tmp_path: Path, suffix: str) -> None:
     path = write_video(tmp_path / f"variable{suffix}", VARIABLE_TIMES)
     seconds = [frame.pts_seconds for frame in open_source(path)]
-    assert np.diff(seconds) == approx(np.diff(VARIABLE_TIMES), abs=1e-3)  # mkv: milliseconds
+    assert np.diff(seconds) == pytest.approx(np.diff(VARIABLE_TIMES), abs=1e-3)  # mkv: milliseconds
 
 
 def test_avi_has_times_too(tmp_path: Path) -> None:
     path = write_video(tmp_path / "old.avi", codec="mpeg4", time_base=Fraction(1, 25))
-    assert [frame.pts_seconds for frame in open_source(path)] == approx(EVEN_TIMES)
+    assert [frame.pts_seconds for frame in open_source(path)] == pytest.approx(EVEN_TIMES)
 
 
 def test_gif_shows_each_picture_as_long_as_it_says(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_gif_shows_each_picture_as_long_as_it_says(tmp_path: Path) -> None:
     pictures = [PIL.Image.fromarray(np.full((8, 8, 3), grey, np.uint8)) for grey in (0, 90, 200)]
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=[100, 300, 100])
     frames = list(open_source(path))
-    assert [frame.pts_seconds for frame in frames] == approx([0, 0.1, 0.4])
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([0, 0.1, 0.4])
     assert [int(frame.image[4, 4, 0]) for frame in frames] == [0, 90, 200]
 
 
@@ -90,7 +91,8 @@ def test_pictures_are_upright(
     assert (source.width, source.height) == (frame.width, frame.height) == size
     assert corners(frame.image) == expected
     small = frame.render(20, 30)
-    assert small.shape == (30, 20, 3) and small.flags.c_contiguous
+    assert small.shape == (30, 20, 3)
+    assert small.flags.c_contiguous
     assert corners(small) == expected
 
 
@@ -200,7 +202,8 @@ def test_damage_in_the_middle_is_survived_and_counted(
     source = open_source(path)
     seconds = [frame.pts_seconds for frame in source]
     assert source.skipped > 0
-    assert 10 < len(seconds) < 25 and seconds[-1] == approx(0.96)
+    assert 10 < len(seconds) < 25
+    assert seconds[-1] == pytest.approx(0.96)
     assert f"{path}: skipped a packet near" in caplog.text
     assert f"skipped {source.skipped} damaged packets" in caplog.text
     assert capfd.readouterr().err == ""  # FFmpeg itself stays quiet

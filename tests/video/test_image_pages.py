@@ -14,7 +14,6 @@ import PIL.Image
 import pytest
 from media import corners, quadrants
 from numpy.typing import NDArray
-from pytest import approx
 from tiled_avif import write_tiled_avif
 
 from streamseg.errors import SourceError
@@ -41,15 +40,16 @@ def test_an_animation_shows_each_picture_as_long_as_it_says(tmp_path: Path, name
     path = save_pages(tmp_path / name, duration=[100, 300, 100], **options)
     source = open_source(path)
     frames = list(source)
-    assert [frame.pts_seconds for frame in frames] == approx([0, 0.1, 0.4])
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([0, 0.1, 0.4])
     assert [int(frame.image[4, 4, 0]) for frame in frames] == list(GREYS)
-    assert [frame.index for frame in frames] == [0, 1, 2] and source.frame_count == 3
+    assert [frame.index for frame in frames] == [0, 1, 2]
+    assert source.frame_count == 3
 
 
 @pytest.mark.parametrize("name", ["a.tif", pytest.param("a.avif", marks=needs_avif)])
 def test_all_pages_are_taken(tmp_path: Path, name: str) -> None:
     frames = list(open_source(save_pages(tmp_path / name)))
-    assert [int(frame.image[4, 4, 0]) for frame in frames] == approx(list(GREYS), abs=3)
+    assert [int(frame.image[4, 4, 0]) for frame in frames] == pytest.approx(list(GREYS), abs=3)
 
 
 def test_pages_in_a_folder_are_frames_of_their_own(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_pages_in_a_folder_are_frames_of_their_own(tmp_path: Path) -> None:
     PIL.Image.new("RGB", (8, 8), (255, 255, 255)).save(tmp_path / "9.png")
     frames = list(open_source(tmp_path))
     assert [int(frame.image[4, 4, 0]) for frame in frames] == [*GREYS, *GREYS, 255]
-    assert [frame.pts_seconds for frame in frames] == approx([i / 25 for i in range(7)])
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([i / 25 for i in range(7)])
     assert [frame.picture_number for frame in frames] == [
         *(7, UNNUMBERED, UNNUMBERED),
         *(8, UNNUMBERED, UNNUMBERED),
@@ -162,7 +162,8 @@ def test_tiles_that_nothing_puts_together_are_refused(
     with pytest.raises(SourceError, match=r"made of 2 tiles.*pip install 'streamseg\[heif\]'"):
         open_source(tmp_path / "a.heic")
     source = open_source(tmp_path)
-    assert [frame.index for frame in source] == [1] and source.skipped == 1
+    assert [frame.index for frame in source] == [1]
+    assert source.skipped == 1
 
 
 def test_heic_is_read_whole_where_its_package_is_installed(tmp_path: Path) -> None:
@@ -179,7 +180,8 @@ def test_images_that_are_not_read_are_counted(
     (tmp_path / name).write_bytes(b"an image of another kind")
     PIL.Image.fromarray(quadrants()).save(tmp_path / "b.png")
     source = open_source(tmp_path)
-    assert len(list(source)) == 1 and source.skipped == 1
+    assert len(list(source)) == 1
+    assert source.skipped == 1
     assert name in caplog.text
 
 
@@ -212,7 +214,8 @@ def test_broken_exif_data_cost_no_photo(
     path = tmp_path / "a.jpg"
     stored.save(path, exif=exif(broken, TURNED), quality=95)
     source = open_source(path)
-    assert corners(next(source).image) == "RGBK" and source.skipped == 0
+    assert corners(next(source).image) == "RGBK"
+    assert source.skipped == 0
 
 
 @pytest.mark.parametrize("orientation", [(0x0112, 2, 4, b"left"), (0x0112, 3, 1, b"\x63")])

@@ -6,7 +6,6 @@ import numpy as np
 import PIL.Image
 import pytest
 from media import corners, cut, noise, quadrants
-from pytest import approx
 
 from streamseg.errors import InputError, SourceError
 from streamseg.results import UNNUMBERED
@@ -27,7 +26,9 @@ def test_one_image(tmp_path: Path) -> None:
     assert (frame.index, frame.pts_seconds) == (0, 0)
     assert np.array_equal(frame.image, quadrants())
     small = frame.render(30, 20)
-    assert small.shape == (20, 30, 3) and small.dtype == np.uint8 and small.flags.c_contiguous
+    assert small.shape == (20, 30, 3)
+    assert small.dtype == np.uint8
+    assert small.flags.c_contiguous
     frame.render(64, 48)[:] = 0
     assert np.array_equal(frame.render(64, 48), quadrants())
     with pytest.raises(InputError, match="1x1"):
@@ -76,8 +77,9 @@ def test_a_folder_in_natural_order_at_25_per_second(tmp_path: Path) -> None:
     source = open_source(tmp_path)
     frames = list(source)
     assert [int(frame.image[0, 0, 0]) for frame in frames] == [1, 9, 10, 100]
-    assert [frame.pts_seconds for frame in frames] == approx([0, 0.04, 0.08, 0.12])
-    assert source.frame_count == 4 and source.average_rate == 25
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([0, 0.04, 0.08, 0.12])
+    assert source.frame_count == 4
+    assert source.average_rate == 25
 
 
 def test_images_of_several_sizes(tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_unreadable_images_are_named_counted_and_leave_a_gap(
     source = open_source(tmp_path)
     frames = list(source)
     assert [frame.index for frame in frames] == [0, 2, 4]
-    assert [frame.pts_seconds for frame in frames] == approx([0, 0.08, 0.16])
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([0, 0.08, 0.16])
     assert source.skipped == 2
     assert "1.png" in caplog.text
 
@@ -174,4 +176,5 @@ def test_hidden_files_are_no_images(tmp_path: Path, pattern: str) -> None:
         return
     for place in (tmp_path, f"{tmp_path}/{pattern}"):
         source = open_source(place)
-        assert [frame.index for frame in source] == [0] and source.skipped == 0
+        assert [frame.index for frame in source] == [0]
+        assert source.skipped == 0

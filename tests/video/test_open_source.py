@@ -35,7 +35,8 @@ def test_each_kind_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert open_source(source).frame_count == 25
     for image in ("0017", folder, "0017/[1].PNG", "*/*.PNG"):
         opened = open_source(image)
-        assert isinstance(opened, ImageSource) and opened.frame_count == 1
+        assert isinstance(opened, ImageSource)
+        assert opened.frame_count == 1
     assert isinstance(open_source("test-pattern:"), PatternSource)
 
 
@@ -109,7 +110,8 @@ def test_a_file_url_is_the_file(tmp_path: Path) -> None:
     PIL.Image.fromarray(quadrants()).save(folder / "100%25.png")
     for url in (video.as_uri(), f"file://localhost{video.as_uri()[7:]}", f"file://{video}"):
         source = open_source(url)
-        assert source.frame_count == 25 and not source.is_live
+        assert source.frame_count == 25
+        assert not source.is_live
     assert isinstance(open_source(folder.as_uri()), ImageSource)
     assert isinstance(open_source(f"file://{folder}/100%25.png"), ImageSource)
     with pytest.raises(SourceError, match="no such file or folder: /nowhere/a b"):

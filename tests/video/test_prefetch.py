@@ -76,7 +76,8 @@ def test_a_file_comes_whole_and_in_order(tmp_path: Path) -> None:
         items = list(fetched)
     assert [item.frame.index for item in items] == list(range(25))
     assert all(item.dropped == 0 for item in items)
-    assert all(item.decode_ms >= 0 for item in items) and sum(i.decode_ms for i in items) > 0
+    assert all(item.decode_ms >= 0 for item in items)
+    assert sum(i.decode_ms for i in items) > 0
     assert list(source) == []
 
 
@@ -101,7 +102,8 @@ def test_leaving_early_closes_the_source_at_once() -> None:
         for item in fetched:
             if item.frame.index == 3:
                 break
-    assert source.is_closed and not decoding_threads()
+    assert source.is_closed
+    assert not decoding_threads()
     assert list(fetched) == []
     fetched.close()
 
@@ -111,7 +113,8 @@ def test_an_exception_of_the_consumer_closes_the_source() -> None:
     with pytest.raises(KeyboardInterrupt), prefetch(source) as fetched:
         next(fetched)
         raise KeyboardInterrupt
-    assert source.is_closed and not decoding_threads()
+    assert source.is_closed
+    assert not decoding_threads()
 
 
 def test_forgetting_it_closes_the_source() -> None:
@@ -169,7 +172,8 @@ def test_closing_does_not_wait_for_a_silent_camera(monkeypatch: pytest.MonkeyPat
     source = ScriptedSource(10, is_live=True, before=wait)
     with source, prefetch(source) as fetched:
         next(fetched)
-    assert list(fetched) == [] and not source.is_closed
+    assert list(fetched) == []
+    assert not source.is_closed
     answer.set()
     wait_until(lambda: source.is_closed)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from media import TIME_BASE, corners, quadrants, read_video, write_video
-from pytest import approx
 
 from streamseg.errors import InputError, SinkError
 from streamseg.video.sink import VideoSink
@@ -31,9 +30,10 @@ def write(path: Path, times: list[float], width: int = 64, height: int = 48) -> 
 def test_count_size_and_duration(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"out{suffix}", [index / 25 for index in range(60)])
     times, facts = read_video(path)
-    assert times == approx([index / 25 for index in range(60)])
-    assert facts["size"] == (64, 48) and facts["codec"] == "h264"
-    assert facts["duration_seconds"] == approx(2.4, abs=1e-3)
+    assert times == pytest.approx([index / 25 for index in range(60)])
+    assert facts["size"] == (64, 48)
+    assert facts["codec"] == "h264"
+    assert facts["duration_seconds"] == pytest.approx(2.4, abs=1e-3)
     source = open_source(path)
     assert source.frame_count == 60
     assert corners(next(source).image) == "RGBK"
@@ -52,18 +52,19 @@ def test_a_variable_rate_survives_the_round_trip(tmp_path: Path, suffix: str) ->
             before.append(frame.pts_seconds)
     assert len(before) == len(VARIABLE_TIMES)
     after = [frame.pts_seconds for frame in open_source(path)]
-    assert after == (approx(before, abs=6e-4) if suffix == ".mkv" else before)
+    assert after == (pytest.approx(before, abs=6e-4) if suffix == ".mkv" else before)
 
 
 def test_times_before_zero_are_moved_to_zero(tmp_path: Path) -> None:
     path = write(tmp_path / "out.mp4", [-0.2, -0.1, 0.3])
-    assert read_video(path)[0] == approx([0, 0.1, 0.5])
+    assert read_video(path)[0] == pytest.approx([0, 0.1, 0.5])
 
 
 @pytest.mark.parametrize(("width", "height"), [(63, 48), (64, 47), (63, 47), (1, 1)])
 def test_odd_sizes_are_kept(tmp_path: Path, width: int, height: int) -> None:
     times, facts = read_video(write(tmp_path / "out.mp4", [0, 0.04], width, height))
-    assert facts["size"] == (width, height) and len(times) == 2
+    assert facts["size"] == (width, height)
+    assert len(times) == 2
 
 
 def test_colours_survive(tmp_path: Path) -> None:
@@ -83,8 +84,9 @@ def test_a_build_without_x264_writes_mpeg4(tmp_path: Path, monkeypatch: pytest.M
         for index in range(10):
             opened.write(quadrants(63, 47), index / 25)
     times, facts = read_video(path)
-    assert facts["codec"] == "mpeg4" and facts["size"] == (63, 47)
-    assert times == approx([index / 25 for index in range(10)], abs=1e-4)
+    assert facts["codec"] == "mpeg4"
+    assert facts["size"] == (63, 47)
+    assert times == pytest.approx([index / 25 for index in range(10)], abs=1e-4)
 
 
 CHILD = """
@@ -125,7 +127,7 @@ def test_a_killed_process_loses_a_second_at_most(tmp_path: Path) -> None:
     for path in written_by_child(tmp_path, signal.SIGKILL):
         seconds = [frame.pts_seconds for frame in open_source(path)]
         assert 90 - 26 <= len(seconds) <= 90
-        assert seconds == approx([0.5 + index / 25 for index in range(len(seconds))])
+        assert seconds == pytest.approx([0.5 + index / 25 for index in range(len(seconds))])
 
 
 def test_ctrl_c_completes_the_file(tmp_path: Path) -> None:
@@ -197,7 +199,7 @@ def test_time_must_rise(tmp_path: Path, seconds: float) -> None:
         with pytest.raises(InputError):
             sink.write(quadrants(), seconds)
         sink.write(quadrants(), 0.08)
-    assert read_video(tmp_path / "out.mp4")[0] == approx([0.04, 0.08])
+    assert read_video(tmp_path / "out.mp4")[0] == pytest.approx([0.04, 0.08])
 
 
 def test_a_non_contiguous_image_is_written_as_it_looks(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import av
 import numpy as np
 import pytest
 from media import quadrants, read_video, write_sounding_video, write_video
-from pytest import approx
 
 from streamseg.errors import SinkError
 from streamseg.video.sink import VideoSink
@@ -81,20 +80,20 @@ def test_sound_is_copied_packet_by_packet_at_its_time(
 ) -> None:
     original = write_sounding_video(tmp_path / source, codec)
     copied = copy(original, tmp_path / out)
-    assert burst_seconds(original) == approx(1, abs=0.005)
-    assert burst_seconds(copied) == approx(burst_seconds(original), abs=0.0015)
+    assert burst_seconds(original) == pytest.approx(1, abs=0.005)
+    assert burst_seconds(copied) == pytest.approx(burst_seconds(original), abs=0.0015)
     if codec != "pcm_s16le":  # which containers cut into packets as they like
         before = [data for seconds, data in packets(original) if 0 <= seconds < 2]
         assert [data for _, data in packets(copied)] == before
     times, _ = read_video(copied)
-    assert times == approx(read_video(original)[0], abs=6e-4)
+    assert times == pytest.approx(read_video(original)[0], abs=6e-4)
 
 
 @pytest.mark.parametrize("out", ["out.mp4", "out.mkv"])
 def test_aac_of_a_broadcast_is_unwrapped(tmp_path: Path, out: str) -> None:
     original = write_sounding_video(tmp_path / "in.ts", "aac")
     copied = copy(original, tmp_path / out)
-    assert burst_seconds(copied) == approx(burst_seconds(original), abs=0.0015)
+    assert burst_seconds(copied) == pytest.approx(burst_seconds(original), abs=0.0015)
 
 
 @pytest.mark.parametrize(
@@ -126,11 +125,14 @@ def test_sound_follows_the_pictures_over_a_joint(tmp_path: Path, out: str) -> No
     second = write_sounding_video(tmp_path / "b.ts", "aac", burst_seconds=0.5)
     copied = copy(joined(tmp_path / "in.ts", first, second), tmp_path / out)
     times, _ = read_video(copied)
-    assert len(times) == 100 and np.diff(times) == approx(0.04, abs=1e-3)
+    assert len(times) == 100
+    assert np.diff(times) == pytest.approx(0.04, abs=1e-3)
     start = read_video(second)[0][0]
-    assert burst_seconds(copied) - times[50] == approx(burst_seconds(second) - start, abs=0.002)
+    assert burst_seconds(copied) - times[50] == pytest.approx(
+        burst_seconds(second) - start, abs=0.002
+    )
     sounding = [seconds for seconds, _ in packets(copied)]
-    assert np.diff(sounding) == approx(1024 / 48000, abs=0.025)
+    assert np.diff(sounding) == pytest.approx(1024 / 48000, abs=0.025)
     assert len(sounding) >= 2 * len(packets(first)) - 4
 
 
@@ -142,7 +144,9 @@ def test_sound_that_ended_early_comes_back_behind_the_joint(tmp_path: Path) -> N
     times, _ = read_video(copied)
     assert len(times) == 150
     start = read_video(second)[0][0]
-    assert burst_seconds(copied) - times[100] == approx(burst_seconds(second) - start, abs=0.002)
+    assert burst_seconds(copied) - times[100] == pytest.approx(
+        burst_seconds(second) - start, abs=0.002
+    )
 
 
 def test_sound_that_cannot_be_written_never_ends_the_pictures(
@@ -176,7 +180,7 @@ def test_a_source_without_sound_gives_none_and_says_nothing(
 def test_sound_ends_with_the_pictures(tmp_path: Path) -> None:
     original = write_sounding_video(tmp_path / "in.mp4", "aac")
     copied = copy(original, tmp_path / "out.mp4", frames=20)
-    assert packets(copied)[-1][0] == approx(0.8, abs=0.022)  # a packet lasts 21 ms
+    assert packets(copied)[-1][0] == pytest.approx(0.8, abs=0.022)  # a packet lasts 21 ms
     assert len(read_video(copied)[0]) == 20
 
 
@@ -241,6 +245,6 @@ def test_a_killed_process_loses_a_second_of_both_at_most(
     assert child.returncode == -signal.SIGKILL
     for path in paths:
         times, _ = read_video(path)
-        assert times == approx([index / 25 for index in range(len(times))], abs=6e-4)
+        assert times == pytest.approx([index / 25 for index in range(len(times))], abs=6e-4)
         assert times[-1] >= 2 - 1.1
         assert packets(path)[-1][0] >= min(sound_seconds, times[-1]) - 0.1

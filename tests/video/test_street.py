@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pytest import approx
 
 from streamseg.errors import InputError
 from streamseg.video.source import open_source
@@ -12,8 +11,9 @@ def test_the_address_says_size_rate_and_length() -> None:
     source = open_source("test-pattern:320x180@10?frames=5")
     frames = list(source)
     assert (source.width, source.height, source.frame_count) == (320, 180, 5)
-    assert source.average_rate == 10 and source.duration_seconds == approx(0.5)
-    assert [frame.pts_seconds for frame in frames] == approx([0, 0.1, 0.2, 0.3, 0.4])
+    assert source.average_rate == 10
+    assert source.duration_seconds == pytest.approx(0.5)
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
     assert frames[0].image.shape == (180, 320, 3)
     assert frames[0].image.flags.c_contiguous
 

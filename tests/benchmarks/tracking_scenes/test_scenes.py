@@ -99,7 +99,8 @@ def test_two_cross_one_comes_near_and_some_hide(data: VocLayout) -> None:
     for seed in range(10):
         drawn = plan(data, seed)
         left, right = (actor.centre[:, 0] for actor in drawn.actors[:2])
-        assert left[0] < right[0] and left[-1] > right[-1]
+        assert left[0] < right[0]
+        assert left[-1] > right[-1]
         sizes = drawn.actors[3].size
         assert max(sizes[0] / sizes[-1], sizes[-1] / sizes[0]) > 1.3
         assert np.abs(drawn.camera).max() <= CAMERA_REACH

@@ -11,6 +11,7 @@ from pathlib import Path
 import fake_cuda
 import pytest
 from fake_cuda import Call, Run
+from needed_in_ci import skip_unless_in_ci
 
 SCENARIOS = Path(__file__).with_name("device_scenarios.py")
 PACKAGES = {"pycuda": ("pycuda",), "cuda-bindings": ("cuda", "cuda.bindings")}
@@ -26,7 +27,9 @@ def play(request: pytest.FixtureRequest, fake_driver: Path, tmp_path: Path) -> P
     """Play a scenario; whatever it does, all that was lent is given back and no stack grows."""
     kind = request.param
     if not is_installed(kind):
-        pytest.skip(f"{kind} is not installed" + "; see .ci/build_pycuda" * (kind == "pycuda"))
+        skip_unless_in_ci(
+            f"{kind} is not installed" + "; see .ci/build_pycuda" * (kind == "pycuda")
+        )
 
     def play(name: str, **settings: str) -> Run:
         log = tmp_path / "calls.jsonl"
