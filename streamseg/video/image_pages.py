@@ -20,6 +20,11 @@ UNREADABLE = (
     SyntaxError,  # Pillow's word for a broken PNG
     ValueError,
     EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
     struct.error,
     PIL.Image.DecompressionBombError,
 )
@@ -126,7 +131,7 @@ def _upright(opened: PIL.Image.Image, stored: PIL.Image.Image | None = None) -> 
     stored = stored or opened
     try:
         orientation = opened.getexif().get(_ORIENTATION)
-    except (*UNREADABLE, TypeError, KeyError, OverflowError):
+    except UNREADABLE:
         return stored
     turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
     return stored if turn is None else stored.transpose(turn)

@@ -41,7 +41,7 @@ def choose_video_stream(
     moving = [stream for stream in videos if not stream.disposition & Disposition.attached_pic]
     if number is not None:
         if number >= len(videos):
-            sizes = ", ".join(f"{n} of {s.width}x{s.height}" for n, s in enumerate(videos))
+            sizes = ", ".join("{} of {}x{}".format(n, *_size(s)) for n, s in enumerate(videos))
             raise SourceError(
                 f"{description} has no video stream {number}; there are: {sizes or 'none'}"
             )
@@ -70,4 +70,10 @@ def pixel_aspect_of(stream: VideoStream) -> Fraction:
 
 def _worth(stream: VideoStream) -> int:
     is_default = bool(stream.disposition & Disposition.default)
-    return stream.width * stream.height + _DEFAULT_IS_WORTH_PX * is_default
+    width, height = _size(stream)
+    return width * height + _DEFAULT_IS_WORTH_PX * is_default
+
+
+def _size(stream: VideoStream) -> tuple[int, int]:
+    """Width and height; 0 where this build of FFmpeg has no decoder."""
+    return getattr(stream, "width", 0), getattr(stream, "height", 0)
