@@ -41,9 +41,9 @@ def write_wholes(folder: Path) -> None:
     first = (folder / "a.ts").read_bytes()
     (folder / "joined.ts").write_bytes(first + first)
     image = PIL.Image.fromarray(quadrants())
-    pages = {"save_all": True, "append_images": [image.rotate(180)]}
+    turned = [image.rotate(180)]
     for name in ("pages.tif", "pages.webp", "pages.png"):
-        image.save(folder / name, **pages)
+        image.save(folder / name, save_all=True, append_images=turned)
     PIL.Image.fromarray(np.full((8, 8), 4000, np.uint16)).save(folder / "deep.tif")
     PIL.Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(folder / "float.tif")
     if PIL.features.check("avif"):
