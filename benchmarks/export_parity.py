@@ -120,7 +120,7 @@ def evenly(data: InstanceDataset, count: int) -> list[str]:
 def seen_by_network(data: InstanceDataset, ids: list[str], config: ModelConfig) -> list[Image]:
     """The pictures at the sizes that the network is run at."""
     frames = [frame_of_array(data.load(image_id).image) for image_id in ids]
-    return [frame.render(*config.input_size(frame.width, frame.height)) for frame in frames]
+    return [frame.render(*config.input_size(frame.display_width, frame.height)) for frame in frames]
 
 
 if __name__ == "__main__":

@@ -64,3 +64,8 @@ class MissingExtraError(StreamsegError, ImportError):
     def __init__(self, package: str, extra: str) -> None:
         """Say what is missing and how to install it, in one line."""
         super().__init__(f"{package} is not installed: pip install 'streamseg[{extra}]'")
+        self._given = package, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Pickle what it was made of, so that it comes out of another process as it was."""
+        return type(self), self._given

@@ -10,21 +10,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.array_picture import ArrayPicture
 from streamseg.errors import InputError
 
 Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 Box: TypeAlias = tuple[int, int, int, int]
 
+UNNUMBERED = -1
+"""``Frame.picture_number`` of a picture that has none, among others that are numbered."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source, converted only when somebody asks for it."""
+    """One picture of a source, converted only when somebody asks for it.
+
+    Pickled, or copied deeply, it takes the full-size picture along instead of the decoder's frame,
+    and scales that one from then on.
+    """
 
     index: int
     """Position in the source, counted from 0."""
@@ -36,17 +45,37 @@ class Frame:
     """Width of the upright picture in pixels."""
     render: Callable[[int, int], Image] = field(repr=False)
     """``render(width, height)``: the upright picture as RGB uint8 [height, width, 3]."""
+    pixel_aspect: Fraction = field(default=Fraction(1), repr=False)
+    """Width of a pixel by its height, as it is to be shown. Sizes, masks and boxes are in pixels as
+    stored, whatever it is; the network sees square ones."""
     captured_at: float = field(default_factory=time.monotonic, repr=False)
     """When it reached this machine, not yet decoded, in seconds on ``time.monotonic``'s clock."""
+    is_still: bool = field(default=False, repr=False)
+    """Whether it is a picture of its own, and no frame of a video, where tracks are confirmed."""
     picture_name: str | None = field(default=None, repr=False)
-    """File name without suffix; None for video, and where two of the source share a name."""
+    """Name of the picture's file, without suffix unless another one has that name; None where two
+    of the source share it even so, and for video."""
     picture_number: int | None = field(default=None, repr=False)
-    """``picture_name`` as a number; None unless all of the source are different numbers."""
+    """The name as a number; ``UNNUMBERED`` where it is none but those of most others are. None
+    where the source's pictures are not told apart by numbers."""
+
+    @property
+    def display_width(self) -> int:
+        """Width of the picture in square pixels, of which it has ``height`` rows."""
+        return max(1, round(self.width * self.pixel_aspect))
 
     @cached_property
     def image(self) -> Image:
         """The picture at its own size, RGB uint8 [H, W, 3]; converted on first use."""
         return self.render(self.width, self.height)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All fields, and the picture for what renders it."""
+        return {**self.__dict__, "image": self.image, "render": ArrayPicture(self.image)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the fields over: a frozen object has no other way."""
+        self.__dict__.update(state)
 
 
 def frame_of_array(image: Image) -> Frame:
@@ -65,18 +94,15 @@ def frame_of_array(image: Image) -> Frame:
             f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
         )
 
-    def render(width: int, height: int) -> Image:
-        if (height, width) == image.shape[:2]:
-            return np.ascontiguousarray(image)
-        from PIL import Image as PillowImage
-
-        resized = PillowImage.fromarray(image).resize(
-            (width, height), PillowImage.Resampling.BILINEAR
-        )
-        return np.asarray(resized)
-
     height, width = image.shape[:2]
-    return Frame(index=0, pts_seconds=0.0, height=height, width=width, render=render)
+    return Frame(
+        index=0,
+        pts_seconds=0.0,
+        height=height,
+        width=width,
+        render=ArrayPicture(image),
+        is_still=True,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,6 +269,13 @@ class FrameResult:
     def pts_seconds(self) -> float:
         """Presentation time from the media's own clock, in seconds."""
         return self.frame.pts_seconds
+
+    @property
+    def confirmed(self) -> tuple[Instance, ...]:
+        """The instances that are surely no flicker; of a picture of its own, all."""
+        if self.frame.is_still:
+            return self.instances
+        return tuple(instance for instance in self.instances if instance.is_confirmed)
 
     @property
     def image(self) -> Image:

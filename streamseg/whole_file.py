@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ def replaced(path: Path) -> Iterator[Path]:
     """Write a new version of a file beside the old one, which it replaces at the end.
 
     A kill at any moment leaves the old or the new file; an error leaves the old one, and nothing
-    beside it.
+    beside it. Two that write at the same time do not meet: the later one's version stays.
 
     Args:
         path: of the file; need not exist.
@@ -21,7 +22,7 @@ def replaced(path: Path) -> Iterator[Path]:
     Yields:
         The path to write to, in the same folder and with the same ending.
     """
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    partial = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     try:
         yield partial
         os.replace(partial, path)

@@ -28,6 +28,8 @@ ALLOWED = table()
 """The command line may import all."""
 FOUNDATION = {"rle": "kernels"} | dict.fromkeys(
     (
+        "array_picture",
+        "claims",
         "classes",
         "closing",
         "config",

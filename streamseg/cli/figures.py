@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamseg.cli.places import check_places
 from streamseg.errors import SinkError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     figures = paper_figures(result, output, config.taus, config.class_names)
     files = {f"{n:02}-{name}.png": figure for n, (name, figure) in enumerate(figures.items(), 1)}
     files[SHEET] = contact_sheet(list(figures.values()), COLUMNS)
+    check_places([arguments.image], [("png", str(arguments.out / name)) for name in files])
     write(arguments.out, files)
     print(f"wrote {len(files)} pictures; look at {arguments.out / SHEET}")
     return 0

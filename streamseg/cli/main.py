@@ -7,10 +7,15 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from streamseg import __version__
 from streamseg.cli import build, check, demo, doctor, evaluate, export, figures, run, train
 from streamseg.errors import StreamsegError
+from streamseg.interrupts import ending_like_ctrl_c
+
+STOPPED = 130
+"""What a command returns that was interrupted, as shells count: 128 and the number of SIGINT."""
 
 DESCRIPTION = "Instance segmentation of video: a mask and a lasting name for every object."
 EPILOG = """\
@@ -41,11 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 done, 1 failed with an error of ours, 130 stopped with Ctrl-C. argparse itself exits
-        with 2 on a wrong command line.
+        0 done, 1 failed with an error of ours, 130 stopped with Ctrl-C, 143 with SIGTERM, 129 with
+        SIGHUP. argparse itself exits with 2 on a wrong command line.
     """
     logging.basicConfig(format="streamseg: %(message)s", level=logging.WARNING)
-    return run_command(build_parser().parse_args(arguments))
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
+    parsed = build_parser().parse_args(arguments)
+    with ending_like_ctrl_c() as signal_that_came:
+        code = run_command(parsed)
+    number = signal_that_came()
+    return 128 + number if number and code == STOPPED else code
 
 
 def run_command(parsed: argparse.Namespace) -> int:
@@ -64,7 +75,7 @@ def run_command(parsed: argparse.Namespace) -> int:
         return 1
     except KeyboardInterrupt:
         print("streamseg: stopped", file=sys.stderr)
-        return 130
+        return STOPPED
     except BrokenPipeError:
         # the reader of `streamseg run --jsonl - | head` has seen enough; without the redirection
         # Python would complain once more when it flushes at exit

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.errors import ConfigError
+from streamseg.cli.places import STANDARD_OUTPUT, check_places, numbered
+from streamseg.interrupts import held_back
 from streamseg.results import FrameResult
 
 if TYPE_CHECKING:
@@ -21,7 +22,13 @@ class Outputs:
     """Opens the files of a source with its first frame, or before; closes all at the end."""
 
     def __init__(
-        self, sources: Sequence[str], *, out: Path | None, saves: Sequence[tuple[str, str]]
+        self,
+        sources: Sequence[str],
+        *,
+        out: Path | None,
+        saves: Sequence[tuple[str, str]],
+        draws_all: bool = False,
+        zero_start: bool = True,
     ) -> None:
         """Know what to write.
 
@@ -29,19 +36,17 @@ class Outputs:
             sources: of the results; with several, the names of files are numbered.
             out: annotated video, with the sound of its source where that is a file.
             saves: names of formats, each with a path; ``-`` is the standard output.
+            draws_all: see ``VideoWriter``.
+            zero_start: see ``VideoWriter``.
 
         Raises:
+            SinkError: an output is a source.
             ConfigError: two outputs have the same place, or several sources would all write to
                 the standard output.
         """
-        places = [*([str(out)] if out else []), *(place for _, place in saves)]
-        if len(set(places)) < len(places):
-            raise ConfigError(f"two outputs have the same place: {', '.join(sorted(places))}")
-        if len(sources) > 1 and "-" in places:
-            raise ConfigError(
-                "the standard output takes the results of one source only: name a file"
-            )
-        self._out, self._saves, self._is_one = out, saves, len(sources) == 1
+        check_places(sources, [*([("video", str(out))] if out else []), *saves])
+        self._out, self._saves, self._source_count = out, saves, len(sources)
+        self._draws_all, self._zero_start = draws_all, zero_start
         self._stack = ExitStack()
         self._writers: dict[int, list[ResultWriter]] = {}
         self._places: list[str] = []
@@ -62,11 +67,16 @@ class Outputs:
 
         writers = self._writers[index] = []
         if self._out is not None:
-            video = VideoWriter(self._place(str(self._out), index), source=source)
+            video = VideoWriter(
+                self._place(str(self._out), index),
+                source=source,
+                draws_all=self._draws_all,
+                zero_start=self._zero_start,
+            )
             writers.append(self._stack.enter_context(video))
         for name, place in self._saves:
-            writer = open_writer(name, place if place == "-" else self._place(place, index))
-            writers.append(self._stack.enter_context(writer))
+            to = place if place == STANDARD_OUTPUT else self._place(place, index)
+            writers.append(self._stack.enter_context(open_writer(name, to)))
 
     def write(self, result: FrameResult) -> None:
         """Write one result.
@@ -84,10 +94,9 @@ class Outputs:
         return sorted(self._places)
 
     def _place(self, place: str, index: int) -> Path:
-        path = Path(place)
-        numbered = path if self._is_one else path.with_stem(f"{path.stem}-{index}")
-        self._places.append(str(numbered))
-        return numbered
+        path = numbered(place, index, self._source_count)
+        self._places.append(str(path))
+        return path
 
     def __enter__(self) -> Outputs:
         """Return itself."""
@@ -99,5 +108,6 @@ class Outputs:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Complete all files."""
-        self._stack.__exit__(kind, error, traceback)
+        """Complete all files, whatever signal comes meanwhile."""
+        with held_back(once=True):
+            self._stack.__exit__(kind, error, traceback)

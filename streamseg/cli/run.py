@@ -51,6 +51,20 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--out", type=Path, metavar="FILE", help="annotated video: .mp4, .mkv or .mov"
     )
     parser.add_argument(
+        "--draw",
+        choices=("confirmed", "all"),
+        default="confirmed",
+        help="in the annotated video and the counts of a video: only tracks that are surely no "
+        "flicker (confirmed, default), or all",
+    )
+    parser.add_argument(
+        "--zero-start",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="let the annotated video begin at 0 s (default), or where the source's clock does; "
+        "times in results are always the source's",
+    )
+    parser.add_argument(
         "--jsonl", metavar="FILE", help="one JSON object a frame, masks as COCO RLE; - for stdout"
     )
     parser.add_argument(
@@ -105,6 +119,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="what decodes video: none (the CPU, default), auto, or a kind of device that this "
         "build of FFmpeg has, as cuda or vaapi; streamseg doctor lists them",
     )
+    parser.add_argument(
+        "--stream",
+        type=whole,
+        metavar="N",
+        help="which of several video streams, from 0 (the default one, else the largest)",
+    )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
     _add_live_options(parser.add_argument_group("cameras and network streams"))
     parser.set_defaults(run=run)
@@ -117,6 +137,12 @@ def _add_live_options(group: argparse._ArgumentGroup) -> None:
         help="when frames come faster than they are done: latest (the default for cameras) drops "
         "and counts the older ones, all (for files) makes the source wait, every=N leaves out all "
         "but each N-th",
+    )
+    group.add_argument(
+        "--live",
+        action=argparse.BooleanOptionalAction,
+        help="read a network stream like a camera, or like a file to its end (by whether the "
+        "server states one)",
     )
     group.add_argument(
         "--realtime", action="store_true", help="play a file at its own pace, like a camera"
@@ -145,6 +171,8 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_seconds=arguments.timeout,
         hwaccel=arguments.hwaccel,
         transport=arguments.transport,
+        stream=arguments.stream,
+        live=arguments.live,
         realtime=arguments.realtime,
         size=arguments.camera_size,
         rate=arguments.camera_rate,
@@ -153,8 +181,15 @@ def run(arguments: argparse.Namespace) -> int:
     )
     sources = arguments.source
     saves = [*arguments.save, *([("jsonl", arguments.jsonl)] if arguments.jsonl else [])]
-    outputs = Outputs(sources, out=arguments.out, saves=saves)
-    summary = Summary()
+    draws_all = arguments.draw == "all"
+    outputs = Outputs(
+        sources,
+        out=arguments.out,
+        saves=saves,
+        draws_all=draws_all,
+        zero_start=arguments.zero_start,
+    )
+    summary = Summary(counts_all=draws_all)
     with (
         load(
             arguments.model,
@@ -191,7 +226,7 @@ def process(
     """Segment under a live progress line, writing what is asked for.
 
     Ctrl-C ends it early and in order: what was written so far is complete and readable. A second
-    one, while files and cameras are being closed, kills the process.
+    one, while cameras are being closed, kills the process.
 
     Raises:
         SourceError: the only source cannot be read any further.

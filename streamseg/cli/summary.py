@@ -19,8 +19,9 @@ MOST_NAMES = 10_000
 class Summary:
     """Counts frames and names, and keeps the latencies of the latest frames."""
 
-    def __init__(self) -> None:
-        """Start the clock."""
+    def __init__(self, *, counts_all: bool = False) -> None:
+        """Start the clock; ``counts_all`` counts what may be a flicker, too."""
+        self._counts_all = counts_all
         self.frames = 0
         self.dropped = 0
         self.skipped = 0
@@ -40,8 +41,9 @@ class Summary:
         """Count one frame."""
         self.frames += 1
         self.dropped += result.dropped
-        self.latest_instances = len(result.instances)
-        for instance in result.instances:
+        instances = result.instances if self._counts_all else result.confirmed
+        self.latest_instances = len(instances)
+        for instance in instances:
             if instance.name not in self.frames_of_name:
                 self.names_of_class[instance.name.rpartition("-")[0]] += 1
             self.frames_of_name[instance.name] += 1

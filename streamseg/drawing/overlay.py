@@ -32,7 +32,7 @@ _GAP_COLOUR = (24, 26, 30)
 _PIXEL = np.dtype((np.void, 3))
 
 
-def draw(result: FrameResult, *, image: Image | None = None) -> Image:
+def draw(result: FrameResult, *, image: Image | None = None, only_confirmed: bool = False) -> Image:
     """Draw the instances over their frame: a tint, an outline of 2 px and a label for each.
 
     A label holds name and score ("car-1 87%"), in a size that follows the frame's; it is placed
@@ -41,6 +41,7 @@ def draw(result: FrameResult, *, image: Image | None = None) -> Image:
     Args:
         result: what to draw.
         image: RGB uint8 [H, W, 3] to draw over, instead of the result's own frame.
+        only_confirmed: leave out what may be a flicker, see ``FrameResult.confirmed``.
 
     Returns:
         A new image, RGB uint8 [H, W, 3].
@@ -55,17 +56,24 @@ def draw(result: FrameResult, *, image: Image | None = None) -> Image:
             f"image must be uint8 [{height}, {width}, 3], got {image.dtype} {list(image.shape)}"
         )
     out = np.array(image, order="C")
-    if not result.instances:
+    shown = result.confirmed if only_confirmed else result.instances
+    if not shown:
         return out
+    label_map = result.label_map
+    if len(shown) < len(result.instances):
+        kept = np.zeros(len(result.instances) + 1, label_map.dtype)
+        labels = [instance.label for instance in shown]
+        kept[labels] = labels
+        label_map = kept.take(label_map)
     colours = np.array(
         [(0, 0, 0), *(name_colour(instance.name) for instance in result.instances)], np.uint8
     )
-    _tint(out, result.label_map, colours)
-    _outline(out, result.label_map, colours)
+    _tint(out, label_map, colours)
+    _outline(out, label_map, colours)
 
     font = _font(max(11, round(min(height, width) / 42)))
     placed: dict[Box, Image] = {}
-    for instance in result.instances:
+    for instance in shown:
         plate = _plate(f"{instance.name}  {instance.score:.0%}", name_colour(instance.name), font)
         place = _place(plate, instance.box, (height, width), placed)
         if place is not None:

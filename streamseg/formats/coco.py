@@ -11,7 +11,7 @@ from streamseg import rle
 from streamseg.formats.class_ids import ClassIds
 from streamseg.formats.json_list import JsonList
 from streamseg.formats.writer import ResultWriter
-from streamseg.results import FrameResult
+from streamseg.results import UNNUMBERED, FrameResult
 
 # 1 to 90 with the ten gaps of the paper's 91 categories.
 _NAMES = (
@@ -34,11 +34,11 @@ CATEGORIES = {name: id_ for id_, name in enumerate(_NAMES, 1) if name}
 class CocoWriter(ResultWriter):
     """Writes ``image_id``, ``category_id``, ``segmentation`` (RLE) and ``score``.
 
-    ``image_id`` is the number that the picture's file is named by, where all files of the source
+    ``image_id`` is the number that the picture's file is named by, where most files of the source
     are named by different numbers, as ``000000000139.jpg``; else the frame's index. There is no
     ``bbox``: pycocotools would take its area for that of the mask. Instances of classes that COCO
-    lacks are left out, counted and told at the end. The file appears on ``close``; memory does
-    not grow.
+    lacks, and of pictures without a number among those with one, are left out, counted and told
+    at the end. The file appears on ``close``; memory does not grow.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -60,6 +60,10 @@ class CocoWriter(ResultWriter):
             SinkError: they cannot be written.
         """
         known = self._ids.known(result)
+        if result.frame.picture_number == UNNUMBERED:
+            for _ in known:
+                self._ids.leave_out("of pictures whose name is no number, as those of the others")
+            return
         masks = rle.encode(result.label_map, [instance.label for instance, _ in known])
         number = result.frame.picture_number
         image_id = result.index if number is None else number

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from streamseg.claims import replaced_alone
 from streamseg.formats.writer import check_folder_of, saving
 from streamseg.whole_file import replaced
 
@@ -21,7 +22,7 @@ class JsonList:
         """Open it at once, so that a wrong path is known before any work is done.
 
         Raises:
-            SinkError: the file cannot be created.
+            SinkError: the file cannot be created, or another run is writing it.
         """
         check_folder_of(path)
         self._path = path
@@ -29,6 +30,7 @@ class JsonList:
         self._is_empty = True
         self._is_open = True
         with saving(path), ExitStack() as stack:
+            stack.enter_context(replaced_alone(path))
             partial = stack.enter_context(replaced(path))
             self._file = stack.enter_context(open(partial, "w", encoding="ascii", newline="\n"))
             self._file.write("[")

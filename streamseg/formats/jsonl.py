@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from streamseg import rle
-from streamseg.formats.writer import ResultWriter, check_folder_of, saving
+from streamseg.claims import written_alone
+from streamseg.formats.writer import ResultWriter, check_folder_of, readable, saving
 from streamseg.results import FrameResult, Instance
 
 VERSION = 1
@@ -34,14 +36,17 @@ class JsonlWriter(ResultWriter):
             SinkError: the file cannot be created.
         """
         self._name = "standard output" if path == "-" else str(path)
+        self._claim = ExitStack()
         if path == "-":
             self._file = sys.stdout
             return
         check_folder_of(Path(path))
-        with saving(self._name):
+        with saving(self._name), ExitStack() as stack:
+            stack.enter_context(written_alone(Path(path)))
             self._file = open(  # noqa: SIM115 - closed by close()
                 path, "w", buffering=_BUFFER_BYTES, encoding="ascii", newline="\n"
             )
+            self._claim = stack.pop_all()
 
     def write(self, result: FrameResult) -> None:
         """Append ``result`` as one line.
@@ -62,7 +67,7 @@ class JsonlWriter(ResultWriter):
             SinkError: a line that failed before fails again.
         """
         if self._file is not sys.stdout:
-            with saving(self._name):
+            with self._claim, saving(self._name):
                 self._file.close()
 
 
@@ -76,7 +81,7 @@ def _frame(result: FrameResult) -> dict[str, Any]:
         "width": width,
         "height": height,
         "dropped": result.dropped,
-        "source": result.source,
+        "source": readable(result.source),
         "source_index": result.source_index,
         "instances": [
             _instance(instance, mask)

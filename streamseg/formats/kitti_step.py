@@ -75,4 +75,5 @@ class KittiStepWriter(ResultWriter):
 
     def close(self) -> None:
         """Say what was left out."""
+        self._pictures.close()
         self._ids.report()

@@ -8,12 +8,14 @@ mots_tools. Id 10000, a region to ignore, is for ground truth only.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
 
 from streamseg import rle
+from streamseg.claims import written_alone
 from streamseg.formats.class_ids import ClassIds
 from streamseg.formats.png_folder import PngFolder, numbered, painted
 from streamseg.formats.track_numbers import TrackNumbers
@@ -64,8 +66,10 @@ class MotsTextWriter(ResultWriter):
         """
         self._path = Path(path)
         check_folder_of(self._path)
-        with saving(self._path):
+        with saving(self._path), ExitStack() as stack:
+            stack.enter_context(written_alone(self._path))
             self._file = open(self._path, "w", encoding="ascii", newline="\n")  # noqa: SIM115
+            self._claim = stack.pop_all()
         self._object_ids = _ObjectIds()
 
     def write(self, result: FrameResult) -> None:
@@ -91,7 +95,7 @@ class MotsTextWriter(ResultWriter):
         Raises:
             SinkError: a line that failed before fails again.
         """
-        with saving(self._path):
+        with self._claim, saving(self._path):
             self._file.close()
         self._object_ids.report()
 
@@ -126,4 +130,5 @@ class MotsPngWriter(ResultWriter):
 
     def close(self) -> None:
         """Say what was left out."""
+        self._pictures.close()
         self._object_ids.report()

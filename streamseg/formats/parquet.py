@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamseg import rle
+from streamseg.claims import replaced_alone
 from streamseg.errors import MissingExtraError
-from streamseg.formats.writer import ResultWriter, check_folder_of, saving
+from streamseg.formats.writer import ResultWriter, check_folder_of, readable, saving
 from streamseg.results import FrameResult
 from streamseg.whole_file import replaced
 
@@ -50,6 +51,7 @@ class ParquetWriter(ResultWriter):
         self._schema = _schema(pyarrow)
         self._rows: list[dict[str, Any]] = []
         with saving(self._path), ExitStack() as stack:
+            stack.enter_context(replaced_alone(self._path))
             partial = stack.enter_context(replaced(self._path))
             self._file = stack.enter_context(
                 parquet.ParquetWriter(partial, self._schema, compression="zstd")
@@ -88,7 +90,7 @@ class ParquetWriter(ResultWriter):
                     "seed_y": y,
                     "tau": float(instance.tau),
                     "rle_counts": mask["counts"],
-                    "source": result.source,
+                    "source": readable(result.source),
                     "source_index": result.source_index,
                 }
             )

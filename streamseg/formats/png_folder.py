@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from streamseg.claims import written_alone
+from streamseg.closing import Closing
 from streamseg.errors import SinkError
 from streamseg.formats.writer import saving
 from streamseg.results import FrameResult
@@ -19,7 +22,7 @@ from streamseg.whole_file import replaced
 Value = TypeVar("Value", bound=np.generic)
 
 
-class PngFolder:
+class PngFolder(Closing):
     """Writes PNG files, each whole, runs alone compressed: maps of labels hardly gain by more."""
 
     def __init__(self, folder: Path) -> None:
@@ -29,19 +32,22 @@ class PngFolder:
             folder: need not exist, but the one that it lies in must.
 
         Raises:
-            SinkError: it cannot be created, or holds pictures that would be mixed with new ones.
+            SinkError: it cannot be created, another run is filling it, or it holds pictures that
+                would be mixed with new ones.
         """
         if not folder.parent.is_dir():
             raise SinkError(f"cannot write {folder}: there is no folder {folder.parent}; create it")
         if folder.exists() and not folder.is_dir():
             raise SinkError(f"cannot write {folder}: it is a file, and a folder is needed")
-        with saving(folder):
+        with saving(folder), ExitStack() as stack:
             folder.mkdir(exist_ok=True)
+            stack.enter_context(written_alone(folder))
             if any(folder.glob("*.png")):
                 raise SinkError(
                     f"cannot write {folder}: it holds PNG files already, which would be mixed with "
                     "new ones; name another folder or empty it"
                 )
+            self._claim = stack.pop_all()
         self._folder = folder
 
     def save(self, name: str, picture: Pillow.Image) -> None:
@@ -57,6 +63,10 @@ class PngFolder:
         path = self._folder / f"{name}.png"
         with saving(path), replaced(path) as partial:
             picture.save(partial, format="PNG", compress_type=zlib.Z_RLE)
+
+    def close(self) -> None:
+        """Let other writers in; doing so twice is harmless."""
+        self._claim.close()
 
 
 def numbered(result: FrameResult) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamseg.claims import written_alone
 from streamseg.drawing.overlay import name_colour
 from streamseg.errors import MissingExtraError
-from streamseg.formats.writer import OneSource, ResultWriter, check_folder_of, saving
+from streamseg.formats.writer import OneSource, ResultWriter, check_folder_of
 from streamseg.results import FrameResult
 
 if TYPE_CHECKING:
@@ -76,8 +78,8 @@ class RerunWriter(ResultWriter):
         self._path = Path(path)
         self._source = OneSource()
         check_folder_of(self._path)
-        with saving(self._path):
-            self._path.touch()
+        self._claim = ExitStack()
+        self._claim.enter_context(written_alone(self._path))
         self._recording: RecordingStream | None = rr.RecordingStream("streamseg")
         self._recording.save(self._path)
 
@@ -96,6 +98,7 @@ class RerunWriter(ResultWriter):
         if recording is not None:
             recording.flush()
             recording.disconnect()
+        self._claim.close()
 
 
 def _rerun() -> Any:

@@ -13,6 +13,7 @@ from streamseg.errors import SinkError
 from streamseg.formats.writer import OneSource, ResultWriter
 from streamseg.results import FrameResult, Image
 from streamseg.video.base import Source
+from streamseg.video.local_paths import local_path
 from streamseg.video.sink import VideoSink, check_video_path
 
 # In seconds; the clocks of usual videos are multiples of it, or nearly so.
@@ -22,16 +23,26 @@ _TIME_BASE = Fraction(1, 90_000)
 class VideoWriter(ResultWriter):
     """Writes H.264 video with the instances drawn over each frame, as by ``draw``.
 
-    Frames keep their times. Where the source is a video file, its sound goes along.
+    Frames keep their times from the first one on. Where the source is a video file, its sound goes
+    along.
     """
 
-    def __init__(self, path: str | Path, *, source: Source | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        source: Source | None = None,
+        draws_all: bool = False,
+        zero_start: bool = True,
+    ) -> None:
         """Get ready; without ``source`` the first result creates the file.
 
         Args:
             path: its suffix chooses the container: .mp4, .mov or .mkv.
             source: of the results, as ``Stream.opened``. The file is then created now, with the
                 source's own clock and rate.
+            draws_all: also what may be a flicker, see ``FrameResult.confirmed``.
+            zero_start: begin at 0 s, wherever the source's own clock begins.
 
         Raises:
             SinkError: unknown suffix, no such folder, or the file cannot be created.
@@ -39,6 +50,7 @@ class VideoWriter(ResultWriter):
         self._path = Path(path)
         check_video_path(self._path)
         self._one_source = OneSource()
+        self._draws_all, self._zero_start = draws_all, zero_start
         self._is_closed = False
         self._sink: VideoSink | None = None
         if source is not None:
@@ -48,6 +60,8 @@ class VideoWriter(ResultWriter):
                 source.height,
                 time_base=source.time_base,
                 rate=source.average_rate,
+                pixel_aspect=source.pixel_aspect,
+                zero_start=zero_start,
                 sound_of=_file(source.description),
             )
 
@@ -68,9 +82,12 @@ class VideoWriter(ResultWriter):
                 result.frame.height,
                 time_base=_TIME_BASE,
                 rate=None,
+                pixel_aspect=result.frame.pixel_aspect,
+                zero_start=self._zero_start,
                 sound_of=_file(result.source),
             )
-        image = _at_size(draw(result), self._sink.width, self._sink.height)
+        drawn = draw(result, only_confirmed=not self._draws_all)
+        image = _at_size(drawn, self._sink.width, self._sink.height)
         self._sink.write(image, result.pts_seconds)
 
     def close(self) -> None:
@@ -86,7 +103,7 @@ class VideoWriter(ResultWriter):
 
 def _file(source: str) -> Path | None:
     """The file that a source is, if it is one."""
-    path = Path(source).expanduser()
+    path = local_path(source)
     return path if source and path.is_file() else None
 
 

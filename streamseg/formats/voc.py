@@ -74,6 +74,8 @@ class VocWriter(ResultWriter):
 
     def close(self) -> None:
         """Say what was left out."""
+        self._objects.close()
+        self._classes.close()
         self._ids.report()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,11 @@ def saving(path: str | Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise SinkError(f"cannot write {path}: {error.strerror}") from error
+
+
+def readable(text: str) -> str:
+    """A file's name as text that can be written everywhere: bytes that are no UTF-8 become �."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def check_folder_of(path: Path) -> None:

@@ -83,7 +83,7 @@ class FrameNetwork:
     def image(self, frame: Frame, timings_ms: dict[str, float]) -> Image:
         """The frame at the size of the network's input; adds ``preprocess`` to ``timings_ms``."""
         started = time.perf_counter()
-        size = self._size or self.config.input_size(frame.width, frame.height)
+        size = self._size or self.config.input_size(frame.display_width, frame.height)
         image = frame.render(*size)
         timings_ms["preprocess"] = _ms_since(started)
         return image

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict, cast
 
 from streamseg.errors import InputError
 from streamseg.results import FrameResult
@@ -42,6 +42,14 @@ class StreamOptions(TypedDict, total=False):
     options: SourceOptions | None
     on_event: OnEvent | None
     on_result: OnResult | None
+
+
+def listed(sources: SourceLike | Iterable[SourceLike]) -> list[SourceLike]:
+    """Several sources, or one; bytes and arrays are one, though they give numbers one by one."""
+    is_data = isinstance(sources, bytes | bytearray | memoryview) or hasattr(sources, "__array__")
+    if isinstance(sources, Iterable) and not is_data and not isinstance(sources, str | Source):
+        return list(sources)
+    return [cast(SourceLike, sources)]
 
 
 @dataclass

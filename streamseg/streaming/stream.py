@@ -14,7 +14,7 @@ from streamseg.config import ModelConfig
 from streamseg.errors import InputError, StreamsegError
 from streamseg.results import FrameResult
 from streamseg.streaming.pipeline import InFlight, Pipeline, finish
-from streamseg.streaming.sources import Lane, Lanes, SourceLike, StreamOptions, open_frames
+from streamseg.streaming.sources import Lane, Lanes, SourceLike, StreamOptions, listed, open_frames
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer
@@ -77,7 +77,7 @@ class Stream(Closing, Iterator[FrameResult]):
         if isinstance(sources, str | os.PathLike | int | Source):
             self._start(sources, now=True)
             return
-        sources = list(sources) if isinstance(sources, Iterable) else [sources]
+        sources = listed(sources)
         if not sources:
             raise InputError("there is no source in the list: give at least one")
         for source in sources:

@@ -182,7 +182,10 @@ def images_at_input_size(
         frame_of_array(data.load(image_id).image)
         for data, image_id in (images[index] for index in chosen)
     ]
-    return [frame.render(*model_config.input_size(frame.width, frame.height)) for frame in frames]
+    return [
+        frame.render(*model_config.input_size(frame.display_width, frame.height))
+        for frame in frames
+    ]
 
 
 def feature_map_labels(crop: Crop, stride: int, min_px: int) -> tuple[Tensor, list[int]]:

@@ -33,6 +33,8 @@ class Source(Closing, Iterator[Frame]):
     """Width of the first upright picture in pixels."""
     height: int
     """Height of the first upright picture in pixels."""
+    pixel_aspect: Fraction
+    """Width by height of the pixels of the first upright picture; 1 is square."""
     frame_count: int | None
     """Number of frames as the container states it or its duration and rate suggest; None when
     unknown. Take it for an estimate."""
@@ -98,6 +100,7 @@ class Source(Closing, Iterator[Frame]):
             self._raise_empty()
         self.width = self._first.width
         self.height = self._first.height
+        self.pixel_aspect = self._first.pixel_aspect
 
     def __next__(self) -> Frame:
         """Return the next frame.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-# A step back by more than this is a new recording in the same stream, less is a glitch.
-_RESTART_SECONDS = 1.0
+RESTART_SECONDS = 1.0
+"""A step back by more than this is a new recording in the same stream, less is a glitch."""
 
 
 class PresentationClock:
@@ -65,7 +65,7 @@ class PresentationClock:
         seconds = float(pts * self._time_base) + self._shift_seconds
         if seconds > latest:
             return seconds
-        if latest - seconds > _RESTART_SECONDS:
+        if latest - seconds > RESTART_SECONDS:
             self._shift_seconds += expected - seconds
             return expected
         return latest + float(self._time_base)

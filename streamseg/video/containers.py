@@ -15,10 +15,13 @@ from streamseg.video.credentials import keep_secret, masked
 from streamseg.video.decode import VideoSource
 from streamseg.video.ffmpeg_errors import reading
 from streamseg.video.hwaccel import kinds_to_try, open_decoding_on
-from streamseg.video.options import CPU, SourceOptions
+from streamseg.video.options import SourceOptions
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt"})
-"""Protocols of cameras: what comes through them has no end."""
+"""Protocols of cameras: what comes through them has no end, as a rule."""
+
+# Formats whose data come from elsewhere than the address itself, or that only cameras send.
+_WITHOUT_FILE = frozenset({"hls", "dash", "mpjpeg", "rtsp", "sdp"})
 
 # The rate is asked of the stream's description; measuring it would hold a second of pictures back.
 _LIVE_OPTIONS = {"fpsprobesize": "0"}
@@ -27,21 +30,21 @@ _ANY_TRANSPORT = {"rtsp_flags": "prefer_tcp"}
 _DEFAULTS = SourceOptions()
 
 
-def open_file(path: Path, *, hwaccel: str = CPU) -> VideoSource:
+def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
     """Open a video file; GIF is one, too.
 
     Args:
         path: of the file.
-        hwaccel: what may decode, see ``kinds_to_try``; so in all functions here.
+        options: which stream, and what may decode.
 
     Raises:
-        SourceError: it is empty, not a video, cut off before its index, or has no video stream;
+        SourceError: it is empty, not a video, cut off before its index, or has no such stream;
             or the device is missing.
     """
     description = str(path)
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"{description} is empty (0 bytes): was the recording or copy cut off?")
-    kinds = kinds_to_try(hwaccel)
+    kinds = kinds_to_try(options.hwaccel)
     # An absolute path cannot be taken for a protocol, as "front:left.mp4" would be.
     with reading(description, path):
         container = open_decoding_on(
@@ -51,17 +54,18 @@ def open_file(path: Path, *, hwaccel: str = CPU) -> VideoSource:
     if container.format.name == "tty":
         container.close()
         raise SourceError(f"{description} is a text file, not a video")
-    return VideoSource(container, description, is_live=False)
+    return VideoSource(container, description, is_live=False, stream_number=options.stream)
 
 
 def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
     """Open a network stream, once.
 
-    It is live when its protocol is one for cameras, or when it states no duration.
+    Unless the options say which it is, it is live when it has no end: no duration is stated, by
+    the recording or its playlist, and no length, by the server.
 
     Args:
         url: with scheme, as in ``rtsp://user:password@host/path``.
-        options: time-out, transport, and what may decode.
+        options: time-out, transport, whether it is live, and what may decode.
 
     Raises:
         SourceError: no connection, no answer in time, or no video in what comes; or the device
@@ -87,8 +91,25 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
                 metadata_errors="replace",
             ),
         )
-    is_live = scheme in LIVE_SCHEMES or not container.duration
-    return VideoSource(container, description, is_live=is_live, timeout_seconds=seconds)
+    is_live = not _has_end(container) if options.live is None else options.live
+    return VideoSource(
+        container,
+        description,
+        is_live=is_live,
+        timeout_seconds=seconds,
+        stream_number=options.stream,
+    )
+
+
+def _has_end(container: InputContainer) -> bool:
+    """Whether a network stream is a recording.
+
+    Recordings that a browser or a broken-off program wrote state no duration, but their server
+    says how many bytes there are.
+    """
+    if container.duration:
+        return True
+    return container.format.name not in _WITHOUT_FILE and container.size > 0
 
 
 def open_camera(device: str, options: SourceOptions = _DEFAULTS) -> VideoSource:

@@ -9,33 +9,22 @@ from collections.abc import Callable
 from threading import Lock
 from urllib.parse import quote, unquote
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(.*)", re.DOTALL)
-_AUTHORITY = re.compile(r"[^/?#]*")
-_HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
-_QUERY_SECRET = re.compile(
-    r"([?&][^=&#]*(?:user|pass|pwd|token|key|secret|auth|sig|credential)[^=&#]*=)([^&#]*)",
-    re.IGNORECASE,
-)
+from streamseg.video.addresses import parts_of
+
 _MASK = "***"
+_SEVERAL_MASKS = re.compile(r"\*\*\*([&;]\*\*\*)+")
+_AUTHORITY_END = re.compile("[/?#]")
 _FFMPEG_LOGGERS = "libav"
 
 
 def masked(address: str) -> str:
-    """Hide what stands before the host, and parameters whose name says that they are secret.
+    """Show of an address what is known to be harmless, and ``***`` for all else.
 
     >>> masked("rtsp://user:password@host:554/live?camera=2&token=abc")
     'rtsp://***@host:554/live?camera=2&token=***'
-
-    A password that holds ``@`` or, against the rules, ``/`` is hidden whole.
     """
-    found = _URL.fullmatch(address)
-    if not found:
-        return address
-    scheme, rest = found.groups()
-    secret = _user_info(rest)
-    if secret is not None:
-        rest = f"{_MASK}@{rest[len(secret) + 1 :]}"
-    return scheme + _QUERY_SECRET.sub(rf"\g<1>{_MASK}", rest)
+    shown = "".join(part.text if part.is_shown else _MASK for part in parts_of(address))
+    return _SEVERAL_MASKS.sub(_MASK, shown)
 
 
 def keep_secret(address: str) -> None:
@@ -44,28 +33,14 @@ def keep_secret(address: str) -> None:
     FFmpeg takes them from the address only, and writes addresses to its log, which PyAV hands on
     to Python's when the application asks for it (``av.logging.set_level``).
     """
-    found = _URL.fullmatch(address)
-    if not found:
-        return
-    for secret in (_user_info(found[2]), *(value for _, value in _QUERY_SECRET.findall(found[2]))):
-        if secret:
-            _secrets.add(secret)
+    for part in parts_of(address):
+        if not part.is_shown:
+            _secrets.add(part.text)
 
 
 def without_secrets(text: str) -> str:
     """Mask in a text all user names and passwords that were used so far."""
     return _secrets.masked(text)
-
-
-def _user_info(rest: str) -> str | None:
-    """What stands before the last ``@`` of the authority; ``rest`` is all after ``://``."""
-    match = _AUTHORITY.match(rest)
-    authority = match[0] if match else ""
-    if "@" in authority:
-        return authority.rpartition("@")[0]
-    if "@" in rest and not _HOST_AND_PORT.fullmatch(authority):
-        return rest.rpartition("@")[0]  # user:pass/word@host
-    return None
 
 
 class _Secrets:
@@ -81,12 +56,18 @@ class _Secrets:
         self._lock = Lock()
         self._make_record: Callable[..., logging.LogRecord] | None = None
 
-    def add(self, user_info: str) -> None:
+    def add(self, secret: str) -> None:
+        """Remember what must not be read, as a whole and the parts that FFmpeg may see in it."""
         with self._lock:
-            password = user_info.partition(":")[2]
-            for text in (user_info, unquote(user_info), password, unquote(password)):
-                as_header = b64encode(text.encode()).decode()  # "Authorization: Basic ..."
-                for spelling in (text, quote(text), as_header):
+            login = secret.rpartition("@")[0] or secret
+            user, _, password = login.partition(":")
+            value = secret.rpartition("=")[2]
+            path = _AUTHORITY_END.split(secret, 1)[-1]
+            texts = (secret, login, user, password, value, path)
+            for text in {*texts, *map(unquote, texts)}:
+                # "Authorization: Basic ..."
+                as_header = b64encode(text.encode(errors="surrogatepass")).decode()
+                for spelling in (text, quote(text, errors="surrogatepass"), as_header):
                     if len(spelling) > 2 and spelling not in self._texts:
                         self._texts.append(spelling)
             self._texts.sort(key=len, reverse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -11,7 +12,6 @@ from functools import partial
 import av.error
 from av import Packet, VideoFrame
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from streamseg.errors import SourceError
@@ -21,11 +21,17 @@ from streamseg.video.clock import PresentationClock
 from streamseg.video.ffmpeg_errors import reading
 from streamseg.video.hwaccel import kind_in_use
 from streamseg.video.pictures import Orientation, PictureConverter
+from streamseg.video.streams import choose_video_stream, pixel_aspect_of
 
 logger = logging.getLogger(__name__)
 
 # For media that state neither timestamps nor a rate.
 _FALLBACK_RATE = Fraction(25)
+# Formats that give each stream the duration of all together.
+_SHARED_DURATION = frozenset({"asf"})
+# AVCOL_TRC_SMPTE2084 and AVCOL_TRC_ARIB_STD_B67
+_HIGH_DYNAMIC_RANGE = {16: "HDR (PQ)", 18: "HDR (HLG)"}
+_CLOCK_TIME = re.compile(r"(\d+):(\d+):(\d+(?:\.\d*)?)")
 # Of a live stream; one with more of them is opened anew.
 _MOST_DAMAGED_IN_A_ROW = 100
 # More than reordering and frame threads ever hold back.
@@ -33,7 +39,7 @@ _MOST_PACKETS_IN_DECODER = 64
 
 
 class VideoSource(Source):
-    """The first video stream of a container.
+    """One video stream of a container.
 
     Damaged packets are skipped, counted and logged. Frames are kept as decoded (1.5 bytes per
     pixel as a rule) and converted when somebody calls ``Frame.render``.
@@ -46,6 +52,7 @@ class VideoSource(Source):
         *,
         is_live: bool,
         timeout_seconds: float | None = None,
+        stream_number: int | None = None,
     ) -> None:
         """Take over an opened container and decode its first frame.
 
@@ -56,18 +63,20 @@ class VideoSource(Source):
                 frame.
             timeout_seconds: a wait that is as long for one packet means that the stream is
                 silent; the container itself has to end waits that are longer.
+            stream_number: of the stream among those of pictures; None leaves it to FFmpeg's rule.
 
         Raises:
-            SourceError: there is no video stream, or nothing in it can be decoded.
+            SourceError: there is no such stream, or nothing in it can be decoded.
         """
-        stream = _video_stream(container)
-        if stream is None:
-            kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing at all"
+        try:
+            stream = choose_video_stream(container, description, stream_number)
+        except SourceError:
             container.close()
-            raise SourceError(f"{description} has no video stream, it holds {kinds}")
+            raise
         # Threads that work on several frames at once decode faster, but hold back as many frames.
         stream.thread_type = "SLICE" if is_live else "AUTO"
-        duration_seconds = _duration_seconds(container, stream)
+        self._own_seconds = _own_duration_seconds(container, stream)
+        duration_seconds = self._own_seconds or _duration_seconds(container)
         self._timeout_seconds = timeout_seconds
         super().__init__(
             self._read(container, stream),
@@ -86,16 +95,32 @@ class VideoSource(Source):
         nominal_seconds = float(1 / (self.average_rate or _FALLBACK_RATE))
         end_seconds = 0.0
         rotation: int | None = None
+        stored_aspect = pixel_aspect_of(stream)
         with container:
             for index, (decoded, captured_at) in enumerate(self._decoded(container, stream)):
                 duration_seconds = float(decoded.duration * self.time_base) or nominal_seconds
                 pts_seconds = clock.seconds(decoded.pts, duration_seconds)
                 end_seconds = pts_seconds + duration_seconds
+                if index == 0 and decoded.color_trc in _HIGH_DYNAMIC_RANGE:
+                    logger.warning(
+                        "%s: %s video is segmented and drawn without tone mapping: colours are "
+                        "pale, and less is found; convert it to BT.709 first",
+                        self.description,
+                        _HIGH_DYNAMIC_RANGE[decoded.color_trc],
+                    )
                 if decoded.rotation != rotation:
                     rotation, orientation = decoded.rotation, Orientation.of(decoded)
                 width, height = orientation.size(decoded.width, decoded.height)
                 render = partial(converter.render, decoded, orientation)
-                yield Frame(index, pts_seconds, height, width, render, captured_at)
+                yield Frame(
+                    index,
+                    pts_seconds,
+                    height,
+                    width,
+                    render,
+                    1 / stored_aspect if orientation.transposed else stored_aspect,
+                    captured_at,
+                )
             self._warn_of_early_end(end_seconds, nominal_seconds)
 
     def _decoded(
@@ -156,14 +181,14 @@ class VideoSource(Source):
     def _warn_of_early_end(self, end_seconds: float, nominal_seconds: float) -> None:
         if self.skipped > 1:
             logger.warning("%s: skipped %d damaged packets", self.description, self.skipped)
-        if self.is_live or not self.duration_seconds or not end_seconds:
+        if self.is_live or not self._own_seconds or not end_seconds:
             return
-        if end_seconds < self.duration_seconds - 2 * nominal_seconds:
+        if end_seconds < self._own_seconds - 2 * nominal_seconds:
             logger.warning(
                 "%s: the video ends after %.2f s, but the file states %.2f s: it may be cut off",
                 self.description,
                 end_seconds,
-                self.duration_seconds,
+                self._own_seconds,
             )
 
 
@@ -185,18 +210,18 @@ class _Arrivals:
         return otherwise if pts is None else self._seconds.pop(pts, otherwise)
 
 
-def _video_stream(container: InputContainer) -> VideoStream | None:
-    """The first stream of moving pictures; the cover of a song is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
-
-
-def _duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+def _own_duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+    """How long the pictures last, as the container states it; its sound may be longer."""
     time_base = _fraction(stream.time_base)
-    if stream.duration and time_base:
+    if stream.duration and time_base and container.format.name not in _SHARED_DURATION:
         return float(stream.duration * time_base)
+    if stated := _CLOCK_TIME.fullmatch(stream.metadata.get("DURATION", "")):  # of Matroska
+        hours, minutes, seconds = map(float, stated.groups())
+        return 3600 * hours + 60 * minutes + seconds or None
+    return _duration_seconds(container) if len(container.streams) == 1 else None
+
+
+def _duration_seconds(container: InputContainer) -> float | None:
     return container.duration / av.time_base if container.duration else None
 
 

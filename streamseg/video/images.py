@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import glob
-import re
-import struct
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
 
 from streamseg.errors import InputError, SourceError
-from streamseg.results import Frame, Image
+from streamseg.results import UNNUMBERED, Frame, Image
 from streamseg.video.base import Source
-
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""File names that are taken for still images, in lower case; all others are tried as videos."""
+from streamseg.video.credentials import masked
+from streamseg.video.image_files import IMAGE_SUFFIXES, images_in, images_of, names_of, numbers_of
+from streamseg.video.image_pages import UNREADABLE, PageReader
 
 # Images carry no time: they are shown at this nominal rate.
 _RATE = Fraction(25)
-
-_UNREADABLE = (
-    OSError,
-    SyntaxError,  # Pillow's word for a broken PNG
-    ValueError,
-    EOFError,
-    struct.error,
-    PIL.Image.DecompressionBombError,
-)
 
 
 class ImageSource(Source):
     """Images in the given order, at a nominal 25 per second.
 
-    ``Frame.index`` is the position in the list and ``pts_seconds`` is index / 25, so an
-    unreadable image leaves a gap in both. EXIF orientation is applied; of animated files the
-    first picture is taken.
+    All pages of a file are taken, as of animations. ``Frame.index`` counts them, and an unreadable
+    image as one, and ``pts_seconds`` is index / 25; so an unreadable image leaves a gap in both.
+    A single animation is shown by its own times. EXIF orientation is applied.
     """
 
     def __init__(self, paths: Sequence[Path], description: str) -> None:
@@ -55,6 +40,7 @@ class ImageSource(Source):
         Raises:
             SourceError: none of them can be read.
         """
+        self._reader = PageReader()
         super().__init__(
             self._read(paths),
             description,
@@ -63,28 +49,38 @@ class ImageSource(Source):
             frame_count=len(paths),
             duration_seconds=float(len(paths) / _RATE),
         )
+        if len(paths) == 1 and self._reader.latest_count > 1:
+            self.frame_count, self.duration_seconds = self._reader.latest_count, None
 
     def _read(self, paths: Sequence[Path]) -> Generator[Frame, None, None]:
-        names = _names(paths)
-        numbers = _numbers(names)
-        for index, path in enumerate(paths):
+        names = names_of(paths)
+        numbers = numbers_of(paths, self.description)
+        index, own_seconds = 0, 0.0
+        for path, name, number in zip(paths, names, numbers, strict=True):
+            page_number = 0
             started = time.perf_counter()
             try:
-                upright = _load(path)
-            except _UNREADABLE as error:
-                self._skip(str(path), str(error))
-                continue
-            self.decode_ms = 1e3 * (time.perf_counter() - started)
-            render = partial(_render, upright)
-            yield Frame(
-                index,
-                float(index / _RATE),
-                upright.height,
-                upright.width,
-                render,
-                picture_name=names[index],
-                picture_number=numbers[index],
-            )
+                for page in self._reader.pages(path):
+                    self.decode_ms = 1e3 * (time.perf_counter() - started)
+                    upright, seconds = page
+                    yield Frame(
+                        index,
+                        own_seconds if len(paths) == 1 else float(index / _RATE),
+                        upright.height,
+                        upright.width,
+                        partial(_render, upright),
+                        is_still=True,
+                        picture_name=name and f"{name}-{page_number}" if page_number else name,
+                        picture_number=number if number is None or not page_number else UNNUMBERED,
+                    )
+                    own_seconds += seconds or float(1 / _RATE)
+                    index += 1
+                    page_number += 1
+                    started = time.perf_counter()
+            except UNREADABLE as error:
+                what = f"page {page_number} of {path}" if page_number else str(path)
+                self._skip(what, str(error))
+                index += 1
 
 
 def open_image(path: Path) -> ImageSource:
@@ -97,61 +93,30 @@ def open_image(path: Path) -> ImageSource:
 
 
 def open_folder(folder: Path) -> ImageSource:
-    """Open all images of a folder, sorted naturally: ``2.png`` comes before ``10.png``.
+    """Open all images of a folder, in natural order.
 
     Raises:
         SourceError: there is no image in it, or none can be read.
     """
-    return _open_images(folder.iterdir(), f"folder {folder}")
+    return _open_images(images_in(folder), f"folder {folder}")
 
 
 def open_pattern(pattern: str) -> ImageSource:
-    """Open all images that a glob pattern matches, sorted naturally; ``**`` goes into folders.
+    """Open all images that a glob pattern matches, in natural order; ``**`` goes into folders.
 
     Raises:
         SourceError: it matches no image, or none can be read.
     """
-    paths = map(Path, glob.iglob(pattern, recursive=True))
-    return _open_images(paths, f"pattern {pattern}")
+    return _open_images(images_of(pattern), f"pattern {masked(pattern)}")
 
 
-def _open_images(candidates: Iterable[Path], description: str) -> ImageSource:
-    paths = [p for p in candidates if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+def _open_images(paths: Sequence[Path], description: str) -> ImageSource:
     if not paths:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         raise SourceError(
             f"{description} holds no images (looked for {kinds}); videos are opened one by one"
         )
-    return ImageSource(sorted(paths, key=_natural_key), description)
-
-
-def _natural_key(path: Path) -> list[tuple[int, str]]:
-    """Split into runs of digits and of other characters, digits compared as numbers."""
-    parts = re.split(r"(\d+)", str(path))
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
-
-
-def _names(paths: Sequence[Path]) -> list[str | None]:
-    """Names without suffixes; all None where two are the same, which could not be told apart."""
-    names = [path.stem for path in paths]
-    return list(names) if len(set(names)) == len(names) else [None] * len(names)
-
-
-def _numbers(names: Sequence[str | None]) -> list[int | None]:
-    """Names as numbers; all None unless every one is a number of its own."""
-    numbers = {int(name) for name in names if name and name.isascii() and name.isdecimal()}
-    if len(numbers) < len(names):
-        return [None] * len(names)
-    return [int(name) for name in names if name]
-
-
-def _load(path: Path) -> PIL.Image.Image:
-    """Return the upright picture in mode RGB; an alpha channel is dropped."""
-    with PIL.Image.open(path) as opened:
-        upright = PIL.ImageOps.exif_transpose(opened)
-        if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip, not scale
-            upright = PIL.Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-        return upright.convert("RGB")
+    return ImageSource(paths, description)
 
 
 def _render(upright: PIL.Image.Image, width: int, height: int) -> Image:

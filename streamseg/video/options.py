@@ -27,6 +27,12 @@ class SourceOptions:
     is obeyed or refused; ``auto`` takes a device that can, else the CPU."""
     transport: Literal["tcp", "udp"] | None = None
     """RTSP: TCP loses nothing, UDP does not wait for what is lost. None tries TCP, then UDP."""
+    stream: int | None = None
+    """Files and network streams: number of the stream among those of pictures, from 0; None takes
+    the one flagged as the default, else that of the most pixels."""
+    live: bool | None = None
+    """Network streams: True is read like a camera, which is connected anew at its end and drops
+    frames that grow old; False like a file, to its end; None goes by whether it states one."""
     realtime: bool = False
     """Files, pictures, test patterns: play at the media's own pace, as if it were a camera."""
     size: tuple[int, int] | None = None
@@ -52,6 +58,8 @@ class SourceOptions:
                 raise ConfigError(f"{name} must be above 0, got {getattr(self, name)}")
         if self.retries is not None and self.retries < 0:
             raise ConfigError(f"retries must be 0 or more, or None, got {self.retries}")
+        if self.stream is not None and self.stream < 0:
+            raise ConfigError(f"stream must be 0 or more, or None, got {self.stream}")
         if self.transport not in (None, "tcp", "udp"):
             raise ConfigError(f"transport must be tcp or udp, got {self.transport!r}")
         if self.size is not None and min(self.size) < 1:

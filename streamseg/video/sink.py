@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -17,6 +18,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from streamseg.claims import written_alone
 from streamseg.closing import Completing
 from streamseg.errors import InputError, SinkError
 from streamseg.results import Image
@@ -69,6 +71,8 @@ class VideoSink(Completing):
         *,
         time_base: Fraction,
         rate: Fraction | None,
+        pixel_aspect: Fraction = Fraction(1),
+        zero_start: bool = False,
         sound_of: Path | None = None,
     ) -> None:
         """Create the file, replacing one that is there.
@@ -82,11 +86,15 @@ class VideoSink(Completing):
             time_base: unit of the timestamps in seconds, best that of the source.
             rate: nominal frames per second, which gives the last frame its duration; 25 when
                 None.
-            sound_of: a file whose sound goes along, as it is, from time 0 to the end of the last
-                picture. What this container cannot hold is left out with a line in the log.
+            pixel_aspect: width by height of a pixel, as players are to show it.
+            zero_start: move all times so that the first picture is shown at 0 s.
+            sound_of: a file whose sound goes along, as it is, from time 0 (or that of the first
+                picture, where that is moved there) to the end of the last picture. What this
+                container cannot hold is left out with a line in the log.
 
         Raises:
-            SinkError: unknown suffix, the file cannot be created, or it is ``sound_of`` itself.
+            SinkError: unknown suffix, the file cannot be created, another run is writing it, or
+                it is ``sound_of`` itself.
             InputError: width, height, time base or rate is not above 0.
         """
         self.path = Path(path)
@@ -102,10 +110,22 @@ class VideoSink(Completing):
                 f"{time_base} s and {rate} fps"
             )
         self.width, self.height = width, height
+        self._pixel_aspect = pixel_aspect
         self._reformatter = VideoReformatter()
+        self._zero_start = zero_start
+        self._origin_pts = 0
         self._latest_pts: int | None = None
         self._latest_key_pts = 0
-        self._sound = open_sound(sound_of) if sound_of else None
+        with ExitStack() as stack:
+            stack.enter_context(written_alone(self.path))
+            self._sound = open_sound(sound_of) if sound_of else None
+            self._open_with_sound(options, time_base, rate)
+            self._claim = stack.pop_all()
+
+    def _open_with_sound(
+        self, options: dict[str, str], time_base: Fraction, rate: Fraction
+    ) -> None:
+        """Create the file; without sound where the container cannot hold it."""
         try:
             self._open(options, time_base, rate)
         except (SinkError, ValueError):
@@ -127,6 +147,7 @@ class VideoSink(Completing):
             container = av.open(str(self.path.absolute()), "w", container_options=options)
             try:
                 self._stream = _add_stream(container, self.width, self.height, time_base, rate)
+                self._stream.codec_context.sample_aspect_ratio = self._pixel_aspect
                 self._time_base = self._stream.codec_context.time_base
                 self._nominal_duration = max(1, round(1 / rate / self._time_base))
                 if self._sound:
@@ -189,15 +210,20 @@ class VideoSink(Completing):
         finally:
             if self._sound:
                 self._sound.close()
-            with writing(self.path):
+            with self._claim, writing(self.path):
                 container.close()
 
     def _next_pts(self, pts_seconds: float) -> int:
         if not math.isfinite(pts_seconds):
             raise InputError(f"pts_seconds must be finite, got {pts_seconds}")
         pts = round(pts_seconds / self._time_base)
+        if self._latest_pts is None and self._zero_start:
+            self._origin_pts = pts
+            if self._sound:
+                self._sound.start_at(float(pts * self._time_base))
+        pts -= self._origin_pts
         if self._latest_pts is not None and pts <= self._latest_pts:
-            latest_seconds = float(self._latest_pts * self._time_base)
+            latest_seconds = float((self._latest_pts + self._origin_pts) * self._time_base)
             raise InputError(
                 f"time must rise from picture to picture: got {pts_seconds} s after "
                 f"{latest_seconds} s, in steps of {self._time_base} s"

@@ -6,15 +6,19 @@ import logging
 from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+import av.error
 from av import Packet
 from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
 
 from streamseg.errors import SourceError
 from streamseg.video.ffmpeg_errors import reading
+from streamseg.video.joints import Joints
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +27,14 @@ def open_sound(path: Path) -> Sound | None:
     """Open the sound of a file a second time, beside its pictures; None if it has none."""
     try:
         with reading(str(path), path):
-            container = av.open(str(path.absolute()))
+            container = av.open(str(path.absolute()), metadata_errors="replace")
     except SourceError as error:
         logger.warning("the sound is left out: %s", error)
         return None
-    stream = container.streams.best("audio")
-    if isinstance(stream, AudioStream):
-        return Sound(container, stream, str(path))
+    pictures = container.streams.best("video")
+    stream = container.streams.best("audio", pictures)
+    if isinstance(stream, AudioStream) and isinstance(pictures, VideoStream):
+        return Sound(container, stream, pictures, str(path))
     container.close()
     return None
 
@@ -37,21 +42,29 @@ def open_sound(path: Path) -> Sound | None:
 class Sound:
     """Sound that is copied without decoding it; its times are on the clock of the pictures."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream, name: str) -> None:
+    def __init__(
+        self, container: InputContainer, stream: AudioStream, pictures: VideoStream, name: str
+    ) -> None:
         """Take over an opened file.
 
         Args:
             container: of the file; ``close`` closes it.
             stream: of the container.
+            pictures: of the container, whose clock it follows.
             name: for messages.
         """
         self.codec = stream.codec_context.name
         self._container = container
         self._stream = stream
+        self._pictures = pictures
         self._name = name
         # AAC of MPEG-TS describes itself in each packet, in other containers once.
         is_adts = self.codec == "aac" and not stream.codec_context.extradata
         self._filter = BitStreamFilterContext("aac_adtstoasc", stream) if is_adts else None
+        self._time_base = stream.time_base or Fraction(1, av.time_base)
+        self._latest_pts: int | None = None
+        self._left_out = 0
+        self._origin_seconds = 0.0
         self._packets = self._read()
         self._next = next(self._packets, None)
 
@@ -64,33 +77,64 @@ class Sound:
         self._output = output
         self._copy = output.add_stream_from_template(self._stream)
 
+    def start_at(self, origin_seconds: float) -> None:
+        """Move time 0 to this one of the pictures' clock, before anything is written."""
+        self._origin_seconds = origin_seconds
+
     def write_until(self, seconds: float) -> None:
-        """Write all packets that begin before this time, but none from before 0.
+        """Write all packets that begin before this time in the output, but none from before 0.
 
         Those before 0 only warm up a decoder, and would move the pictures, as no time in a file
         may be negative.
         """
-        while self._next is not None and self._next[0] < seconds:
-            start_seconds, packet = self._next
+        while self._next is not None and self._next[0] - self._origin_seconds < seconds:
+            start_seconds, packet = self._next[0] - self._origin_seconds, self._next[1]
             if start_seconds >= 0:
-                packet.stream = self._copy
-                self._output.mux(packet)
+                self._write(start_seconds, packet)
             self._next = next(self._packets, None)
 
     def close(self) -> None:
-        """Release the file; doing so twice is harmless."""
+        """Release the file, and say what was left out; doing so twice is harmless."""
         self._packets.close()
         self._container.close()
+        left_out, self._left_out = self._left_out, 0
+        if left_out:
+            logger.warning("%s: %d packets of its sound are left out", self._name, left_out)
 
-    def _read(self) -> Generator[tuple[float, Packet[AudioStream]], None, None]:
+    def _write(self, start_seconds: float, packet: Packet[Any]) -> None:
+        pts = round(start_seconds / self._time_base)
+        if self._latest_pts is not None and pts <= self._latest_pts:
+            self._left_out += 1  # it overlaps with the end of the recording before
+            return
+        packet.pts = packet.dts = pts
+        try:
+            # the first that comes out of the filter describes them all: it must be written
+            for copy in self._filter.filter(packet) if self._filter else [packet]:
+                copy.stream = self._copy
+                self._output.mux(copy)
+        except av.error.OSError:
+            raise  # the pictures meet with it, too
+        except av.error.FFmpegError as error:
+            logger.debug("%s: sound at %.2f s: %s", self._name, start_seconds, error.strerror)
+            self._left_out += 1
+        else:
+            self._latest_pts = pts
+
+    def _read(self) -> Generator[tuple[float, Packet[Any]], None, None]:
         """All packets and when they begin, in seconds."""
-        time_base = self._stream.time_base or Fraction(1, av.time_base)
+        rate = self._pictures.average_rate
+        joints = Joints(float(1 / rate) if rate else 0.04)
         try:
             with reading(self._name):
-                for packet in self._container.demux(self._stream):
-                    for copy in self._filter.filter(packet) if self._filter else [packet]:
-                        if copy.pts is not None:
-                            yield float(copy.pts * time_base), copy
+                for packet in self._container.demux(self._pictures, self._stream):
+                    if packet.stream is not self._stream:
+                        yield from joints.note(packet)
+                        continue
+                    seconds = joints.place(packet)
+                    if seconds is not None:
+                        yield seconds, packet
         except SourceError as error:
             # pictures are worth more than the rest of the sound
             logger.warning("the sound ends early: %s", error)
+        joints.end()
+        self._left_out += joints.lost

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 import re
@@ -15,12 +14,13 @@ from streamseg.video import images, test_pattern
 from streamseg.video.base import Source
 from streamseg.video.credentials import masked
 from streamseg.video.events import Announcer
+from streamseg.video.image_files import IMAGE_SUFFIXES, is_pattern
 from streamseg.video.live import OpenOnce, open_live
+from streamseg.video.local_paths import is_url, local_path
 from streamseg.video.options import AUTO, CPU, SourceOptions
 
 logger = logging.getLogger(__name__)
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
 _CAMERA_DEVICE = re.compile(r"/dev/video\d+")
 
 
@@ -28,7 +28,10 @@ def name_of(source: str | os.PathLike[str] | int) -> str:
     """What a source is called in messages, before it is opened; passwords are masked."""
     if isinstance(source, int):
         return f"camera /dev/video{source}"
-    return masked(os.fspath(source)) if isinstance(source, str | os.PathLike) else str(source)
+    text = os.fspath(source) if isinstance(source, os.PathLike) else source
+    if not isinstance(text, str) or text.startswith(test_pattern.PREFIX):
+        return str(text)
+    return masked(text)
 
 
 def open_source(
@@ -46,6 +49,7 @@ def open_source(
     - an int, or a string of digits that is no existing path: the camera ``/dev/videoN``
     - ``/dev/videoN``: that camera
     - ``test-pattern:[WIDTHxHEIGHT][@FPS][?frames=COUNT]``: a synthetic street
+    - ``file://...``: the file or folder, see below
     - ``scheme://...``: a network stream (RTSP, HTTP, RTMP, UDP, SRT ...)
     - a folder: its images, sorted naturally, at a nominal 25 per second
     - a file: an image by its suffix, else a video (GIF, too)
@@ -121,7 +125,8 @@ def _on_device(opened: Source, hwaccel: str) -> Source:
 
 
 def _open(source: str | os.PathLike[str] | int, opening: _Opening) -> Source:
-    if isinstance(source, bool) or not isinstance(source, str | int | os.PathLike):
+    is_bytes = isinstance(source, os.PathLike) and isinstance(os.fspath(source), bytes)
+    if is_bytes or isinstance(source, bool) or not isinstance(source, str | int | os.PathLike):
         raise InputError(
             f"a source is a path, a URL or a camera's index, got {type(source).__name__}"
         )
@@ -141,33 +146,33 @@ def _open_text(text: str, opening: _Opening) -> Source:
         return _on_device(test_pattern.PatternSource(text), opening.options.hwaccel)
     if _CAMERA_DEVICE.fullmatch(text):
         return _open_camera(text, opening)
-    if _URL.fullmatch(text):
+    if is_url(text):
         from streamseg.video import containers
 
         return opening.live(lambda: containers.open_url(text, opening.options))
-    path = Path(text).expanduser()
+    path = local_path(text)
     if not path.exists():
         if text.isdecimal():
             return _open_camera(f"/dev/video{int(text)}", opening)
-        if glob.has_magic(text):
+        if is_pattern(str(path)):
             return _on_device(images.open_pattern(str(path)), opening.options.hwaccel)
     return _open_path(path, opening)
 
 
 def _open_path(path: Path, opening: _Opening) -> Source:
-    return _on_device(_open_file(path, opening.options.hwaccel), opening.options.hwaccel)
+    return _on_device(_open_file(path, opening.options), opening.options.hwaccel)
 
 
-def _open_file(path: Path, hwaccel: str) -> Source:
+def _open_file(path: Path, options: SourceOptions) -> Source:
     if not path.exists():
-        raise SourceError(f"no such file or folder: {path} (looked in {Path.cwd()})")
+        raise SourceError(f"no such file or folder: {masked(str(path))} (looked in {Path.cwd()})")
     if path.is_dir():
         return images.open_folder(path)
-    if path.suffix.lower() in images.IMAGE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return images.open_image(path)
     from streamseg.video import containers
 
-    return containers.open_file(path, hwaccel=hwaccel)
+    return containers.open_file(path, options)
 
 
 def _open_camera(device: str, opening: _Opening) -> Source:

@@ -167,15 +167,18 @@ def read_outputs(folder: Path) -> tuple[int, int]:
     return len(lines), frames
 
 
-def test_ctrl_c_leaves_readable_files(tmp_path: Path) -> None:
-    code, said = stopped_run(tmp_path, signal.SIGINT)
-    assert code == 130
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_run_leaves_readable_files(tmp_path: Path, sent: signal.Signals) -> None:
+    code, said = stopped_run(tmp_path, sent)
+    assert code == 128 + sent
     assert "stopped after" in said
     assert "Traceback" not in said
     lines, frames = read_outputs(tmp_path)
     assert lines >= 40
     assert abs(frames - lines) <= 1
     assert isinstance(json.loads((tmp_path / "o.json").read_text()), list)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"o.json", "o.jsonl", "o.mp4", "pictures"}
 
 
 def test_a_kill_leaves_whole_lines_and_pictures_and_a_playable_video(tmp_path: Path) -> None:

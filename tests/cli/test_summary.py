@@ -11,11 +11,23 @@ from streamseg.cli import summary
 from streamseg.cli.summary import Summary
 
 
-def result(*names: str) -> Any:
+def result(*names: str, confirmed: int | None = None) -> Any:
     instances = [SimpleNamespace(name=name, class_name="cat") for name in names]
     return SimpleNamespace(
-        dropped=0, instances=instances, latency_ms=1.0, timings_ms={"network": 1}
+        dropped=0,
+        instances=instances,
+        confirmed=instances[:confirmed],
+        latency_ms=1.0,
+        timings_ms={"network": 1},
     )
+
+
+def test_confirmed_tracks_are_counted_or_all() -> None:
+    for counts_all, found in ((False, "found car ×1"), (True, "found car ×1, sheep ×1")):
+        seen = Summary(counts_all=counts_all)
+        seen.add(result("car-1", "sheep-1", confirmed=1))
+        assert seen.lines()[1].startswith(f"{found};")
+        assert seen.latest_instances == 1 + counts_all
 
 
 def test_names_are_counted_by_the_class_in_the_name() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -203,3 +204,17 @@ def test_the_colours_of_twenty_classes_are_apart() -> None:
     difference = np.abs(colours[:, None] - colours[None]).max(axis=-1)
     assert difference[~np.eye(20, dtype=bool)].min() >= 30
     assert colours.max(axis=1).min() > 120  # visible on a dark ground
+
+
+def test_what_may_be_a_flicker_is_left_out_when_asked_for() -> None:
+    result = make_result(labels(60, 80, (5, 10, 25, 30), (40, 10, 60, 30)))
+    first, second = result.instances
+    unsure = replace(result, instances=(first, replace(second, is_confirmed=False)))
+    assert np.array_equal(draw(unsure), draw(result))
+    sure = draw(unsure, only_confirmed=True)
+    inside = np.s_[12:28, 45:58]
+    assert np.array_equal(sure[inside], result.image[inside])
+    assert not np.array_equal(draw(result)[inside], result.image[inside])
+    assert changed(sure)[12:28, 8:22].all()
+    still = replace(unsure, frame=replace(unsure.frame, is_still=True))
+    assert np.array_equal(draw(still, only_confirmed=True), draw(result))

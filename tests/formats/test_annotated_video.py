@@ -11,6 +11,7 @@ from scene_results import make_result
 
 import streamseg
 from streamseg.formats.video import VideoWriter
+from streamseg.results import Frame, FrameResult
 from streamseg.video.source import open_source
 
 
@@ -18,6 +19,11 @@ def frames(path: Path) -> tuple[list[float], list[np.ndarray]]:
     with av.open(str(path)) as container:
         found = list(container.decode(video=0))
     return [frame.time for frame in found], [frame.to_ndarray(format="rgb24") for frame in found]
+
+
+def result_of(frame: Frame) -> FrameResult:
+    empty = np.zeros((frame.height, frame.width), np.uint16)
+    return FrameResult(frame, empty, (), 0, {})
 
 
 def test_each_frame_is_drawn_at_its_time(tmp_path: Path) -> None:
@@ -77,3 +83,37 @@ def test_what_cannot_be_written_is_refused_before_the_first_frame(tmp_path: Path
         writer.write(make_result(0, []))
         with pytest.raises(streamseg.SinkError, match="source 1"):
             writer.write(replace(make_result(1, []), source_index=1))
+
+
+@pytest.mark.parametrize("draws_all", [False, True])
+def test_a_video_shows_confirmed_tracks_or_all(tmp_path: Path, draws_all: bool) -> None:
+    result = make_result(0, ["sheep-2"], unconfirmed=["sheep-2"])
+    with VideoWriter(tmp_path / "out.mp4", draws_all=draws_all) as writer:
+        writer.write(result)
+    _, (image,) = frames(tmp_path / "out.mp4")
+    assert (np.abs(image.astype(int) - result.image).mean() > 2) == draws_all
+
+
+@pytest.mark.parametrize("zero_start", [True, False])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_broadcast_that_begins_at_ten_hours_begins_at_zero(
+    tmp_path: Path, suffix: str, zero_start: bool
+) -> None:
+    begin = 36_000.0
+    broadcast = write_sounding_video(tmp_path / "in.ts", "aac", burst_seconds=0.5, begin=begin)
+    out = tmp_path / f"out{suffix}"
+    with open_source(broadcast) as source:
+        seconds = []
+        with VideoWriter(out, source=source, zero_start=zero_start) as writer:
+            for frame in source:
+                writer.write(result_of(frame))
+                seconds.append(frame.pts_seconds)
+    assert seconds[0] >= begin  # results keep the media's own times
+    times, _ = frames(out)
+    origin = seconds[0] if zero_start else 0
+    assert times == pytest.approx([s - origin for s in seconds], abs=1e-3)
+    with av.open(str(out)) as container:
+        sounding = next(container.decode(audio=0)).time
+        assert container.duration is not None
+        assert container.duration / av.time_base < (3 if zero_start else begin + 3)
+    assert sounding == pytest.approx(times[0], abs=0.1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,11 +62,18 @@ def test_pycocotools_finds_every_object_with_its_class(tmp_path: Path) -> None:
     assert judge.stats[0] == pytest.approx(1)
 
 
-def test_images_named_by_numbers_have_the_ids_of_their_annotation_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beside", ["", "._000000000139.jpg", "broken.jpg", "7.jpg", "cover.jpg"])
+def test_images_named_by_numbers_have_the_ids_of_their_annotation_file(
+    tmp_path: Path, beside: str
+) -> None:
     pictures = tmp_path / "val2017"
     pictures.mkdir()
     for number in (139, 285, 632):
         Image.new("RGB", (WIDTH, HEIGHT)).save(pictures / f"{number:012d}.jpg")
+    if beside == "cover.jpg":
+        Image.new("RGB", (WIDTH, HEIGHT)).save(pictures / beside)
+    elif beside:
+        (pictures / beside).write_bytes(b"no picture")
     truth = COCO()
     truth.dataset = {
         "images": [{"id": number} for number in (632, 285, 139)],
@@ -143,10 +151,11 @@ def test_unwritable_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "results.json"
     path.write_text("old")
-    (tmp_path / "results.partial.json").symlink_to("/dev/full")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0")
+    (tmp_path / "results.0.partial.json").symlink_to("/dev/full")
     with pytest.raises(SinkError, match="No space left"), CocoWriter(path) as writer:
         writer.write(make_result(0, ["car-1"]))
     assert path.read_text() == "old"

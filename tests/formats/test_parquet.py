@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from pycocotools import mask as coco_mask
 from scene_results import make_result
 
 from streamseg.errors import MissingExtraError, SinkError
+from streamseg.formats.jsonl import JsonlWriter
 from streamseg.formats.parquet import ParquetWriter
 
 
@@ -37,6 +40,16 @@ def test_a_row_says_everything_about_an_instance(tmp_path: Path) -> None:
         "source_index": 1,
     }  # fmt: skip
     assert json.loads(table.schema.metadata[b"streamseg"]) == {"version": 1}
+
+
+def test_a_name_that_is_no_text_is_written_as_one(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    named = replace(make_result(0, ["car-1"]), source=os.fsdecode(b"caf\xe9.mp4"))
+    with ParquetWriter(tmp_path / "o.parquet") as table, JsonlWriter(tmp_path / "o.jsonl") as lines:
+        table.write(named)
+        lines.write(named)
+    assert parquet.read_table(tmp_path / "o.parquet").to_pylist()[0]["source"] == "caf\ufffd.mp4"
+    assert json.loads((tmp_path / "o.jsonl").read_text())["source"] == "caf\ufffd.mp4"
 
 
 def test_rows_are_written_in_groups(tmp_path: Path) -> None:
@@ -75,11 +88,12 @@ def test_unwritable_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyarrow")
     path = tmp_path / "out.parquet"
     path.write_text("old")
-    (tmp_path / "out.partial.parquet").symlink_to("/dev/full")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0")
+    (tmp_path / "out.0.partial.parquet").symlink_to("/dev/full")
     with pytest.raises(SinkError, match="No space left"), ParquetWriter(path) as writer:
         for index in range(600):
             writer.write(make_result(index, [f"car-{k + 1}" for k in range(16)]))

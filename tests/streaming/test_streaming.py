@@ -184,6 +184,9 @@ def test_several_sources_of_which_none_gives_a_frame_are_an_error(segmenter: Seg
         list(segmenter.stream(["nowhere.mp4", "nowhere.png"]))
     with pytest.raises(streamseg.InputError, match="no source in the list"):
         segmenter.stream([])
+    for data in (b"clip.mp4", bytearray(b"\0"), memoryview(b"\0"), np.zeros((2, 2, 3), np.uint8)):
+        with pytest.raises(streamseg.InputError, match=f"got {type(data).__name__}"):
+            segmenter.stream(data)
     with pytest.raises(streamseg.InputError, match="got float"):
         segmenter.stream([0.5])  # type: ignore[list-item]
 

@@ -92,35 +92,41 @@ def write_sounding_video(
     sound_seconds: float = 2.0,
     burst_seconds: float = 1.0,
     video_codec: str = "libx264",
+    rate: int = 48000,
+    begin: float = 0.0,
 ) -> Path:
     """Two seconds of pictures, 25 a second, with sound: silence, then a tone from a known time.
 
     Args:
         path: its suffix chooses the container.
         codec: of the sound.
-        sound_seconds: how long it lasts, in whole pictures.
+        sound_seconds: how long it lasts, in whole pictures; may be longer than the pictures do.
         burst_seconds: when the tone begins.
         video_codec: of the pictures.
+        rate: of the sound, in Hz.
+        begin: time of the first picture and of the sound, in seconds.
     """
-    rate = 48000
     with av.open(str(path), "w") as container:
         video = cast(VideoStream, container.add_stream(video_codec, rate=25))
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         sound = cast(AudioStream, container.add_stream(codec, rate=rate, layout="mono"))
+        if codec == "wmav2":
+            sound.bit_rate = 64_000
         resampler = av.AudioResampler(
             sound.codec_context.format, "mono", rate, sound.codec_context.frame_size or 1024
         )
         seconds = np.arange(rate // 25) / rate
-        for index in range(50):
-            frame = VideoFrame.from_ndarray(noise(index), format="rgb24")
-            frame.pts, frame.time_base = index, Fraction(1, 25)
-            container.mux(video.encode(frame))
+        for index in range(max(50, round(25 * sound_seconds))):
+            if index < 50:
+                frame = VideoFrame.from_ndarray(noise(index), format="rgb24")
+                frame.pts, frame.time_base = index + round(25 * begin), Fraction(1, 25)
+                container.mux(video.encode(frame))
             if index / 25 >= sound_seconds:
                 continue
             now = seconds + index / 25
             tone = np.where(now >= burst_seconds, 12000 * np.sin(2 * np.pi * 1000 * now), 0)
             heard = AudioFrame.from_ndarray(tone.astype(np.int16)[None], "s16", "mono")
-            heard.sample_rate, heard.pts = rate, index * len(seconds)
+            heard.sample_rate, heard.pts = rate, index * len(seconds) + round(rate * begin)
             heard.time_base = Fraction(1, rate)
             for part in resampler.resample(heard):
                 container.mux(sound.encode(part))

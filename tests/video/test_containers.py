@@ -62,6 +62,55 @@ def test_a_video_on_a_server_is_no_camera(tmp_path: Path) -> None:
         assert len(list(source)) == 25
 
 
+RECORDINGS: dict[str, dict[str, Any]] = {
+    "a.ts": {},
+    "a.webm": {"codec": "libvpx", "time_base": Fraction(1, 1000), "live": "1"},  # MediaRecorder's
+    "a.mkv": {"live": "1"},
+    "a.h264": {},
+    "a.mjpeg": {"codec": "mjpeg", "pix_fmt": "yuvj420p", "time_base": Fraction(1, 25)},
+    "a.mp4": {"movflags": "frag_keyframe+empty_moov"},
+}
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_a_recording_without_a_duration_is_read_to_its_end_and_whole(
+    tmp_path: Path, name: str
+) -> None:
+    path = write_video(tmp_path / name, **RECORDINGS[name])
+    with (
+        served(path, states_length=True) as url,
+        open_source(url) as source,
+        open_source(path.as_uri()) as file,
+    ):
+        assert not source.is_live
+        assert not file.is_live
+        assert len(list(source)) == len(list(file)) == 25
+
+
+def test_a_playlist_with_an_end_is_a_recording(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.m3u8", hls_list_size="0", hls_flags="single_file")
+    path = next(tmp_path.glob("*.ts"))
+    playlist = (tmp_path / "a.m3u8").read_text()
+    with served(path, states_length=True) as url:
+        (tmp_path / "a.m3u8").write_text(playlist.replace(path.name, url))
+        with (
+            served(tmp_path / "a.m3u8", states_length=True) as playlist_url,
+            open_source(playlist_url) as source,
+        ):
+            assert not source.is_live
+            assert len(list(source)) == 25
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_user_knows_better_whether_it_is_live(tmp_path: Path, live: bool) -> None:
+    path = write_video(tmp_path / "a.ts")
+    options = SourceOptions(live=live, retries=0)
+    with served(path, states_length=live) as url, open_source(url, options) as source:
+        assert source.is_live == live
+        if not live:
+            assert len(list(source)) == 25
+
+
 def test_a_stream_without_end_is_live_and_counts_from_its_first_frame(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.ts", tuple(50 + index / 25 for index in range(50)))
     with served(path, states_length=False) as url, open_source(url) as source:

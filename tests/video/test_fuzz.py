@@ -10,9 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
+import PIL.features
 import PIL.Image
 import pytest
-from media import noise, quadrants, write_video
+from media import noise, quadrants, write_sounding_video, write_video
+from tiled_avif import write_tiled_avif
 
 CASES = 2000
 PROCESSES = 2
@@ -30,7 +33,22 @@ def write_wholes(folder: Path) -> None:
     write_video(folder / "old.mkv", times, codec="mpeg4")
     write_video(folder / "a.ts", times, pictures=pictures)
     write_video(folder / "mpeg2.ts", times, codec="mpeg2video", time_base=Fraction(1, 25))
+    write_video(folder / "a.webm", times, codec="libvpx", time_base=Fraction(1, 1000), live="1")
+    write_video(
+        folder / "a.mjpeg", times, codec="mjpeg", pix_fmt="yuvj420p", time_base=Fraction(1, 25)
+    )
+    write_sounding_video(folder / "sound.flv", "aac", video_codec="flv", rate=44100)
+    first = (folder / "a.ts").read_bytes()
+    (folder / "joined.ts").write_bytes(first + first)
     image = PIL.Image.fromarray(quadrants())
+    turned = [image.rotate(180)]
+    for name in ("pages.tif", "pages.webp", "pages.png"):
+        image.save(folder / name, save_all=True, append_images=turned)
+    PIL.Image.fromarray(np.full((8, 8), 4000, np.uint16)).save(folder / "deep.tif")
+    PIL.Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(folder / "float.tif")
+    if PIL.features.check("avif"):
+        write_tiled_avif(folder / "tiled.avif", quadrants(256, 128), 2)
+        write_tiled_avif(folder / "tiled.heic", quadrants(256, 128), 2)
     exif = image.getexif()
     exif[0x0112] = 6  # turned
     image.save(folder / "a.jpg", exif=exif)

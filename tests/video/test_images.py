@@ -8,6 +8,7 @@ import pytest
 from media import corners, cut, noise, quadrants
 
 from streamseg.errors import InputError, SourceError
+from streamseg.results import UNNUMBERED
 from streamseg.video.source import open_source
 
 
@@ -130,16 +131,50 @@ def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
     ("files", "names", "numbers"),
     [
         (["000139.png", "000285.png"], ["000139", "000285"], [139, 285]),
-        (["a.png", "7.png"], ["7", "a"], [None, None]),
+        (["b.png", "a.png"], ["a", "b"], [None, None]),
+        (["a.png", "8.png", "7.png"], ["7", "8", "a"], [7, 8, UNNUMBERED]),
+        (["a.png", "b.png", "7.png"], ["7", "a", "b"], [None, None, None]),
         (["7.png", "007.png"], ["007", "7"], [None, None]),
-        (["7.png", "7.jpg"], [None, None], [None, None]),
+        (["7.png", "7.jpg", "8.png"], ["7.jpg", "7.png", "8"], [None, None, None]),
+        ([".7.png", "._8.png", "7.png", "8.png"], ["7", "8"], [7, 8]),
     ],
 )
 def test_frames_know_the_names_and_numbers_that_tell_them_apart(
-    tmp_path: Path, files: list[str], names: list[str | None], numbers: list[int | None]
+    tmp_path: Path, files: list[str], names: list[str], numbers: list[int | None]
 ) -> None:
     for name in files:
         save(tmp_path / name)
     frames = list(open_source(tmp_path))
-    assert sorted(str(frame.picture_name) for frame in frames) == [str(name) for name in names]
+    assert [frame.picture_name for frame in frames] == names
     assert [frame.picture_number for frame in frames] == numbers
+
+
+def test_two_folders_share_names(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        save(tmp_path / folder / "7.png")
+    frames = list(open_source(f"{tmp_path}/*/*.png"))
+    assert [frame.picture_name for frame in frames] == [None, None]
+
+
+def test_two_pictures_of_one_number_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(tmp_path / "7.png")
+    save(tmp_path / "07.png")
+    open_source(tmp_path)
+    assert "two pictures have the number 7: all are numbered by their place" in caplog.text
+
+
+@pytest.mark.parametrize("pattern", ["*", "**/*.png", ".*"])
+def test_hidden_files_are_no_images(tmp_path: Path, pattern: str) -> None:
+    save(tmp_path / "7.png")
+    (tmp_path / "._7.png").write_bytes(b"Mac OS X")
+    if pattern == ".*":
+        with pytest.raises(SourceError, match="holds no images"):
+            open_source(f"{tmp_path}/{pattern}")
+        return
+    for place in (tmp_path, f"{tmp_path}/{pattern}"):
+        source = open_source(place)
+        assert [frame.index for frame in source] == [0]
+        assert source.skipped == 0

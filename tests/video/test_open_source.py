@@ -67,7 +67,12 @@ def test_urls_come_with_their_options(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [("rtsp://camera/1", options)]
 
 
-@pytest.mark.parametrize("source", [True, 1.5, None, b"clip.mp4", ["a.mp4"]])
+class BytesPath:
+    def __fspath__(self) -> bytes:
+        return b"clip.mp4"
+
+
+@pytest.mark.parametrize("source", [True, 1.5, None, b"clip.mp4", BytesPath(), ["a.mp4"]])
 def test_other_types_are_refused(source: Any) -> None:
     with pytest.raises(InputError, match="a path, a URL or a camera's index, got"):
         open_source(source)
@@ -83,3 +88,44 @@ def test_values_that_name_nothing_are_refused(source: str | int) -> None:
 def test_a_missing_path_is_named(source: str | Path) -> None:
     with pytest.raises(SourceError, match=r"no such file or folder: no.*\(looked in /"):
         open_source(source)
+
+
+@pytest.mark.parametrize("name", ["d [2024]", "what?", "a*b", "[x]/[y]"])
+def test_a_folder_may_be_called_like_a_pattern(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir(parents=True)
+    PIL.Image.fromarray(quadrants()).save(folder / "1.png")
+    write_video(folder / "clip.mp4")
+    for place in (folder, str(folder), f"{folder}/*.png", f"{folder}/[0-9].png", f"{folder}/1.png"):
+        assert open_source(place).frame_count == 1
+    assert open_source(f"{folder}/clip.mp4").frame_count == 25
+    with pytest.raises(SourceError, match="no such file"):
+        open_source(f"{folder}/nothing.mp4")
+
+
+def test_a_file_url_is_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "my clips"
+    folder.mkdir()
+    video = write_video(folder / "a clip.mp4")
+    PIL.Image.fromarray(quadrants()).save(folder / "100%25.png")
+    for url in (video.as_uri(), f"file://localhost{video.as_uri()[7:]}", f"file://{video}"):
+        source = open_source(url)
+        assert source.frame_count == 25
+        assert not source.is_live
+    assert isinstance(open_source(folder.as_uri()), ImageSource)
+    assert isinstance(open_source(f"file://{folder}/100%25.png"), ImageSource)
+    with pytest.raises(SourceError, match="no such file or folder: /nowhere/a b"):
+        open_source("file:///nowhere/a%20b.mp4")
+
+
+def test_a_tilde_is_the_home_folder_or_a_letter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "clip.mp4")
+    write_video(tmp_path / "~x.mp4")
+    assert open_source("~/clip.mp4").frame_count == 25
+    assert open_source("~x.mp4").frame_count == 25
+    with pytest.raises(SourceError, match="no such file or folder: ~no-such-user"):
+        open_source("~no-such-user/clip.mp4")

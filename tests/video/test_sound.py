@@ -7,6 +7,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -110,6 +111,60 @@ def test_sound_that_the_container_cannot_hold_is_left_out_with_a_line(
     assert len(read_video(copied)[0]) == 50
     with av.open(str(copied)) as container:
         assert not container.streams.audio
+
+
+def joined(path: Path, *parts: Path) -> Path:
+    """Transport streams one behind the other, as ``cat`` joins them."""
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+@pytest.mark.parametrize("out", ["out.mp4", "out.mkv"])
+def test_sound_follows_the_pictures_over_a_joint(tmp_path: Path, out: str) -> None:
+    first = write_sounding_video(tmp_path / "a.ts", "aac", burst_seconds=9)  # silence
+    second = write_sounding_video(tmp_path / "b.ts", "aac", burst_seconds=0.5)
+    copied = copy(joined(tmp_path / "in.ts", first, second), tmp_path / out)
+    times, _ = read_video(copied)
+    assert len(times) == 100
+    assert np.diff(times) == pytest.approx(0.04, abs=1e-3)
+    start = read_video(second)[0][0]
+    assert burst_seconds(copied) - times[50] == pytest.approx(
+        burst_seconds(second) - start, abs=0.002
+    )
+    sounding = [seconds for seconds, _ in packets(copied)]
+    assert np.diff(sounding) == pytest.approx(1024 / 48000, abs=0.025)
+    assert len(sounding) >= 2 * len(packets(first)) - 4
+
+
+def test_sound_that_ended_early_comes_back_behind_the_joint(tmp_path: Path) -> None:
+    first = write_sounding_video(tmp_path / "a.ts", "aac", sound_seconds=0.4, burst_seconds=9)
+    second = write_sounding_video(tmp_path / "b.ts", "aac", burst_seconds=0.5)
+    silent = write_video(tmp_path / "c.ts", [index / 25 for index in range(50)])
+    copied = copy(joined(tmp_path / "in.ts", first, silent, second), tmp_path / "out.mp4")
+    times, _ = read_video(copied)
+    assert len(times) == 150
+    start = read_video(second)[0][0]
+    assert burst_seconds(copied) - times[100] == pytest.approx(
+        burst_seconds(second) - start, abs=0.002
+    )
+
+
+def test_sound_that_cannot_be_written_never_ends_the_pictures(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = write_sounding_video(tmp_path / "in.mp4", "aac")
+    really_mux = av.container.OutputContainer.mux
+
+    def mux(container: av.container.OutputContainer, packet: av.Packet[Any]) -> None:
+        if packet.stream.type == "audio":
+            raise av.error.ArgumentError(22, "Invalid argument")
+        really_mux(container, packet)
+
+    monkeypatch.setattr("streamseg.video.sound.OutputContainer.mux", mux, raising=False)
+    with caplog.at_level(logging.WARNING):
+        copied = copy(original, tmp_path / "out.mkv")
+    assert len(read_video(copied)[0]) == 50
+    assert "packets of its sound are left out" in caplog.text
 
 
 def test_a_source_without_sound_gives_none_and_says_nothing(

@@ -1,0 +1,98 @@
+"""Where ``streamseg run`` writes: no place is a source, or that of two outputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from streamseg.errors import ConfigError, SinkError
+from streamseg.video.image_files import images_in, images_of
+from streamseg.video.local_paths import is_url, local_path
+
+STANDARD_OUTPUT = "-"
+# The folders that a format fills with PNG files, below the place that is named.
+_FOLDERS = {
+    "mots-png": ("",),
+    "kitti-step": ("",),
+    "voc": ("", "SegmentationObject", "SegmentationClass"),
+}
+
+Identity: TypeAlias = tuple[int, int] | str
+
+
+def numbered(place: str, index: int, source_count: int) -> Path:
+    """The place for the results of one source.
+
+    >>> str(numbered("out/cam.mp4", 1, 3))
+    'out/cam-1.mp4'
+    """
+    path = Path(place)
+    return path if source_count == 1 else path.with_stem(f"{path.stem}-{index}")
+
+
+def check_places(sources: Sequence[str], outputs: Sequence[tuple[str, str]]) -> None:
+    """Refuse a run that would overwrite what it reads, or what it writes elsewhere.
+
+    Two paths are the same place if they lead to the same file, by whatever links or spelling.
+
+    Args:
+        sources: as the user names them.
+        outputs: names of formats, or ``video``, each with the place that the user names.
+
+    Raises:
+        SinkError: an output is a source.
+        ConfigError: two outputs have the same place, or several sources would all write to the
+            standard output.
+    """
+    taken: dict[Identity, str] = {}
+    folders: set[Identity] = set()
+    read = {_identity(path): text for text in sources for path in _files_of(text)}
+    for name, place in outputs:
+        if place == STANDARD_OUTPUT and len(sources) > 1:
+            raise ConfigError(
+                "the standard output takes the results of one source only: name a file"
+            )
+        for path in _written(name, place, len(sources)):
+            identity = place if place == STANDARD_OUTPUT else _identity(path)
+            if identity in read:
+                raise SinkError(
+                    f"cannot write {path}: it is the source {read[identity]}; name another place"
+                )
+            if identity in taken:
+                raise ConfigError(f"two outputs have the same place: {taken[identity]} and {path}")
+            taken[identity] = str(path)
+            if name in _FOLDERS:
+                folders.add(identity)
+    for name, place in outputs:
+        for path in _written(name, place, len(sources)):
+            if path.suffix.lower() == ".png" and _identity(path.parent) in folders:
+                raise ConfigError(f"two outputs have the same place: {path.parent} and {path}")
+
+
+def _written(name: str, place: str, source_count: int) -> Iterator[Path]:
+    for index in range(source_count):
+        for folder in _FOLDERS.get(name, ("",)):
+            yield numbered(place, index, source_count) / folder
+
+
+def _files_of(source: str) -> Iterator[Path]:
+    """What is read of this machine: a file, or a folder or pattern and the images in it."""
+    if is_url(source):
+        return
+    path = local_path(source)
+    yield path
+    if path.is_dir():
+        yield from images_in(path)
+    elif not path.exists():
+        yield from images_of(str(path))
+
+
+def _identity(path: Path) -> Identity:
+    """The same for all paths to one file; of a file that is not there yet, its real path."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino

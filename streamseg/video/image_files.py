@@ -1,0 +1,110 @@
+"""Which files of a folder or pattern are images, in what order, and how they are told apart."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from streamseg.results import UNNUMBERED
+
+logger = logging.getLogger(__name__)
+
+HEIF_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".hif"})
+IMAGE_SUFFIXES = HEIF_SUFFIXES | {
+    ".apng", ".bmp", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
+    ".ppm", ".tga", ".tif", ".tiff", ".webp",
+}  # fmt: skip
+"""File names that are taken for still images, in lower case; all others are tried as videos."""
+
+NOT_READ_SUFFIXES = frozenset(
+    {".arw", ".cr2", ".cr3", ".dng", ".exr", ".hdr", ".jxl", ".nef", ".orf", ".psd", ".raf", ".rw2"}
+)
+"""Images that are counted as unreadable in a folder, rather than passed over in silence."""
+
+_IN_FOLDERS = IMAGE_SUFFIXES | NOT_READ_SUFFIXES | {".gif"}
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order: ``2.png`` comes before ``10.png``."""
+    return _images(folder.iterdir())
+
+
+def images_of(pattern: str) -> list[Path]:
+    """The images that a glob pattern matches, in natural order."""
+    folder, rest = _literal_folder(pattern)
+    return _images(folder / found for found in glob.iglob(rest, root_dir=folder, recursive=True))
+
+
+def is_pattern(text: str) -> bool:
+    """Whether ``*``, ``?`` or ``[`` stand in it, other than in the names of folders that exist."""
+    return glob.has_magic(_literal_folder(text)[1])
+
+
+def names_of(paths: Sequence[Path]) -> list[str | None]:
+    """Names that tell files apart: without suffix, where two would be the same with it.
+
+    All are None where that does not help, as with files of two folders.
+    """
+    count_of_stem = Counter(path.stem for path in paths)
+    names = [path.stem if count_of_stem[path.stem] == 1 else path.name for path in paths]
+    return list(names) if len(set(names)) == len(names) else [None] * len(names)
+
+
+def numbers_of(paths: Sequence[Path], description: str) -> list[int | None]:
+    """The files' names as numbers.
+
+    A file whose name is none is ``UNNUMBERED``, and the others keep theirs. All are None where
+    fewer than half are numbers, or two are the same.
+
+    Args:
+        paths: of all files.
+        description: what they are, for a line that tells what is not as it may be expected.
+    """
+    found = [int(path.stem) if _is_number(path.stem) else None for path in paths]
+    numbers = [number for number in found if number is not None]
+    if not numbers:
+        return [None] * len(found)
+    twice, times = Counter(numbers).most_common(1)[0]
+    if times > 1:
+        logger.warning(
+            "%s: two pictures have the number %d: all are numbered by their place",
+            description,
+            twice,
+        )
+        return [None] * len(found)
+    if 2 * len(numbers) < len(found):
+        return [None] * len(found)
+    return [UNNUMBERED if number is None else number for number in found]
+
+
+def _literal_folder(pattern: str) -> tuple[Path, str]:
+    """The folder that the beginning of a pattern names as it stands, and the rest."""
+    parts = Path(pattern).parts
+    count = 0
+    while count < len(parts) - 1 and Path(*parts[: count + 1]).is_dir():
+        count += 1
+    return Path(*parts[:count]), str(Path(*parts[count:]))
+
+
+def _images(candidates: Iterable[Path]) -> list[Path]:
+    """Hidden files are none: a Mac leaves one, of the same suffix, for each file that it copies."""
+    images = (
+        path
+        for path in candidates
+        if path.suffix.lower() in _IN_FOLDERS and not path.name.startswith(".") and path.is_file()
+    )
+    return sorted(images, key=_natural_key)
+
+
+def _natural_key(path: Path) -> list[tuple[int, str]]:
+    """Split into runs of digits and of other characters, digits compared as numbers."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal()

@@ -1,0 +1,168 @@
+"""The pages of an image file as upright RGB pictures, read with Pillow."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import PIL.Image
+from PIL.Image import Transpose
+
+from streamseg.errors import SourceError
+from streamseg.video.image_files import HEIF_SUFFIXES, NOT_READ_SUFFIXES
+from streamseg.video.levels import Levels
+
+UNREADABLE = (
+    OSError,
+    SyntaxError,  # Pillow's word for a broken PNG
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
+    PIL.Image.DecompressionBombError,
+)
+"""What reading a damaged image may raise."""
+
+# Of others, as a phone's JPEG, the pictures behind the first are previews and depth maps.
+_PAGED_FORMATS = frozenset({"AVIF", "GIF", "PNG", "TIFF", "WEBP"})
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+_TIFF_KIND, _TIFF_BITS, _TIFF_HIGHEST = 254, 258, 281
+_TIFF_PREVIEW_OR_MASK = 1 | 4
+
+
+class Page(NamedTuple):
+    """One picture of a file."""
+
+    picture: PIL.Image.Image
+    """Upright, in mode RGB; an alpha channel is dropped."""
+    duration_seconds: float | None
+    """How long it is shown, where the file says so."""
+
+
+class PageReader:
+    """Reads the files of one source; pictures of more than 8 bits are scaled alike."""
+
+    def __init__(self) -> None:
+        """Start before the first file."""
+        self._levels = Levels()
+        self.latest_count = 1
+        """Pictures in the file that was read last, by its own word."""
+
+    def pages(self, path: Path) -> Iterator[Page]:
+        """All pictures of a file: those of an animation, the pages of a TIFF.
+
+        Raises:
+            one of ``UNREADABLE``.
+        """
+        suffix = path.suffix.lower()
+        if suffix in NOT_READ_SUFFIXES:
+            raise SourceError(f"{suffix} is a kind of image that is not read; convert it")
+        try:
+            opened = PIL.Image.open(path)
+        except PIL.UnidentifiedImageError:
+            if suffix not in HEIF_SUFFIXES:
+                raise
+            yield Page(_read_heif(path), None)
+            return
+        with opened:
+            yield from self._pages_of(opened, path)
+
+    def _pages_of(self, opened: PIL.Image.Image, path: Path) -> Iterator[Page]:
+        is_paged = opened.format in _PAGED_FORMATS
+        self.latest_count = getattr(opened, "n_frames", 1) if is_paged else 1
+        is_found = False
+        # the first picture of an APNG may be for programs that know no animation
+        first = int(bool(getattr(opened, "default_image", False)))
+        for number in range(first, self.latest_count):
+            opened.seek(number)
+            tags = getattr(opened, "tag_v2", {})
+            if not tags.get(_TIFF_KIND, 0) & _TIFF_PREVIEW_OR_MASK:
+                is_found = True
+                picture = self._rgb(opened, path)
+                milliseconds = float(opened.info.get("duration") or 0)
+                yield Page(picture, milliseconds / 1e3 or None)
+        if not is_found:
+            raise SourceError("it holds previews only")
+
+    def _rgb(self, opened: PIL.Image.Image, path: Path) -> PIL.Image.Image:
+        tiles = getattr(opened, "tile", [])
+        raw_mode = str(tiles[0][3]) if tiles else ""
+        opened.load()
+        upright = _upright(opened)
+        if upright.mode == "F" or upright.mode.startswith("I"):
+            bits = _stated_bits(opened)
+            upright = PIL.Image.fromarray(self._levels.to_bytes(np.asarray(upright), bits))
+        elif ";16" in raw_mode and self.latest_count == 1:
+            # Pillow keeps the upper byte of colours, which 12 bits leave dark
+            upright = _upright(opened, self._deep_colours(path) or opened)
+        return upright.convert("RGB")
+
+    def _deep_colours(self, path: Path) -> PIL.Image.Image | None:
+        """The picture, not turned, as FFmpeg reads it; None where it cannot."""
+        import av
+        import av.error
+
+        try:
+            with av.open(str(path.absolute()), metadata_errors="replace") as container:
+                values = next(container.decode(video=0)).to_ndarray(format="rgb48le")
+        except (av.error.FFmpegError, StopIteration):
+            return None
+        return PIL.Image.fromarray(self._levels.to_bytes(values))
+
+
+def _upright(opened: PIL.Image.Image, stored: PIL.Image.Image | None = None) -> PIL.Image.Image:
+    """Turn as the EXIF data say, where that much of them can be read."""
+    stored = stored or opened
+    try:
+        orientation = opened.getexif().get(_ORIENTATION)
+    except UNREADABLE:
+        return stored
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return stored if turn is None else stored.transpose(turn)
+
+
+def _stated_bits(opened: PIL.Image.Image) -> int | None:
+    """The depth of grey values by the file's own word; 16 and 32 are but the size of a number."""
+    if opened.format == "PPM":  # Pillow has scaled it to 16 bits
+        return 16
+    tags = getattr(opened, "tag_v2", {})
+    highest = tags.get(_TIFF_HIGHEST)
+    if highest:
+        return int(max(np.ravel(highest))).bit_length()
+    bits = int(max(np.ravel(tags.get(_TIFF_BITS, 16))))
+    return None if bits in (16, 32) else bits
+
+
+def _read_heif(path: Path) -> PIL.Image.Image:
+    """The whole picture of a HEIC or AVIF file that Pillow does not read, by what can.
+
+    Raises:
+        SourceError: it is made of tiles, and nothing here puts them together; or it is damaged.
+    """
+    try:
+        import pillow_heif
+
+        heif = pillow_heif.open_heif(path)
+        picture: PIL.Image.Image = heif[heif.primary_index].to_pillow()
+        return picture.convert("RGB")
+    except (ImportError, RuntimeError):  # not installed; or not built for this codec
+        from streamseg.video.containers import open_file
+
+        with open_file(path) as video:
+            return PIL.Image.fromarray(next(video).image)

@@ -1,0 +1,79 @@
+"""Which of the streams in a container holds the pictures, and the shape of its pixels."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from streamseg.errors import SourceError
+
+# What a flag is worth against pixels, as in FFmpeg's own choice.
+_DEFAULT_IS_WORTH_PX = 5_000_000
+# Pixels that would be longer are a damaged header.
+_MOST_ASPECT = 10
+
+
+def choose_video_stream(
+    container: InputContainer, description: str, number: int | None = None
+) -> VideoStream:
+    """The stream that FFmpeg would take, or that of a number; others are read no more.
+
+    FFmpeg takes the one that is flagged as the default, else that of the most pixels; the cover of
+    a song is none.
+
+    Args:
+        container: just opened.
+        description: what it is, for messages.
+        number: of the stream among those of pictures, from 0.
+
+    Raises:
+        SourceError: there is none, or none of that number.
+    """
+    videos = container.streams.video
+    if videos and all(stream.disposition & Disposition.dependent for stream in videos):
+        raise SourceError(
+            f"{description} is made of {len(videos)} tiles, which FFmpeg does not put together: "
+            "pip install 'streamseg[heif]', or convert it"
+        )
+    moving = [stream for stream in videos if not stream.disposition & Disposition.attached_pic]
+    if number is not None:
+        if number >= len(videos):
+            sizes = ", ".join("{} of {}x{}".format(n, *_size(s)) for n, s in enumerate(videos))
+            raise SourceError(
+                f"{description} has no video stream {number}; there are: {sizes or 'none'}"
+            )
+        chosen = videos[number]
+    elif moving:
+        chosen = max(moving, key=_worth)
+    else:
+        kinds = {stream.type for stream in container.streams if stream.type != "video"}
+        held = sorted(kinds | ({"a cover picture"} if videos else set()))
+        raise SourceError(
+            f"{description} has no video stream, it holds {', '.join(held) or 'nothing at all'}"
+        )
+    for stream in container.streams:
+        if stream is not chosen:
+            stream.discard = Discard.all
+    return chosen
+
+
+def pixel_aspect_of(stream: VideoStream) -> Fraction:
+    """Width by height of a stored pixel; 1 where nothing is stated, or nothing that can be."""
+    aspect = stream.sample_aspect_ratio
+    if not aspect or not 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT:
+        return Fraction(1)
+    return Fraction(aspect.numerator, aspect.denominator)
+
+
+def _worth(stream: VideoStream) -> int:
+    is_default = bool(stream.disposition & Disposition.default)
+    width, height = _size(stream)
+    return width * height + _DEFAULT_IS_WORTH_PX * is_default
+
+
+def _size(stream: VideoStream) -> tuple[int, int]:
+    """Width and height; 0 where this build of FFmpeg has no decoder."""
+    return getattr(stream, "width", 0), getattr(stream, "height", 0)
