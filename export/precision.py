@@ -5,10 +5,11 @@ networks compute in the dtypes of the graph, and the error can be measured in to
 convolutions of trunk, neck and heads and the outputs are in half precision. These stay in float32:
 
 * the pixels until they are normalised,
-* the coordinates, those of the detector's boxes too, until a head reads them, and
+* the coordinates, those of the detector's boxes too, until a head reads them,
+* the softmax over classes, and
 * every norm that could not be folded: sums of squares leave the range of half precision.
 
-The softmax over classes is part of the graph, distances between embeddings are not.
+Distances between embeddings are no part of the graph.
 """
 
 from __future__ import annotations

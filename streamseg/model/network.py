@@ -211,9 +211,10 @@ class Network(nn.Module):
             number of classes that were selected.
         """
         maps = self(pixels)
-        # softmax by hand: over any axis but the last it is slow in ONNX Runtime
-        classes = (maps.classes - maps.classes.amax(1, keepdim=True)).exp()
-        classes = classes / classes.sum(1, keepdim=True)
+        # in float32, and by hand: over any axis but the last, softmax is slow in ONNX Runtime
+        logits = maps.classes.float()
+        weights = (logits - logits.amax(1, keepdim=True)).exp()
+        classes = (weights / weights.sum(1, keepdim=True)).to(maps.classes.dtype)
         if self.selected is not None:
             classes = classes.index_select(1, self.selected)
         return maps.embeddings, maps.foreground, classes

@@ -95,7 +95,7 @@ def test_for_tensorrt_all_is_symmetric_and_the_rest_is_half(int8_file: Path) -> 
     # an activation stays between a convolution and the next quantization, to be one kernel
     assert any(producer[n.input[0]].op_type == "Relu" for n in quantizers if n.input[0] in producer)
     casts = [node for node in graph.node if node.op_type == "Cast"]
-    assert len(casts) <= 3
+    assert len(casts) <= 4  # pixels, and the softmax in float32
 
 
 def test_for_tensorrt_the_8_bit_model_agrees_too(export: Export, int8_file: Path) -> None:

@@ -112,9 +112,10 @@ def test_half_precision_is_where_the_plan_says(export: Export, options: dict[str
         (kind[node.input[0]], kind[node.output[0]]) for node in graph.node if node.op_type == "Cast"
     )
     assert casts[TensorProto.UINT8, whole] == 1
-    assert casts[whole, half] <= 2  # pixels, and coordinates unless they are constants
-    assert not casts[half, whole]
-    assert sum(casts.values()) <= (3 if options.get("size") else 7)  # four of sizes
+    # pixels, classes, and coordinates unless they are constants
+    assert casts[whole, half] <= 3
+    assert casts[half, whole] == 1  # logits of the classes, whose softmax is in float32
+    assert sum(casts.values()) <= (4 if options.get("size") else 9)  # four of sizes
 
 
 def test_channels_last_is_another_output(export: Export) -> None:
