@@ -30,7 +30,7 @@ _MASK_WEIGHT = 1.5
 # The least sum of the three cues for a match: for a segment of the track's class, and for one of a
 # class without votes, which is then an error of the classifier.
 _MIN_AFFINITY = 0.65
-_MIN_AFFINITY_OTHER_CLASS = 2.3
+_MIN_AFFINITY_OTHER_CLASS = 2.8
 # Least box and embedding cues of a match, unless the track was in the frame before and its mask cue
 # reaches ``_SAME_PLACE``: appearance alone never moves a name across the image, and neither does
 # position alone.
