@@ -11,16 +11,15 @@ from torch import Tensor, nn
 
 from streamseg.datasets import VOID
 from streamseg.model.losses import (
-    Points,
     classification_loss,
     distillation_loss,
-    draw_points,
     embedding_loss,
     seed_targets,
     semantic_loss,
     soft_mask_loss,
 )
 from streamseg.model.network import Network
+from streamseg.model.points import Points, draw_points
 from streamseg.model.prior import merge_detections
 from streamseg.model.trunk import Trunk
 from streamseg.train.config import TrainConfig

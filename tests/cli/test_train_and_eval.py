@@ -66,7 +66,7 @@ def test_train_leaves_a_model_that_eval_can_score(
 
     evaluate = ["eval", "--data", str(voc_folder), "--model", str(run / "model.onnx")]
     assert main([*evaluate, "--size", "128x96"]) == 1  # its card lists both pictures
-    assert "trained on all 2 pictures" in capsys.readouterr().err
+    assert "trained on all 2 images" in capsys.readouterr().err
     whole = [*evaluate, "--size", "128x96", "--include-training-images", "--out", str(tmp_path)]
     assert main(whole) == 0
     assert json.loads((tmp_path / "report.json").read_text())["images_evaluated"] == 2

@@ -11,11 +11,9 @@ from torch.testing import assert_close
 from streamseg.datasets import VOID
 from streamseg.model.losses import (
     NEAREST,
-    Points,
     classification_loss,
     cross_entropy,
     distillation_loss,
-    draw_points,
     embedding_loss,
     log_dissimilarity,
     log_similarity,
@@ -24,6 +22,7 @@ from streamseg.model.losses import (
     soft_mask_loss,
     squared_distances,
 )
+from streamseg.model.points import Points, draw_points
 
 TAUS = (0.25, 0.5, 0.75, 0.9)
 

@@ -85,7 +85,7 @@ def test_a_short_run_learns(finished: Finished) -> None:
         values = [getattr(metrics, name) for metrics in finished.metrics[part]]
         return float(sum(values) / len(values))
 
-    most = {"embedding_loss": 0.6, "classification_loss": 0.75, "semantic_loss": 0.65}
+    most = {"embedding_loss": 0.6, "classification_loss": 0.8, "semantic_loss": 0.65}
     for loss, ratio in most.items():
         assert mean(loss, slice(-5, None)) < ratio * mean(loss, slice(5)), loss
 
