@@ -2,7 +2,7 @@
 
     python -m benchmarks.ablation --data VOC2012:train_all street coco --voc VOC2012 --street street
 
-Every row changes one thing and learns for the same number of steps with the same pictures drawn,
+Every row changes one thing and learns for the same number of steps with the same images drawn,
 except where the change is in the drawing. Rows of the second table start with new heads, because
 theirs have another shape. Each is scored with its last weights and with their moving average.
 The first row comes twice, the second time with another seed: what is no further from the first

@@ -1,4 +1,4 @@
-"""What an exported file costs in accuracy, on pictures whose objects are known."""
+"""What an exported file costs in accuracy, on images whose objects are known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamseg.segmenter import Segmenter
 class AccuracyChange:
     """Scores before and after.
 
-    mAP^r moves in jumps where a class has few objects: on 100 pictures of VOC's 20 classes a
+    mAP^r moves in jumps where a class has few objects: on 100 images of VOC's 20 classes a
     single detection is worth points.
     """
 
@@ -49,13 +49,13 @@ def accuracy_change(
     Args:
         reference: what is right.
         candidate: the file or engine to check.
-        data: pictures with objects, of the classes of PASCAL VOC.
-        ids: of the pictures to score on.
+        data: images with objects, of the classes of PASCAL VOC.
+        ids: of the images to score on.
         size: width and height of the network's input; needed where one takes no other.
 
     Raises:
-        InputError: no pictures, or of a size that one of the two does not take.
-        DataError: a picture or its objects cannot be read.
+        InputError: no images, or of a size that one of the two does not take.
+        DataError: an image or its objects cannot be read.
     """
     return AccuracyChange(
         *(score(runtime, data, ids, size=size) for runtime in (reference, candidate))

@@ -29,7 +29,7 @@ import numpy as np
 import onnxruntime
 
 from streamseg import Segmenter, __version__, load
-from streamseg.cli.arguments import picture_size
+from streamseg.cli.arguments import image_size
 from streamseg.cli.summary import Summary
 from streamseg.loading import RUNTIMES, SHIPPED_MODEL
 from streamseg.runtime.base import Runtime
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="of streamseg")
     parser.add_argument("--yolo", type=Path, help="ONNX file of a YOLO segmentation model")
-    parser.add_argument("--size", type=picture_size, default=(640, 384), metavar="WxH")
+    parser.add_argument("--size", type=image_size, default=(640, 384), metavar="WxH")
     parser.add_argument("--runtime", choices=RUNTIMES, default="onnx", help="of streamseg (onnx)")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
@@ -141,10 +141,10 @@ def yolo_stream(model: Path, clip: Path, size: tuple[int, int]) -> Callable[[], 
 def runtime_call(runtime: Runtime, size: tuple[int, int]) -> Callable[[], float]:
     """One run of our network alone, on noise."""
     width, height = size
-    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
     def call() -> float:
-        runtime.run(picture)
+        runtime.run(image)
         return 0.0
 
     return call

@@ -1,11 +1,11 @@
-"""Time and memory of an evaluation as large as VOC 2012 val: 1449 pictures, 100 proposals each.
+"""Time and memory of an evaluation as large as VOC 2012 val: 1449 images, 100 proposals each.
 
     python -m benchmarks.evaluate_speed
 
 Objects are ellipses with void rims on 500x375 pixels; half of the proposals are objects shifted
 and resized, half lie anywhere. All that ``streamseg eval --proposals 100`` does after the network
-is timed: comparing masks with objects, every score, the quality of each picture. Making the masks
-is not: a few scenes are made and come again and again. The first pictures predict the whole; the
+is timed: comparing masks with objects, every score, the quality of each image. Making the masks
+is not: a few scenes are made and come again and again. The first images predict the whole; the
 last line of the output is one JSON document. The bar is two minutes on two cores; one is used,
 and on a busy machine its CPU time is what tells.
 """
@@ -26,13 +26,13 @@ from streamseg import __version__
 from streamseg.datasets import VOID, ObjectMaps
 from streamseg.evaluate.evaluation import evaluate
 from streamseg.evaluate.overlap import Compared, compare
-from streamseg.evaluate.report.gallery import picture_quality
+from streamseg.evaluate.report.gallery import image_quality
 
 HEIGHT, WIDTH = 375, 500
 BAR_SECONDS = 120
 SCENES = 12
 FIRST = 100
-"""Pictures that the prediction is made from."""
+"""Images that the prediction is made from."""
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
         sample = replace(sample, id=f"{i:06}")
         started = time.perf_counter(), time.process_time()
         images.append(compare(sample.id, masks, class_id, score, sample))
-        picture_quality(images[-1], 0)
+        image_quality(images[-1], 0)
         wall, cpu = wall + time.perf_counter() - started[0], cpu + time.process_time() - started[1]
         if len(images) == min(FIRST, arguments.images):
             memory_mib = peak_mib()
@@ -60,7 +60,7 @@ def main() -> None:
             evaluate(images)
             scoring = time.process_time() - begun
             predicted = (cpu + scoring) * arguments.images / len(images)
-            print(f"predicted from {len(images)} pictures: {predicted:.1f} s of CPU time")
+            print(f"predicted from {len(images)} images: {predicted:.1f} s of CPU time")
     compared = cpu
     growth_mib = peak_mib() - memory_mib
     started = time.perf_counter(), time.process_time()
@@ -71,7 +71,7 @@ def main() -> None:
     )
     for name, seconds in (("CPU time", cpu), ("wall time", wall)):
         print(f"bar of {BAR_SECONDS} s: {name} {'met' if seconds <= BAR_SECONDS else 'MISSED'} it")
-    print(f"memory: {growth_mib:.0f} MiB more after all pictures than after {FIRST}")
+    print(f"memory: {growth_mib:.0f} MiB more after all images than after {FIRST}")
     print(
         json.dumps(
             {
@@ -94,7 +94,7 @@ def main() -> None:
 def scene(
     rng: np.random.Generator, proposals: int
 ) -> tuple[ObjectMaps, NDArray[np.bool_], NDArray[np.int64], NDArray[np.float32]]:
-    """A picture of one to five objects, and proposals for it."""
+    """An image of one to five objects, and proposals for it."""
     count = int(rng.integers(1, 6))
     centres = rng.uniform((40, 40), (HEIGHT - 40, WIDTH - 40), (count, 2))
     radii = rng.uniform(20, 120, (count, 2))

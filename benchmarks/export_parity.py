@@ -5,10 +5,10 @@
 Exports the weights, runs the files on ONNX Runtime and compares them with the network in torch at
 float32: the share of the network's labels and of the pixels' classes after grouping that stay the
 same, and the change of mAP^r. The 8-bit file is
-calibrated on pictures of the training split. Needs the extras ``train`` and ``export``; the last
+calibrated on images of the training split. Needs the extras ``train`` and ``export``; the last
 line of the output is one JSON document.
 
-On few pictures mAP^r moves in jumps: take the whole split (``--pictures 0``) to judge by it.
+On few images mAP^r moves in jumps: take the whole split (``--images 0``) to judge by it.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="accuracy of exported files")
     parser.add_argument("--data", type=Path, required=True, help="folder in VOC's layout")
     parser.add_argument("--split", default="val")
-    parser.add_argument("--pictures", type=int, default=100, help="of the split; 0: all")
-    parser.add_argument("--calibration", type=int, default=64, help="pictures of --data's train")
+    parser.add_argument("--images", type=int, default=100, help="of the split; 0: all")
+    parser.add_argument("--calibration", type=int, default=64, help="images of --data's train")
     parser.add_argument("--weights", type=Path, default=SHIPPED_MODEL.with_suffix(".safetensors"))
     parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
@@ -57,8 +57,8 @@ def main() -> None:
     network = network_from(*load_safetensors(arguments.weights))
     reference = TorchRuntime.copy_of(network)
     data = open_dataset(arguments.data, arguments.split)
-    ids = evenly(data, arguments.pictures or len(data))
-    pictures = seen_by_network(data, ids, network.config)
+    ids = evenly(data, arguments.images or len(data))
+    images = seen_by_network(data, ids, network.config)
     train = open_dataset(arguments.data, "train")
     calibration = seen_by_network(train, evenly(train, arguments.calibration), network.config)
     truth = score(reference, data, ids)
@@ -72,7 +72,7 @@ def main() -> None:
         for name, path in (("fp16", half), ("int8", integer)):
             started = time.perf_counter()
             runtime = OnnxRuntime(path, threads=arguments.threads)
-            parity = compare(reference, runtime, pictures)
+            parity = compare(reference, runtime, images)
             change = AccuracyChange(truth, score(runtime, data, ids))
             rows[name] = {
                 "label_agreement": parity.label_agreement,
@@ -103,8 +103,8 @@ def main() -> None:
                 "onnxruntime": onnxruntime.__version__,
                 "machine": platform.machine(),
                 "weights": arguments.weights.name,
-                "pictures": len(ids),
-                "calibration_pictures": len(calibration),
+                "images": len(ids),
+                "calibration_images": len(calibration),
                 "files": rows,
             }
         )
@@ -118,7 +118,7 @@ def evenly(data: InstanceDataset, count: int) -> list[str]:
 
 
 def seen_by_network(data: InstanceDataset, ids: list[str], config: ModelConfig) -> list[Image]:
-    """The pictures at the sizes that the network is run at."""
+    """The images at the sizes that the network is run at."""
     frames = [frame_of_array(data.load(image_id).image) for image_id in ids]
     return [frame.render(*config.input_size(frame.display_width, frame.height)) for frame in frames]
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.live_latency --seconds 60 --fps 30 --slowness 5
 
-An HTTP server in a process of its own sends numbered MJPEG pictures, and notes on the machine's
+An HTTP server in a process of its own sends numbered MJPEG images, and notes on the machine's
 monotonic clock when; a runtime that only sleeps takes SLOWNESS frame periods for each. The age of
-a result is measured from the sending of its picture, by the number in it: it does not rely on
+a result is measured from the sending of its image, by the number in it: it does not rely on
 what streamseg says of itself, which is printed beside it. The last line is one JSON document.
 
 The bar: the last ten seconds' ages stay within 2 periods of the network.
@@ -52,7 +52,7 @@ class SleepingRuntime(ColourRuntime):
 
 
 def serve(pipe: Connection, fps: float) -> None:
-    """Be a camera until told to stop; then tell when each picture was sent."""
+    """Be a camera until told to stop; then tell when each image was sent."""
     with http_camera(fps) as camera:
         pipe.send(camera.url)
         pipe.recv()
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="age of results behind a live source")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--fps", type=float, default=30)
-    parser.add_argument("--slowness", type=float, default=5, help="frame periods per picture")
+    parser.add_argument("--slowness", type=float, default=5, help="frame periods per image")
     arguments = parser.parse_args()
     network_seconds = arguments.slowness / arguments.fps
 
@@ -72,7 +72,7 @@ def main() -> None:
     camera = get_context("spawn").Process(target=serve, args=(theirs, arguments.fps), daemon=True)
     camera.start()
     segmenter = Segmenter(SleepingRuntime(network_seconds), size=(160, 96))
-    segmenter(np.zeros((96, 160, 3), np.uint8))  # what is loaded with the first picture
+    segmenter(np.zeros((96, 160, 3), np.uint8))  # what is loaded with the first image
     seen: list[tuple[int, float, float]] = []
     dropped = 0
     started = time.monotonic()

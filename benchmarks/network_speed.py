@@ -20,7 +20,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from streamseg.cli.arguments import picture_size, positive
+from streamseg.cli.arguments import image_size, positive
 from streamseg.loading import SHIPPED_MODEL
 from streamseg.results import Image
 
@@ -30,7 +30,7 @@ WARM_UP_ROUNDS = 3
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--size", type=picture_size, default=(640, 384), metavar="WxH")
+    parser.add_argument("--size", type=image_size, default=(640, 384), metavar="WxH")
     parser.add_argument("--threads", type=positive, default=2)
     parser.add_argument("--rounds", type=positive, default=30)
     parser.add_argument("--float", type=Path, help="the model in float, as train writes it")
@@ -39,11 +39,11 @@ def main() -> None:
     arguments = parser.parse_args()
     width, height = arguments.size
     rng = np.random.default_rng(0)
-    picture = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+    image = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
     planes = rng.random((1, 3, height, width), dtype=np.float32)
-    files: dict[str, tuple[Path, NDArray[Any]]] = {"shipped": (SHIPPED_MODEL, picture)}
+    files: dict[str, tuple[Path, NDArray[Any]]] = {"shipped": (SHIPPED_MODEL, image)}
     if arguments.float:
-        files["float"] = arguments.float, picture
+        files["float"] = arguments.float, image
     if arguments.yolo:
         files["yolo"] = arguments.yolo, planes
 
@@ -54,7 +54,7 @@ def main() -> None:
             call = in_openvino(path, pixels, arguments.threads, precision)
             calls[f"{name}, OpenVINO {precision}"] = call
     if arguments.torch:
-        calls["float, torch"] = in_torch(arguments.torch, picture[0], arguments.threads)
+        calls["float, torch"] = in_torch(arguments.torch, image[0], arguments.threads)
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(WARM_UP_ROUNDS + arguments.rounds):
         for name, call in calls.items():
@@ -73,7 +73,7 @@ def main() -> None:
     print(json.dumps({"size": arguments.size, "threads": arguments.threads, "networks": rows}))
 
 
-def in_torch(path: Path, picture: Image, threads: int) -> Callable[[], object]:
+def in_torch(path: Path, image: Image, threads: int) -> Callable[[], object]:
     """A call that runs weights in torch."""
     # its threads must not spin beside the network that is measured next
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -84,7 +84,7 @@ def in_torch(path: Path, picture: Image, threads: int) -> Callable[[], object]:
 
     torch.set_num_threads(threads)
     runtime = TorchRuntime.copy_of(network_from(*load_safetensors(path)))
-    return lambda: runtime.run(picture)
+    return lambda: runtime.run(image)
 
 
 def in_onnxruntime(path: Path, pixels: np.ndarray[Any, Any], threads: int) -> Callable[[], object]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamseg import __version__
-from streamseg.cli.arguments import picture_size, positive
+from streamseg.cli.arguments import image_size, positive
 from streamseg.cli.main import run_command
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TITLE: Final = "streamseg tracking"
 NOTE: Final = (
-    "Clips made of the data set's own objects, cut out and moved over parts of its pictures "
+    "Clips made of the data set's own objects, cut out and moved over parts of its images "
     "without objects: they cross, hide, enter, leave, come near, and the camera shakes. All "
     "trackers follow the same masks. HOTA, IDF1 and sMOTSA of masks, whatever the classes, in "
     "percent. Ours and ByteTrack leave out masks until a track is confirmed, each by its own rule."
@@ -44,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="VOC or SBD folder, COCO folder or file",
     )
-    parser.add_argument("--split", default="val", help="list of pictures in the folder (val)")
+    parser.add_argument("--split", default="val", help="list of images in the folder (val)")
     parser.add_argument("--model", type=Path, help="an ONNX model; the shipped one by default")
     parser.add_argument(
-        "--size", type=picture_size, metavar="WxH", help="network input, multiples of 32"
+        "--size", type=image_size, metavar="WxH", help="network input, multiples of 32"
     )
     parser.add_argument(
         "--max-pixels", type=positive, metavar="N", help="most pixels of the network input"
@@ -96,8 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"{done} of {scenes.frames} frames, {scenes.width}x{scenes.height}"
             + ", STOPPED EARLY" * stopped,
         ),
-        ("made of", f"{len(ids)} pictures in split {arguments.split} of {arguments.data}"),
-        ("training pictures", training_note),
+        ("made of", f"{len(ids)} images in split {arguments.split} of {arguments.data}"),
+        ("training images", training_note),
         ("streamseg", __version__),
     ]
     report(study.scores(), about, arguments.out)

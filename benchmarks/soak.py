@@ -19,7 +19,7 @@ from typing import Final
 
 import numpy as np
 
-from streamseg.cli.arguments import picture_size, positive
+from streamseg.cli.arguments import image_size, positive
 from streamseg.cli.main import run_command
 from streamseg.errors import InputError, MissingExtraError
 from streamseg.segmenter import Segmenter
@@ -138,7 +138,7 @@ def soak(segmenter: Segmenter, source: SourceLike, frames: int) -> Iterator[Samp
 
 
 def plot(report: SoakReport) -> str:
-    """The samples as an SVG picture, each quantity as a part of its largest value."""
+    """The samples as an SVG image, each quantity as a part of its largest value."""
     from streamseg.evaluate.report.charts import line_chart
 
     frames = [sample.frame for sample in report.samples]
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, metavar="PATH", help="the shipped one by default")
     parser.add_argument(
         "--size",
-        type=picture_size,
+        type=image_size,
         default=(128, 96),
         metavar="WxH",
         help="network input; small, so that frames are many (128x96)",

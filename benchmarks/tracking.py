@@ -57,7 +57,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data = open_dataset(arguments.data, arguments.split)
     ids, note = held_out(data.ids, [arguments.model], include_training_images=False)
-    print(f"pictures: {len(ids)}; {note}")
+    print(f"images: {len(ids)}; {note}")
     scenes = Scenes(dataset=data, ids=ids, seed=arguments.seed)
     segmenter = load(arguments.model, runtime="onnx")  # the same everywhere
     durations_ms: list[float] = []

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from streamseg.interrupts import held_back
+from streamseg.interrupts import defer_sigint
 from streamseg.release.tensorrt_module import IProgressMonitor, TensorRT
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class BuildWatch:
             BaseException: that of ``progress`` or of Ctrl-C, when the function has returned.
         """
         # deferred also because the caller must not free memory that TensorRT still uses
-        with held_back(once=False) as self._interrupted, ThreadPoolExecutor(1) as pool:
+        with defer_sigint(once=False) as self._interrupted, ThreadPoolExecutor(1) as pool:
             result = pool.submit(work).result()
         if self._interrupted():
             raise KeyboardInterrupt

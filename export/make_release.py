@@ -119,7 +119,7 @@ def make_release(
         progress("kernels", done / total)
 
     progress("kernels", 0)
-    kernels = compile_release(folder, launches, shape.number, assemblers, compiled)
+    kernels = compile_release(folder, launches, shape.dtype, assemblers, compiled)
     files = (TRUNK, GOLDEN, *(kernel.path for kernel in kernels))
     manifest = Manifest(
         model=config,

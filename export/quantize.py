@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamseg.atomic_write import atomic_write
 from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
@@ -22,7 +23,6 @@ from streamseg.results import Image
 from streamseg.runtime.base import check_network_image
 from streamseg.runtime.model_file import CLASSES, EMBEDDINGS, FOREGROUND
 from streamseg.runtime.onnx import OnnxRuntime
-from streamseg.whole_file import replaced
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -139,7 +139,7 @@ def quantize_onnx(
         refuse_unfit(model)
     else:
         _drop_clips(model.graph)
-    with replaced(target) as partial:
+    with atomic_write(target) as partial:
         save_model(model, reference.config, partial)
         difference = _spread_difference(reference, OnnxRuntime(partial), images)
         if not difference <= TOLERANCE:

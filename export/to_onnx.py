@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from streamseg.atomic_write import atomic_write
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import refuse_unfit
@@ -26,7 +27,6 @@ from streamseg.results import Image
 from streamseg.runtime.model_file import CHANNELS_LAST, CLASSES, EMBEDDINGS, FOREGROUND
 from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.runtime.torch_cpu import TorchRuntime
-from streamseg.whole_file import replaced
 
 OPSET = 20
 """The highest that the parser of TensorRT 10.3 reads."""
@@ -103,7 +103,7 @@ def export_onnx(
         1: SIZE_MULTIPLE * torch.export.Dim("rows", min=1, max=cells),
         2: SIZE_MULTIPLE * torch.export.Dim("columns", min=1, max=cells),
     }
-    with replaced(path) as partial:
+    with atomic_write(path) as partial:
         with only_errors(logging.getLogger("torch.onnx")), warnings.catch_warnings():
             # deprecation warnings inside torch's exporter
             warnings.simplefilter("ignore")

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from streamseg.atomic_write import atomic_write
 from streamseg.errors import ModelError, SinkError
 from streamseg.export.build_progress import BuildStep, BuildWatch, progress_monitor
 from streamseg.release.device_facts import DeviceFacts
@@ -40,7 +41,6 @@ from streamseg.release.tensorrt_module import (
     start,
     tensorrt_logger,
 )
-from streamseg.whole_file import replaced
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,10 @@ def build_engine(
     if accept:
         accept(load_engine(built.plan, manifest, device, trt))
     try:
-        with replaced(engine) as plan_file, replaced(manifest_path(engine)) as manifest_file:
+        with (
+            atomic_write(engine) as plan_file,
+            atomic_write(manifest_path(engine)) as manifest_file,
+        ):
             plan_file.write_bytes(built.plan)
             manifest_file.write_text(manifest.to_json() + "\n", "utf-8")
     except OSError as error:
@@ -220,7 +223,7 @@ def _use_timing_cache(config: IBuilderConfig, path: Path) -> None:
 def _save_timing_cache(config: IBuilderConfig, path: Path) -> None:
     """Save the timing cache; failures are only logged."""
     try:
-        with replaced(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_bytes(bytes(config.get_timing_cache().serialize()))
     except OSError as error:
         logger.warning("%s cannot be written: %s", path, error)

@@ -12,15 +12,15 @@ ARCHITECTURES: Final = (75, 80, 86, 87, 89, 90, 100, 110, 120)
 """Compute capabilities, ten times the number."""
 
 
-def argument_types(launch: Launch, number: str) -> dict[str, str]:
+def argument_types(launch: Launch, dtype: str) -> dict[str, str]:
     """Triton's types of a kernel's arguments, in their order, constants left out.
 
     Args:
         launch: of the kernel.
-        number: type of the network's output, ``fp16`` or ``fp32``.
+        dtype: of the network's output, ``fp16`` or ``fp32``.
     """
     pointers = {
-        name: f"*{number if kind == NETWORK else kind}" for name, kind in launch.pointers.items()
+        name: f"*{dtype if kind == NETWORK else kind}" for name, kind in launch.pointers.items()
     }
     scalars = {
         name: "i32" if isinstance(value, int) else "fp32" for name, value in launch.scalars.items()
@@ -37,7 +37,7 @@ def whole_numbers_known(launch: Launch) -> dict[str, int]:
     }
 
 
-def compile_launch(launch: Launch, number: str, architecture: int) -> Any:
+def compile_launch(launch: Launch, dtype: str, architecture: int) -> Any:
     """Compile for ``sm_<architecture>``.
 
     Pointers are promised to be multiples of 16 bytes, and so are the whole numbers of
@@ -45,7 +45,7 @@ def compile_launch(launch: Launch, number: str, architecture: int) -> Any:
 
     Args:
         launch: the kernel with its constants and numbers.
-        number: type of the network's output, ``fp16`` or ``fp32``.
+        dtype: of the network's output, ``fp16`` or ``fp32``.
         architecture: one of ``ARCHITECTURES``.
 
     Returns:
@@ -61,7 +61,7 @@ def compile_launch(launch: Launch, number: str, architecture: int) -> Any:
     place = {name: (position,) for position, name in enumerate(kernel.arg_names)}
     known = whole_numbers_known(launch)
     constants = {**launch.constants, **{name: 1 for name, value in known.items() if value == 1}}
-    types = argument_types(launch, number) | dict.fromkeys(constants, "constexpr")
+    types = argument_types(launch, dtype) | dict.fromkeys(constants, "constexpr")
     aligned = [*launch.pointers, *(name for name, value in known.items() if value != 1)]
     source = ASTSource(
         fn=kernel,

@@ -29,7 +29,7 @@ class ModelConfig:
     """``picodet-s``, ``-m``, ``-l``, ``lite``, ``deeplab`` (the paper's), or the name of any timm
     backbone with features at strides 4, 8, 16 and 32."""
     pyramid: tuple[float, ...] = (1.0,)
-    """Scales of the picture that the network sees, in quarters; their features are averaged.
+    """Scales of the image that the network sees, in quarters; their features are averaged.
     Paper: 0.25, 0.5, 1, 2."""
     embedding_dim: int = 32
     """D, numbers per pixel embedding."""
@@ -53,7 +53,7 @@ class ModelConfig:
     coordinate_scale_px: float = 128.0
     """Input pixels from the centre that make 1.0 in the coordinate channels."""
     max_pixels: int = 576 * 320
-    """Pictures are resized to at most this many pixels (see ``input_size``)."""
+    """Images are resized to at most this many pixels (see ``input_size``)."""
 
     def __post_init__(self) -> None:
         """Check every range."""
@@ -96,27 +96,27 @@ class ModelConfig:
             )
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
-        """Network input size for a picture: its aspect, nothing padded, nothing cropped.
+        """Network input size for an image: its aspect, nothing padded, nothing cropped.
 
         Both sides are multiples of ``SIZE_MULTIPLE``. Of all such sizes within ``max_pixels``
         that distort the aspect by at most 5%, or by at most 2% more than the best one does if
         that is more, the largest is taken.
 
         Args:
-            width: of the picture in pixels.
-            height: of the picture in pixels.
+            width: of the image in pixels.
+            height: of the image in pixels.
 
         Returns:
             Width and height of the network input in pixels.
 
         Raises:
-            InputError: a picture without pixels.
+            InputError: an image without pixels.
 
         >>> ModelConfig().input_size(1280, 720)
         (576, 320)
         """
         if width < 1 or height < 1:
-            raise InputError(f"a picture has at least one pixel, got {width}x{height}")
+            raise InputError(f"an image has at least one pixel, got {width}x{height}")
         columns, rows = _grid(self.max_pixels // SIZE_MULTIPLE**2, width, height)
         return columns * SIZE_MULTIPLE, rows * SIZE_MULTIPLE
 

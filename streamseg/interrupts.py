@@ -37,7 +37,7 @@ def ending_like_ctrl_c() -> Iterator[Callable[[], int | None]]:
 
 
 @contextmanager
-def held_back(*, once: bool) -> Iterator[Callable[[], bool]]:
+def defer_sigint(*, once: bool) -> Iterator[Callable[[], bool]]:
     """Hold Ctrl-C, SIGTERM and SIGHUP back.
 
     Nothing is done where they are ignored, or outside of the main thread.

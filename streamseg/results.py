@@ -17,21 +17,21 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.array_picture import ArrayPicture
+from streamseg.array_image import ArrayImage
 from streamseg.errors import InputError
 
 Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 Box: TypeAlias = tuple[int, int, int, int]
 
 UNNUMBERED = -1
-"""``Frame.picture_number`` of a picture that has none, among others that are numbered."""
+"""``Frame.image_number`` of an image that has none, among others that are numbered."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source, converted only when somebody asks for it.
+    """One image of a source, converted only when somebody asks for it.
 
-    Pickled, or copied deeply, it takes the full-size picture along instead of the decoder's frame,
+    Pickled, or copied deeply, it takes the full-size image along instead of the decoder's frame,
     and scales that one from then on.
     """
 
@@ -40,38 +40,38 @@ class Frame:
     pts_seconds: float
     """Presentation time from the media's own clock, in seconds."""
     height: int
-    """Height of the upright picture in pixels (rotation metadata is applied)."""
+    """Height of the upright image in pixels (rotation metadata is applied)."""
     width: int
-    """Width of the upright picture in pixels."""
+    """Width of the upright image in pixels."""
     render: Callable[[int, int], Image] = field(repr=False)
-    """``render(width, height)``: the upright picture as RGB uint8 [height, width, 3]."""
+    """``render(width, height)``: the upright image as RGB uint8 [height, width, 3]."""
     pixel_aspect: Fraction = field(default=Fraction(1), repr=False)
     """Width of a pixel by its height, as it is to be shown. Sizes, masks and boxes are in pixels as
     stored, whatever it is; the network sees square ones."""
     captured_at: float = field(default_factory=time.monotonic, repr=False)
     """When it reached this machine, not yet decoded, in seconds on ``time.monotonic``'s clock."""
     is_still: bool = field(default=False, repr=False)
-    """Whether it is a picture of its own, and no frame of a video, where tracks are confirmed."""
-    picture_name: str | None = field(default=None, repr=False)
-    """Name of the picture's file, without suffix unless another one has that name; None where two
+    """Whether it is an image of its own, and no frame of a video, where tracks are confirmed."""
+    image_name: str | None = field(default=None, repr=False)
+    """Name of the image's file, without suffix unless another one has that name; None where two
     of the source share it even so, and for video."""
-    picture_number: int | None = field(default=None, repr=False)
+    image_number: int | None = field(default=None, repr=False)
     """The name as a number; ``UNNUMBERED`` where it is none but those of most others are. None
-    where the source's pictures are not told apart by numbers."""
+    where the source's images are not told apart by numbers."""
 
     @property
     def display_width(self) -> int:
-        """Width of the picture in square pixels, of which it has ``height`` rows."""
+        """Width of the image in square pixels, of which it has ``height`` rows."""
         return max(1, round(self.width * self.pixel_aspect))
 
     @cached_property
     def image(self) -> Image:
-        """The picture at its own size, RGB uint8 [H, W, 3]; converted on first use."""
+        """The image at its own size, RGB uint8 [H, W, 3]; converted on first use."""
         return self.render(self.width, self.height)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All fields, and the picture for what renders it."""
-        return {**self.__dict__, "image": self.image, "render": ArrayPicture(self.image)}
+        """All fields, and the image for what renders it."""
+        return {**self.__dict__, "image": self.image, "render": ArrayImage(self.image)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the fields over: a frozen object has no other way."""
@@ -79,7 +79,7 @@ class Frame:
 
 
 def frame_of_array(image: Image) -> Frame:
-    """Wrap a picture that a caller holds.
+    """Wrap an image that a caller holds.
 
     Raises:
         InputError: not RGB uint8 [H, W, 3], or without pixels.
@@ -100,14 +100,14 @@ def frame_of_array(image: Image) -> Frame:
         pts_seconds=0.0,
         height=height,
         width=width,
-        render=ArrayPicture(image),
+        render=ArrayImage(image),
         is_still=True,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkOutput:
-    """What a network says about one picture."""
+    """What a network says about one image."""
 
     embeddings: NDArray[np.float32]
     """[D, h, w]"""
@@ -131,7 +131,7 @@ class NetworkOutput:
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Disjoint instances of one picture, not yet named."""
+    """Disjoint instances of one image, not yet named."""
 
     label_map: NDArray[np.uint16]
     """[H, W]: 0 background, k the k-th instance (row k-1 of the arrays below)."""
@@ -144,7 +144,7 @@ class Segments:
     area_px: NDArray[np.int64]
     """[M], every one at least 1."""
     seed_yx: NDArray[np.int64]
-    """[M, 2], in pixels of the picture."""
+    """[M, 2], in pixels of the image."""
     tau: NDArray[np.float32]
     """[M], the similarity threshold that each mask was grown with."""
     embedding: NDArray[np.float32]
@@ -157,7 +157,7 @@ class Segments:
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """The paper's overlapping proposals of one picture, highest score first."""
+    """The paper's overlapping proposals of one image, highest score first."""
 
     masks: NDArray[np.bool_]
     """[K, H, W]"""
@@ -169,7 +169,7 @@ class Proposals:
     """[K], 0..K-1: the order in which the seeds were picked. Those below n are the n proposals
     that asking for only n gives."""
     seed_yx: NDArray[np.int64]
-    """[K, 2], in pixels of the picture."""
+    """[K, 2], in pixels of the image."""
     tau: NDArray[np.float32]
     """[K]"""
 
@@ -247,7 +247,7 @@ class FrameResult:
     latency_ms: float = 0.0
     """From the frame's arrival on this machine to this result, with all waiting in between."""
     source: str = ""
-    """What the frame is from, passwords masked; empty for a picture in memory."""
+    """What the frame is from, passwords masked; empty for an image in memory."""
     source_index: int = 0
     """Place of the source among those of the stream, from 0."""
 
@@ -272,12 +272,12 @@ class FrameResult:
 
     @property
     def confirmed(self) -> tuple[Instance, ...]:
-        """The instances that are surely no flicker; of a picture of its own, all."""
+        """The instances that are surely no flicker; of an image of its own, all."""
         if self.frame.is_still:
             return self.instances
         return tuple(instance for instance in self.instances if instance.is_confirmed)
 
     @property
     def image(self) -> Image:
-        """The full-size picture, RGB uint8 [H, W, 3]; converted on first use."""
+        """The full-size image, RGB uint8 [H, W, 3]; converted on first use."""
         return self.frame.image

@@ -87,7 +87,7 @@ def compiled_release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     folder = tmp_path_factory.mktemp("release")
     launches = release_launches(SHAPE, MAX_INSTANCES)
     assemblers = {87: older_assembler()}
-    kernels = compile_release(folder, launches, SHAPE.number, assemblers, lambda _: None)
+    kernels = compile_release(folder, launches, SHAPE.dtype, assemblers, lambda _: None)
     return write_release(folder, kernels)
 
 
@@ -96,15 +96,15 @@ def make_voc(tmp_path_factory: pytest.TempPathFactory) -> MakeVoc:
     """Writes images of 96x64 in VOC's layout, each given by the classes of its objects."""
 
     def make(
-        pictures: Sequence[Sequence[int]], *, side_px: int = 20, background: int = 0
+        images: Sequence[Sequence[int]], *, side_px: int = 20, background: int = 0
     ) -> VocLayout:
         root = tmp_path_factory.mktemp("voc")
         for folder in ("JPEGImages", "SegmentationObject", "SegmentationClass"):
             (root / folder).mkdir()
         (root / "ImageSets/Segmentation").mkdir(parents=True)
-        ids = [f"picture{index}" for index in range(len(pictures))]
+        ids = [f"image{index}" for index in range(len(images))]
         (root / "ImageSets/Segmentation/train.txt").write_text("\n".join(ids))
-        for index, (image_id, classes) in enumerate(zip(ids, pictures, strict=True)):
+        for index, (image_id, classes) in enumerate(zip(ids, images, strict=True)):
             image = np.full((64, 96, 3), BACKGROUND_COLOUR, np.uint8)
             objects = np.full((64, 96), background, np.uint8)
             class_map = objects.copy()

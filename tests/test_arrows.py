@@ -28,7 +28,7 @@ ALLOWED = table()
 """The command line may import all."""
 FOUNDATION = {"rle": "kernels"} | dict.fromkeys(
     (
-        "array_picture",
+        "array_image",
         "claims",
         "classes",
         "closing",
@@ -38,7 +38,7 @@ FOUNDATION = {"rle": "kernels"} | dict.fromkeys(
         "interrupts",
         "parsing",
         "results",
-        "whole_file",
+        "atomic_write",
     ),
     "",
 )

@@ -1,4 +1,4 @@
-"""Results go to other processes, with their pictures, from whatever source."""
+"""Results go to other processes, with their images, from whatever source."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streamseg.errors import InputError, MissingExtraError, SourceError
 from streamseg.results import FrameResult
 from streamseg.segmenter import Segmenter
 
-SOURCES = ["array", "video", "turned video", "picture", "pattern", "camera"]
+SOURCES = ["array", "video", "turned video", "image", "pattern", "camera"]
 
 
 def result_of(source: str, folder: Path) -> FrameResult:
@@ -31,7 +31,7 @@ def result_of(source: str, folder: Path) -> FrameResult:
         with http_camera() as camera, segmenter.stream(camera.url) as results:
             return next(results)
     place: Path | str = folder / "a.mp4"
-    if source == "picture":
+    if source == "image":
         place = folder / "photo.png"
         PIL.Image.fromarray(quadrants()).save(place)
     elif source == "pattern":

@@ -1,4 +1,4 @@
-"""What made scenes are made of: objects cut out of pictures, and places without any object."""
+"""What made scenes are made of: objects cut out of images, and places without any object."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from streamseg.datasets import InstanceDataset, ObjectMaps
 from streamseg.errors import DataError
 from streamseg.results import Image
 
-# An object to cut out covers this part of its picture at least, and this part of its own box.
+# An object to cut out covers this part of its image at least, and this part of its own box.
 _MIN_PART = 0.02
 _MIN_FILL = 0.35
-# Sizes of a window for the background, in parts of the largest that the picture has room for.
+# Sizes of a window for the background, in parts of the largest that the image has room for.
 _WINDOW_SCALES = (1.0, 0.85, 0.7, 0.55, 0.45)
 _WINDOW_STEP_PX = 8
 
@@ -31,23 +31,23 @@ class CutOut:
     """1..20"""
 
 
-class PictureStock:
-    """Takes cut-outs and backgrounds from the pictures of a data set; holds no pixels itself."""
+class ImageStock:
+    """Takes cut-outs and backgrounds from the images of a data set; holds no pixels itself."""
 
     def __init__(self, dataset: InstanceDataset, ids: Sequence[str]) -> None:
-        """Take from the pictures ``ids`` of ``dataset`` only."""
+        """Take from the images ``ids`` of ``dataset`` only."""
         self._dataset = dataset
         self._ids = tuple(ids)
 
     def cut_out(self, rng: np.random.Generator, like: CutOut | None = None) -> CutOut:
-        """A whole object: large enough, and away from the picture's border, which would cut it.
+        """A whole object: large enough, and away from the image's border, which would cut it.
 
         Args:
-            rng: draws picture and object.
+            rng: draws image and object.
             like: prefer another object of the same class; any class if there is none.
 
         Raises:
-            DataError: no picture has such an object, or a file is unreadable.
+            DataError: no image has such an object, or a file is unreadable.
         """
         for wanted in (None,) if like is None else (like.class_id, None):
             for maps in self._shuffled(rng):
@@ -57,24 +57,24 @@ class PictureStock:
                     cut = self._cut(maps, k + 1)
                     if cut and (like is None or not np.array_equal(cut.pixels, like.pixels)):
                         return cut
-        raise DataError(f"none of the {len(self._ids)} pictures has an object to cut out")
+        raise DataError(f"none of the {len(self._ids)} images has an object to cut out")
 
     def background(self, rng: np.random.Generator, width: int, height: int) -> Image:
-        """A part of a picture without any object, enlarged or reduced to height×width.
+        """A part of an image without any object, enlarged or reduced to height×width.
 
         Raises:
-            DataError: no picture has room for one, or a file is unreadable.
+            DataError: no image has room for one, or a file is unreadable.
         """
         for maps in self._shuffled(rng):
             for scale in _WINDOW_SCALES:
                 window = _free_window(maps.object_map, width / height, scale, rng)
                 if window:
-                    picture = PillowImage.fromarray(self._dataset.load(maps.id).image)
-                    part = picture.crop(window)
+                    image = PillowImage.fromarray(self._dataset.load(maps.id).image)
+                    part = image.crop(window)
                     return np.array(
                         part.resize((width, height), PillowImage.Resampling.BILINEAR), np.uint8
                     )
-        raise DataError(f"none of the {len(self._ids)} pictures has a part without objects")
+        raise DataError(f"none of the {len(self._ids)} images has a part without objects")
 
     def _shuffled(self, rng: np.random.Generator) -> Iterator[ObjectMaps]:
         for index in rng.permutation(len(self._ids)).tolist():

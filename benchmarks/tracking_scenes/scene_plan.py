@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.tracking_scenes.cut_outs import CutOut, PictureStock
+from benchmarks.tracking_scenes.cut_outs import CutOut, ImageStock
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ class Plan:
     """From where to where in x something stands before all objects, from top to bottom."""
 
 
-def draw_plan(stock: PictureStock, rng: np.random.Generator, frames: int, aspect: float) -> Plan:
+def draw_plan(stock: ImageStock, rng: np.random.Generator, frames: int, aspect: float) -> Plan:
     """Plan a scene: a pair that crosses, one that passes or comes near, sometimes a pillar.
 
     Args:
@@ -87,7 +87,7 @@ def _narrowed(actor: Actor, widest: float) -> Actor:
 def _crossing(
     rng: np.random.Generator, time: Floats, first: CutOut, second: CutOut
 ) -> tuple[Actor, Actor]:
-    """Two that meet in the picture's middle part and go on, one in front of the other."""
+    """Two that meet in the image's middle part and go on, one in front of the other."""
     y = rng.uniform(0.35, 0.65)
     meeting = rng.uniform(0.4, 0.6)
     size = rng.uniform(0.35, 0.5)
@@ -114,7 +114,7 @@ def _passing(rng: np.random.Generator, time: Floats, cut_out: CutOut) -> Actor:
 
 
 def _approaching(rng: np.random.Generator, time: Floats, cut_out: CutOut) -> Actor:
-    """One that stays in the picture while its size doubles or halves."""
+    """One that stays in the image while its size doubles or halves."""
     near, far = rng.uniform(0.45, 0.6), rng.uniform(0.22, 0.3)
     grown = time if rng.random() < 0.5 else 1 - time
     x = rng.uniform(0.2, 0.8) + rng.uniform(-0.2, 0.2) * time

@@ -1,6 +1,6 @@
 """Made video clips of real objects over real backgrounds, whose truth is known to the pixel.
 
-Cut-outs of a data set's objects move over parts of its pictures that hold no object. What crosses
+Cut-outs of a data set's objects move over parts of its images that hold no object. What crosses
 whom, and when, is drawn from a seed (``scene_plan.py``): the same data set, seed and clip number
 always give the same pixels.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from benchmarks.tracking_scenes.cut_outs import PictureStock
+from benchmarks.tracking_scenes.cut_outs import ImageStock
 from benchmarks.tracking_scenes.scene_plan import CAMERA_REACH, Actor, Plan, draw_plan
 from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError
@@ -46,7 +46,7 @@ class Scenes:
 
     Attributes:
         dataset: where objects and backgrounds come from.
-        ids: the pictures of it that may be used.
+        ids: the images of it that may be used.
         width: of the frames in pixels.
         height: of the frames in pixels.
         frames: number of frames in a clip.
@@ -77,11 +77,11 @@ class Scenes:
         """Draw clip ``number`` (0, 1, ...), frame by frame.
 
         Raises:
-            DataError: the pictures hold no object to cut out, no part without objects, or cannot
+            DataError: the images hold no object to cut out, no part without objects, or cannot
                 be read.
         """
         rng = np.random.default_rng([self.seed, number])
-        stock = PictureStock(self.dataset, self.ids)
+        stock = ImageStock(self.dataset, self.ids)
         plan = draw_plan(stock, rng, self.frames, self.width / self.height)
         reach = np.array([CAMERA_REACH * self.width, CAMERA_REACH * self.height])
         margin_x, margin_y = np.ceil(reach).astype(int).tolist()

@@ -70,7 +70,7 @@ def table_rows(scores: Mapping[str, TrackingScores]) -> list[list[str]]:
 
 
 def segments_of(result: FrameResult) -> Segments:
-    """The instances of a single picture as they were before they had names."""
+    """The instances of a single image as they were before they had names."""
     instances = result.instances
     embeddings = [i.embedding for i in instances]
     return Segments(

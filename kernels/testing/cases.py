@@ -18,7 +18,7 @@ _CAR, _PERSON = 7, 15
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What a network could say about one picture, and how much to make of it."""
+    """What a network could say about one image, and how much to make of it."""
 
     embeddings: NDArray[np.float32]
     """[D, h, w]"""

@@ -10,10 +10,10 @@ from streamseg.config import SIZE_MULTIPLE
 from streamseg.formats.opening import FORMATS
 
 
-def picture_size(text: str) -> tuple[int, int]:
+def image_size(text: str) -> tuple[int, int]:
     """``640x384`` → (640, 384).
 
-    >>> picture_size("640x384")
+    >>> image_size("640x384")
     (640, 384)
     """
     width, height = any_size(text)

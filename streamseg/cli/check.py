@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 DESCRIPTION = """\
-Replay the golden picture of a release through engine and kernels, compare with what must come out,
+Replay the golden image of a release through engine and kernels, compare with what must come out,
 and print latencies. The exit status is 0 if all is well, for scripts over a fleet.
 
 With --dry-run nothing runs on a GPU: hashes, kernels and their arguments are checked, and the
@@ -30,7 +30,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("release", type=Path, metavar="RELEASE")
     parser.add_argument("--dry-run", action="store_true", help="without a GPU")
     parser.add_argument(
-        "--frames", type=positive, default=200, metavar="N", help="pictures to time (200)"
+        "--frames", type=positive, default=200, metavar="N", help="images to time (200)"
     )
     parser.set_defaults(run=run)
 

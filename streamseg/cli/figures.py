@@ -1,4 +1,4 @@
-"""``streamseg figures``: the pictures of the paper for any picture."""
+"""``streamseg figures``: the images of the paper for any image."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "figures",
-        help="draw what the network makes of a picture",
-        description="Draw embeddings, seeds, similarities, seediness and classes of a picture, "
+        help="draw what the network makes of an image",
+        description="Draw embeddings, seeds, similarities, seediness and classes of an image, "
         f"each as a PNG, and all of them on {SHEET}.",
     )
-    parser.add_argument("image", metavar="IMAGE", help="a picture; of a video, the first frame")
+    parser.add_argument("image", metavar="IMAGE", help="an image; of a video, the first frame")
     parser.add_argument("--model", help="an ONNX model, or nano, the shipped one (default)")
     parser.add_argument(
         "--out", type=Path, default=Path("figures"), metavar="FOLDER", help="where to (figures)"
@@ -34,7 +34,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Segment the picture, draw, write."""
+    """Segment the image, draw, write."""
     from streamseg.drawing.figures import COLUMNS, paper_figures
     from streamseg.drawing.overlay import contact_sheet
     from streamseg.loading import load
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     files[SHEET] = contact_sheet(list(figures.values()), COLUMNS)
     check_places([arguments.image], [("png", str(arguments.out / name)) for name in files])
     write(arguments.out, files)
-    print(f"wrote {len(files)} pictures; look at {arguments.out / SHEET}")
+    print(f"wrote {len(files)} images; look at {arguments.out / SHEET}")
     return 0
 
 

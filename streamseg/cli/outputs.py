@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.cli.places import STANDARD_OUTPUT, check_places, numbered
-from streamseg.interrupts import held_back
+from streamseg.interrupts import defer_sigint
 from streamseg.results import FrameResult
 
 if TYPE_CHECKING:
@@ -109,5 +109,5 @@ class Outputs:
         traceback: TracebackType | None,
     ) -> None:
         """Complete all files, whatever signal comes meanwhile."""
-        with held_back(once=True):
+        with defer_sigint(once=True):
             self._stack.__exit__(kind, error, traceback)

@@ -13,8 +13,8 @@ from streamseg.cli.arguments import (
     above_zero,
     any_size,
     class_list,
+    image_size,
     output,
-    picture_size,
     positive,
     score,
     whole,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Segment a video: find every object in every frame, with its mask, class and a name that stays.
 
-SOURCE is a video file, a picture, a folder or quoted glob of pictures, a camera (0, 1, ... or
+SOURCE is a video file, an image, a folder or quoted glob of images, a camera (0, 1, ... or
 /dev/video0), a URL (rtsp://, http://, ...) or test-pattern: for a synthetic camera. Of several
 sources frames are taken in turn, and the names of output files are numbered."""
 
@@ -42,7 +42,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "run",
-        help="segment a video, camera or folder of pictures",
+        help="segment a video, camera or folder of images",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -83,9 +83,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--size",
-        type=picture_size,
+        type=image_size,
         metavar="WxH",
-        help="network input, multiples of 32 (default: by the picture's aspect)",
+        help="network input, multiples of 32 (default: by the image's aspect)",
     )
     parser.add_argument(
         "--max-pixels",

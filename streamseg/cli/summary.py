@@ -64,7 +64,7 @@ class Summary:
             self.failed[event.source_index] = event.reason
 
     def status(self) -> str:
-        """Speed, latency and instances, and the sources that give no pictures just now."""
+        """Speed, latency and instances, and the sources that give no images just now."""
         parts = []
         if self.frames:
             parts.append(f"{self.fps():.1f} fps, {self.latency_ms():.0f} ms")

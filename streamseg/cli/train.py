@@ -1,4 +1,4 @@
-"""``streamseg train``: learn a model from pictures with instance masks."""
+"""``streamseg train``: learn a model from images with instance masks."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from streamseg.train.run_config import RunConfig, Tables
 
 DESCRIPTION = """\
-Learn a model from pictures with instance masks. The run's folder holds config.toml (all numbers of
+Learn a model from images with instance masks. The run's folder holds config.toml (all numbers of
 the run, to be edited and given to --config), checkpoint.pt (the same command goes on from it),
-metrics.jsonl, tensorboard/ (numbers, and what the network makes of some pictures) and, when the run
+metrics.jsonl, tensorboard/ (numbers, and what the network makes of some images) and, when the run
 ends or is stopped with Ctrl-C, model.onnx for `streamseg run --model`, model.int8.onnx for the
 same but faster on a CPU, model.safetensors to fine-tune from and model.json with all that it was
 made of.
 
 `torchrun --nproc-per-node N -m streamseg.cli.main train ...` trains in N processes."""
-PICTURES_SHOWN = 4
+IMAGES_SHOWN = 4
 SHORTHANDS: dict[str, tuple[Callable[[str], object], str]] = {
     "steps": (int, "length of the run in steps"),
-    "batch_size": (int, "pictures a step"),
+    "batch_size": (int, "images a step"),
     "learning_rate": (float, "of neck and heads, at its peak"),
     "trunk_learning_rate": (float, "of the trunk, at its peak"),
     "seed": (int, "source of all chance"),
@@ -47,7 +47,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "train",
-        help="learn a model from pictures with instance masks",
+        help="learn a model from images with instance masks",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -61,7 +61,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--val",
         metavar="DIR[:SPLIT]",
-        help="pictures to show in TensorBoard (split val if not named); of the data by default",
+        help="images to show in TensorBoard (split val if not named); of the data by default",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
     parser.add_argument(
@@ -161,16 +161,16 @@ def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
 
     Args:
         trainer: of the run.
-        shown: its first pictures are shown in TensorBoard.
+        shown: its first images are shown in TensorBoard.
     """
     if not trainer.processes.is_first:
         return run_or_stop(trainer, lambda _: None)
     from streamseg.train.board import Board
 
     board = Board(trainer.folder / "tensorboard", trainer.step)
-    samples = [shown.load(image_id) for image_id in shown.ids[:PICTURES_SHOWN]]
+    samples = [shown.load(image_id) for image_id in shown.ids[:IMAGES_SHOWN]]
     print(
-        f"{len(trainer.image_ids)} pictures; steps {trainer.step} to {trainer.config.steps} on "
+        f"{len(trainer.image_ids)} images; steps {trainer.step} to {trainer.config.steps} on "
         f"{trainer.processes.count} x {trainer.learner.device.type}; {trainer.folder}"
     )
     with closing(board), training_progress(trainer.step, trainer.config.steps) as show_progress:

@@ -38,7 +38,7 @@ def paper_figures(
         class_names: C names.
 
     Returns:
-        Panels of one size: ``picture``, ``masks``, ``embeddings-pca``, ``embeddings-random``,
+        Panels of one size: ``image``, ``masks``, ``embeddings-pca``, ``embeddings-random``,
         ``seeds``, ``seediness``, ``similarity-1`` to ``-6`` (to fewer if the map is tiny), and
         for each threshold ``seediness-tau-0.25`` and ``classes-tau-0.25``.
 
@@ -59,7 +59,7 @@ def _overview(result: FrameResult, output: NetworkOutput, size: Size) -> dict[st
     height, width = result.label_map.shape
     found = [(instance.name, name_colour(instance.name)) for instance in result.instances]
     return {
-        "picture": panel(_reduce(result.image, size), "Picture", f"{width} x {height} pixels"),
+        "image": panel(_reduce(result.image, size), "Image", f"{width} x {height} pixels"),
         "masks": panel(
             _reduce(draw(result), size),
             "Instances",

@@ -13,7 +13,7 @@ from streamseg.evaluate.evaluation import CURVE_THRESHOLDS, evaluate
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances, compare_proposals
 from streamseg.evaluate.provenance import Provenance, truth_digest
-from streamseg.evaluate.report.gallery import Gallery, picture_quality
+from streamseg.evaluate.report.gallery import Gallery, image_quality
 from streamseg.evaluate.report.page import percent
 from streamseg.evaluate.report.report import write_report
 from streamseg.evaluate.sweep import Sweep, score_sweep, sweep_table, write_sweep
@@ -59,10 +59,10 @@ class Study(ABC, Generic[Seen]):
 
 
 def walk(data: InstanceDataset, ids: Iterable[str], study: Study[Any]) -> dict[str, Any]:
-    """Look at pictures one by one; Ctrl-C ends it early.
+    """Look at images one by one; Ctrl-C ends it early.
 
     Args:
-        data: holds the pictures.
+        data: holds the images.
         ids: of those to look at.
         study: looks at them, and keeps what it saw.
 
@@ -108,7 +108,7 @@ class OneSetting(Study[Compared]):
             masks, compared = proposals.masks, compare_proposals(proposals, sample)
         else:
             masks, compared = compare_instances(self._segmenter, sample)
-        self._gallery.offer(picture_quality(compared, self._min_area_px), sample, masks, compared)
+        self._gallery.offer(image_quality(compared, self._min_area_px), sample, masks, compared)
         return compared
 
     def score(self) -> str:

@@ -34,10 +34,10 @@ CATEGORIES = {name: id_ for id_, name in enumerate(_NAMES, 1) if name}
 class CocoWriter(ResultWriter):
     """Writes ``image_id``, ``category_id``, ``segmentation`` (RLE) and ``score``.
 
-    ``image_id`` is the number that the picture's file is named by, where most files of the source
+    ``image_id`` is the number that the image's file is named by, where most files of the source
     are named by different numbers, as ``000000000139.jpg``; else the frame's index. There is no
     ``bbox``: pycocotools would take its area for that of the mask. Instances of classes that COCO
-    lacks, and of pictures without a number among those with one, are left out, counted and told
+    lacks, and of images without a number among those with one, are left out, counted and told
     at the end. The file appears on ``close``; memory does not grow.
     """
 
@@ -60,12 +60,12 @@ class CocoWriter(ResultWriter):
             SinkError: they cannot be written.
         """
         known = self._ids.known(result)
-        if result.frame.picture_number == UNNUMBERED:
+        if result.frame.image_number == UNNUMBERED:
             for _ in known:
-                self._ids.leave_out("of pictures whose name is no number, as those of the others")
+                self._ids.leave_out("of images whose name is no number, as those of the others")
             return
         masks = rle.encode(result.label_map, [instance.label for instance, _ in known])
-        number = result.frame.picture_number
+        number = result.frame.image_number
         image_id = result.index if number is None else number
         for (instance, category_id), mask in zip(known, masks, strict=True):
             self._entries.append(

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from streamseg.atomic_write import atomic_write
 from streamseg.claims import replaced_alone
 from streamseg.formats.writer import check_folder_of, saving
-from streamseg.whole_file import replaced
 
 
 class JsonList:
@@ -31,7 +31,7 @@ class JsonList:
         self._is_open = True
         with saving(path), ExitStack() as stack:
             stack.enter_context(replaced_alone(path))
-            partial = stack.enter_context(replaced(path))
+            partial = stack.enter_context(atomic_write(path))
             self._file = stack.enter_context(open(partial, "w", encoding="ascii", newline="\n"))
             self._file.write("[")
             self._stack = stack.pop_all()

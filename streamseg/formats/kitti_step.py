@@ -44,12 +44,12 @@ class KittiStepWriter(ResultWriter):
         """Create the folder.
 
         Args:
-            folder: need not exist; must not hold pictures already.
+            folder: need not exist; must not hold images already.
 
         Raises:
             SinkError: the folder cannot be used.
         """
-        self._pictures = PngFolder(Path(folder))
+        self._images = PngFolder(Path(folder))
         self._ids = ClassIds("KITTI-STEP", TRAIN_IDS)
         self._numbers = TrackNumbers(MOST_NUMBERS)
 
@@ -70,10 +70,10 @@ class KittiStepWriter(ResultWriter):
         class_map = painted(result, classes, np.uint8(VOID))
         number_map = painted(result, numbers, np.uint16(0))
         high, low = (number_map >> 8).astype(np.uint8), (number_map & 255).astype(np.uint8)
-        picture = np.stack([class_map, high, low], axis=-1)
-        self._pictures.save(numbered(result), Pillow.fromarray(picture))
+        image = np.stack([class_map, high, low], axis=-1)
+        self._images.save(numbered(result), Pillow.fromarray(image))
 
     def close(self) -> None:
         """Say what was left out."""
-        self._pictures.close()
+        self._images.close()
         self._ids.report()

@@ -110,25 +110,25 @@ class MotsPngWriter(ResultWriter):
         """Create the folder.
 
         Args:
-            folder: need not exist; must not hold pictures already.
+            folder: need not exist; must not hold images already.
 
         Raises:
             SinkError: the folder cannot be used.
         """
-        self._pictures = PngFolder(Path(folder))
+        self._images = PngFolder(Path(folder))
         self._object_ids = _ObjectIds()
 
     def write(self, result: FrameResult) -> None:
-        """Write the picture of one frame.
+        """Write the image of one frame.
 
         Raises:
             SinkError: it cannot be written.
         """
         known = self._object_ids.known(result)
         ids = painted(result, ((instance.label, id_) for instance, id_ in known), np.uint16(0))
-        self._pictures.save(numbered(result), Pillow.fromarray(ids))
+        self._images.save(numbered(result), Pillow.fromarray(ids))
 
     def close(self) -> None:
         """Say what was left out."""
-        self._pictures.close()
+        self._images.close()
         self._object_ids.report()

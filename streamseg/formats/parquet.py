@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamseg import rle
+from streamseg.atomic_write import atomic_write
 from streamseg.claims import replaced_alone
 from streamseg.errors import MissingExtraError
 from streamseg.formats.writer import ResultWriter, check_folder_of, readable, saving
 from streamseg.results import FrameResult
-from streamseg.whole_file import replaced
 
 if TYPE_CHECKING:
     import pyarrow
@@ -52,7 +52,7 @@ class ParquetWriter(ResultWriter):
         self._rows: list[dict[str, Any]] = []
         with saving(self._path), ExitStack() as stack:
             stack.enter_context(replaced_alone(self._path))
-            partial = stack.enter_context(replaced(self._path))
+            partial = stack.enter_context(atomic_write(self._path))
             self._file = stack.enter_context(
                 parquet.ParquetWriter(partial, self._schema, compression="zstd")
             )

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from streamseg.atomic_write import atomic_write
 from streamseg.claims import written_alone
 from streamseg.closing import Closing
 from streamseg.errors import SinkError
 from streamseg.formats.writer import saving
 from streamseg.results import FrameResult
-from streamseg.whole_file import replaced
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -32,7 +32,7 @@ class PngFolder(Closing):
             folder: need not exist, but the one that it lies in must.
 
         Raises:
-            SinkError: it cannot be created, another run is filling it, or it holds pictures that
+            SinkError: it cannot be created, another run is filling it, or it holds images that
                 would be mixed with new ones.
         """
         if not folder.parent.is_dir():
@@ -50,19 +50,19 @@ class PngFolder(Closing):
             self._claim = stack.pop_all()
         self._folder = folder
 
-    def save(self, name: str, picture: Pillow.Image) -> None:
-        """Write the picture of one frame.
+    def save(self, name: str, image: Pillow.Image) -> None:
+        """Write the image of one frame.
 
         Args:
             name: of the file, without suffix.
-            picture: its content.
+            image: its content.
 
         Raises:
             SinkError: it cannot be written.
         """
         path = self._folder / f"{name}.png"
-        with saving(path), replaced(path) as partial:
-            picture.save(partial, format="PNG", compress_type=zlib.Z_RLE)
+        with saving(path), atomic_write(path) as partial:
+            image.save(partial, format="PNG", compress_type=zlib.Z_RLE)
 
     def close(self) -> None:
         """Let other writers in; doing so twice is harmless."""
@@ -82,7 +82,7 @@ def painted(
     Args:
         result: of the frame.
         value_of_label: pairs of a label and the value for its pixels.
-        outside: value for all other pixels; its dtype is that of the picture.
+        outside: value for all other pixels; its dtype is that of the image.
 
     Returns:
         [H, W].

@@ -1,4 +1,4 @@
-"""Results in Rerun: the picture, its masks and boxes, to look at frame by frame."""
+"""Results in Rerun: the image, its masks and boxes, to look at frame by frame."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _JPEG_QUALITY = 85
 def log_to_rerun(
     result: FrameResult, *, entity: str = "video", recording: RecordingStream | None = None
 ) -> None:
-    """Log one frame: the picture (as JPEG), a segmentation image and boxes with names.
+    """Log one frame: the image (as JPEG), a segmentation image and boxes with names.
 
     The timelines are ``frame``, the index, and ``video_time``, the media's own time. Names and
     colours are those of the annotated video.
 
     Args:
         result: what to log.
-        entity: path of the picture; masks and boxes lie below it.
+        entity: path of the image; masks and boxes lie below it.
         recording: where to; the current one, that of ``rerun.init``, when None.
 
     Raises:
@@ -46,8 +46,8 @@ def log_to_rerun(
         for label, instance, colour in zip(labels, result.instances, colours, strict=True)
     ]
     rr.log(entity, rr.AnnotationContext(names), recording=recording)
-    picture = rr.Image(result.image).compress(jpeg_quality=_JPEG_QUALITY)
-    rr.log(entity, picture, recording=recording)
+    image = rr.Image(result.image).compress(jpeg_quality=_JPEG_QUALITY)
+    rr.log(entity, image, recording=recording)
     masks = rr.SegmentationImage(result.label_map)
     rr.log(f"{entity}/masks", masks, recording=recording)
     boxes = np.array([instance.box for instance in result.instances], np.float32).reshape(-1, 4)

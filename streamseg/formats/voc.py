@@ -1,7 +1,7 @@
 """PASCAL VOC's segmentations: two PNGs with a palette for each frame.
 
 Defined by the VOC2012 development kit (devkit_doc, "Image Segmentation"; the palette is that of
-VOCcode/VOClabelcolormap.m): ``SegmentationObject/`` numbers the objects of a picture from 1,
+VOCcode/VOClabelcolormap.m): ``SegmentationObject/`` numbers the objects of an image from 1,
 ``SegmentationClass/`` holds their classes 1 to 20; 0 is background and 255 void.
 """
 
@@ -27,7 +27,7 @@ MOST_OBJECTS = 254
 class VocWriter(ResultWriter):
     """Writes ``SegmentationObject/000000.png`` and ``SegmentationClass/000000.png`` and so on.
 
-    Where the frames are pictures with names of their own, the files have those names: the result
+    Where the frames are images with names of their own, the files have those names: the result
     of ``2007_000032.jpg`` is called ``2007_000032.png``, as VOC's tools expect.
 
     Objects are numbered anew in each frame, the surest first: tracks are lost. Instances of
@@ -39,7 +39,7 @@ class VocWriter(ResultWriter):
         """Create the folder and the two in it.
 
         Args:
-            folder: need not exist; the two in it must not hold pictures already.
+            folder: need not exist; the two in it must not hold images already.
 
         Raises:
             SinkError: a folder cannot be used.
@@ -55,7 +55,7 @@ class VocWriter(ResultWriter):
         self._palette = _palette().tobytes()
 
     def write(self, result: FrameResult) -> None:
-        """Write the two pictures of one frame.
+        """Write the two images of one frame.
 
         Raises:
             SinkError: they cannot be written.
@@ -64,13 +64,13 @@ class VocWriter(ResultWriter):
         for _ in known[MOST_OBJECTS:]:
             self._ids.leave_out(f"beyond {MOST_OBJECTS} in one frame")
         known = known[:MOST_OBJECTS]
-        name = result.frame.picture_name or numbered(result)
+        name = result.frame.image_name or numbered(result)
         objects = ((instance.label, number) for number, (instance, _) in enumerate(known, 1))
         classes = ((instance.label, class_id) for instance, class_id in known)
-        for pictures, values in ((self._objects, objects), (self._classes, classes)):
-            picture = Pillow.fromarray(painted(result, values, np.uint8(0)))
-            picture.putpalette(self._palette)
-            pictures.save(name, picture)
+        for images, values in ((self._objects, objects), (self._classes, classes)):
+            image = Pillow.fromarray(painted(result, values, np.uint8(0)))
+            image.putpalette(self._palette)
+            images.save(name, image)
 
     def close(self) -> None:
         """Say what was left out."""

@@ -39,7 +39,7 @@ class GroupingConfig:
     """Seeds less likely than this are not picked."""
     max_instances: int = 64
     min_area: float = 2e-4
-    """Instances smaller than this part of the picture are dropped."""
+    """Instances smaller than this part of the image are dropped."""
     min_visible: float = 0.7
     """Part of its mask that an instance must have for itself, where surer ones do not reach."""
     alpha: float = PAPER_ALPHA
@@ -52,7 +52,7 @@ class GroupingConfig:
         if self.max_instances < 1:
             raise ConfigError(f"max_instances must be at least 1, got {self.max_instances}")
         if not 0 <= self.min_area < 1:
-            raise ConfigError(f"min_area must be a part of the picture, got {self.min_area}")
+            raise ConfigError(f"min_area must be a part of the image, got {self.min_area}")
         if not 0 <= self.min_visible <= 1:
             raise ConfigError(f"min_visible must lie between 0 and 1, got {self.min_visible}")
 
@@ -68,14 +68,14 @@ def find_segments(
     """Group pixels into disjoint instances.
 
     Args:
-        output: of the network, for a picture of height×width.
+        output: of the network, for an image of height×width.
         taus: T similarity thresholds of the network.
         config: what to keep.
-        height: of the picture in pixels.
-        width: of the picture in pixels.
+        height: of the image in pixels.
+        width: of the image in pixels.
 
     Returns:
-        Instances by falling score, their labels at the picture's size.
+        Instances by falling score, their labels at the image's size.
 
     Raises:
         InputError: the output holds NaN or infinity.
@@ -186,6 +186,6 @@ def pick_seeds(
 def frame_position(
     seeds: NDArray[np.signedinteger[Any]], map_shape: tuple[int, int], height: int, width: int
 ) -> NDArray[np.int64]:
-    """Flat feature-map index → y, x of the pixel's centre in the picture, [K, 2]."""
+    """Flat feature-map index → y, x of the pixel's centre in the image, [K, 2]."""
     yx = np.stack(np.unravel_index(seeds, map_shape), axis=1)
     return ((yx + 0.5) * (height, width) / map_shape).astype(np.int64)

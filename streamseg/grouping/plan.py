@@ -43,7 +43,7 @@ TABLE: Final = ("seed", "tau_index", "class_id", "area_px", "x0", "y0", "x1", "y
 
 @dataclass(frozen=True)
 class MapShape:
-    """What a network puts out for a picture."""
+    """What a network puts out for an image."""
 
     height: int
     """h"""
@@ -55,7 +55,7 @@ class MapShape:
     """T"""
     classes: int
     """C"""
-    number: str
+    dtype: str
     """Type of the outputs: ``fp16`` or ``fp32``."""
     foreground_strides: tuple[int, int]
     """From one threshold and one pixel to the next, in values. Embeddings are [h, w, D]."""
@@ -73,13 +73,13 @@ class MapShape:
         return (self.height + 1) // 2 * ((self.width + 1) // 2)
 
 
-def network_shape(config: ModelConfig, size: tuple[int, int], number: str) -> MapShape:
-    """What an exported network puts out for pictures of one size.
+def network_shape(config: ModelConfig, size: tuple[int, int], dtype: str) -> MapShape:
+    """What an exported network puts out for images of one size.
 
     Args:
         config: of the model.
-        size: width and height of the picture in pixels.
-        number: type of the outputs, ``fp16`` or ``fp32``.
+        size: width and height of the image in pixels.
+        dtype: of the outputs, ``fp16`` or ``fp32``.
     """
     width, height = (side // config.stride for side in size)
     pixels = height * width
@@ -89,7 +89,7 @@ def network_shape(config: ModelConfig, size: tuple[int, int], number: str) -> Ma
         dims=config.embedding_dim,
         thresholds=len(config.taus),
         classes=len(config.class_names),
-        number=number,
+        dtype=dtype,
         foreground_strides=(pixels, 1),
         class_strides=(pixels // 4, 1),
     )
@@ -148,7 +148,7 @@ def plan_frame(
         most_programs: that run at the same time, see ``group_pixels.launch.most_programs``.
     """
     seeds, pixels, dims = config.max_instances, shape.pixels, shape.dims
-    item_bytes = NUMPY_TYPES[shape.number].itemsize
+    item_bytes = NUMPY_TYPES[shape.dtype].itemsize
     spread = plan(pixels, dims, item_bytes, most_programs)
     least_area_px = max(1, ceil(config.min_area * height * width))
     launches = (

@@ -26,16 +26,16 @@ def propose(
     """Overlapping proposals as in the paper: greedy seeds, each with its whole mask.
 
     Args:
-        output: of the network, for a picture of height×width.
+        output: of the network, for an image of height×width.
         taus: T similarity thresholds of the network.
         max_seeds: K, number of proposals wanted; about 100 cover nearly every object.
-        height: of the picture in pixels.
-        width: of the picture in pixels.
+        height: of the image in pixels.
+        width: of the image in pixels.
         alpha: weight of a seed's distance from the seeds before, equation (4), 0 or more; at 0
             seeds come by seediness alone.
 
     Returns:
-        Proposals by falling score; masks from similarity interpolated to the picture's size.
+        Proposals by falling score; masks from similarity interpolated to the image's size.
 
     Raises:
         InputError: the output holds NaN or infinity, or ``alpha`` is negative.
@@ -74,7 +74,7 @@ def seed_masks(
     height: int,
     width: int,
 ) -> NDArray[np.bool_]:
-    """Grow the mask of each seed, equation (3) of the paper, smoothly enlarged to the picture.
+    """Grow the mask of each seed, equation (3) of the paper, smoothly enlarged to the image.
 
     What ``label_pixels`` does for a seed that has no rivals: its margin (``seed_margins``) is
     interpolated bilinearly with half-pixel centres, and the mask is
@@ -85,8 +85,8 @@ def seed_masks(
         embeddings: float32 [D, h, w].
         seed_index: int32 [K], flat map pixel index y*w + x of each seed; K may be 0.
         seed_tau: float32 [K], 0 < tau < 1.
-        height: H of the picture in pixels.
-        width: W of the picture in pixels.
+        height: H of the image in pixels.
+        width: W of the image in pixels.
 
     Returns:
         Bool [K, H, W].
@@ -98,7 +98,7 @@ def seed_masks(
     pixels = embeddings.reshape(len(embeddings), -1)
     margins = seed_margins(pixels, seed_index, seed_tau)
 
-    # one more map pixel all around, so that every picture pixel lies between four
+    # one more map pixel all around, so that every image pixel lies between four
     corners = np.pad(margins.reshape(-1, *map_shape), ((0, 0), (1, 1), (1, 1)), mode="edge")
     inside = corners > 0
     every, some = inside[:, 1:] & inside[:, :-1], inside[:, 1:] | inside[:, :-1]
@@ -123,15 +123,15 @@ def seed_masks(
 
 @dataclass(frozen=True, eq=False)
 class _Axis:
-    """Where the lines (rows or columns) of the picture lie between the lines of the padded map."""
+    """Where the lines (rows or columns) of the image lie between the lines of the padded map."""
 
     cell: NDArray[np.intp]
-    """[picture size]: the padded map line before each."""
+    """[image size]: the padded map line before each."""
     weight: NDArray[np.float32]
-    """[picture size]: weight of the padded map line after it, 0..1."""
+    """[image size]: weight of the padded map line after it, 0..1."""
 
 
-def _axis(map_size: int, picture_size: int) -> _Axis:
-    position = (np.arange(picture_size) + 0.5) * (map_size / picture_size) + 0.5
+def _axis(map_size: int, image_size: int) -> _Axis:
+    position = (np.arange(image_size) + 0.5) * (map_size / image_size) + 0.5
     cell = np.floor(position).astype(np.intp)
     return _Axis(cell, (position - cell).astype(np.float32))

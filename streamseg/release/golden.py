@@ -38,10 +38,10 @@ class Golden:
         """No-op: there are no device resources."""
 
     def save(self, path: Path) -> None:
-        """Write an .npz file: ``picture`` and the network's outputs."""
+        """Write an .npz file: ``image`` and the network's outputs."""
         np.savez_compressed(
             path,
-            picture=self.image,
+            image=self.image,
             **{name: values.astype(np.float16) for name, values in vars(self._output).items()},
         )
 
@@ -56,6 +56,6 @@ def load_golden(path: Path, config: ModelConfig) -> Golden:
         with np.load(path, allow_pickle=False) as arrays:
             names = (field.name for field in fields(NetworkOutput))
             output = NetworkOutput(**{name: arrays[name].astype(np.float32) for name in names})
-            return Golden(config, arrays["picture"], output)
+            return Golden(config, arrays["image"], output)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise ModelError(f"{path} holds no golden outputs: {error}") from None

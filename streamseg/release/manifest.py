@@ -19,12 +19,12 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from streamseg.atomic_write import atomic_write
 from streamseg.config import ModelConfig
 from streamseg.errors import ModelError
 from streamseg.grouping.plan import MapShape
 from streamseg.kernels.launch import Launch
 from streamseg.parsing import parse_values
-from streamseg.whole_file import replaced
 
 FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
@@ -158,7 +158,7 @@ def open_release(folder: Path) -> Release:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest of a folder; its files must be complete."""
-    with replaced(folder / MANIFEST) as partial:
+    with atomic_write(folder / MANIFEST) as partial:
         partial.write_text(manifest.to_json() + "\n", "utf-8")
 
 

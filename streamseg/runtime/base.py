@@ -21,11 +21,11 @@ class Runtime(Protocol):
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height in pixels of the only pictures that it takes; None if it takes any."""
+        """Width and height in pixels of the only images that it takes; None if it takes any."""
         ...
 
     def run(self, image: Image) -> NetworkOutput:
-        """Run the network on one picture.
+        """Run the network on one image.
 
         Args:
             image: RGB uint8 [H, W, 3], C-contiguous, H and W multiples of 32.
@@ -69,11 +69,11 @@ class GroupingRuntime(Runtime, Protocol):
 
 
 def check_network_image(image: Image, size: tuple[int, int] | None = None) -> None:
-    """Refuse a picture that a network does not take.
+    """Refuse an image that a network does not take.
 
     Args:
         image: to be RGB uint8 [H, W, 3], both sides multiples of 32.
-        size: width and height in pixels of the only pictures that it takes; None takes any.
+        size: width and height in pixels of the only images that it takes; None takes any.
 
     Raises:
         InputError: it is something else.
@@ -90,5 +90,5 @@ def check_network_image(image: Image, size: tuple[int, int] | None = None) -> No
         )
     if size and size != (width, height):
         raise InputError(
-            f"the model was exported for pictures of {size[0]}x{size[1]} only, got {width}x{height}"
+            f"the model was exported for images of {size[0]}x{size[1]} only, got {width}x{height}"
         )

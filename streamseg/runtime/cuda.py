@@ -1,7 +1,7 @@
 """torch on a CUDA GPU: network in half precision, grouping by our Triton kernels.
 
-Two pictures may be under way. One stream uploads, one computes, one downloads, so that copies of
-one picture run beside the network of another; pictures go through buffers of pinned memory.
+Two images may be under way. One stream uploads, one computes, one downloads, so that copies of
+one image run beside the network of another; images go through buffers of pinned memory.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from streamseg.model.weights import load_safetensors, network_from
 from streamseg.runtime.cuda_slot import Mark, Slot
 
 SLOTS = 2
-"""Pictures under way."""
+"""Images under way."""
 MOST_SIZES = 8
-"""Sizes of pictures and frames whose slots are kept."""
+"""Sizes of images and frames whose slots are kept."""
 
 
 class CudaRuntime:
@@ -71,7 +71,7 @@ class CudaRuntime:
         self.size = None
 
     def run(self, image: Image) -> NetworkOutput:
-        """Run the network on one picture, and wait for it.
+        """Run the network on one image, and wait for it.
 
         Args:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.
@@ -88,7 +88,7 @@ class CudaRuntime:
     def submit(
         self, image: Image, grouping: GroupingConfig, *, height: int, width: int
     ) -> _PendingSegments:
-        """Start with a picture and return at once; see ``GroupingRuntime``.
+        """Start with an image and return at once; see ``GroupingRuntime``.
 
         Raises:
             InputError: wrong shape or dtype.
@@ -114,13 +114,13 @@ class CudaRuntime:
         return _PendingSegments(slot, started, between, done, fetched)
 
     def close(self) -> None:
-        """Give back the memory of pictures; the network stays until the runtime is dropped."""
+        """Give back the memory of images; the network stays until the runtime is dropped."""
         self._slots.clear()
 
     def _slot(
         self, shape: tuple[int, ...], grouping: GroupingConfig, height: int, width: int
     ) -> Slot:
-        """Of the two slots for such pictures the one whose turn it is."""
+        """Of the two slots for such images the one whose turn it is."""
         key = (shape, grouping, height, width)
         if key not in self._slots:
 
@@ -169,6 +169,6 @@ class _PendingSegments:
 
     def fetch(self) -> tuple[Segments, float, float]:
         self.fetched.wait()
-        # a copy: the slot's memory is the next picture's
+        # a copy: the slot's memory is the next image's
         found = self.slot.grouper.read(self.slot.host.clone())
         return found, self.started.ms_until(self.between), self.between.ms_until(self.done)

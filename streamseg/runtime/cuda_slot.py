@@ -1,4 +1,4 @@
-"""What one picture under way needs on a GPU: memory, recorded work, events."""
+"""What one image under way needs on a GPU: memory, recorded work, events."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ NewGrouper = Callable[[Tensor, Tensor, Tensor], DeviceGrouper]
 
 
 class Slot:
-    """Place for one picture at a time.
+    """Place for one image at a time.
 
-    The first picture is computed step by step, which also lets libraries choose their algorithms
+    The first image is computed step by step, which also lets libraries choose their algorithms
     and Triton compile; before the second one the steps are recorded as two CUDA graphs, and from
     then on replayed. So a size that comes only once costs no recording.
     """
@@ -33,7 +33,7 @@ class Slot:
         shape: tuple[int, ...],
         device: torch.device,
     ) -> None:
-        """Allocate what is needed for pictures of this shape, uint8 [H, W, 3]."""
+        """Allocate what is needed for images of this shape, uint8 [H, W, 3]."""
         self._forward = forward
         self._new_grouper = new_grouper
         self._on_gpu = device.type == "cuda"

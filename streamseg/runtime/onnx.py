@@ -66,7 +66,7 @@ class OnnxRuntime:
         self.config, self._classes = config.select(classes)
         shape = self._session.get_inputs()[0].shape
         self.size: tuple[int, int] | None = None
-        """Width and height in pixels of the only pictures that the file takes."""
+        """Width and height in pixels of the only images that the file takes."""
         if all(isinstance(side, int) for side in shape[1:3]):
             self.size = shape[2], shape[1]
         self._outputs = output_names(output.name for output in self._session.get_outputs())
@@ -75,7 +75,7 @@ class OnnxRuntime:
         )
 
     def run(self, image: Image) -> NetworkOutput:
-        """Run the network on one picture.
+        """Run the network on one image.
 
         Args:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.

@@ -31,14 +31,14 @@ METADATA: Final = "framework"
 SIZES_SEEN: Final = 100
 """Sizes that are remembered."""
 SIZES_KEPT: Final = 8
-"""Picture sizes that the network stays compiled for, at some 55 MiB each."""
+"""Image sizes that the network stays compiled for, at some 55 MiB each."""
 
 
 class OpenVinoRuntime:
     """A model file in OpenVINO.
 
     The network is compiled for the size that comes first, which takes a second; for all sizes when
-    another one comes; and for that one when it comes a second time: pictures then take two thirds
+    another one comes; and for that one when it comes a second time: images then take two thirds
     of the time.
     """
 
@@ -89,7 +89,7 @@ class OpenVinoRuntime:
         }
         shape = self._model.inputs[0].partial_shape
         self.size: tuple[int, int] | None = None
-        """Width and height in pixels of the only pictures that the file takes."""
+        """Width and height in pixels of the only images that the file takes."""
         if shape.is_static:
             self.size = shape[2].get_length(), shape[1].get_length()
         self._outputs = output_names(
@@ -104,7 +104,7 @@ class OpenVinoRuntime:
         )
 
     def run(self, image: Image) -> NetworkOutput:
-        """Run the network on one picture.
+        """Run the network on one image.
 
         Args:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.
@@ -123,7 +123,7 @@ class OpenVinoRuntime:
         """No-op: nothing is held on a device."""
 
     def _request(self, shape: tuple[int, ...]) -> InferRequest:
-        """The network for pictures [H, W, 3]: compiled for them, or for all sizes."""
+        """The network for images [H, W, 3]: compiled for them, or for all sizes."""
         is_first = not self._seen  # of a video most likely, whose frames have one size
         if shape not in self._seen and self.size is None:
             self._seen[shape] = None

@@ -27,7 +27,7 @@ class TorchRuntime:
         return cls(deepcopy(network).eval())
 
     def run(self, image: Image) -> NetworkOutput:
-        """Run the network on one picture, RGB uint8 [H, W, 3]."""
+        """Run the network on one image, RGB uint8 [H, W, 3]."""
         pixels = torch.tensor(image).permute(2, 0, 1)[None].float()
         with torch.inference_mode():
             outputs = self._network.output(pixels)

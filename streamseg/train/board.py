@@ -65,7 +65,7 @@ class Board:
         network = network_from(weights, config).eval()
         for sample in samples:
             sheet = result_sheet(network, sample.image)
-            self.writer.add_image(f"pictures/{sample.id}", sheet, step, dataformats="HWC")
+            self.writer.add_image(f"images/{sample.id}", sheet, step, dataformats="HWC")
         self.writer.flush()
 
     def close(self) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from streamseg.atomic_write import atomic_write
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
-from streamseg.interrupts import held_back
+from streamseg.interrupts import defer_sigint
 from streamseg.model.network import Network
 from streamseg.model.picodet import load_published
 from streamseg.model.weights import Checkpoint, load_checkpoint, network_from, save_checkpoint
@@ -27,7 +28,6 @@ from streamseg.train.malloc import keep_freed_memory
 from streamseg.train.metrics import StepMetrics, open_log
 from streamseg.train.processes import Processes
 from streamseg.train.run_config import RunConfig
-from streamseg.whole_file import replaced
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ class Trainer:
             keep_freed_memory()
         alone = self.processes.count == 1  # torchrun passes a Ctrl-C on once more
         try:
-            with held_back(once=alone) as interrupted:
+            with defer_sigint(once=alone) as interrupted:
                 if self.processes.is_first:
                     self._run_and_write(on_step, interrupted)
                 else:
@@ -216,5 +216,5 @@ class Trainer:
             average=self.learner.average.tensors if self.learner.average else None,
             teacher=self.learner.teacher.state_dict() if self.learner.teacher else None,
         )
-        with replaced(self.folder / CHECKPOINT) as partial:
+        with atomic_write(self.folder / CHECKPOINT) as partial:
             save_checkpoint(partial, checkpoint)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
-from streamseg.whole_file import replaced
+from streamseg.atomic_write import atomic_write
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def open_log(path: Path, step: int) -> TextIO:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     kept = "".join(line + "\n" for line in text.splitlines() if _step_of(line) < step)
     if kept != text:
-        with replaced(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(kept, encoding="utf-8")
     return path.open("a", encoding="utf-8")
 

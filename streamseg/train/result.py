@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from streamseg.atomic_write import atomic_write
 from streamseg.errors import ModelError
 from streamseg.export.quantize import quantize_onnx
 from streamseg.export.to_onnx import export_onnx
 from streamseg.model.weights import network_from, save_safetensors
 from streamseg.train.data import images_at_input_size
 from streamseg.train.loop import Trainer
-from streamseg.whole_file import replaced
 
 CALIBRATION_IMAGES: Final = 64
 """Number of training images that calibrate the 8-bit network."""
@@ -58,7 +58,7 @@ def write_result(trainer: Trainer) -> RunResult:
         "training": json.loads(trainer.config.to_json()),
         "training_images": trainer.image_ids,
     }
-    with replaced(card) as partial:
+    with atomic_write(card) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     onnx, int8 = folder / "model.onnx", folder / "model.int8.onnx"
     onnx_difference = export_onnx(network_from(weights, trainer.model_config), onnx)

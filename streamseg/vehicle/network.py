@@ -30,7 +30,7 @@ class EngineNetwork:
         self.description = f"TensorRT, {manifest.precision}"
         self._device, self._shape = device, manifest.shape
         width, height = manifest.size
-        shape, self._dtype = manifest.shape, NUMPY_TYPES[manifest.shape.number]
+        shape, self._dtype = manifest.shape, NUMPY_TYPES[manifest.shape.dtype]
         self.staged = device.pinned((height, width, 3), np.dtype(np.uint8))
         self.pixels = device.allocate(self.staged.array.nbytes)
         self.embeddings = device.allocate(shape.pixels * shape.dims * self._dtype.itemsize)

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class Source(Closing, Iterator[Frame]):
     """An opened video, camera or set of images; iterate it, once, for its frames.
 
-    The first frame is read while opening: a source that exists has shown one readable picture.
+    The first frame is read while opening: a source that exists has shown one readable image.
     Timestamps rise strictly from frame to frame. Close it, or use it as a context manager, to
     release the file or camera; frames that were already taken stay usable.
 
@@ -30,11 +30,11 @@ class Source(Closing, Iterator[Frame]):
     description: str
     """What was opened, in words for messages; passwords in URLs are masked."""
     width: int
-    """Width of the first upright picture in pixels."""
+    """Width of the first upright image in pixels."""
     height: int
-    """Height of the first upright picture in pixels."""
+    """Height of the first upright image in pixels."""
     pixel_aspect: Fraction
-    """Width by height of the pixels of the first upright picture; 1 is square."""
+    """Width by height of the pixels of the first upright image; 1 is square."""
     frame_count: int | None
     """Number of frames as the container states it or its duration and rate suggest; None when
     unknown. Take it for an estimate."""
@@ -133,6 +133,6 @@ class Source(Closing, Iterator[Frame]):
 
     def _raise_empty(self) -> NoReturn:
         raise SourceError(
-            f"no picture can be decoded from {self.description}{self._latest_problem}: "
+            f"no image can be decoded from {self.description}{self._latest_problem}: "
             "it is empty, damaged or of an unknown kind"
         )

@@ -23,9 +23,9 @@ LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt"}
 # Formats whose data come from elsewhere than the address itself, or that only cameras send.
 _WITHOUT_FILE = frozenset({"hls", "dash", "mpjpeg", "rtsp", "sdp"})
 
-# The rate is asked of the stream's description; measuring it would hold a second of pictures back.
+# The rate is asked of the stream's description; measuring it would hold a second of images back.
 _LIVE_OPTIONS = {"fpsprobesize": "0"}
-# RTSP over UDP loses packets, which smears the picture; cameras that know only UDP still work.
+# RTSP over UDP loses packets, which smears the image; cameras that know only UDP still work.
 _ANY_TRANSPORT = {"rtsp_flags": "prefer_tcp"}
 _DEFAULTS = SourceOptions()
 
@@ -135,7 +135,7 @@ def open_camera(device: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
     def open_container(accelerator: HWAccel | None) -> InputContainer:
         if options.pixel_format is not None:
             return av.open(device, format="v4l2", options=wanted, hwaccel=accelerator)
-        # Over USB, uncompressed HD pictures come at 2 to 10 fps; most cameras offer MJPEG.
+        # Over USB, uncompressed HD images come at 2 to 10 fps; most cameras offer MJPEG.
         mjpeg = {**wanted, "input_format": "mjpeg"}
         try:
             return av.open(device, format="v4l2", options=mjpeg, hwaccel=accelerator)

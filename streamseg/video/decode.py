@@ -18,9 +18,9 @@ from streamseg.errors import SourceError
 from streamseg.results import Frame
 from streamseg.video.base import Source
 from streamseg.video.clock import PresentationClock
+from streamseg.video.conversion import ImageConverter, Orientation
 from streamseg.video.ffmpeg_errors import reading
 from streamseg.video.hwaccel import kind_in_use
-from streamseg.video.pictures import Orientation, PictureConverter
 from streamseg.video.streams import choose_video_stream, pixel_aspect_of
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class VideoSource(Source):
                 frame.
             timeout_seconds: a wait that is as long for one packet means that the stream is
                 silent; the container itself has to end waits that are longer.
-            stream_number: of the stream among those of pictures; None leaves it to FFmpeg's rule.
+            stream_number: of the stream among those of images; None leaves it to FFmpeg's rule.
 
         Raises:
             SourceError: there is no such stream, or nothing in it can be decoded.
@@ -90,7 +90,7 @@ class VideoSource(Source):
         self.hwaccel = kind_in_use(stream)
 
     def _read(self, container: InputContainer, stream: VideoStream) -> Generator[Frame, None, None]:
-        converter = PictureConverter()
+        converter = ImageConverter()
         clock = PresentationClock(self.time_base, from_zero=self.is_live)
         nominal_seconds = float(1 / (self.average_rate or _FALLBACK_RATE))
         end_seconds = 0.0
@@ -127,7 +127,7 @@ class VideoSource(Source):
         self, container: InputContainer, stream: VideoStream
     ) -> Iterator[tuple[VideoFrame, float]]:
         """Yield decoded frames and when they came; SourceError where no more can be read."""
-        # Uncompressed pictures of a camera lie in the driver's memory, which closing unmaps.
+        # Uncompressed images of a camera lie in the driver's memory, which closing unmaps.
         is_borrowed = self.is_live and stream.codec_context.name == "rawvideo"
         arrivals = _Arrivals()
         spent_seconds = 0.0
@@ -211,7 +211,7 @@ class _Arrivals:
 
 
 def _own_duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    """How long the pictures last, as the container states it; its sound may be longer."""
+    """How long the images last, as the container states it; its sound may be longer."""
     time_base = _fraction(stream.time_base)
     if stream.duration and time_base and container.format.name not in _SHARED_DURATION:
         return float(stream.duration * time_base)

@@ -90,7 +90,7 @@ def open_decoding_on(
 def kind_in_use(stream: VideoStream) -> str:
     """What decoded the latest frame: a kind of device, or ``none`` for the CPU.
 
-    A decoder on a device leaves pictures that the device does not take, as 4:2:2 ones, to the CPU.
+    A decoder on a device leaves images that the device does not take, as 4:2:2 ones, to the CPU.
     """
     context = stream.codec_context
     if context.is_hwaccel:

@@ -1,4 +1,4 @@
-"""The pages of an image file as upright RGB pictures, read with Pillow."""
+"""The pages of an image file as upright RGB images, read with Pillow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNREADABLE = (
 )
 """What reading a damaged image may raise."""
 
-# Of others, as a phone's JPEG, the pictures behind the first are previews and depth maps.
+# Of others, as a phone's JPEG, the images behind the first are previews and depth maps.
 _PAGED_FORMATS = frozenset({"AVIF", "GIF", "PNG", "TIFF", "WEBP"})
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -47,25 +47,25 @@ _TIFF_PREVIEW_OR_MASK = 1 | 4
 
 
 class Page(NamedTuple):
-    """One picture of a file."""
+    """One image of a file."""
 
-    picture: PIL.Image.Image
+    image: PIL.Image.Image
     """Upright, in mode RGB; an alpha channel is dropped."""
     duration_seconds: float | None
     """How long it is shown, where the file says so."""
 
 
 class PageReader:
-    """Reads the files of one source; pictures of more than 8 bits are scaled alike."""
+    """Reads the files of one source; images of more than 8 bits are scaled alike."""
 
     def __init__(self) -> None:
         """Start before the first file."""
         self._levels = Levels()
         self.latest_count = 1
-        """Pictures in the file that was read last, by its own word."""
+        """Images in the file that was read last, by its own word."""
 
     def pages(self, path: Path) -> Iterator[Page]:
-        """All pictures of a file: those of an animation, the pages of a TIFF.
+        """All images of a file: those of an animation, the pages of a TIFF.
 
         Raises:
             one of ``UNREADABLE``.
@@ -87,16 +87,16 @@ class PageReader:
         is_paged = opened.format in _PAGED_FORMATS
         self.latest_count = getattr(opened, "n_frames", 1) if is_paged else 1
         is_found = False
-        # the first picture of an APNG may be for programs that know no animation
+        # the first image of an APNG may be for programs that know no animation
         first = int(bool(getattr(opened, "default_image", False)))
         for number in range(first, self.latest_count):
             opened.seek(number)
             tags = getattr(opened, "tag_v2", {})
             if not tags.get(_TIFF_KIND, 0) & _TIFF_PREVIEW_OR_MASK:
                 is_found = True
-                picture = self._rgb(opened, path)
+                image = self._rgb(opened, path)
                 milliseconds = float(opened.info.get("duration") or 0)
-                yield Page(picture, milliseconds / 1e3 or None)
+                yield Page(image, milliseconds / 1e3 or None)
         if not is_found:
             raise SourceError("it holds previews only")
 
@@ -114,7 +114,7 @@ class PageReader:
         return upright.convert("RGB")
 
     def _deep_colours(self, path: Path) -> PIL.Image.Image | None:
-        """The picture, not turned, as FFmpeg reads it; None where it cannot."""
+        """The image, not turned, as FFmpeg reads it; None where it cannot."""
         import av
         import av.error
 
@@ -150,7 +150,7 @@ def _stated_bits(opened: PIL.Image.Image) -> int | None:
 
 
 def _read_heif(path: Path) -> PIL.Image.Image:
-    """The whole picture of a HEIC or AVIF file that Pillow does not read, by what can.
+    """The whole image of a HEIC or AVIF file that Pillow does not read, by what can.
 
     Raises:
         SourceError: it is made of tiles, and nothing here puts them together; or it is damaged.
@@ -159,8 +159,8 @@ def _read_heif(path: Path) -> PIL.Image.Image:
         import pillow_heif
 
         heif = pillow_heif.open_heif(path)
-        picture: PIL.Image.Image = heif[heif.primary_index].to_pillow()
-        return picture.convert("RGB")
+        image: PIL.Image.Image = heif[heif.primary_index].to_pillow()
+        return image.convert("RGB")
     except (ImportError, RuntimeError):  # not installed; or not built for this codec
         from streamseg.video.containers import open_file
 

@@ -70,8 +70,8 @@ class ImageSource(Source):
                         upright.width,
                         partial(_render, upright),
                         is_still=True,
-                        picture_name=name and f"{name}-{page_number}" if page_number else name,
-                        picture_number=number if number is None or not page_number else UNNUMBERED,
+                        image_name=name and f"{name}-{page_number}" if page_number else name,
+                        image_number=number if number is None or not page_number else UNNUMBERED,
                     )
                     own_seconds += seconds or float(1 / _RATE)
                     index += 1
@@ -121,5 +121,5 @@ def _open_images(paths: Sequence[Path], description: str) -> ImageSource:
 
 def _render(upright: PIL.Image.Image, width: int, height: int) -> Image:
     if width < 1 or height < 1:
-        raise InputError(f"a picture is at least 1x1 pixels, got {width}x{height}")
+        raise InputError(f"an image is at least 1x1 pixels, got {width}x{height}")
     return np.array(upright.resize((width, height), PIL.Image.Resampling.BILINEAR))

@@ -1,4 +1,4 @@
-"""Where recordings were joined in one stream, for what has to follow the clock of its pictures."""
+"""Where recordings were joined in one stream, for what has to follow the clock of its images."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _MOST_WAITING = 2000
 
 
 class Joints:
-    """Puts packets of sound on the clock of the pictures, see ``PresentationClock``.
+    """Puts packets of sound on the clock of the images, see ``PresentationClock``.
 
-    Both are taken in the order in which they lie in the file. Where the pictures begin anew, the
+    Both are taken in the order in which they lie in the file. Where the images begin anew, the
     sound does, a little before or after.
     """
 
     def __init__(self, nominal_seconds: float) -> None:
-        """Start before the first packet; a picture that does not say so lasts as long."""
+        """Start before the first packet; an image that does not say so lasts as long."""
         self._nominal_seconds = nominal_seconds
         self._shifts = [0.0]
         self._latest_dts_seconds: float | None = None
@@ -32,7 +32,7 @@ class Joints:
         """Packets of sound so far that belong nowhere on that clock."""
 
     def note(self, packet: Packet[Any]) -> list[tuple[float, Packet[Any]]]:
-        """Look at a packet of pictures; gives the sound that waited for it, with its times."""
+        """Look at a packet of images; gives the sound that waited for it, with its times."""
         if packet.pts is None or packet.time_base is None:
             return []
         dts = packet.pts if packet.dts is None else packet.dts
@@ -56,7 +56,7 @@ class Joints:
         if packet.pts is None or packet.time_base is None:
             return None
         start = _seconds(packet.pts, packet.time_base)
-        # one that is late belongs before the joint that the pictures have passed
+        # one that is late belongs before the joint that the images have passed
         seconds = min(
             (start + shift for shift in self._shifts[-2:]),
             key=lambda seconds: abs(seconds - self._latest_seconds),
@@ -70,7 +70,7 @@ class Joints:
         return None
 
     def end(self) -> None:
-        """Count what waits as lost: no pictures follow."""
+        """Count what waits as lost: no images follow."""
         self.lost += len(self._waiting)
         self._waiting = []
 

@@ -12,10 +12,10 @@ _DEPTHS = (8, 10, 12, 14, 16, 20, 24, 32)
 
 
 class Levels:
-    """Scales the pictures of one source alike.
+    """Scales the images of one source alike.
 
     A file's own word on its depth counts. Without it, it is the least of the usual depths that
-    holds all values of this picture and those before. Numbers with a fraction are from 0 to 1,
+    holds all values of this image and those before. Numbers with a fraction are from 0 to 1,
     unless they are far above.
     """
 
@@ -24,7 +24,7 @@ class Levels:
         self._bits = _DEPTHS[0]
 
     def to_bytes(self, values: NDArray[Any], stated_bits: int | None = None) -> NDArray[np.uint8]:
-        """Scale one picture.
+        """Scale one image.
 
         Args:
             values: of any shape, whole numbers or with a fraction; none below 0 counts.
@@ -32,7 +32,7 @@ class Levels:
         """
         finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
         highest = float(finite.max(initial=0))
-        if values.dtype.kind == "f" and highest <= 2:  # a sharpened picture goes beyond 1 a little
+        if values.dtype.kind == "f" and highest <= 2:  # a sharpened image goes beyond 1 a little
             return np.asarray(np.clip(np.round(finite * 255), 0, 255), np.uint8)
         if stated_bits is None:
             fitting = (bits for bits in _DEPTHS if highest < 2**bits)

@@ -53,7 +53,7 @@ class LiveSource(Source):
     """A live source and those that follow it after each reconnection, as one.
 
     ``index`` goes on counting and ``pts_seconds`` goes on by the time that the loss took. Size
-    and rate of the pictures may change. It ends when the tries to reconnect are used up, or when
+    and rate of the images may change. It ends when the tries to reconnect are used up, or when
     the stream has become one with an end.
     """
 

@@ -28,13 +28,13 @@ class SourceOptions:
     transport: Literal["tcp", "udp"] | None = None
     """RTSP: TCP loses nothing, UDP does not wait for what is lost. None tries TCP, then UDP."""
     stream: int | None = None
-    """Files and network streams: number of the stream among those of pictures, from 0; None takes
+    """Files and network streams: number of the stream among those of images, from 0; None takes
     the one flagged as the default, else that of the most pixels."""
     live: bool | None = None
     """Network streams: True is read like a camera, which is connected anew at its end and drops
     frames that grow old; False like a file, to its end; None goes by whether it states one."""
     realtime: bool = False
-    """Files, pictures, test patterns: play at the media's own pace, as if it were a camera."""
+    """Files, images, test patterns: play at the media's own pace, as if it were a camera."""
     size: tuple[int, int] | None = None
     """Cameras of this machine: width and height in pixels; None leaves it to the camera."""
     rate: float | None = None

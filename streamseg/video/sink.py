@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 # A row of fragments, each playable without those that follow. The index waits for the first
 # fragment, to know where time begins: timestamps stay as they are, but none may be negative.
-# ("hybrid_fragmented" would end as a plain mp4, but FFmpeg before 8.1 loses pictures in it.)
+# ("hybrid_fragmented" would end as a plain mp4, but FFmpeg before 8.1 loses images in it.)
 _MP4_OPTIONS = {
     "movflags": "frag_keyframe+delay_moov+default_base_moof",
     "avoid_negative_ts": "make_non_negative",
     "flush_packets": "1",
-    "max_interleave_delta": "500000",  # us that a picture waits for sound which has ended
+    "max_interleave_delta": "500000",  # us that an image waits for sound which has ended
 }
 _MKV_OPTIONS = {
     "cluster_time_limit": "1000",  # ms
@@ -80,16 +80,16 @@ class VideoSink(Completing):
         Args:
             path: its suffix chooses the format: .mp4, .mov, or .mkv (which keeps whole
                 milliseconds only).
-            width: of all pictures, in pixels.
-            height: of all pictures, in pixels. Odd sizes are kept, in 4:4:4 colour, which fewer
+            width: of all images, in pixels.
+            height: of all images, in pixels. Odd sizes are kept, in 4:4:4 colour, which fewer
                 players show.
             time_base: unit of the timestamps in seconds, best that of the source.
             rate: nominal frames per second, which gives the last frame its duration; 25 when
                 None.
             pixel_aspect: width by height of a pixel, as players are to show it.
-            zero_start: move all times so that the first picture is shown at 0 s.
+            zero_start: move all times so that the first image is shown at 0 s.
             sound_of: a file whose sound goes along, as it is, from time 0 (or that of the first
-                picture, where that is moved there) to the end of the last picture. What this
+                image, where that is moved there) to the end of the last image. What this
                 container cannot hold is left out with a line in the log.
 
         Raises:
@@ -159,11 +159,11 @@ class VideoSink(Completing):
             self._container: OutputContainer | None = container
 
     def write(self, image: Image, pts_seconds: float) -> None:
-        """Append a picture.
+        """Append an image.
 
         Args:
             image: RGB uint8 [height, width, 3].
-            pts_seconds: when it is shown, later than the picture before; rounded to the time
+            pts_seconds: when it is shown, later than the image before; rounded to the time
                 base.
 
         Raises:
@@ -225,7 +225,7 @@ class VideoSink(Completing):
         if self._latest_pts is not None and pts <= self._latest_pts:
             latest_seconds = float((self._latest_pts + self._origin_pts) * self._time_base)
             raise InputError(
-                f"time must rise from picture to picture: got {pts_seconds} s after "
+                f"time must rise from image to image: got {pts_seconds} s after "
                 f"{latest_seconds} s, in steps of {self._time_base} s"
             )
         return pts
@@ -241,7 +241,7 @@ class VideoSink(Completing):
     def _mux(self, container: OutputContainer, frame: VideoFrame | None) -> None:
         with writing(self.path):
             for packet in self._stream.encode(frame):
-                # Only the last one's is used: the others last until the next picture.
+                # Only the last one's is used: the others last until the next image.
                 packet.duration = self._nominal_duration
                 container.mux(packet)
 

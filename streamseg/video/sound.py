@@ -24,39 +24,39 @@ logger = logging.getLogger(__name__)
 
 
 def open_sound(path: Path) -> Sound | None:
-    """Open the sound of a file a second time, beside its pictures; None if it has none."""
+    """Open the sound of a file a second time, beside its images; None if it has none."""
     try:
         with reading(str(path), path):
             container = av.open(str(path.absolute()), metadata_errors="replace")
     except SourceError as error:
         logger.warning("the sound is left out: %s", error)
         return None
-    pictures = container.streams.best("video")
-    stream = container.streams.best("audio", pictures)
-    if isinstance(stream, AudioStream) and isinstance(pictures, VideoStream):
-        return Sound(container, stream, pictures, str(path))
+    images = container.streams.best("video")
+    stream = container.streams.best("audio", images)
+    if isinstance(stream, AudioStream) and isinstance(images, VideoStream):
+        return Sound(container, stream, images, str(path))
     container.close()
     return None
 
 
 class Sound:
-    """Sound that is copied without decoding it; its times are on the clock of the pictures."""
+    """Sound that is copied without decoding it; its times are on the clock of the images."""
 
     def __init__(
-        self, container: InputContainer, stream: AudioStream, pictures: VideoStream, name: str
+        self, container: InputContainer, stream: AudioStream, images: VideoStream, name: str
     ) -> None:
         """Take over an opened file.
 
         Args:
             container: of the file; ``close`` closes it.
             stream: of the container.
-            pictures: of the container, whose clock it follows.
+            images: of the container, whose clock it follows.
             name: for messages.
         """
         self.codec = stream.codec_context.name
         self._container = container
         self._stream = stream
-        self._pictures = pictures
+        self._images = images
         self._name = name
         # AAC of MPEG-TS describes itself in each packet, in other containers once.
         is_adts = self.codec == "aac" and not stream.codec_context.extradata
@@ -78,13 +78,13 @@ class Sound:
         self._copy = output.add_stream_from_template(self._stream)
 
     def start_at(self, origin_seconds: float) -> None:
-        """Move time 0 to this one of the pictures' clock, before anything is written."""
+        """Move time 0 to this one of the images' clock, before anything is written."""
         self._origin_seconds = origin_seconds
 
     def write_until(self, seconds: float) -> None:
         """Write all packets that begin before this time in the output, but none from before 0.
 
-        Those before 0 only warm up a decoder, and would move the pictures, as no time in a file
+        Those before 0 only warm up a decoder, and would move the images, as no time in a file
         may be negative.
         """
         while self._next is not None and self._next[0] - self._origin_seconds < seconds:
@@ -113,7 +113,7 @@ class Sound:
                 copy.stream = self._copy
                 self._output.mux(copy)
         except av.error.OSError:
-            raise  # the pictures meet with it, too
+            raise  # the images meet with it, too
         except av.error.FFmpegError as error:
             logger.debug("%s: sound at %.2f s: %s", self._name, start_seconds, error.strerror)
             self._left_out += 1
@@ -122,11 +122,11 @@ class Sound:
 
     def _read(self) -> Generator[tuple[float, Packet[Any]], None, None]:
         """All packets and when they begin, in seconds."""
-        rate = self._pictures.average_rate
+        rate = self._images.average_rate
         joints = Joints(float(1 / rate) if rate else 0.04)
         try:
             with reading(self._name):
-                for packet in self._container.demux(self._pictures, self._stream):
+                for packet in self._container.demux(self._images, self._stream):
                     if packet.stream is not self._stream:
                         yield from joints.note(packet)
                         continue
@@ -134,7 +134,7 @@ class Sound:
                     if seconds is not None:
                         yield seconds, packet
         except SourceError as error:
-            # pictures are worth more than the rest of the sound
+            # images are worth more than the rest of the sound
             logger.warning("the sound ends early: %s", error)
         joints.end()
         self._left_out += joints.lost

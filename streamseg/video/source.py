@@ -56,7 +56,7 @@ def open_source(
     - a string with ``*``, ``?`` or ``[``: the images that match, like a folder
 
     Timestamps are the media's own, in seconds, rising strictly (see ``PresentationClock``); live
-    sources count from their first frame. Pictures are upright. Cameras and network streams that
+    sources count from their first frame. Images are upright. Cameras and network streams that
     are lost are connected anew (see ``LiveSource``). Importing this module does not load PyAV;
     opening a video does.
 

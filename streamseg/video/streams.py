@@ -1,4 +1,4 @@
-"""Which of the streams in a container holds the pictures, and the shape of its pixels."""
+"""Which of the streams in a container holds the images, and the shape of its pixels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def choose_video_stream(
     Args:
         container: just opened.
         description: what it is, for messages.
-        number: of the stream among those of pictures, from 0.
+        number: of the stream among those of images, from 0.
 
     Raises:
         SourceError: there is none, or none of that number.
@@ -50,7 +50,7 @@ def choose_video_stream(
         chosen = max(moving, key=_worth)
     else:
         kinds = {stream.type for stream in container.streams if stream.type != "video"}
-        held = sorted(kinds | ({"a cover picture"} if videos else set()))
+        held = sorted(kinds | ({"a cover image"} if videos else set()))
         raise SourceError(
             f"{description} has no video stream, it holds {', '.join(held) or 'nothing at all'}"
         )

@@ -25,7 +25,7 @@ _GLASS, _TYRE, _SKIN = (40, 50, 60), (20, 20, 20), (225, 180, 150)
 
 @dataclass(frozen=True)
 class _Mover:
-    """Something that crosses the picture; lengths in picture widths or heights."""
+    """Something that crosses the image; lengths in image widths or heights."""
 
     kind: str
     start_x: float
@@ -50,7 +50,7 @@ class PatternSource(Source):
     """The street of the address ``test-pattern:[WIDTHxHEIGHT][@FPS][?frames=COUNT]``.
 
     Without the optional parts it is 640x360 at 25 fps, 250 frames. It does not wait for its frame
-    times and drops nothing, so it is no live source. Pictures are drawn when they are rendered,
+    times and drops nothing, so it is no live source. Images are drawn when they are rendered,
     at the size asked for.
     """
 
@@ -93,7 +93,7 @@ class PatternSource(Source):
 def _draw(seconds: float, width: int, height: int) -> Image:
     """Draw the street at a time; RGB uint8 [height, width, 3]."""
     if width < 1 or height < 1:
-        raise InputError(f"a picture is at least 1x1 pixels, got {width}x{height}")
+        raise InputError(f"an image is at least 1x1 pixels, got {width}x{height}")
     canvas = np.empty((height, width, 3), np.uint8)
     horizon = round(_HORIZON * height)
     canvas[:horizon] = _gradient(_SKY_TOP, _SKY_BOTTOM, horizon)

@@ -17,7 +17,7 @@ SOURCE = "test-pattern:64x64?frames=5000"
 
 
 class Leaky(ColourRuntime):
-    """Keeps a little of every picture, and starts threads that wait for ever."""
+    """Keeps a little of every image, and starts threads that wait for ever."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -35,13 +35,13 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> StoppableRuntime:
 def voc(tmp_path: Path) -> Path:
     """A red and a blue block on grey."""
     root = tmp_path / "voc"
-    picture = np.full((96, 160, 3), 128, np.uint8)
+    image = np.full((96, 160, 3), 128, np.uint8)
     objects = np.zeros((96, 160), np.uint8)
     for value, (colour, left) in enumerate([((240, 20, 20), 4), ((20, 20, 240), 40)], start=1):
         block = np.s_[16:64, left : left + 30]
-        picture[block], objects[block] = colour, value
+        image[block], objects[block] = colour, value
     for folder, array in (
-        ("JPEGImages/one.jpg", picture),
+        ("JPEGImages/one.jpg", image),
         ("SegmentationObject/one.png", objects),
         ("SegmentationClass/one.png", objects),
     ):
@@ -93,7 +93,7 @@ def test_ctrl_c_scores_the_clips_that_were_done(
         ["--model", "a.onnx", "b.onnx"],
     ],
 )
-def test_options_for_pictures_are_refused(
+def test_options_for_images_are_refused(
     voc: Path,
     runtime: StoppableRuntime,
     capsys: pytest.CaptureFixture[str],

@@ -37,18 +37,18 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> StoppableRuntime:
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Path:
-    """Three pictures with a red and a blue block each; the model's card lists the first."""
+    """Three images with a red and a blue block each; the model's card lists the first."""
     root = tmp_path / "voc"
     for folder in ("JPEGImages", "SegmentationClass", "SegmentationObject"):
         (root / folder).mkdir(parents=True)
     (root / "ImageSets" / "Segmentation").mkdir(parents=True)
     for number, name in enumerate(("one", "two", "three")):
-        picture = np.full((96, 160, 3), 128, np.uint8)
+        image = np.full((96, 160, 3), 128, np.uint8)
         objects, classes = np.zeros((2, 96, 160), np.uint8)
         for value, (colour, left) in enumerate([(RED, 16), (BLUE, 96)], start=1):
             block = np.s_[16:64, left : left + 40 + 4 * number]
-            picture[block], objects[block], classes[block] = colour, value, CLASS[colour]
-        Image.fromarray(picture).save(root / f"JPEGImages/{name}.jpg", quality=95)
+            image[block], objects[block], classes[block] = colour, value, CLASS[colour]
+        Image.fromarray(image).save(root / f"JPEGImages/{name}.jpg", quality=95)
         Image.fromarray(objects).save(root / f"SegmentationObject/{name}.png")
         Image.fromarray(classes).save(root / f"SegmentationClass/{name}.png")
     (root / "ImageSets/Segmentation/val.txt").write_text("one\ntwo\nthree\n")
@@ -130,9 +130,7 @@ def test_ctrl_c_scores_what_was_done(voc: Path, runtime: StoppableRuntime) -> No
     assert "STOPPED EARLY" in (voc.parent / "report.html").read_text()
 
 
-def test_ctrl_c_before_the_first_picture_writes_nothing(
-    voc: Path, runtime: StoppableRuntime
-) -> None:
+def test_ctrl_c_before_the_first_image_writes_nothing(voc: Path, runtime: StoppableRuntime) -> None:
     runtime.stop_at = 1
     assert evaluate(voc, "--out", str(voc.parent / "out")) == 130
     assert list((voc.parent / "out").iterdir()) == []
@@ -144,14 +142,14 @@ def test_the_papers_setting_is_named(
     assert evaluate(voc, "--proposals", "7") == 0
     printed = capsys.readouterr().out
     assert "7 overlapping proposals per image" in printed
-    assert re.search(r"^mean +4 +14 ", printed, re.MULTILINE)  # two pictures, seven each
+    assert re.search(r"^mean +4 +14 ", printed, re.MULTILINE)  # two images, seven each
 
 
 @pytest.mark.parametrize(
     ("sweep", "values"),
     [("alpha=0:0.6:0.3", [0, 0.3, 0.6]), ("seeds=1,4", [1, 4])],
 )
-def test_a_sweep_runs_the_network_once_a_picture(
+def test_a_sweep_runs_the_network_once_a_image(
     voc: Path, runtime: StoppableRuntime, sweep: str, values: list[float]
 ) -> None:
     assert evaluate(voc, "--sweep", sweep, "--out", str(voc.parent)) == 0

@@ -33,7 +33,7 @@ def exported(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def export(weights: Path, folder: Path, *more: str) -> int:
-    options = ["--target", "orin", "--size", "64x32", "--pictures", "2", *more]
+    options = ["--target", "orin", "--size", "64x32", "--images", "2", *more]
     return main(["export", "--out", str(folder), "--model", str(weights), *options])
 
 
@@ -48,7 +48,7 @@ def test_a_release_is_checked_without_a_gpu(
 
 def test_the_network_is_in_half_precision_of_one_size(exported: Path) -> None:
     manifest = open_release(exported).manifest
-    assert (manifest.precision, manifest.size, manifest.shape.number) == ("fp16", (64, 32), "fp16")
+    assert (manifest.precision, manifest.size, manifest.shape.dtype) == ("fp16", (64, 32), "fp16")
 
 
 def test_a_damaged_release_fails_the_check(

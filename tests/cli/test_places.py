@@ -17,13 +17,13 @@ from streamseg.errors import ConfigError, SinkError
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """With cam-1.mp4, a link and a hard link to it, a folder of pictures, and a second folder."""
+    """With cam-1.mp4, a link and a hard link to it, a folder of images, and a second folder."""
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "cam-1.mp4")
     (tmp_path / "link.mp4").symlink_to("cam-1.mp4")
     os.link(tmp_path / "cam-1.mp4", tmp_path / "hard.mp4")
-    (tmp_path / "pictures").mkdir()
-    PIL.Image.fromarray(quadrants()).save(tmp_path / "pictures" / "7.jpg")
+    (tmp_path / "images").mkdir()
+    PIL.Image.fromarray(quadrants()).save(tmp_path / "images" / "7.jpg")
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
     return tmp_path
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("sources", "output"),
     [
         (["cam-1.mp4"], "video:cam-1.mp4"),
-        (["cam-1.mp4"], "jsonl:./pictures/../cam-1.mp4"),
+        (["cam-1.mp4"], "jsonl:./images/../cam-1.mp4"),
         (["cam-1.mp4"], "coco:link.mp4"),
         (["cam-1.mp4"], "parquet:hard.mp4"),
         (["link.mp4"], "mots:again/cam-1.mp4"),
@@ -40,10 +40,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["file://{folder}/cam-1.mp4"], "youtube-vis:cam-1.mp4"),
         (["test-pattern:", "cam-1.mp4"], "video:cam.mp4"),  # the second becomes cam-1.mp4
         (["rtsp://camera/1", "test-pattern:", "link.mp4"], "jsonl:cam.mp4"),
-        (["pictures"], "jsonl:pictures/7.jpg"),
-        (["again/pict*/*.jpg"], "jsonl:pictures/7.jpg"),
-        (["pictures"], "mots-png:pictures"),
-        (["pictures"], "voc:pictures"),
+        (["images"], "jsonl:images/7.jpg"),
+        (["again/pict*/*.jpg"], "jsonl:images/7.jpg"),
+        (["images"], "mots-png:images"),
+        (["images"], "voc:images"),
     ],
 )
 def test_an_output_is_no_source(folder: Path, sources: list[str], output: str) -> None:
@@ -77,9 +77,9 @@ def test_an_output_is_no_other_output(folder: Path, outputs: list[str]) -> None:
 
 
 def test_other_places_are_free(folder: Path) -> None:
-    outputs = [("video", "o.mp4"), ("jsonl", "cam-1.jsonl"), ("voc", "o"), ("coco", "pictures/o")]
+    outputs = [("video", "o.mp4"), ("jsonl", "cam-1.jsonl"), ("voc", "o"), ("coco", "images/o")]
     check_places(["cam-1.mp4"], outputs)
-    check_places(["pictures"], outputs)
+    check_places(["images"], outputs)
     check_places(["cam-1.mp4"], [("video", "cam.mp4")])
 
 

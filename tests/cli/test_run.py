@@ -55,14 +55,14 @@ def test_results_are_saved_in_every_format_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["run", PATTERN, "--size", "160x96", "--frames", "2", "--min-score", "0.05"]
-    for save in ("jsonl:o.jsonl", "coco:o.json", "mots-png:pictures"):
+    for save in ("jsonl:o.jsonl", "coco:o.json", "mots-png:images"):
         name, path = save.split(":")
         arguments += ["--save", f"{name}:{tmp_path / path}"]
     assert main(arguments) == 0
     assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2
     assert isinstance(json.loads((tmp_path / "o.json").read_text()), list)
-    assert len(list((tmp_path / "pictures").iterdir())) == 2
-    assert f"wrote {tmp_path / 'pictures'}" in capsys.readouterr().err
+    assert len(list((tmp_path / "images").iterdir())) == 2
+    assert f"wrote {tmp_path / 'images'}" in capsys.readouterr().err
 
 
 def test_the_annotated_video_has_the_sound_of_its_source(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_an_unknown_format_is_refused_with_the_list(capsys: pytest.CaptureFixtur
         assert "coco:PATH" in said or "youtube-vis" in said
 
 
-def test_a_folder_with_a_broken_picture_is_run_and_the_loss_told(
+def test_a_folder_with_a_broken_image_is_run_and_the_loss_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from PIL import Image
@@ -138,7 +138,7 @@ def stopped_run(folder: Path, sent: signal.Signals) -> tuple[int, str]:
     jsonl = folder / "o.jsonl"
     command = [sys.executable, "-m", "streamseg.cli.main", "run", "test-pattern:160x96"]
     command += ["--size", "160x96", "--out", str(folder / "o.mp4"), "--jsonl", str(jsonl)]
-    command += ["--save", f"mots-png:{folder / 'pictures'}", "--save", f"coco:{folder / 'o.json'}"]
+    command += ["--save", f"mots-png:{folder / 'images'}", "--save", f"coco:{folder / 'o.json'}"]
     process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
@@ -178,10 +178,10 @@ def test_a_stopped_run_leaves_readable_files(tmp_path: Path, sent: signal.Signal
     assert abs(frames - lines) <= 1
     assert isinstance(json.loads((tmp_path / "o.json").read_text()), list)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"o.json", "o.jsonl", "o.mp4", "pictures"}
+    assert names == {"o.json", "o.jsonl", "o.mp4", "images"}
 
 
-def test_a_kill_leaves_whole_lines_and_pictures_and_a_playable_video(tmp_path: Path) -> None:
+def test_a_kill_leaves_whole_lines_and_images_and_a_playable_video(tmp_path: Path) -> None:
     (tmp_path / "o.json").write_text("old")
     code, _ = stopped_run(tmp_path, signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -189,10 +189,10 @@ def test_a_kill_leaves_whole_lines_and_pictures_and_a_playable_video(tmp_path: P
     assert lines >= 40
     assert lines - 26 <= frames <= lines + 1
     assert (tmp_path / "o.json").read_text() == "old"
-    pictures = [path for path in (tmp_path / "pictures").iterdir() if "partial" not in path.name]
-    assert len(pictures) >= lines - 1
-    for picture in pictures:
-        PillowImage.open(picture).load()
+    images = [path for path in (tmp_path / "images").iterdir() if "partial" not in path.name]
+    assert len(images) >= lines - 1
+    for image in images:
+        PillowImage.open(image).load()
 
 
 def test_several_sources_are_told_apart_in_numbered_files(

@@ -11,7 +11,7 @@ from streamseg.train.run_config import read_toml
 
 @pytest.fixture(scope="module")
 def voc_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two pictures with a red car (class 7) and a blue person (15) each."""
+    """Two images with a red car (class 7) and a blue person (15) each."""
     root = tmp_path_factory.mktemp("voc")
     for folder in (
         "JPEGImages",
@@ -22,14 +22,14 @@ def voc_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / folder).mkdir(parents=True)
     rng = np.random.default_rng(0)
     for name in ("one", "two"):
-        picture = rng.integers(100, 140, (96, 128, 3), dtype=np.uint8)
+        image = rng.integers(100, 140, (96, 128, 3), dtype=np.uint8)
         objects, classes = np.zeros((2, 96, 128), np.uint8)
         for value, (left, colour, class_id) in enumerate(
             [(8, (220, 30, 30), 7), (72, (30, 30, 220), 15)], start=1
         ):
             part = np.s_[24:72, left : left + 40]
-            picture[part], objects[part], classes[part] = colour, value, class_id
-        Image.fromarray(picture).save(root / f"JPEGImages/{name}.jpg")
+            image[part], objects[part], classes[part] = colour, value, class_id
+        Image.fromarray(image).save(root / f"JPEGImages/{name}.jpg")
         Image.fromarray(objects).save(root / f"SegmentationObject/{name}.png")
         Image.fromarray(classes).save(root / f"SegmentationClass/{name}.png")
     for split in ("train", "val"):
@@ -65,7 +65,7 @@ def test_train_leaves_a_model_that_eval_can_score(
     assert steps == [0, 1, 2]
 
     evaluate = ["eval", "--data", str(voc_folder), "--model", str(run / "model.onnx")]
-    assert main([*evaluate, "--size", "128x96"]) == 1  # its card lists both pictures
+    assert main([*evaluate, "--size", "128x96"]) == 1  # its card lists both images
     assert "trained on all 2 images" in capsys.readouterr().err
     whole = [*evaluate, "--size", "128x96", "--include-training-images", "--out", str(tmp_path)]
     assert main(whole) == 0

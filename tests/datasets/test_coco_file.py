@@ -173,7 +173,7 @@ def test_images_come_in_the_order_of_the_file_with_their_annotations(tmp_path: P
     annotations = [thing(PERSON, (0, 0, 2, 2), image_id=101)]
     document = coco_document(annotations, file_names=("b.png", "sub/a.jpg"))
     dataset = CocoFile(
-        write_coco(tmp_path / "a.json", tmp_path / "pictures", document), tmp_path / "pictures"
+        write_coco(tmp_path / "a.json", tmp_path / "images", document), tmp_path / "images"
     )
     assert dataset.ids == ("b", "sub/a")
     assert [len(dataset.load(i)) for i in (0, 1)] == [0, 1]

@@ -98,14 +98,14 @@ def test_all_figures_have_a_name_and_one_size(height: int, width: int) -> None:
     result = Segmenter(runtime, size=(width, height))(image)
     figures = paper_figures(result, runtime.run(image), runtime.config.taus, NAMES)
     assert list(figures) == [
-        "picture", "masks", "embeddings-pca", "embeddings-random",
+        "image", "masks", "embeddings-pca", "embeddings-random",
         "seeds", "seediness", "similarity-1", "similarity-2", "similarity-3",
         "seediness-tau-0.25", "seediness-tau-0.5", "seediness-tau-0.75", "seediness-tau-0.9",
         "classes-tau-0.25", "classes-tau-0.5", "classes-tau-0.75", "classes-tau-0.9",
     ]  # fmt: skip
     assert len({figure.shape for figure in figures.values()}) == 1
     panel_width, panel_height = panel_size(width, height)
-    shape = figures["picture"].shape
+    shape = figures["image"].shape
     assert shape[0] > panel_height
     assert shape[1] >= panel_width
     assert has_colour(figures["seeds"], class_colour(1))  # explained below the image

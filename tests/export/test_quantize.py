@@ -112,7 +112,7 @@ def test_for_tensorrt_the_8_bit_model_agrees_too(export: Export, int8_file: Path
 def test_images_of_another_size_than_the_files_are_refused(export: Export, tmp_path: Path) -> None:
     source = export(precision="fp16", size=SIZE, channels_last=True).path
     wrong = [np.ascontiguousarray(image[:32]) for image in blobs(1)]
-    with pytest.raises(InputError, match="exported for pictures of 96x64 only, got 96x32"):
+    with pytest.raises(InputError, match="exported for images of 96x64 only, got 96x32"):
         quantize_onnx(source, tmp_path / "model.onnx", wrong, scheme=TENSORRT)
 
 

@@ -135,7 +135,7 @@ def test_channels_last_is_another_output(export: Export) -> None:
 def test_a_file_for_one_size_says_so_when_it_gets_another(export: Export) -> None:
     runtime = OnnxRuntime(export(precision="fp32", size=SIZE).path, threads=1)
     assert runtime.size == SIZE
-    with pytest.raises(InputError, match="exported for pictures of 96x64 only, got 64x96"):
+    with pytest.raises(InputError, match="exported for images of 96x64 only, got 64x96"):
         runtime.run(noise(64, 96))
     assert OnnxRuntime(export(precision="fp16").path, threads=1).size is None
 

@@ -66,14 +66,14 @@ def test_pycocotools_finds_every_object_with_its_class(tmp_path: Path) -> None:
 def test_images_named_by_numbers_have_the_ids_of_their_annotation_file(
     tmp_path: Path, beside: str
 ) -> None:
-    pictures = tmp_path / "val2017"
-    pictures.mkdir()
+    images = tmp_path / "val2017"
+    images.mkdir()
     for number in (139, 285, 632):
-        Image.new("RGB", (WIDTH, HEIGHT)).save(pictures / f"{number:012d}.jpg")
+        Image.new("RGB", (WIDTH, HEIGHT)).save(images / f"{number:012d}.jpg")
     if beside == "cover.jpg":
-        Image.new("RGB", (WIDTH, HEIGHT)).save(pictures / beside)
+        Image.new("RGB", (WIDTH, HEIGHT)).save(images / beside)
     elif beside:
-        (pictures / beside).write_bytes(b"no picture")
+        (images / beside).write_bytes(b"no image")
     truth = COCO()
     truth.dataset = {
         "images": [{"id": number} for number in (632, 285, 139)],
@@ -81,7 +81,7 @@ def test_images_named_by_numbers_have_the_ids_of_their_annotation_file(
         "annotations": [],
     }
     truth.createIndex()
-    with open_source(pictures) as source, CocoWriter(tmp_path / "results.json") as writer:
+    with open_source(images) as source, CocoWriter(tmp_path / "results.json") as writer:
         for frame in source:
             writer.write(replace(make_result(frame.index, ["dog-1"]), frame=frame))
     results = truth.loadRes(str(tmp_path / "results.json"))

@@ -45,8 +45,8 @@ def make_result(index: int = 0, pts_seconds: float = 0.0, *, empty: bool = False
             [("car-1", 7, 1, 0.87654, (11, 3, 42, 34)), ("dog-3", 12, 5, 0.5, (23, 15, 30, 22))], 1
         )
     ]
-    picture = np.zeros((37, 53, 3), np.uint8)
-    frame = Frame(index, pts_seconds, 37, 53, lambda width, height: picture)
+    image = np.zeros((37, 53, 3), np.uint8)
+    frame = Frame(index, pts_seconds, 37, 53, lambda width, height: image)
     return FrameResult(frame, label_map, () if empty else tuple(instances), 2, {"network": 1.0})
 
 

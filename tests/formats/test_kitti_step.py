@@ -16,9 +16,9 @@ def test_red_is_the_class_and_green_and_blue_the_number(tmp_path: Path) -> None:
     with KittiStepWriter(tmp_path / "0000") as writer:
         writer.write(make_result(0, names[:1]))
         writer.write(make_result(1, names))
-    picture = Image.open(tmp_path / "0000" / "000001.png")
-    assert picture.mode == "RGB"
-    pixels = np.array(picture)
+    image = Image.open(tmp_path / "0000" / "000001.png")
+    assert image.mode == "RGB"
+    pixels = np.array(image)
     result = make_result(1, names)
     values = [tuple(pixels[instance.mask][0].tolist()) for instance in result.instances]
     assert values == [(13, 0, 1), (11, 0, 1), (13, 0, 2), (17, 0, 1)]

@@ -65,10 +65,10 @@ def test_png_pixels_are_the_ids_of_the_text(tmp_path: Path) -> None:
     assert [path.name for path in sorted((tmp_path / "out").iterdir())] == [
         f"{index:06d}.png" for index in range(4)
     ]
-    picture = Image.open(tmp_path / "out" / "000003.png")
-    assert picture.size == (64, 48)
+    image = Image.open(tmp_path / "out" / "000003.png")
+    assert image.size == (64, 48)
     assert (tmp_path / "out" / "000003.png").read_bytes()[24] == 16  # bits of a pixel
-    ids = np.array(picture)
+    ids = np.array(image)
     result = make_result(3, SCENES[3])
     for instance, id_ in zip(result.instances, (1002, 2001, 1001, 0), strict=True):
         assert (ids[instance.mask] == id_).all()
@@ -106,7 +106,7 @@ def test_lines_are_on_disk_before_the_file_is_closed(tmp_path: Path) -> None:
         assert (tmp_path / "0000.txt").read_text().count("\n") == 2
 
 
-def test_folders_with_pictures_are_refused(tmp_path: Path) -> None:
+def test_folders_with_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / "000007.png").touch()
     with pytest.raises(SinkError, match="holds PNG files already"):
         MotsPngWriter(tmp_path)

@@ -20,7 +20,7 @@ COLUMNS = (
 )
 
 
-def test_a_recording_holds_picture_masks_and_named_boxes_on_both_timelines(tmp_path: Path) -> None:
+def test_a_recording_holds_image_masks_and_named_boxes_on_both_timelines(tmp_path: Path) -> None:
     pytest.importorskip("rerun")
     reader = pytest.importorskip("rerun.chunk").RrdReader
     path = tmp_path / "out.rrd"

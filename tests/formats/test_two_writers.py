@@ -14,10 +14,10 @@ import pytest
 from media import quadrants, read_video
 from scene_results import make_result
 
+from streamseg.atomic_write import atomic_write
 from streamseg.errors import SinkError
 from streamseg.formats.opening import FORMATS, open_writer
 from streamseg.video.sink import VideoSink
-from streamseg.whole_file import replaced
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -78,7 +78,7 @@ def test_files_replaced_at_the_same_time_are_whole(tmp_path: Path) -> None:
     both = threading.Barrier(2)
 
     def write(letter: str) -> None:
-        with replaced(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(letter)
             both.wait(5)
             assert partial.read_text() == letter

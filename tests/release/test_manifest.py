@@ -118,7 +118,7 @@ def test_a_folder_without_a_manifest_is_no_release(tmp_path: Path) -> None:
 def test_golden_outputs_are_never_unpickled(folder: Path) -> None:
     import numpy as np
 
-    np.savez(folder / GOLDEN, picture=np.array([{}], dtype=object))
+    np.savez(folder / GOLDEN, image=np.array([{}], dtype=object))
     with pytest.raises(ModelError, match="holds no golden outputs"):
         load_golden(folder / GOLDEN, golden().config)
 

@@ -36,23 +36,23 @@ def runtime(device: torch.device, weights: Path) -> CudaRuntime:
     return CudaRuntime(weights, device=device.type)
 
 
-def pictures(count: int) -> list[Image]:
+def images(count: int) -> list[Image]:
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (count, 4, 6, 3), dtype=np.uint8)
     return list(coarse.repeat(8, 1).repeat(16, 2)[:, :32, :96].copy())
 
 
-def test_two_pictures_under_way_give_what_each_gives_alone(runtime: CudaRuntime) -> None:
+def test_two_images_under_way_give_what_each_gives_alone(runtime: CudaRuntime) -> None:
     assert isinstance(runtime, GroupingRuntime)
-    first, second, third = pictures(3)
+    first, second, third = images(3)
     under_way = [runtime.submit(p, GROUPING, height=50, width=140) for p in (first, second)]
     found = [under_way[0].fetch()]
     under_way.append(runtime.submit(third, GROUPING, height=50, width=140))
     found += [pending.fetch() for pending in under_way[1:]]
-    for picture, (segments, network_ms, grouping_ms) in zip(
+    for image, (segments, network_ms, grouping_ms) in zip(
         (first, second, third), found, strict=True
     ):
-        output = runtime.run(picture)
+        output = runtime.run(image)
         assert {values.dtype for values in vars(output).values()} == {np.dtype(np.float32)}
         expected = find_segments(output, MODEL.taus, GROUPING, height=50, width=140)
         assert len(segments) == len(expected) > 0
@@ -77,7 +77,7 @@ def test_a_stream_names_every_frame_in_order(runtime: CudaRuntime) -> None:
     }
 
 
-def test_wrong_pictures_are_refused(runtime: CudaRuntime) -> None:
+def test_wrong_images_are_refused(runtime: CudaRuntime) -> None:
     with pytest.raises(InputError, match="multiple of 32 on both sides, got 96x33"):
         runtime.submit(np.zeros((33, 96, 3), np.uint8), GROUPING, height=33, width=96)
     with pytest.raises(InputError, match="image must be RGB uint8"):

@@ -101,7 +101,7 @@ def test_config_and_description_come_with_the_model(path: Path, runtime: OnnxRun
     ],
     ids=lambda image: f"{image.dtype} {image.shape}",
 )
-def test_what_is_no_picture_is_refused(runtime: OnnxRuntime, image: NDArray[np.uint8]) -> None:
+def test_what_is_no_image_is_refused(runtime: OnnxRuntime, image: NDArray[np.uint8]) -> None:
     with pytest.raises(InputError, match=r"must be RGB uint8 \[H, W, 3\], got (float32|uint8) \["):
         runtime.run(image)
 

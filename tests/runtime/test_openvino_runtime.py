@@ -22,7 +22,7 @@ pytest.importorskip("openvino")
 from streamseg.runtime.openvino import OpenVinoRuntime
 
 
-def pictures(*sizes: tuple[int, int]) -> list[Image]:
+def images(*sizes: tuple[int, int]) -> list[Image]:
     """Coarse patterns, which make objects."""
     rng = np.random.default_rng(0)
     return [
@@ -36,7 +36,7 @@ def pictures(*sizes: tuple[int, int]) -> list[Image]:
 def test_the_shipped_model_says_the_same_at_every_size() -> None:
     reference, found = OnnxRuntime(SHIPPED_MODEL), OpenVinoRuntime(SHIPPED_MODEL)
     assert found.config == reference.config
-    parity = compare(reference, found, pictures((160, 96), (96, 160), (224, 224)))
+    parity = compare(reference, found, images((160, 96), (96, 160), (224, 224)))
     # 8-bit layers round by themselves, in either runtime
     parity.check(TOLERANCES["int8"])
 
@@ -56,8 +56,8 @@ def test_it_is_compiled_for_the_first_size_and_for_others_that_come_again(
 
     monkeypatch.setattr(found, "_core", Core())
     told = []
-    for picture in pictures((96, 64), (96, 64), (64, 64), (32, 64), (64, 64), (96, 64)):
-        found.run(picture)
+    for image in images((96, 64), (96, 64), (64, 64), (32, 64), (64, 64), (96, 64)):
+        found.run(image)
         told.append(len(compiled))
     assert compiled == [(64, 96), "all sizes", (64, 64)]
     assert told == [1, 1, 2, 2, 3, 3]
@@ -70,11 +70,11 @@ def test_every_export_runs_in_float(kind: dict[str, Any], export: Export) -> Non
     path = export(**kind).path
     found = OpenVinoRuntime(path, precision="f32")
     assert found.size == kind.get("size")
-    parity = compare(OnnxRuntime(path), found, pictures((96, 64)))
+    parity = compare(OnnxRuntime(path), found, images((96, 64)))
     parity.check(TOLERANCES[kind.get("precision", "fp32")])
     if found.size:
-        with pytest.raises(InputError, match="pictures of 96x64 only, got 64x96"):
-            found.run(pictures((64, 96))[0])
+        with pytest.raises(InputError, match="images of 96x64 only, got 64x96"):
+            found.run(images((64, 96))[0])
 
 
 def test_it_is_taken_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:

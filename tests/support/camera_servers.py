@@ -105,7 +105,7 @@ def jpeg(image: Image) -> bytes:
 
 
 def numbered(number: int, width: int = 160, height: int = 96) -> Image:
-    """A picture that shows its number, in 16 black and white stripes."""
+    """An image that shows its number, in 16 black and white stripes."""
     bits = [(number >> bit) & 1 for bit in range(16)]
     row = np.repeat(np.array(bits, np.uint8) * 255, width // 16)
     return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, len(row), 3)))
@@ -120,7 +120,7 @@ def number_in(image: Image) -> int:
 
 
 class HttpCamera:
-    """Serves ``/live.mjpg``, pictures of rising number without end, and the files of a folder."""
+    """Serves ``/live.mjpg``, images of rising number without end, and the files of a folder."""
 
     def __init__(
         self, fps: float = 30, files: dict[str, Callable[[], bytes]] | None = None
@@ -133,7 +133,7 @@ class HttpCamera:
         self.sent_at: dict[int, float] = {}
         self.size = (160, 96)
         self.garbage = 0
-        """Pictures to come that are no pictures."""
+        """Images to come that are no images."""
         self.stalled = False
         self.viewers = 0
         self._connections: list[socket.socket] = []
@@ -149,7 +149,7 @@ class HttpCamera:
                 try:
                     name = self.path.lstrip("/")
                     if name == "live.mjpg":
-                        camera._send_pictures(self)
+                        camera._send_images(self)
                     elif name in camera.files:
                         data = camera.files[name]()
                         self.send_response(200)
@@ -183,7 +183,7 @@ class HttpCamera:
                 connection.shutdown(socket.SHUT_RDWR)
         wait_until(lambda: self.viewers == 0)
 
-    def _send_pictures(self, handler: BaseHTTPRequestHandler) -> None:
+    def _send_images(self, handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         handler.end_headers()

@@ -70,7 +70,7 @@ class Engine:
     def __init__(self, release: Release, times: float) -> None:
         golden = load_golden(release.path(GOLDEN), release.manifest.model)
         output = golden.run(golden.image)
-        dtype = NUMPY_TYPES[release.manifest.shape.number]
+        dtype = NUMPY_TYPES[release.manifest.shape.dtype]
         self.outputs = {
             "embeddings_channels_last": output.embeddings.transpose(1, 2, 0),
             "foreground": output.foreground,

@@ -40,7 +40,7 @@ def corners(image: Image) -> str:
 
 
 def noise(seed: int = 0, width: int = 64, height: int = 48) -> Image:
-    """A picture that no codec makes small, so that cutting a file hits picture data."""
+    """An image that no codec makes small, so that cutting a file hits image data."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -48,29 +48,29 @@ def write_video(
     path: Path,
     times: Sequence[float] = EVEN_TIMES,
     *,
-    pictures: Sequence[Image] | None = None,
+    images: Sequence[Image] | None = None,
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     time_base: Fraction = TIME_BASE,
     rotation: tuple[float, bool, bool] | None = None,
     **container_options: str,
 ) -> Path:
-    """Write one picture for each time in seconds; quadrants unless pictures are given.
+    """Write one image for each time in seconds; quadrants unless images are given.
 
     Args:
         path: its suffix chooses the container.
         times: rising, in seconds.
-        pictures: shown in turn, all of one size, even in both directions.
+        images: shown in turn, all of one size, even in both directions.
         codec: name of the encoder.
         pix_fmt: as FFmpeg calls it.
         time_base: unit of the timestamps in seconds.
         rotation: degrees counter-clockwise, mirrored horizontally, mirrored vertically.
         container_options: for the muxer.
     """
-    pictures = pictures or [quadrants()]
+    images = images or [quadrants()]
     with av.open(str(path), "w", container_options=container_options) as container:
         stream = cast(VideoStream, container.add_stream(codec, rate=25))
-        stream.height, stream.width, _ = pictures[0].shape
+        stream.height, stream.width, _ = images[0].shape
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = time_base
         if codec == "mpeg4":
@@ -78,7 +78,7 @@ def write_video(
         if rotation is not None:
             stream.set_display_rotation(*rotation)
         for index, seconds in enumerate(times):
-            frame = VideoFrame.from_ndarray(pictures[index % len(pictures)], format="rgb24")
+            frame = VideoFrame.from_ndarray(images[index % len(images)], format="rgb24")
             frame.pts, frame.time_base = round(seconds / time_base), time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -95,16 +95,16 @@ def write_sounding_video(
     rate: int = 48000,
     begin: float = 0.0,
 ) -> Path:
-    """Two seconds of pictures, 25 a second, with sound: silence, then a tone from a known time.
+    """Two seconds of images, 25 a second, with sound: silence, then a tone from a known time.
 
     Args:
         path: its suffix chooses the container.
         codec: of the sound.
-        sound_seconds: how long it lasts, in whole pictures; may be longer than the pictures do.
+        sound_seconds: how long it lasts, in whole images; may be longer than the images do.
         burst_seconds: when the tone begins.
-        video_codec: of the pictures.
+        video_codec: of the images.
         rate: of the sound, in Hz.
-        begin: time of the first picture and of the sound, in seconds.
+        begin: time of the first image and of the sound, in seconds.
     """
     with av.open(str(path), "w") as container:
         video = cast(VideoStream, container.add_stream(video_codec, rate=25))

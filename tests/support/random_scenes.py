@@ -1,4 +1,4 @@
-"""Random pictures with objects and predictions, small enough to check by slow means."""
+"""Random images with objects and predictions, small enough to check by slow means."""
 
 from __future__ import annotations
 

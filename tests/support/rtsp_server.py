@@ -1,4 +1,4 @@
-"""An RTSP server of moving pictures, for the system's Python with GStreamer's bindings.
+"""An RTSP server of moving images, for the system's Python with GStreamer's bindings.
 
     /usr/bin/python3 rtsp_server.py PORT WIDTH HEIGHT FPS [USER PASSWORD]
 

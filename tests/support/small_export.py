@@ -1,4 +1,4 @@
-"""What exports are tested with: pictures, a network with sound statistics, caching of exports."""
+"""What exports are tested with: images, a network with sound statistics, caching of exports."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KINDS: list[dict[str, Any]] = [
 
 
 def blobs(count: int) -> list[Image]:
-    """Pictures with structure at many scales: noise, enlarged."""
+    """Images with structure at many scales: noise, enlarged."""
     rng = np.random.default_rng(0)
     return [
         np.kron(rng.integers(0, 256, (8, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)

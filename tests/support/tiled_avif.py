@@ -1,4 +1,4 @@
-"""An AVIF made of tiles, as phones write HEIC: a grid of pictures that are coded one by one."""
+"""An AVIF made of tiles, as phones write HEIC: a grid of images that are coded one by one."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import PIL.Image
 from streamseg.results import Image
 
 
-def write_tiled_avif(path: Path, picture: Image, columns: int) -> Path:
-    """Write a picture as tiles side by side.
+def write_tiled_avif(path: Path, image: Image, columns: int) -> Path:
+    """Write an image as tiles side by side.
 
     Args:
         path: of the file.
-        picture: RGB; its width is a multiple of the columns.
+        image: RGB; its width is a multiple of the columns.
         columns: number of tiles.
     """
-    height, width, _ = picture.shape
+    height, width, _ = image.shape
     tile_width = width // columns
-    tiles = [picture[:, c * tile_width : (c + 1) * tile_width] for c in range(columns)]
+    tiles = [image[:, c * tile_width : (c + 1) * tile_width] for c in range(columns)]
     coded = [_coded(tile) for tile in tiles]
     grid = struct.pack(">BBBBHH", 0, 0, 0, columns - 1, width, height)
     items = [grid, *(data for data, _ in coded)]
@@ -74,7 +74,7 @@ def _full(name: str, data: bytes, version: int = 0) -> bytes:
 
 
 def _coded(tile: Image) -> tuple[bytes, bytes]:
-    """The coded picture and the box that configures its decoder, out of a whole AVIF."""
+    """The coded image and the box that configures its decoder, out of a whole AVIF."""
     buffer = BytesIO()
     PIL.Image.fromarray(tile).save(buffer, "AVIF", quality=90)
     data = buffer.getvalue()

@@ -28,10 +28,10 @@ def test_classes_and_then_data_sets_are_drawn_by_a_power_of_their_images(
     shares = drawn(BalancedDraw([large, small], balance))
     ones, twos = 9**balance, 1**balance
     of_large = 8**balance / (8**balance + 1)
-    expected: dict[tuple[InstanceDataset, str], float] = {(large, "picture8"): twos / (ones + twos)}
-    expected[small, "picture0"] = ones / (ones + twos) * (1 - of_large)
+    expected: dict[tuple[InstanceDataset, str], float] = {(large, "image8"): twos / (ones + twos)}
+    expected[small, "image0"] = ones / (ones + twos) * (1 - of_large)
     for i in range(8):
-        expected[large, f"picture{i}"] = ones / (ones + twos) * of_large / 8
+        expected[large, f"image{i}"] = ones / (ones + twos) * of_large / 8
     assert shares.keys() == expected.keys()
     for image, share in shares.items():
         assert share == pytest.approx(expected[image], abs=0.03)
@@ -39,7 +39,7 @@ def test_classes_and_then_data_sets_are_drawn_by_a_power_of_their_images(
 
 def test_images_without_objects_are_not_drawn(make_voc: MakeVoc) -> None:
     data = make_voc([[], [1], []])
-    assert drawn(BalancedDraw([data], 0.5), 50) == {(data, "picture1"): 1.0}
+    assert drawn(BalancedDraw([data], 0.5), 50) == {(data, "image1"): 1.0}
 
 
 def test_data_without_any_object_are_refused(make_voc: MakeVoc) -> None:

@@ -61,7 +61,7 @@ def test_classes_that_a_data_set_does_not_label_are_unknown(make_voc: MakeVoc) -
     assert batch.unlabelled.shape == (8, 20)
     for image_id, unlabelled in zip(batch.image_ids, batch.unlabelled, strict=True):
         # an object of class 2 was labelled after all
-        known = {1, 2, 7} if image_id == "picture0" else {1, 7}
+        known = {1, 2, 7} if image_id == "image0" else {1, 7}
         assert set(((~unlabelled).nonzero().flatten() + 1).tolist()) == known
 
 

@@ -61,7 +61,7 @@ def test_tensorboard_reads_scalars_and_images_each_step_once(tmp_path: Path) -> 
     board.close()
     scalars, images = read(tmp_path)
     assert scalars == str([(step, 0.5 + step) for step in range(4)])
-    assert images == str([("pictures/grey", 4, 3 * 96 + 8, 64)])
+    assert images == str([("images/grey", 4, 3 * 96 + 8, 64)])
 
 
 def test_the_sheet_shows_the_image_its_embeddings_and_its_seeds() -> None:

@@ -161,9 +161,7 @@ def test_a_loss_of_nan_ends_the_run_and_leaves_the_last_good_checkpoint(
         if metrics.step == 2:
             torch.nn.init.constant_(next(trainer.learner.network.neck.parameters()), torch.nan)
 
-    with pytest.raises(
-        TrainingError, match=r"loss is nan at step 3 .*on images picture\d, .*lower"
-    ):
+    with pytest.raises(TrainingError, match=r"loss is nan at step 3 .*on images image\d, .*lower"):
         trainer.run(spoil)
     left = load_checkpoint(tmp_path / CHECKPOINT)
     assert left.step == 2
@@ -319,8 +317,8 @@ def test_a_broken_image_is_named(
 ) -> None:
     data = make_voc([[1]])
     trainer = Trainer([data], tmp_path, MODEL, RUN, start_from=start)
-    (data.root / "JPEGImages/picture0.jpg").write_bytes(b"broken")
-    with pytest.raises(DataError, match=r"^\S*picture0\.jpg is not an image$"):
+    (data.root / "JPEGImages/image0.jpg").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"^\S*image0\.jpg is not an image$"):
         trainer.run(ignore)
 
 

@@ -176,7 +176,7 @@ def test_another_gpu_or_an_old_driver_is_told_what_to_export(play: Play, release
 
 def test_sizes_that_were_not_exported_are_refused(play: Play) -> None:
     image, frame = play("other_size").output
-    assert "pictures of 64x32 only, got 32x32" in image
+    assert "images of 64x32 only, got 32x32" in image
     assert "holds no kernel label_pixels with" in frame
 
 

@@ -27,7 +27,7 @@ from streamseg.video.source import name_of, open_source
         ("rtsp://admin:12#34@host/live", "rtsp://***"),
         ("rtsp://admin:12?34@host/live", "rtsp://***"),
         ("rtsp://user:pw@host/live?password=p@q", "rtsp://***"),
-        ("http://host/picture@2x.mjpg", "http://***"),
+        ("http://host/image@2x.mjpg", "http://***"),
         ("rtsp://user:pw@[::1]:554/live", "rtsp://***@[::1]:554/live"),
         ("udp://@239.0.0.1:1234", "udp://@239.0.0.1:1234"),
         ("rtsp://h/user=a_password=b_channel=1_stream=0.sdp", "rtsp://h/***"),

@@ -24,14 +24,14 @@ from media import (
 
 from streamseg.errors import InputError, SourceError
 from streamseg.results import Image
-from streamseg.video.pictures import Orientation, PictureConverter
+from streamseg.video.conversion import ImageConverter, Orientation
 from streamseg.video.source import open_source
 
 NOISE = [noise(seed) for seed in range(25)]
 VARIABLE_TIMES = (0.5, 0.54, 0.6, 1.1, 1.11, 2.0)
 
 
-def test_facts_frames_and_pictures(tmp_path: Path) -> None:
+def test_facts_frames_and_images(tmp_path: Path) -> None:
     with open_source(write_video(tmp_path / "even.mp4")) as source:
         assert (source.width, source.height) == (64, 48)
         assert source.frame_count == 25
@@ -62,10 +62,10 @@ def test_avi_has_times_too(tmp_path: Path) -> None:
     assert [frame.pts_seconds for frame in open_source(path)] == pytest.approx(EVEN_TIMES)
 
 
-def test_gif_shows_each_picture_as_long_as_it_says(tmp_path: Path) -> None:
+def test_gif_shows_each_image_as_long_as_it_says(tmp_path: Path) -> None:
     path = tmp_path / "moving.gif"
-    pictures = [PIL.Image.fromarray(np.full((8, 8, 3), grey, np.uint8)) for grey in (0, 90, 200)]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=[100, 300, 100])
+    images = [PIL.Image.fromarray(np.full((8, 8, 3), grey, np.uint8)) for grey in (0, 90, 200)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=[100, 300, 100])
     frames = list(open_source(path))
     assert [frame.pts_seconds for frame in frames] == pytest.approx([0, 0.1, 0.4])
     assert [int(frame.image[4, 4, 0]) for frame in frames] == [0, 90, 200]
@@ -82,7 +82,7 @@ def test_gif_shows_each_picture_as_long_as_it_says(tmp_path: Path) -> None:
         ((0, False, True), "BKRG"),
     ],
 )
-def test_pictures_are_upright(
+def test_images_are_upright(
     tmp_path: Path, rotation: tuple[float, bool, bool], expected: str
 ) -> None:
     source = open_source(write_video(tmp_path / "turned.mp4", rotation=rotation))
@@ -100,15 +100,15 @@ def uniform(colour: tuple[int, int, int], height: int) -> Image:
     return np.full((height, 64, 3), colour, np.uint8)
 
 
-def yuv_video(path: Path, picture: Image, colorspace: int, color_range: int) -> Path:
+def yuv_video(path: Path, image: Image, colorspace: int, color_range: int) -> Path:
     """A video whose YUV is made with this matrix and range; 2 leaves it untagged, 601 inside."""
     matrix = {1: "ITU709", 2: "ITU601", 6: "ITU601"}[colorspace]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"qp": "1"})
-        stream.height, stream.width, _ = picture.shape
+        stream.height, stream.width, _ = image.shape
         stream.codec_context.colorspace = colorspace
         stream.codec_context.color_range = color_range
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
             format="yuv420p", dst_colorspace=matrix, dst_color_range=color_range
         )
         container.mux(stream.encode(frame))
@@ -131,12 +131,12 @@ def test_untagged_hd_is_taken_for_bt709(tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         decoded = next(container.decode(video=0))
     decoded.colorspace = 2
-    untagged = PictureConverter().render(decoded, Orientation(), 64, 720)[9, 9].tolist()
+    untagged = ImageConverter().render(decoded, Orientation(), 64, 720)[9, 9].tolist()
     assert tagged == untagged
 
 
 def test_a_frame_can_be_rendered_later_elsewhere_and_changed(tmp_path: Path) -> None:
-    frames = list(open_source(write_video(tmp_path / "a.mp4", pictures=[noise(), quadrants()])))
+    frames = list(open_source(write_video(tmp_path / "a.mp4", images=[noise(), quadrants()])))
     first = frames[1].render(64, 48)
     first[:] = 0  # belongs to the caller
     rendered: list[Image] = []
@@ -153,7 +153,7 @@ def test_a_frame_can_be_rendered_later_elsewhere_and_changed(tmp_path: Path) -> 
     assert corners(frames[1].image) == "RGBK"
 
 
-def test_an_uncompressed_rgb_picture_belongs_to_the_caller(tmp_path: Path) -> None:
+def test_an_uncompressed_rgb_image_belongs_to_the_caller(tmp_path: Path) -> None:
     path = write_video(tmp_path / "raw.nut", (0,), codec="rawvideo", pix_fmt="rgb24")
     frame = next(open_source(path))
     frame.render(64, 48)[:] = 0
@@ -166,7 +166,7 @@ def test_a_frame_can_be_rendered_at_many_sizes(tmp_path: Path) -> None:
         assert corners(frame.render(width, 8)) == "RGBK"
 
 
-def test_pictures_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
+def test_images_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", rotation=(90, False, False))
     gc.collect()
     gc.disable()
@@ -180,7 +180,7 @@ def test_pictures_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
     assert not alive
 
 
-def test_a_picture_has_at_least_one_pixel(tmp_path: Path) -> None:
+def test_a_image_has_at_least_one_pixel(tmp_path: Path) -> None:
     frame = next(open_source(write_video(tmp_path / "a.mp4")))
     with pytest.raises(InputError, match="1x1 pixels, got 0x5"):
         frame.render(0, 5)
@@ -198,7 +198,7 @@ def test_closing_ends_the_frames(tmp_path: Path) -> None:
 def test_damage_in_the_middle_is_survived_and_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = scramble(write_video(tmp_path / "damaged.mp4", pictures=NOISE), 0.4, 0.6)
+    path = scramble(write_video(tmp_path / "damaged.mp4", images=NOISE), 0.4, 0.6)
     source = open_source(path)
     seconds = [frame.pts_seconds for frame in source]
     assert source.skipped > 0
@@ -212,7 +212,7 @@ def test_damage_in_the_middle_is_survived_and_counted(
 def test_a_file_cut_off_after_its_index_gives_what_is_there(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = write_video(tmp_path / "a.mp4", pictures=NOISE, movflags="faststart")
+    path = write_video(tmp_path / "a.mp4", images=NOISE, movflags="faststart")
     frames = list(open_source(cut(path, 0.6)))
     assert 8 < len(frames) < 20
     assert "but the file states 1.00 s: it may be cut off" in caplog.text
@@ -226,7 +226,7 @@ def test_a_whole_file_gives_no_warning(tmp_path: Path, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize(
-    ("name", "pictures", "sound"),
+    ("name", "images", "sound"),
     [
         ("a.mp4", "libx264", "aac"),
         ("a.mkv", "libx264", "aac"),
@@ -237,29 +237,29 @@ def test_a_whole_file_gives_no_warning(tmp_path: Path, caplog: pytest.LogCapture
         ("a.avi", "mpeg4", "mp2"),
     ],
 )
-def test_sound_longer_than_the_pictures_is_no_cut(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, pictures: str, sound: str
+def test_sound_longer_than_the_images_is_no_cut(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, images: str, sound: str
 ) -> None:
     rate = 44100 if name in ("a.flv", "a.wmv") else 48000
     path = write_sounding_video(
-        tmp_path / name, sound, sound_seconds=4, video_codec=pictures, rate=rate
+        tmp_path / name, sound, sound_seconds=4, video_codec=images, rate=rate
     )
     with caplog.at_level(logging.DEBUG, "streamseg"):
         assert len(list(open_source(path))) == 50
     assert not caplog.records
 
 
-def test_pictures_cut_off_before_their_sound_are_told(
+def test_images_cut_off_before_their_sound_are_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = write_video(tmp_path / "a.mkv", pictures=NOISE)
+    path = write_video(tmp_path / "a.mkv", images=NOISE)
     frames = list(open_source(cut(path, 0.6)))
     assert 8 < len(frames) < 20
     assert "it may be cut off" in caplog.text
 
 
 def test_an_mp4_without_index_says_so(tmp_path: Path) -> None:
-    path = cut(write_video(tmp_path / "short.mp4", pictures=NOISE), 0.6)
+    path = cut(write_video(tmp_path / "short.mp4", images=NOISE), 0.6)
     with pytest.raises(SourceError, match=r"no index \(moov\).* cut off before its end") as caught:
         open_source(path)
     assert isinstance(caught.value.__cause__, av.error.InvalidDataError)
@@ -267,7 +267,7 @@ def test_an_mp4_without_index_says_so(tmp_path: Path) -> None:
 
 def test_a_file_of_which_nothing_can_be_decoded(tmp_path: Path) -> None:
     path = write_video(tmp_path / "noise.mp4", (0, 0.04), movflags="faststart")
-    with pytest.raises(SourceError, match=r"no picture can be decoded .*a packet near .*: Invalid"):
+    with pytest.raises(SourceError, match=r"no image can be decoded .*a packet near .*: Invalid"):
         open_source(scramble(path, 0.55, 1))
 
 
@@ -307,8 +307,8 @@ def test_colours_that_nobody_knows_are_taken_for_the_usual_ones() -> None:
     decoded = av.VideoFrame.from_ndarray(quadrants(), format="rgb24").reformat(format="yuv420p")
     decoded.colorspace = 65
     assert Orientation.of(decoded) == Orientation()
-    picture = PictureConverter().render(decoded, Orientation(), 64, 48)
-    assert corners(picture) == "RGBK"
+    image = ImageConverter().render(decoded, Orientation(), 64, 48)
+    assert corners(image) == "RGBK"
 
 
 def test_an_mp4_whose_boxes_reach_beyond_all_files_is_refused(tmp_path: Path) -> None:

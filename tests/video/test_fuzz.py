@@ -25,13 +25,13 @@ MOST_MB = 64
 def write_wholes(folder: Path) -> None:
     folder.mkdir()
     times = [index / 25 for index in range(8)]
-    pictures = [quadrants(), noise()]
-    write_video(folder / "a.mp4", times, pictures=pictures)
+    images = [quadrants(), noise()]
+    write_video(folder / "a.mp4", times, images=images)
     write_video(folder / "turned.mp4", times, rotation=(90, False, False))
     write_video(folder / "fragments.mp4", times, movflags="frag_keyframe+empty_moov")
-    write_video(folder / "a.mkv", times, pictures=pictures)
+    write_video(folder / "a.mkv", times, images=images)
     write_video(folder / "old.mkv", times, codec="mpeg4")
-    write_video(folder / "a.ts", times, pictures=pictures)
+    write_video(folder / "a.ts", times, images=images)
     write_video(folder / "mpeg2.ts", times, codec="mpeg2video", time_base=Fraction(1, 25))
     write_video(folder / "a.webm", times, codec="libvpx", time_base=Fraction(1, 1000), live="1")
     write_video(

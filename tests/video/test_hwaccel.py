@@ -15,8 +15,8 @@ from media import corners, quadrants, write_video
 from streamseg.cli.main import main
 from streamseg.errors import SourceError
 from streamseg.video import decode, hwaccel
+from streamseg.video.conversion import ImageConverter, Orientation
 from streamseg.video.options import SourceOptions
-from streamseg.video.pictures import Orientation, PictureConverter
 from streamseg.video.source import open_source
 
 Devices = Callable[..., None]
@@ -149,10 +149,10 @@ def test_what_has_nothing_to_decode_is_no_work_for_a_device(
 
 
 @pytest.mark.parametrize("pixel_format", ["nv12", "p010le"])
-def test_pictures_in_the_formats_of_devices_look_the_same(pixel_format: str) -> None:
+def test_images_in_the_formats_of_devices_look_the_same(pixel_format: str) -> None:
     decoded = av.VideoFrame.from_ndarray(quadrants(), format="rgb24").reformat(format="yuv420p")
     downloaded = decoded.reformat(format=pixel_format)
-    converter, orientation = PictureConverter(), Orientation(transposed=True, mirrored_y=True)
+    converter, orientation = ImageConverter(), Orientation(transposed=True, mirrored_y=True)
     for size in ((48, 64), (17, 33)):
         expected = converter.render(decoded, orientation, *size)
         image = converter.render(downloaded, orientation, *size)
@@ -162,7 +162,7 @@ def test_pictures_in_the_formats_of_devices_look_the_same(pixel_format: str) -> 
 
 @pytest.mark.gpu
 def test_a_gpu_decodes_what_the_cpu_does(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "large.mp4", pictures=[quadrants(640, 360)])
+    path = write_video(tmp_path / "large.mp4", images=[quadrants(640, 360)])
     try:
         source = open_source(path, SourceOptions(hwaccel="cuda"))
     except SourceError as error:

@@ -33,7 +33,7 @@ def save_pages(path: Path, **options: Any) -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.webp", "a.png", "a.apng", "a.gif"])
-def test_an_animation_shows_each_picture_as_long_as_it_says(tmp_path: Path, name: str) -> None:
+def test_an_animation_shows_each_image_as_long_as_it_says(tmp_path: Path, name: str) -> None:
     options: dict[str, Any] = {"lossless": True} if name == "a.webp" else {}
     if name == "a.apng":
         options["format"] = "PNG"
@@ -59,12 +59,12 @@ def test_pages_in_a_folder_are_frames_of_their_own(tmp_path: Path) -> None:
     frames = list(open_source(tmp_path))
     assert [int(frame.image[4, 4, 0]) for frame in frames] == [*GREYS, *GREYS, 255]
     assert [frame.pts_seconds for frame in frames] == pytest.approx([i / 25 for i in range(7)])
-    assert [frame.picture_number for frame in frames] == [
+    assert [frame.image_number for frame in frames] == [
         *(7, UNNUMBERED, UNNUMBERED),
         *(8, UNNUMBERED, UNNUMBERED),
         9,
     ]
-    assert [frame.picture_name for frame in frames][:3] == ["7", "7-1", "7-2"]
+    assert [frame.image_name for frame in frames][:3] == ["7", "7-1", "7-2"]
 
 
 def test_a_preview_is_no_page(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_what_a_file_says_of_its_depth_counts(tmp_path: Path) -> None:
     assert next(open_source(tmp_path / "a.pgm")).image[0, :, 0].tolist() == [0, 4, 255]
 
 
-def test_the_pictures_of_a_source_are_scaled_alike(tmp_path: Path) -> None:
+def test_the_images_of_a_source_are_scaled_alike(tmp_path: Path) -> None:
     for number, value in enumerate((4095, 16383, 4095)):
         values = np.full((1, 1), value, np.uint16)
         PIL.Image.fromarray(values).save(tmp_path / f"{number}.png")

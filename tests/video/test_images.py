@@ -101,7 +101,7 @@ def test_unreadable_images_are_named_counted_and_leave_a_gap(
 ) -> None:
     for name in ("0", "2", "4"):
         save(tmp_path / f"{name}.png", int(name))
-    (tmp_path / "1.png").write_bytes(b"not a picture")
+    (tmp_path / "1.png").write_bytes(b"not an image")
     PIL.Image.fromarray(noise()).save(tmp_path / "3.jpg")
     cut(tmp_path / "3.jpg", 0.5)
     source = open_source(tmp_path)
@@ -123,7 +123,7 @@ def test_nothing_to_show(tmp_path: Path, name: str) -> None:
 def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(b"")
-    with pytest.raises(SourceError, match=r"no picture can be decoded .*broken\.png"):
+    with pytest.raises(SourceError, match=r"no image can be decoded .*broken\.png"):
         open_source(path)
 
 
@@ -145,8 +145,8 @@ def test_frames_know_the_names_and_numbers_that_tell_them_apart(
     for name in files:
         save(tmp_path / name)
     frames = list(open_source(tmp_path))
-    assert [frame.picture_name for frame in frames] == names
-    assert [frame.picture_number for frame in frames] == numbers
+    assert [frame.image_name for frame in frames] == names
+    assert [frame.image_number for frame in frames] == numbers
 
 
 def test_two_folders_share_names(tmp_path: Path) -> None:
@@ -154,16 +154,16 @@ def test_two_folders_share_names(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         save(tmp_path / folder / "7.png")
     frames = list(open_source(f"{tmp_path}/*/*.png"))
-    assert [frame.picture_name for frame in frames] == [None, None]
+    assert [frame.image_name for frame in frames] == [None, None]
 
 
-def test_two_pictures_of_one_number_are_told(
+def test_two_images_of_one_number_are_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(tmp_path / "7.png")
     save(tmp_path / "07.png")
     open_source(tmp_path)
-    assert "two pictures have the number 7: all are numbered by their place" in caplog.text
+    assert "two images have the number 7: all are numbered by their place" in caplog.text
 
 
 @pytest.mark.parametrize("pattern", ["*", "**/*.png", ".*"])

@@ -261,7 +261,7 @@ def test_waits_grow_to_a_limit_and_are_never_the_same() -> None:
 
 def test_a_transport_stream_over_udp_that_falls_silent(tmp_path: Path) -> None:
     times = [index / 25 for index in range(50)]
-    data = write_video(tmp_path / "a.ts", times, codec="mpeg4", pictures=[noise()]).read_bytes()
+    data = write_video(tmp_path / "a.ts", times, codec="mpeg4", images=[noise()]).read_bytes()
     port, silent = free_port(), threading.Event()
     size = 7 * 188
 

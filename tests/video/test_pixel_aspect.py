@@ -40,7 +40,7 @@ def write_anamorphic(
 
 
 class WatchedRuntime(ColourRuntime):
-    """Remembers the sizes of the pictures that it is given."""
+    """Remembers the sizes of the images that it is given."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,9 +80,7 @@ def test_the_network_sees_square_pixels_and_results_are_in_stored_ones(tmp_path:
 
 
 @pytest.mark.parametrize(("rotation", "aspect"), [(0, WIDE), (90, 1 / WIDE), (180, WIDE)])
-def test_a_turned_picture_has_turned_pixels(
-    tmp_path: Path, rotation: int, aspect: Fraction
-) -> None:
+def test_a_turned_image_has_turned_pixels(tmp_path: Path, rotation: int, aspect: Fraction) -> None:
     source = open_source(write_anamorphic(tmp_path / "in.mp4", WIDE, rotation))
     assert source.pixel_aspect == aspect == next(source).pixel_aspect
 

@@ -146,7 +146,7 @@ def test_an_exception_completes_the_file(tmp_path: Path) -> None:
     assert len(read_video(path)[0]) == 1
 
 
-def test_a_sink_without_pictures_closes(tmp_path: Path) -> None:
+def test_a_sink_without_images_closes(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "out.mp4", 64, 48, time_base=TIME_BASE, rate=None):
         pass
 

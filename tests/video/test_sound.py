@@ -120,7 +120,7 @@ def joined(path: Path, *parts: Path) -> Path:
 
 
 @pytest.mark.parametrize("out", ["out.mp4", "out.mkv"])
-def test_sound_follows_the_pictures_over_a_joint(tmp_path: Path, out: str) -> None:
+def test_sound_follows_the_images_over_a_joint(tmp_path: Path, out: str) -> None:
     first = write_sounding_video(tmp_path / "a.ts", "aac", burst_seconds=9)  # silence
     second = write_sounding_video(tmp_path / "b.ts", "aac", burst_seconds=0.5)
     copied = copy(joined(tmp_path / "in.ts", first, second), tmp_path / out)
@@ -149,7 +149,7 @@ def test_sound_that_ended_early_comes_back_behind_the_joint(tmp_path: Path) -> N
     )
 
 
-def test_sound_that_cannot_be_written_never_ends_the_pictures(
+def test_sound_that_cannot_be_written_never_ends_the_images(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = write_sounding_video(tmp_path / "in.mp4", "aac")
@@ -177,14 +177,14 @@ def test_a_source_without_sound_gives_none_and_says_nothing(
         assert not container.streams.audio
 
 
-def test_sound_ends_with_the_pictures(tmp_path: Path) -> None:
+def test_sound_ends_with_the_images(tmp_path: Path) -> None:
     original = write_sounding_video(tmp_path / "in.mp4", "aac")
     copied = copy(original, tmp_path / "out.mp4", frames=20)
     assert packets(copied)[-1][0] == pytest.approx(0.8, abs=0.022)  # a packet lasts 21 ms
     assert len(read_video(copied)[0]) == 20
 
 
-def test_sound_that_cannot_be_read_leaves_the_pictures(
+def test_sound_that_cannot_be_read_leaves_the_images(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "sound.mp4").write_bytes(b"no video at all")

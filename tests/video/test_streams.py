@@ -1,4 +1,4 @@
-"""Files and playlists with several streams of pictures."""
+"""Files and playlists with several streams of images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SMALL, LARGE = (64, 48), (128, 96)
 
 
 def write_streams(path: Path, *sizes: tuple[int, int], default: int | None = None) -> Path:
-    """A second of pictures in each size; one of them may be flagged as the default."""
+    """A second of images in each size; one of them may be flagged as the default."""
     with av.open(str(path), "w") as container:
         streams = []
         for number, (width, height) in enumerate(sizes):
@@ -34,8 +34,8 @@ def write_streams(path: Path, *sizes: tuple[int, int], default: int | None = Non
             streams.append(stream)
         for index in range(25):
             for stream in streams:
-                picture = quadrants(stream.width, stream.height)
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                image = quadrants(stream.width, stream.height)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 frame.pts, frame.time_base = index, Fraction(1, 25)
                 container.mux(stream.encode(frame))
         for stream in streams:
@@ -66,9 +66,7 @@ def test_the_default_stream_is_taken_or_the_largest_or_that_asked_for(
 def test_a_playlist_gives_its_best_rendition(tmp_path: Path) -> None:
     master = ["#EXTM3U"]
     for name, (width, height) in (("low", SMALL), ("high", LARGE)):
-        write_video(
-            tmp_path / f"{name}.m3u8", pictures=[quadrants(width, height)], hls_list_size="0"
-        )
+        write_video(tmp_path / f"{name}.m3u8", images=[quadrants(width, height)], hls_list_size="0")
         rate = 100 * width
         master += [f"#EXT-X-STREAM-INF:BANDWIDTH={rate},RESOLUTION={width}x{height}"]
         master += [f"{name}.m3u8"]
@@ -89,22 +87,22 @@ def write_song(path: Path) -> Path:
     with av.open(str(path), "w") as container:
         with av.open(str(write_audio(path.with_name("plain.m4a")))) as plain:
             sound = container.add_stream_from_template(plain.streams.audio[0])
-            picture = cast(VideoStream, container.add_stream("mjpeg"))
-            picture.width, picture.height, picture.pix_fmt = *SMALL, "yuvj420p"
-            picture.disposition = Disposition.attached_pic
+            image = cast(VideoStream, container.add_stream("mjpeg"))
+            image.width, image.height, image.pix_fmt = *SMALL, "yuvj420p"
+            image.disposition = Disposition.attached_pic
             for packet in plain.demux(audio=0):
                 if packet.dts is not None:
                     packet.stream = sound
                     container.mux(packet)
         packet = av.Packet(cover.getvalue())
-        packet.stream, packet.pts, packet.dts, packet.time_base = picture, 0, 0, Fraction(1, 1000)
+        packet.stream, packet.pts, packet.dts, packet.time_base = image, 0, 0, Fraction(1, 1000)
         container.mux(packet)
     return path
 
 
 def test_a_cover_is_no_video_but_may_be_asked_for(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp4")
-    with pytest.raises(SourceError, match="no video stream, it holds a cover picture, audio"):
+    with pytest.raises(SourceError, match="no video stream, it holds a cover image, audio"):
         open_source(song)
     (cover,) = open_source(song, SourceOptions(stream=0))
     assert np.abs(cover.image[10, 10].astype(int) - (255, 0, 0)).max() < 40

@@ -36,8 +36,8 @@ def line_chart(
         x_label: stands below the x axis.
         y_label: stands beside the y axis.
         x_range: least and largest x.
-        width: of the picture in CSS pixels.
-        height: of the picture in CSS pixels.
+        width: of the image in CSS pixels.
+        height: of the image in CSS pixels.
         dots: mark the points.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The pictures on which a model does best and worst, drawn small; all others are let go."""
+"""The images on which a model does best and worst, drawn small; all others are let go."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ _NEW_PART = 0.5
 
 @dataclass(frozen=True, order=True)
 class Exhibit:
-    """One picture of the gallery."""
+    """One image of the gallery."""
 
     rank: float
     """Larger ones stay."""
     image_id: str
     quality: float = field(compare=False)
-    """As ``picture_quality`` tells it."""
+    """As ``image_quality`` tells it."""
     jpeg: bytes = field(compare=False, repr=False)
     """Truth on the left, predictions on the right."""
 
 
 class Gallery:
-    """Keeps the drawings of a few pictures out of any number."""
+    """Keeps the drawings of a few images out of any number."""
 
     def __init__(self, size: int = 6) -> None:
         """Start empty.
 
         Args:
-            size: number of best and of worst pictures.
+            size: number of best and of worst images.
         """
         self._size = size
         self._best: list[Exhibit] = []
@@ -54,11 +54,11 @@ class Gallery:
     def offer(
         self, quality: float, sample: Sample, masks: NDArray[np.bool_], compared: Compared
     ) -> None:
-        """Show a picture, if it is better or worse than those shown.
+        """Show an image, if it is better or worse than those shown.
 
         Args:
-            quality: of the predictions; nan keeps the picture out.
-            sample: the picture and its objects.
+            quality: of the predictions; nan keeps the image out.
+            sample: the image and its objects.
             masks: bool [K, H, W], the predictions.
             compared: their classes and scores.
         """
@@ -73,20 +73,20 @@ class Gallery:
                     heapq.heappop(heap)
 
     def best(self) -> list[Exhibit]:
-        """The best pictures, best first."""
+        """The best images, best first."""
         return sorted(self._best, reverse=True)
 
     def worst(self) -> list[Exhibit]:
-        """The worst pictures, worst first, without those that are among the best too."""
+        """The worst images, worst first, without those that are among the best too."""
         best = {exhibit.image_id for exhibit in self._best}
         return [e for e in sorted(self._worst, reverse=True) if e.image_id not in best]
 
 
-def picture_quality(compared: Compared, min_area_px: int) -> float:
-    """How good the predictions for one picture are: AP over its objects of all classes together.
+def image_quality(compared: Compared, min_area_px: int) -> float:
+    """How good the predictions for one image are: AP over its objects of all classes together.
 
     Args:
-        compared: the picture.
+        compared: the image.
         min_area_px: objects with fewer pixels are ignored.
 
     Returns:
@@ -103,7 +103,7 @@ def picture_quality(compared: Compared, min_area_px: int) -> float:
 def _side_by_side(sample: Sample, masks: NDArray[np.bool_], compared: Compared) -> Image:
     height, width = sample.object_map.shape
     size = (_WIDTH_PX, max(1, round(_WIDTH_PX * height / width)))
-    picture = np.asarray(PillowImage.fromarray(sample.image).resize(size))
+    image = np.asarray(PillowImage.fromarray(sample.image).resize(size))
     objects = np.where(sample.object_map == VOID, 0, sample.object_map).astype(np.uint16)
     shown = _surest(masks, compared.score)
     predictions = np.zeros((height, width), np.uint16)
@@ -111,8 +111,8 @@ def _side_by_side(sample: Sample, masks: NDArray[np.bool_], compared: Compared) 
         predictions[masks[k]] = label
     return contact_sheet(
         [
-            draw(_result(picture, objects, sample.class_of_object, np.ones(len(sample)))),
-            draw(_result(picture, predictions, compared.class_id[shown], compared.score[shown])),
+            draw(_result(image, objects, sample.class_of_object, np.ones(len(sample)))),
+            draw(_result(image, predictions, compared.class_id[shown], compared.score[shown])),
         ],
         columns=2,
     )
@@ -131,13 +131,13 @@ def _surest(masks: NDArray[np.bool_], score: NDArray[np.float64]) -> list[int]:
 
 
 def _result(
-    picture: Image,
+    image: Image,
     label_map: NDArray[np.uint16],
     class_id: NDArray[np.int64],
     score: NDArray[np.float64],
 ) -> FrameResult:
-    """Labels, at any size, as instances over the picture."""
-    height, width = picture.shape[:2]
+    """Labels, at any size, as instances over the image."""
+    height, width = image.shape[:2]
     rows = np.arange(height) * label_map.shape[0] // height
     columns = np.arange(width) * label_map.shape[1] // width
     small = label_map[rows][:, columns]
@@ -169,7 +169,7 @@ def _result(
     for k, instance in enumerate(instances, start=1):
         renumbered[instance.label] = k
     return FrameResult(
-        frame=frame_of_array(picture),
+        frame=frame_of_array(image),
         label_map=renumbered[small],
         instances=tuple(instances),
         dropped=0,
@@ -177,7 +177,7 @@ def _result(
     )
 
 
-def _jpeg(picture: Image) -> bytes:
+def _jpeg(image: Image) -> bytes:
     buffer = BytesIO()
-    PillowImage.fromarray(picture).save(buffer, "JPEG", quality=80)
+    PillowImage.fromarray(image).save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

@@ -12,9 +12,9 @@ from typing import Any
 
 from jinja2 import Environment
 
+from streamseg.atomic_write import atomic_write
 from streamseg.errors import SinkError
 from streamseg.evaluate.report.gallery import Exhibit
-from streamseg.whole_file import replaced
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def write_page(folder: Path, name: str, page: Page, values: dict[str, Any]) -> P
         (folder / f"{name}.json", document),
     ):
         try:
-            with replaced(path) as partial:
+            with atomic_write(path) as partial:
                 partial.write_text(text, encoding="utf-8")
         except OSError as error:
             raise SinkError(f"{path} cannot be written: {error}") from error

@@ -17,9 +17,9 @@ from streamseg.evaluate.report.gallery import DRAWN_SCORE, Exhibit, Gallery
 from streamseg.evaluate.report.page import Page, Section, Table, percent, write_page
 
 PROTOCOL: Final = (
-    "A prediction is compared with the objects of its class in its picture and belongs to the one "
+    "A prediction is compared with the objects of its class in its image and belongs to the one "
     "of highest IoU, whether another has it already or not.",
-    "Over all pictures, predictions are taken by falling score; equal scores keep their order. "
+    "Over all images, predictions are taken by falling score; equal scores keep their order. "
     "One that reaches the IoU on an object that is still free is a true positive, every other one "
     "a false positive: several predictions on one object are one true positive at most.",
     "AP is the whole area under the precision-recall curve, precision made falling. Classes "
@@ -41,7 +41,7 @@ def write_report(
     Args:
         folder: an existing folder.
         evaluation: all scores.
-        gallery: best and worst pictures.
+        gallery: best and worst images.
         provenance: what was evaluated.
 
     Returns:
@@ -60,8 +60,8 @@ def write_report(
             _coco(evaluation),
             _mistakes(evaluation),
             _confusion(evaluation),
-            _pictures("Best pictures", gallery.best()),
-            _pictures("Worst pictures", gallery.worst()),
+            _images("Best images", gallery.best()),
+            _images("Worst images", gallery.worst()),
             Section("Protocol", "How predictions are judged.", rules=PROTOCOL),
         ],
         _headline(evaluation),
@@ -70,7 +70,7 @@ def write_report(
         name: [{"id": exhibit.image_id, "quality": exhibit.quality} for exhibit in shown]
         for name, shown in (("best", gallery.best()), ("worst", gallery.worst()))
     }
-    values = {**provenance.to_json(), **evaluation.to_json(), "pictures": exhibits}
+    values = {**provenance.to_json(), **evaluation.to_json(), "images": exhibits}
     return write_page(folder, "report", page, values)
 
 
@@ -139,7 +139,7 @@ def _recall(evaluation: Evaluation) -> Section:
     by_count = line_chart(
         {**at, "AR": (recall.counts, recall.average_recall)},
         title="recall against proposals",
-        x_label="proposals a picture",
+        x_label="proposals an image",
         y_label="recall",
         x_range=(0, recall.counts[-1]),
         width=440,
@@ -211,10 +211,10 @@ def _shade(share: float, is_right: bool) -> str:
     return f"rgba({hue},{share:.2f})" if share else ""
 
 
-def _pictures(title: str, shown: Sequence[Exhibit]) -> Section:
+def _images(title: str, shown: Sequence[Exhibit]) -> Section:
     note = (
         "Left the truth, right the predictions with a score of at least "
-        f"{DRAWN_SCORE:g}, without those that surer ones mostly cover. AP over the picture's "
+        f"{DRAWN_SCORE:g}, without those that surer ones mostly cover. AP over the image's "
         "objects of all classes together, mean over the nine IoUs."
     )
     return Section(title, note, exhibits=shown)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from dataset_files import write_voc
 
-from benchmarks.tracking_scenes.cut_outs import PictureStock
+from benchmarks.tracking_scenes.cut_outs import ImageStock
 from benchmarks.tracking_scenes.scene_plan import CAMERA_REACH, Plan, draw_plan
 from benchmarks.tracking_scenes.scenes import SceneFrame, Scenes
 from benchmarks.tracking_scenes.study import TrackingStudy, true_segments
@@ -20,7 +20,7 @@ CLASSES = ("car", "person", "bus", "dog")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> VocLayout:
-    """Four pictures, each with one block of its own shape and class and much room beside it."""
+    """Four images, each with one block of its own shape and class and much room beside it."""
     maps = {}
     for class_id in (1, 2, 3, 4):
         objects = np.zeros((90, 120), np.uint8)
@@ -36,7 +36,7 @@ def scenes(data: VocLayout, *, seed: int = 0, frames: int = 12) -> Scenes:
 
 def plan(data: VocLayout, seed: int, frames: int = 50) -> Plan:
     rng = np.random.default_rng(seed)
-    return draw_plan(PictureStock(data, data.ids), rng, frames, aspect=4 / 3)
+    return draw_plan(ImageStock(data, data.ids), rng, frames, aspect=4 / 3)
 
 
 def test_the_same_seed_and_number_give_the_same_pixels(data: VocLayout) -> None:
@@ -71,7 +71,7 @@ def test_cut_outs_are_the_objects_and_backgrounds_have_none(tmp_path: Path) -> N
     data = VocLayout(
         write_voc(tmp_path, {"p": (objects, 7 * (objects > 0).astype(np.uint8))}), "val"
     )
-    stock = PictureStock(data, data.ids)
+    stock = ImageStock(data, data.ids)
     rng = np.random.default_rng(0)
     for _ in range(5):
         cut = stock.cut_out(rng)
@@ -81,16 +81,16 @@ def test_cut_outs_are_the_objects_and_backgrounds_have_none(tmp_path: Path) -> N
     assert stock.background(rng, 32, 24).shape == (24, 32, 3)
 
 
-def test_pictures_without_objects_or_without_room_are_named_as_such(tmp_path: Path) -> None:
+def test_images_without_objects_or_without_room_are_named_as_such(tmp_path: Path) -> None:
     full = np.ones((40, 60), np.uint8)
     full[::4, ::4] = 255
     data = VocLayout(
         write_voc(tmp_path, {"p": (full, np.where(full == 255, full, 7 * full))}), "val"
     )
-    stock, rng = PictureStock(data, data.ids), np.random.default_rng(0)
-    with pytest.raises(DataError, match="none of the 1 pictures has an object to cut out"):
+    stock, rng = ImageStock(data, data.ids), np.random.default_rng(0)
+    with pytest.raises(DataError, match="none of the 1 images has an object to cut out"):
         stock.cut_out(rng)
-    with pytest.raises(DataError, match="none of the 1 pictures has a part without objects"):
+    with pytest.raises(DataError, match="none of the 1 images has a part without objects"):
         stock.background(rng, 32, 24)
 
 

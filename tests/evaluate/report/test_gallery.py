@@ -7,7 +7,7 @@ from PIL import Image
 
 from streamseg.datasets import Sample
 from streamseg.evaluate.overlap import Compared, compare
-from streamseg.evaluate.report.gallery import Gallery, picture_quality
+from streamseg.evaluate.report.gallery import Gallery, image_quality
 
 
 def sample(name: str, class_id: int = 7) -> Sample:
@@ -38,7 +38,7 @@ def test_only_the_best_and_worst_are_kept() -> None:
     assert [e.image_id for e in gallery.worst()] == ["c", "g"]
 
 
-def test_a_picture_is_not_shown_twice() -> None:
+def test_a_image_is_not_shown_twice() -> None:
     gallery = Gallery(size=2)
     masks, found = compared("a", 30)
     gallery.offer(0.5, sample("a"), masks, found)
@@ -50,14 +50,14 @@ def test_the_drawing_shows_truth_and_prediction_in_colour() -> None:
     gallery = Gallery(size=1)
     masks, found = compared("a", 30)
     gallery.offer(1.0, sample("a"), masks, found)
-    picture = np.asarray(Image.open(BytesIO(gallery.best()[0].jpeg))).astype(int)
-    half = picture.shape[1] // 2
-    colourful = np.ptp(picture, axis=2) > 30
+    image = np.asarray(Image.open(BytesIO(gallery.best()[0].jpeg))).astype(int)
+    half = image.shape[1] // 2
+    colourful = np.ptp(image, axis=2) > 30
     assert colourful[:, :half].mean() == pytest.approx(colourful[:, half:].mean(), rel=0.2)
     assert 0.2 < colourful.mean() < 0.6  # the object covers a quarter, a label stands above
 
 
-def test_quality_is_the_average_precision_of_the_picture() -> None:
+def test_quality_is_the_average_precision_of_the_image() -> None:
     # 15 of 30 columns: IoU 1/2 reaches 0.1 to 0.5
-    assert picture_quality(compared("a", 15)[1], 0) == pytest.approx(5 / 9)
-    assert math.isnan(picture_quality(compared("a", 15)[1], 10_000))
+    assert image_quality(compared("a", 15)[1], 0) == pytest.approx(5 / 9)
+    assert math.isnan(image_quality(compared("a", 15)[1], 10_000))

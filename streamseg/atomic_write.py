@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Write a new version of a file beside the old one, which it replaces at the end.
 
     A kill at any moment leaves the old or the new file; an error leaves the old one, and nothing

@@ -1,4 +1,4 @@
-"""A picture in memory at any size: what renders a frame that no decoder stands behind."""
+"""An image in memory at any size: what renders a frame that no decoder stands behind."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from streamseg.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayPicture:
+class ArrayImage:
     """Renders ``pixels``, RGB uint8 [H, W, 3]; can be pickled, as closures cannot."""
 
     pixels: NDArray[np.uint8]
 
     def __call__(self, width: int, height: int) -> NDArray[np.uint8]:
-        """The picture as RGB uint8 [height, width, 3]; at its own size it is ``pixels`` itself.
+        """The image as RGB uint8 [height, width, 3]; at its own size it is ``pixels`` itself.
 
         Raises:
             InputError: the size is below one pixel.
         """
         if width < 1 or height < 1:
-            raise InputError(f"a picture is at least 1x1 pixels, got {width}x{height}")
+            raise InputError(f"an image is at least 1x1 pixels, got {width}x{height}")
         if (height, width) == self.pixels.shape[:2]:
             return np.ascontiguousarray(self.pixels)
         from PIL import Image

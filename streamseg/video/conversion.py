@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _COLORSPACE_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _COLOUR_UNSPECIFIED = 2  # AVCOL_PRI_UNSPECIFIED, AVCOL_TRC_UNSPECIFIED
 _HD_HEIGHT = 720
-# the network's, the full one, a preview: nobody shows a picture at more sizes for long
+# the network's, the full one, a preview: nobody shows an image at more sizes for long
 _SIZES_IN_USE = 4
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a stored picture becomes upright: transpose first, then mirror."""
+    """How a stored image becomes upright: transpose first, then mirror."""
 
     transposed: bool = False
     mirrored_x: bool = False
@@ -37,7 +37,7 @@ class Orientation:
     def of(cls, decoded: VideoFrame) -> Orientation:
         """Read the display matrix that comes with a frame; angles are rounded to 90 degrees."""
         # side_data and its frame refer to each other, so both stay in memory until the garbage
-        # collector comes round: ask a tiny copy, and leave the picture out of it.
+        # collector comes round: ask a tiny copy, and leave the image out of it.
         tiny = _reformatted(VideoReformatter(), decoded, 2, 2, "gray8")
         matrix = cast("Buffer | None", tiny.side_data.get("DISPLAYMATRIX"))
         if matrix is None:
@@ -53,14 +53,14 @@ class Orientation:
         return (height, width) if self.transposed else (width, height)
 
     def upright(self, stored: Image) -> Image:
-        """Return the upright view of a stored picture, [H, W, 3] or [W, H, 3]."""
+        """Return the upright view of a stored image, [H, W, 3] or [W, H, 3]."""
         turned = stored.swapaxes(0, 1) if self.transposed else stored
         step_x = -1 if self.mirrored_x else 1
         step_y = -1 if self.mirrored_y else 1
         return turned[::step_y, ::step_x]
 
 
-class PictureConverter:
+class ImageConverter:
     """Converts the frames of one source, from any thread and also after the source is closed.
 
     The shape of pixels is left to who asks: sizes are in pixels as stored. High dynamic range is
@@ -91,7 +91,7 @@ class PictureConverter:
             SourceError: the frame cannot be converted.
         """
         if width < 1 or height < 1:
-            raise InputError(f"a picture is at least 1x1 pixels, got {width}x{height}")
+            raise InputError(f"an image is at least 1x1 pixels, got {width}x{height}")
         stored_width, stored_height = orientation.size(width, height)
         with self._lock:
             reformatter = self._reformatter(stored_width, stored_height)

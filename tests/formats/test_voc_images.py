@@ -23,7 +23,7 @@ def write(root: Path) -> Path:
     return root
 
 
-def test_objects_are_numbered_and_classes_named_in_pictures_of_their_own(tmp_path: Path) -> None:
+def test_objects_are_numbered_and_classes_named_in_images_of_their_own(tmp_path: Path) -> None:
     root = write(tmp_path / "out")
     objects = np.array(Image.open(root / "SegmentationObject" / "000001.png"))
     classes = np.array(Image.open(root / "SegmentationClass" / "000001.png"))
@@ -34,20 +34,20 @@ def test_objects_are_numbered_and_classes_named_in_pictures_of_their_own(tmp_pat
     assert not np.array(Image.open(root / "SegmentationObject" / "000000.png")).any()
 
 
-def test_files_have_the_names_of_the_pictures(tmp_path: Path) -> None:
+def test_files_have_the_names_of_the_images(tmp_path: Path) -> None:
     with VocWriter(tmp_path / "out") as writer:
         for index, name in enumerate(("2007_000032", "2007_000039")):
             result = make_result(index, NAMES)
-            writer.write(replace(result, frame=replace(result.frame, picture_name=name)))
+            writer.write(replace(result, frame=replace(result.frame, image_name=name)))
     for folder in ("SegmentationObject", "SegmentationClass"):
         names = sorted(path.name for path in (tmp_path / "out" / folder).iterdir())
         assert names == ["2007_000032.png", "2007_000039.png"]
 
 
 def test_the_palette_is_vocs(tmp_path: Path) -> None:
-    picture = Image.open(write(tmp_path / "out") / "SegmentationClass" / "000001.png")
-    assert picture.mode == "P"
-    palette = np.array(picture.getpalette()).reshape(-1, 3)
+    image = Image.open(write(tmp_path / "out") / "SegmentationClass" / "000001.png")
+    assert image.mode == "P"
+    palette = np.array(image.getpalette()).reshape(-1, 3)
     # aeroplane, car, person, tvmonitor as in the devkit's colour key
     assert palette[[0, 1, 7, 15, 20]].tolist() == [
         [0, 0, 0], [128, 0, 0], [128, 128, 128], [192, 128, 128], [0, 64, 128],
@@ -65,7 +65,7 @@ def test_what_is_written_is_read_as_voc(tmp_path: Path) -> None:
     assert names == ["car", "person", "tvmonitor"]
 
 
-def test_folders_with_pictures_are_refused(tmp_path: Path) -> None:
+def test_folders_with_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="SegmentationObject: it holds PNG files"):
         VocWriter(write(tmp_path / "out"))
     with pytest.raises(SinkError, match="there is no folder"):
