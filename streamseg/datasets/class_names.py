@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamseg.classes import VOC_CLASSES, plain_name
-from streamseg.datasets.splits import read_text
 from streamseg.errors import DataError
+from streamseg.text_files import read_text
 
 ALL_CLASSES = frozenset(range(1, len(VOC_CLASSES) + 1))
 
@@ -27,7 +27,7 @@ def read_class_list(path: Path) -> frozenset[int]:
     Raises:
         DataError: it cannot be read, is empty or names something other than a VOC class.
     """
-    names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    names = [line.strip() for line in read_text(path, DataError).splitlines() if line.strip()]
     if not names:
         raise DataError(f"{path} names no class; delete it if all classes are labelled")
     classes = set()

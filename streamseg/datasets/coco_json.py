@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,8 +9,8 @@ from typing import Final, TypeVar
 
 from streamseg.datasets.class_names import class_of_name
 from streamseg.datasets.coco_masks import Outline, Runs, parse
-from streamseg.datasets.splits import read_text
 from streamseg.errors import DataError
+from streamseg.text_files import read_json
 
 Field = TypeVar("Field")
 
@@ -59,14 +58,13 @@ def read_annotations(file: Path) -> tuple[list[AnnotatedImage], frozenset[int]]:
         DataError: it is no COCO JSON; an annotation names an unknown image or category or has a
             broken mask; no category has the name of a VOC class.
     """
-    try:
-        document = json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file} is no JSON: {error}") from error
-    class_of_category = {
-        entry.get("id", int): _class(entry.get("name", str))
-        for entry in _entries(file, document, "categories")
-    }
+    document = read_json(file, DataError)
+    class_of_category: dict[int, int] = {}
+    for entry in _entries(file, document, "categories"):
+        number = entry.get("id", int)
+        if number in class_of_category:
+            raise DataError(f"{entry.place}: its id {number} is that of another category too")
+        class_of_category[number] = _class(entry.get("name", str))
     classes = frozenset(class_id for class_id in class_of_category.values() if class_id > 0)
     if not classes:
         raise DataError(f"{file}: none of its categories is a class of VOC")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
-from streamseg.datasets.images import check_size, read_image
+from streamseg.datasets.images import check_size, read_header, read_image
 from streamseg.datasets.object_maps import ObjectMaps, Sample
+
+logger = logging.getLogger(__name__)
 
 
 class InstanceDataset(ABC):
@@ -22,6 +26,13 @@ class InstanceDataset(ABC):
             classes may lack one: background pixels are unknown for them.
     """
 
+    upright: ClassVar[bool] = False
+    """Whether the tools of this format draw labels on images turned as their EXIF data say.
+
+    It counts where the size of the labels does not tell.
+    """
+    _is_turn_told = False
+
     ids: tuple[str, ...]
     labelled_classes: frozenset[int]
 
@@ -35,12 +46,16 @@ class InstanceDataset(ABC):
         Args:
             id_or_index: an image's id, or a position in ``ids``.
 
+        An image with EXIF data that turn it is read as its labels were drawn: turned or as stored.
+        The size of the labels tells which, and ``upright`` where it fits both. The first such
+        image is told in a warning, unless it is turned and the format's tools turn it too.
+
         Raises:
             DataError: a file is unreadable, its values are not allowed or sizes differ.
         """
         maps = self.load_maps(id_or_index)
         path = self.image_path(maps.id)
-        image = read_image(path)
+        image = read_image(path, upright=self._is_upright(path, maps.object_map.shape))
         check_size(path, image, "its mask", maps.object_map)
         return Sample(
             id=maps.id,
@@ -61,6 +76,27 @@ class InstanceDataset(ABC):
         return self.read_maps(
             id_or_index if isinstance(id_or_index, str) else self.ids[id_or_index]
         )
+
+    def _is_upright(self, path: Path, shape: tuple[int, ...]) -> bool:
+        """Whether to turn an image that has labels of this shape as its EXIF data say."""
+        header = read_header(path)
+        if header.orientation == 1:
+            return False
+        as_stored, as_shown = (header.shape(upright=upright) == shape for upright in (False, True))
+        is_upright = self.upright if as_stored == as_shown else as_shown
+        if not (is_upright and self.upright) and not self._is_turn_told:
+            self._is_turn_told = True
+            way = "turned by it" if is_upright else "as it is stored"
+            by_format = "as the tools of this format read it"
+            reason = by_format if as_stored == as_shown else "because its labels are of that size"
+            logger.warning(
+                "%s has EXIF orientation %d; it is read %s, %s (other images like it: no message)",
+                path,
+                header.orientation,
+                way,
+                reason,
+            )
+        return is_upright
 
     @abstractmethod
     def read_maps(self, image_id: str) -> ObjectMaps:

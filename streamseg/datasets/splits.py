@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamseg.errors import DataError
+from streamseg.text_files import read_text
 
 
 def read_split(folder: Path, split: str) -> tuple[str, ...]:
@@ -19,7 +20,7 @@ def read_split(folder: Path, split: str) -> tuple[str, ...]:
         raise DataError(
             f"{path} does not exist; splits there are: {existing_splits(folder, '*.txt')}"
         )
-    ids = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
+    ids = tuple(line.strip() for line in read_text(path, DataError).splitlines() if line.strip())
     check_ids(path, ids)
     return ids
 
@@ -71,15 +72,3 @@ def check_files(folder: Path, names: Sequence[str], split: str) -> None:
             f"{missing[0]} does not exist "
             f"({len(missing)} of the {len(names)} images of split {split!r} have no file there)"
         )
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error

@@ -251,6 +251,7 @@ def test_an_image_in_the_list_twice(tmp_path: Path) -> None:
         (("categories",), [3], r"categories\[0\] must be an object, got 3"),
         (("categories",), [{"id": 1, "name": "zebra"}], "none of its categories is a class of VOC"),
         (("categories", 0, "name"), None, r"categories\[0\]: name must be str, got None"),
+        (("categories", 1, "id"), 1, r"categories\[1\]: its id 1 is that of another category too"),
         (("images",), [], "lists no image"),
         (("images", 0, "id"), "x", r"images\[0\]: id must be int, got 'x'"),
         (("images", 1, "id"), 100, r"images\[1\]: its id is that of another image"),
@@ -279,8 +280,8 @@ def test_broken_entries_are_named(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
+        (b"{", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
         (b"[]", "is no COCO file"),
         (b"\xff", "cannot be read"),
     ],
