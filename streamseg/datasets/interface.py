@@ -18,11 +18,14 @@ class InstanceDataset(ABC):
 
     Attributes:
         ids: the ids of its images, in the order of the split.
-        labelled_classes: the classes (of 1..20) whose objects all have a mask. Objects of other
+        class_names: C names, 1 to ``MOST_CLASSES``: class k (1..C) is ``class_names[k - 1]``. No
+            two are the same in ``streamseg.classes.plain_name``.
+        labelled_classes: the classes (of 1..C) whose objects all have a mask. Objects of other
             classes may lack one: background pixels are unknown for them.
     """
 
     ids: tuple[str, ...]
+    class_names: tuple[str, ...]
     labelled_classes: frozenset[int]
 
     def __len__(self) -> int:
@@ -80,7 +83,7 @@ def object_classes(dataset: InstanceDataset) -> list[tuple[int, ...]]:
         dataset: the data set to look through.
 
     Returns:
-        For each image of ``dataset.ids`` the classes (1..20) of its objects, one entry an
+        For each image of ``dataset.ids`` the classes (1..C) of its objects, one entry an
         object.
 
     Raises:
