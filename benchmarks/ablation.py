@@ -28,7 +28,7 @@ from streamseg.classes import VOC_CLASSES
 from streamseg.cli.train import read_split
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
-from streamseg.datasets.class_names import ALL_CLASSES
+from streamseg.datasets.class_names import all_of
 from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
 from streamseg.export.to_onnx import export_onnx
@@ -116,7 +116,7 @@ def run_row(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     datasets = [read_split(text, "train") for text in arguments.data]
     if name == "unlabelled classes are background":
         for data in datasets:
-            data.labelled_classes = ALL_CLASSES
+            data.labelled_classes = all_of(data.class_names)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(datasets, Path(folder), model_config, config, start_from=weights)
         trainer.run(lambda _: None)

@@ -17,6 +17,7 @@ from streamseg.datasets.coco import CocoFile
 from streamseg.datasets.interface import InstanceDataset, object_classes
 from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, Sample
 from streamseg.datasets.opening import open_dataset
+from streamseg.datasets.relabelling import RelabelledDataset, with_classes, with_mapping
 from streamseg.datasets.sbd import SbdLayout
 from streamseg.datasets.voc import VocLayout
 
@@ -26,9 +27,12 @@ __all__ = [
     "CocoFile",
     "InstanceDataset",
     "ObjectMaps",
+    "RelabelledDataset",
     "Sample",
     "SbdLayout",
     "VocLayout",
     "object_classes",
     "open_dataset",
+    "with_classes",
+    "with_mapping",
 ]

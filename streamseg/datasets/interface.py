@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from streamseg.datasets.images import check_size, read_header, read_image
 from streamseg.datasets.object_maps import ObjectMaps, Sample
+from streamseg.results import Image
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,9 @@ class InstanceDataset(ABC):
 
     Attributes:
         ids: the ids of its images, in the order of the split.
-        labelled_classes: the classes (of 1..20) whose objects all have a mask. Objects of other
+        class_names: C names, 1 to ``MOST_CLASSES``: class k (1..C) is ``class_names[k - 1]``. No
+            two are the same in ``streamseg.classes.plain_name``.
+        labelled_classes: the classes (of 1..C) whose objects all have a mask. Objects of other
             classes may lack one: background pixels are unknown for them.
     """
 
@@ -34,6 +37,7 @@ class InstanceDataset(ABC):
     _is_turn_told = False
 
     ids: tuple[str, ...]
+    class_names: tuple[str, ...]
     labelled_classes: frozenset[int]
 
     def __len__(self) -> int:
@@ -46,22 +50,15 @@ class InstanceDataset(ABC):
         Args:
             id_or_index: an image's id, or a position in ``ids``.
 
-        An image with EXIF data that turn it is read as its labels were drawn: turned or as stored.
-        The size of the labels tells which, and ``upright`` where it fits both. The first such
-        image is told in a warning, unless it is turned and the format's tools turn it too.
-
         Raises:
             DataError: a file is unreadable, its values are not allowed or sizes differ.
         """
         maps = self.load_maps(id_or_index)
-        path = self.image_path(maps.id)
-        image = read_image(path, upright=self._is_upright(path, maps.object_map.shape))
-        check_size(path, image, "its mask", maps.object_map)
         return Sample(
             id=maps.id,
             object_map=maps.object_map,
             class_of_object=maps.class_of_object,
-            image=image,
+            image=self.read_image(maps),
         )
 
     def load_maps(self, id_or_index: str | int) -> ObjectMaps:
@@ -76,6 +73,23 @@ class InstanceDataset(ABC):
         return self.read_maps(
             id_or_index if isinstance(id_or_index, str) else self.ids[id_or_index]
         )
+
+    def read_image(self, maps: ObjectMaps) -> Image:
+        """Read the image of these objects as they were drawn: turned by its EXIF data or not.
+
+        The size of the map tells which, and ``upright`` where it fits both. The first image with
+        such data is told in a warning, unless it is turned and the format's tools turn it too.
+
+        Returns:
+            RGB uint8 [H, W, 3].
+
+        Raises:
+            DataError: the file cannot be read, or is of another size than the map.
+        """
+        path = self.image_path(maps.id)
+        image = read_image(path, upright=self._is_upright(path, maps.object_map.shape))
+        check_size(path, image, "its mask", maps.object_map)
+        return image
 
     def _is_upright(self, path: Path, shape: tuple[int, ...]) -> bool:
         """Whether to turn an image that has labels of this shape as its EXIF data say."""
@@ -116,7 +130,7 @@ def object_classes(dataset: InstanceDataset) -> list[tuple[int, ...]]:
         dataset: the data set to look through.
 
     Returns:
-        For each image of ``dataset.ids`` the classes (1..20) of its objects, one entry an
+        For each image of ``dataset.ids`` the classes (1..C) of its objects, one entry an
         object.
 
     Raises:
