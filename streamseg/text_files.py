@@ -1,10 +1,12 @@
-"""Text and JSON files that users write, with whatever editor."""
+"""Text, JSON and YAML files that users write, with whatever editor."""
 
 from __future__ import annotations
 
 import json
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
+
+import yaml
 
 from streamseg.errors import StreamsegError
 
@@ -44,4 +46,22 @@ def read_json(path: Path, error: type[StreamsegError]) -> object:
         value: object = json.loads(text)
     except (ValueError, RecursionError) as reason:
         raise error(f"{path} is not JSON: {reason}") from reason
+    return value
+
+
+def read_yaml(path: Path, error: type[StreamsegError]) -> object:
+    """Read what a YAML file holds.
+
+    Args:
+        path: the file, encoded as ``read_text`` expects.
+        error: what to raise.
+
+    Raises:
+        error: the file cannot be read or is not YAML.
+    """
+    text = read_text(path, error)
+    try:
+        value: object = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as reason:
+        raise error(f"{path} is not YAML: {reason}") from reason
     return value

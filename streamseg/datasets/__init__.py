@@ -20,6 +20,7 @@ from streamseg.datasets.opening import open_dataset
 from streamseg.datasets.relabelling import RelabelledDataset, with_classes, with_mapping
 from streamseg.datasets.sbd import SbdLayout
 from streamseg.datasets.voc import VocLayout
+from streamseg.datasets.yolo import YoloFolder
 
 __all__ = [
     "MOST_OBJECTS",
@@ -31,6 +32,7 @@ __all__ = [
     "Sample",
     "SbdLayout",
     "VocLayout",
+    "YoloFolder",
     "object_classes",
     "open_dataset",
     "with_classes",

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from streamseg.classes import distinct, plain_name
-from streamseg.datasets.class_names import MOST_CLASSES, ids_by_name
+from streamseg.datasets.class_names import number_classes
 from streamseg.datasets.coco_masks import Outline, Runs, parse
+from streamseg.datasets.painting import VOID_CLASS
 from streamseg.errors import DataError
 from streamseg.text_files import read_json
 
 Field = TypeVar("Field")
-
-CROWD: Final = 0
-"""In place of a class: several objects in one mask."""
 
 LONGEST_SIDE = 65_535
 
@@ -26,7 +23,7 @@ class Annotation:
     """One annotation."""
 
     class_id: int
-    """1..C, or ``CROWD``."""
+    """1..C, or ``VOID_CLASS``."""
     shape: Outline | Runs
 
 
@@ -63,11 +60,8 @@ def read_annotations(file: Path) -> tuple[list[AnnotatedImage], tuple[str, ...]]
         if number in category_names:
             raise DataError(f"{entry.place}: its id {number} is that of another category too")
         category_names[number] = entry.get("name", str)
-    class_names = distinct(category_names.values())
-    if not 1 <= len(class_names) <= MOST_CLASSES:
-        raise DataError(f"{file} must have 1 to {MOST_CLASSES} categories, got {len(class_names)}")
-    ids = ids_by_name(class_names)
-    class_of_category = {id_: ids[plain_name(name)] for id_, name in category_names.items()}
+    class_names, classes = number_classes(file, list(category_names.values()))
+    class_of_category = dict(zip(category_names, classes, strict=True))
     images = _images(file, document)
     for entry in _entries(file, document, "annotations"):
         image = images.get(entry.get("image_id", int))
@@ -77,7 +71,7 @@ def read_annotations(file: Path) -> tuple[list[AnnotatedImage], tuple[str, ...]]
         if class_id is None:
             raise DataError(f"{entry.place}: category_id is that of no category of the file")
         if entry.fields.get("iscrowd"):
-            class_id = CROWD
+            class_id = VOID_CLASS
         try:
             shape = parse(entry.fields.get("segmentation"), image.height, image.width)
         except ValueError as error:

@@ -211,11 +211,11 @@ def test_an_image_in_the_list_twice(tmp_path: Path) -> None:
         (("images",), None, "no COCO file: it holds no list 'images'"),
         (("annotations",), {}, "no COCO file: it holds no list 'annotations'"),
         (("categories",), [3], r"categories\[0\] must be an object, got 3"),
-        (("categories",), [], "must have 1 to 1000 categories, got 0"),
+        (("categories",), [], "must have 1 to 1000 classes, got 0"),
         (
             ("categories",),
             [{"id": i, "name": f"class {i}"} for i in range(1001)],
-            "must have 1 to 1000 categories, got 1001",
+            "must have 1 to 1000 classes, got 1001",
         ),
         (("categories", 0, "name"), None, r"categories\[0\]: name must be str, got None"),
         (("categories", 1, "id"), 1, r"categories\[1\]: its id 1 is that of another category too"),
