@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,24 @@ def read_image(path: Path, *, upright: bool) -> Image:
     return np.array(page.image)
 
 
+def decode_image(place: str, data: bytes) -> Image:
+    """Decode the bytes of an image file as ``read_image`` does, turned as its EXIF data say.
+
+    Args:
+        place: where they are from, for messages.
+        data: the bytes.
+
+    Returns:
+        RGB uint8 [H, W, 3].
+
+    Raises:
+        DataError: they are no image.
+    """
+    with _reading(place), PillowImage.open(BytesIO(data)) as opened:
+        page = next(PageReader().pages_of(opened, BytesIO(data)))
+    return np.array(page.image)
+
+
 def read_indices(path: Path) -> NDArray[np.uint8]:
     """Read the stored values of a palette or grey PNG, uint8 [H, W].
 
@@ -81,6 +100,18 @@ def read_indices(path: Path) -> NDArray[np.uint8]:
                 f"{path}: mode {image.mode}; a mask is a palette (P) or 8-bit grey (L) image"
             )
         return np.array(image)
+
+
+def read_grey(path: Path) -> NDArray[np.int32]:
+    """Read the values of a grey PNG of 8 or 16 bits, int32 [H, W].
+
+    Raises:
+        DataError: the file cannot be read, or is of another mode.
+    """
+    with _reading(path), PillowImage.open(path) as image:
+        if image.mode != "L" and not image.mode.startswith("I"):
+            raise DataError(f"{path}: mode {image.mode}; it must be a grey image")
+        return np.array(image).astype(np.int32)
 
 
 def check_size(
@@ -100,15 +131,15 @@ def check_size(
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(place: Path | str) -> Iterator[None]:
     """Turn what reading an image may raise into errors that name the file."""
     try:
-        if not path.stat().st_size:
-            raise DataError(f"{path} is empty (0 bytes)")
         yield
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        raise DataError(f"{path} is not an image") from error
+        is_empty = isinstance(place, Path) and not place.stat().st_size
+        what = "is empty (0 bytes)" if is_empty else "is not an image"
+        raise DataError(f"{place} {what}") from error
     except UNREADABLE as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{place} cannot be read: {error}") from error

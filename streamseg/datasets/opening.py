@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from streamseg.datasets.cityscapes import LABELS, CityscapesFolder
 from streamseg.datasets.coco import CocoFile
 from streamseg.datasets.interface import InstanceDataset
+from streamseg.datasets.labelme import LabelMeFolder, is_labelme_folder
 from streamseg.datasets.sbd import SbdLayout
 from streamseg.datasets.splits import existing_splits
 from streamseg.datasets.voc import LISTS, VocLayout
@@ -42,7 +44,10 @@ def open_dataset(path: Path | str, split: str) -> InstanceDataset:
             "file of a YOLO set"
         )
     marks = ", ".join(f"{mark} ({kind})" for mark, (kind, _) in _FOLDERS.items())
-    raise DataError(f"{root} is no data set: it holds none of {marks}{_hint(root)}")
+    raise DataError(
+        f"{root} is no data set: it holds none of {marks}, no data.yaml (YOLO) and no .json files "
+        f"of LabelMe{_hint(root)}"
+    )
 
 
 def _open_coco_folder(root: Path, split: str) -> InstanceDataset:
@@ -57,6 +62,7 @@ _FOLDERS: dict[str, tuple[str, Opener]] = {
     LISTS: ("VOC", VocLayout),
     "inst": ("SBD", SbdLayout),
     "annotations": ("COCO", _open_coco_folder),
+    LABELS: ("Cityscapes", CityscapesFolder),
 }
 """By what is in its root: the format of a data set, and what opens it."""
 
@@ -73,7 +79,7 @@ def _opener_of_folder(root: Path) -> Opener | None:
             return opener
     if file := find_yaml(root):
         return lambda _, split: YoloFolder(file, split)
-    return None
+    return LabelMeFolder if is_labelme_folder(root) else None
 
 
 def _hint(root: Path) -> str:

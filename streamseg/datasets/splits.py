@@ -32,6 +32,12 @@ def existing_splits(folder: Path, pattern: str) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
+def existing_folders(folder: Path) -> str:
+    """The names of all folders in ``folder``."""
+    there = folder.iterdir() if folder.is_dir() else ()
+    return ", ".join(sorted(path.name for path in there if path.is_dir())) or "none"
+
+
 def check_ids(path: Path, ids: Sequence[str]) -> None:
     """Refuse an empty list or one that repeats an image, which would distort scores.
 

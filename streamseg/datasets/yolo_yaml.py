@@ -75,10 +75,10 @@ def _names(file: Path, names: object) -> list[str]:
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list):
         raise DataError(f"{file}: names must be a list, or a table by number, got {names!r}")
-    # YAML reads 7 as a number and no as false
-    if wrong := [name for name in names if not isinstance(name, str)]:
-        raise DataError(f"{file}: names must be text, got {wrong[0]!r}; put it in quotes")
-    return names
+    for name in names:
+        if not isinstance(name, str):  # YAML reads 7 as a number and no as false
+            raise DataError(f"{file}: names must be text, got {name!r}; put it in quotes")
+    return list(names)
 
 
 def _root(file: Path, path: object) -> Path:

@@ -208,8 +208,8 @@ def test_an_image_in_the_list_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("images",), None, "no COCO file: it holds no list 'images'"),
-        (("annotations",), {}, "no COCO file: it holds no list 'annotations'"),
+        (("images",), None, "holds no list 'images'"),
+        (("annotations",), {}, "holds no list 'annotations'"),
         (("categories",), [3], r"categories\[0\] must be an object, got 3"),
         (("categories",), [], "must have 1 to 1000 classes, got 0"),
         (
