@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from streamseg.classes import plain_name
 from streamseg.datasets.splits import read_text
 from streamseg.errors import DataError
-
-MOST_CLASSES: Final = 1000
 
 
 def all_of(class_names: Sequence[str]) -> frozenset[int]:

@@ -9,6 +9,7 @@ In an object map each pixel belongs to one object; COCO's masks may overlap. The
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,14 @@ class CocoFile(InstanceDataset):
         self.folder = Path(folder) if folder else _find_folder(self.file, images[0].file_name)
         check_files(self.folder, [image.file_name for image in images], self.file.stem)
         self._images = dict(zip(self.ids, images, strict=True))
+
+    @cached_property
+    def object_classes(self) -> list[tuple[int, ...]]:
+        """For each image the classes of its annotations without crowds, as the file lists them."""
+        return [
+            tuple(a.class_id for a in image.annotations if a.class_id != CROWD and len(a.shape))
+            for image in self._images.values()
+        ]
 
     def image_path(self, image_id: str) -> Path:
         """The image's file."""

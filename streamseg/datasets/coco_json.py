@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
 
-from streamseg.classes import distinct, plain_name
-from streamseg.datasets.class_names import MOST_CLASSES, ids_by_name
+from streamseg.classes import MOST_CLASSES, distinct, plain_name
+from streamseg.datasets.class_names import ids_by_name
 from streamseg.datasets.coco_masks import Outline, Runs, parse
 from streamseg.datasets.splits import read_text
 from streamseg.errors import DataError
