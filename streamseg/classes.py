@@ -53,6 +53,10 @@ def plain_name(name: str) -> str:
     return _SPELLINGS.get(plain, plain)
 
 
+MOST_CLASSES: Final = 1000
+"""Of a model or a data set."""
+
+
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
     """The names without those that repeat an earlier one, maybe in another spelling.
 

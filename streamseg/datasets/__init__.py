@@ -18,11 +18,17 @@ LabelMe              ``.json`` files with ``shapes``   ``{split}/``, or the fold
 
 from streamseg.datasets.cityscapes import CityscapesFolder
 from streamseg.datasets.coco import CocoFile
-from streamseg.datasets.interface import InstanceDataset, object_classes
+from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.labelme import LabelMeFolder
 from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, Sample
 from streamseg.datasets.opening import open_dataset
-from streamseg.datasets.relabelling import RelabelledDataset, with_classes, with_mapping
+from streamseg.datasets.relabelling import (
+    RelabelledDataset,
+    categories,
+    taught_classes,
+    with_classes,
+    with_mapping,
+)
 from streamseg.datasets.sbd import SbdLayout
 from streamseg.datasets.voc import VocLayout
 from streamseg.datasets.yolo import YoloFolder
@@ -40,8 +46,9 @@ __all__ = [
     "SbdLayout",
     "VocLayout",
     "YoloFolder",
-    "object_classes",
+    "categories",
     "open_dataset",
+    "taught_classes",
     "with_classes",
     "with_mapping",
 ]

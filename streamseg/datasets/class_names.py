@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
-from streamseg.classes import distinct, plain_name
+from streamseg.classes import MOST_CLASSES, distinct, plain_name
 from streamseg.errors import DataError
 from streamseg.text_files import read_text
-
-MOST_CLASSES: Final = 1000
 
 
 def all_of(class_names: Sequence[str]) -> frozenset[int]:

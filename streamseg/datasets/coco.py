@@ -5,6 +5,7 @@ A crowd (``iscrowd``) is void. Masks that overlap are painted by the rules of ``
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from streamseg.datasets import coco_masks
@@ -12,7 +13,7 @@ from streamseg.datasets.class_names import all_of
 from streamseg.datasets.coco_json import read_annotations
 from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.object_maps import ObjectMaps
-from streamseg.datasets.painting import paint
+from streamseg.datasets.painting import VOID_CLASS, paint
 from streamseg.datasets.splits import check_files, check_ids
 from streamseg.errors import DataError
 
@@ -51,6 +52,16 @@ class CocoFile(InstanceDataset):
         self.folder = Path(folder) if folder else _find_folder(self.file, images[0].file_name)
         check_files(self.folder, [image.file_name for image in images], self.file.stem)
         self._images = dict(zip(self.ids, images, strict=True))
+
+    @cached_property
+    def object_classes(self) -> list[tuple[int, ...]]:
+        """For each image the classes of its annotations without crowds, as the file lists them."""
+        return [
+            tuple(
+                a.class_id for a in image.annotations if a.class_id != VOID_CLASS and len(a.shape)
+            )
+            for image in self._images.values()
+        ]
 
     def image_path(self, image_id: str) -> Path:
         """The image's file."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +47,14 @@ class RelabelledDataset(InstanceDataset):
             if k not in data.labelled_classes
         }
         self.labelled_classes = frozenset(k for k in labelled - unlabelled if k > 0)
+
+    @cached_property
+    def object_classes(self) -> list[tuple[int, ...]]:
+        """For each image the classes of its objects here."""
+        return [
+            tuple(int(k) for k in self.becomes[list(classes)] if k > 0) if classes else ()
+            for classes in self.data.object_classes
+        ]
 
     def image_path(self, image_id: str) -> Path:
         """The image's file."""
@@ -117,3 +128,52 @@ def with_classes(data: InstanceDataset, class_names: Sequence[str]) -> InstanceD
         )
     becomes = [0, *(ids.get(plain_name(name), -1) for name in data.class_names)]
     return RelabelledDataset(data, class_names, np.array(becomes, np.int64))
+
+
+def taught_classes(datasets: Iterable[InstanceDataset]) -> tuple[str, ...]:
+    """The names of all classes that data sets label or have objects of, each once."""
+    return distinct(
+        name
+        for data in datasets
+        for k, name in enumerate(data.class_names, start=1)
+        if k in data.labelled_classes or any(k in classes for classes in data.object_classes)
+    )
+
+
+@dataclass(frozen=True)
+class Category:
+    """What becomes of a class of the data."""
+
+    name: str
+    """In the data, before the user's table."""
+    objects: int
+    becomes: str
+    """Name of a class of the data, ``background`` or ``void``."""
+    is_known: bool
+    """The model has this class, or none is needed."""
+
+
+def categories(
+    datasets: Iterable[InstanceDataset], mapping: Mapping[str, str], class_names: Sequence[str]
+) -> list[Category]:
+    """List what becomes of each class that data sets label or have objects of.
+
+    Args:
+        datasets: as they are on disk, without the user's table.
+        mapping: the user's table, see ``with_mapping``.
+        class_names: of the model.
+    """
+    table = {plain_name(name): target for name, target in mapping.items()}
+    known = {plain_name(name) for name in (*class_names, TO_BACKGROUND, TO_VOID)}
+    objects: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for data in datasets:
+        counts = Counter(k for classes in data.object_classes for k in classes)
+        for k, name in enumerate(data.class_names, start=1):
+            if k in data.labelled_classes or counts[k]:
+                objects[names.setdefault(plain_name(name), name)] += counts[k]
+    found = []
+    for plain, name in names.items():
+        target = table.get(plain, name)
+        found.append(Category(name, objects[name], target, plain_name(target) in known))
+    return found

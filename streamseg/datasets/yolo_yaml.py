@@ -102,7 +102,7 @@ def _places(file: Path, root: Path, values: Mapping[Any, object], split: str) ->
     places = found if isinstance(found, list) else [found]
     if wrong := [place for place in places if not isinstance(place, str)]:
         raise DataError(f"{file}: {split} must be a path or a list of paths, got {wrong[0]!r}")
-    return places
+    return [str(place) for place in places]
 
 
 def _images_at(file: Path, root: Path, place: str) -> Iterator[Path]:

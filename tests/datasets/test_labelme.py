@@ -44,7 +44,7 @@ def in_base64(image: Image.Image, kind: str = "PNG", **options: Any) -> str:
 def write_labelme(folder: Path, shapes: list[dict[str, Any]], name: str = "a", **more: Any) -> Path:
     """A file of labels, and its image of 20x10 pixels; gives the former."""
     write_image(folder / f"{name}.jpg", 20, 10)
-    document = {
+    document: dict[str, Any] = {
         "version": "6.3.1",
         "flags": {},
         "shapes": shapes,
@@ -150,7 +150,7 @@ def test_images_are_found_where_the_file_says_or_beside_it(tmp_path: Path, said:
 def test_an_image_without_a_file_is_taken_from_the_json(tmp_path: Path, says_size: bool) -> None:
     pixels = np.random.default_rng(0).integers(256, size=(10, 20, 3), dtype=np.uint8)
     data = in_base64(Image.fromarray(pixels))
-    size = {} if says_size else {"imageHeight": None, "imageWidth": None}
+    size: dict[str, Any] = {} if says_size else {"imageHeight": None, "imageWidth": None}
     file = write_labelme(tmp_path, [rectangle("sign", 0, 0, 1, 1)], imageData=data, **size)
     (tmp_path / "a.jpg").unlink()
     dataset = LabelMeFolder(tmp_path, "train")
