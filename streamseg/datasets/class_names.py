@@ -1,13 +1,11 @@
-"""The class names of a data set: lists in files, and ids by name."""
+"""Number the classes of a data set by their names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from streamseg.classes import MOST_CLASSES, distinct, plain_name
 from streamseg.errors import DataError
-from streamseg.text_files import read_text
 
 
 def all_of(class_names: Sequence[str]) -> frozenset[int]:
@@ -40,19 +38,3 @@ def number_classes(place: object, names: Sequence[str]) -> tuple[tuple[str, ...]
         raise DataError(f"{place} has a class without a name")
     ids = ids_by_name(class_names)
     return class_names, tuple(ids[plain_name(name)] for name in names)
-
-
-def read_class_list(path: Path, class_names: Sequence[str]) -> frozenset[int]:
-    """The ids of the classes that a text file names, one a line.
-
-    Raises:
-        DataError: it cannot be read, is empty or names something other than ``class_names``.
-    """
-    names = [line.strip() for line in read_text(path, DataError).splitlines() if line.strip()]
-    if not names:
-        raise DataError(f"{path} names no class; delete it if all classes are labelled")
-    ids = ids_by_name(class_names)
-    for name in names:
-        if plain_name(name) not in ids:
-            raise DataError(f"{path}: {name!r} is none of the classes {', '.join(class_names)}")
-    return frozenset(ids[plain_name(name)] for name in names)

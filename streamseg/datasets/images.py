@@ -88,18 +88,27 @@ def decode_image(place: str, data: bytes) -> Image:
     return np.array(page.image)
 
 
-def read_indices(path: Path) -> NDArray[np.uint8]:
-    """Read the stored values of a palette or grey PNG, uint8 [H, W].
+def read_mask(path: Path, *, by_colour: bool) -> NDArray[np.uint8]:
+    """Read a mask.
+
+    Args:
+        path: the file, of any kind that loses nothing.
+        by_colour: the indices of a palette mean nothing, only its colours do.
+
+    Returns:
+        uint8 [H, W], the stored values of a palette or grey image, or [H, W, 3], RGB.
 
     Raises:
         DataError: the file cannot be read, or is of another mode.
     """
     with _reading(path), PillowImage.open(path) as image:
-        if image.mode not in ("P", "L"):
-            raise DataError(
-                f"{path}: mode {image.mode}; a mask is a palette (P) or 8-bit grey (L) image"
-            )
-        return np.array(image)
+        if image.mode in ("RGB", "RGBA") or (image.mode == "P" and by_colour):
+            return np.array(image.convert("RGB"))
+        if image.mode in ("P", "L"):
+            return np.array(image)
+        raise DataError(
+            f"{path}: mode {image.mode}; a mask is a palette (P), 8-bit grey (L) or colour image"
+        )
 
 
 def read_grey(path: Path) -> NDArray[np.int32]:

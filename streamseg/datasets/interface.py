@@ -6,7 +6,6 @@ import logging
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
 
 from streamseg.datasets.images import check_size, read_header, read_image
 from streamseg.datasets.object_maps import ObjectMaps, Sample
@@ -30,7 +29,7 @@ class InstanceDataset(ABC):
             classes may lack one: background pixels are unknown for them.
     """
 
-    upright: ClassVar[bool] = False
+    upright: bool = False
     """Whether the tools of this format draw labels on images turned as their EXIF data say.
 
     It counts where the size of the labels does not tell.

@@ -18,7 +18,7 @@ import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class LabelMeFolder(InstanceDataset):
         split: name of the split.
     """
 
-    upright: ClassVar[bool] = True
+    upright = True
 
     def __init__(self, root: Path | str, split: str) -> None:
         """Read all files.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from streamseg.errors import DataError
 from streamseg.text_files import read_text
+from streamseg.video.image_files import IMAGE_SUFFIXES
 
 
 def read_split(folder: Path, split: str) -> tuple[str, ...]:
@@ -51,6 +52,29 @@ def check_ids(path: Path, ids: Sequence[str]) -> None:
         if image_id in seen:
             raise DataError(f"{path} lists {image_id} twice")
         seen.add(image_id)
+
+
+def find_images(folder: Path, ids: Sequence[str], split: str) -> dict[str, Path]:
+    """Find the images of a folder by their names without ending; of several, ``.jpg`` is taken.
+
+    Args:
+        folder: where the images are.
+        ids: their names, which may begin with subfolders.
+        split: whose images they are.
+
+    Raises:
+        DataError: the folder or an image does not exist.
+    """
+    there: dict[Path, Path] = {}
+    for parent in {(folder / image_id).parent for image_id in ids}:
+        for path in sorted(parent.iterdir() if parent.is_dir() else ()):
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                key = parent / path.stem
+                there[key] = path if path.suffix == ".jpg" else there.get(key, path)
+    names = [there.get(folder / image_id, folder / f"{image_id}.jpg").name for image_id in ids]
+    places = [str(Path(image_id).parent / name) for image_id, name in zip(ids, names, strict=True)]
+    check_files(folder, places, split)
+    return {image_id: folder / place for image_id, place in zip(ids, places, strict=True)}
 
 
 def check_files(folder: Path, names: Sequence[str], split: str) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,7 @@ class YoloFolder(InstanceDataset):
         split: name of the split.
     """
 
-    upright: ClassVar[bool] = True
+    upright = True
 
     def __init__(self, file: Path | str, split: str) -> None:
         """Read the description and look for images and labels.
