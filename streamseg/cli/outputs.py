@@ -46,6 +46,8 @@ class Outputs:
         """
         check_places(sources, [*([("video", str(out))] if out else []), *saves])
         self._out, self._saves, self._source_count = out, saves, len(sources)
+        self.class_names: Sequence[str] = ()
+        """Of the model, see ``open_writer``; set before the first file is opened."""
         self._draws_all, self._zero_start = draws_all, zero_start
         self._stack = ExitStack()
         self._writers: dict[int, list[ResultWriter]] = {}
@@ -76,7 +78,7 @@ class Outputs:
             writers.append(self._stack.enter_context(video))
         for name, place in self._saves:
             to = place if place == STANDARD_OUTPUT else self._place(place, index)
-            writers.append(self._stack.enter_context(open_writer(name, to)))
+            writers.append(self._stack.enter_context(open_writer(name, to, self.class_names)))
 
     def write(self, result: FrameResult) -> None:
         """Write one result.
