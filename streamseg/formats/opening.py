@@ -21,6 +21,7 @@ _WRITERS = {
     "voc": ("voc", "VocWriter"),
     "parquet": ("parquet", "ParquetWriter"),
     "rerun": ("rerun", "RerunWriter"),
+    "mcap": ("mcap", "McapWriter"),
     "video": ("video", "VideoWriter"),
 }
 NUMBERED: Final = frozenset({"coco", "youtube-vis", "voc"})
@@ -38,7 +39,7 @@ def open_writer(
 
     Args:
         format_name: ``jsonl``, ``parquet``, ``coco``, ``youtube-vis``, ``mots``, ``mots-png``,
-            ``kitti-step``, ``voc``, ``rerun``, or ``video`` for an annotated video.
+            ``kitti-step``, ``voc``, ``rerun``, ``mcap``, or ``video`` for an annotated video.
         path: a file; for ``mots-png``, ``kitti-step`` and ``voc`` a folder. For ``jsonl``, ``"-"``
             is the standard output. A video's name ends in .mp4, .mov or .mkv.
         class_names: of the model (``segmenter.config.class_names``). ``coco``, ``youtube-vis`` and

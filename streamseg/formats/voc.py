@@ -57,7 +57,9 @@ class VocWriter(ResultWriter):
             root.mkdir(exist_ok=True)
         self._objects = PngFolder(root / "SegmentationObject")
         self._classes = PngFolder(root / "SegmentationClass")
-        self._ids = ClassIds("VOC", dict(zip(VOC_CLASSES, range(1, 21))), class_names)
+        self._ids = ClassIds(
+            "VOC", {name: id_ for id_, name in enumerate(VOC_CLASSES, 1)}, class_names
+        )
         palette = _palette()
         self._palette = palette.tobytes()
         if names := self._ids.own_names[:MOST_OBJECTS]:
