@@ -24,6 +24,7 @@ from streamseg.cli.summary import Summary
 from streamseg.formats.opening import FORMATS
 from streamseg.loading import RUNTIMES
 from streamseg.video.options import CPU, SourceOptions
+from streamseg.video.recordings.paths import with_topics
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Segment a video: find every object in every frame, with its mask, class and a name that stays.
 
-SOURCE is a video file, an image, a folder or quoted glob of images, a camera (0, 1, ... or
-/dev/video0), a URL (rtsp://, http://, ...) or test-pattern: for a synthetic camera. Of several
-sources frames are taken in turn, and the names of output files are numbered."""
+SOURCE is a video file, an image, a folder or quoted glob of images, an MCAP file or ROS bag, a
+camera (0, 1, ... or /dev/video0), a URL (rtsp://, http://, ...) or test-pattern: for a synthetic
+camera. Of several sources frames are taken in turn, and the names of output files are numbered."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -125,6 +126,14 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="N",
         help="which of several video streams, from 0 (the default one, else the largest)",
     )
+    parser.add_argument(
+        "--topic",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="camera topic of an MCAP file or ROS bag, as /camera/front; give it several times for "
+        "several cameras (default: the only one; streamseg doctor FILE lists them)",
+    )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
     _add_live_options(parser.add_argument_group("cameras and network streams"))
     parser.set_defaults(run=run)
@@ -179,7 +188,7 @@ def run(arguments: argparse.Namespace) -> int:
         pixel_format=arguments.camera_format,
         retries=arguments.retries,
     )
-    sources = arguments.source
+    sources = with_topics(arguments.source, arguments.topic)
     saves = [*arguments.save, *([("jsonl", arguments.jsonl)] if arguments.jsonl else [])]
     draws_all = arguments.draw == "all"
     outputs = Outputs(
@@ -207,6 +216,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_event=summary.note,
         ) as results,
     ):
+        outputs.class_names = segmenter.config.class_names
         what = f"{len(sources)} sources"
         if (source := results.opened) is not None:
             device = "" if source.hwaccel == CPU else f" decoded on {source.hwaccel}"

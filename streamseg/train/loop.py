@@ -15,7 +15,7 @@ from streamseg.atomic_write import atomic_write
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
-from streamseg.interrupts import defer_sigint
+from streamseg.interrupts import defer_sigint, interrupt
 from streamseg.model.network import Network
 from streamseg.model.picodet import load_published
 from streamseg.model.weights import Checkpoint, load_checkpoint, network_from, save_checkpoint
@@ -139,7 +139,8 @@ class Trainer:
         """Train until ``config.steps``; an interrupt or an error saves a checkpoint.
 
         After a ``TrainingError`` the last checkpoint is kept: the running statistics may hold NaN.
-        Ctrl-C ends the run after a whole step.
+        Ctrl-C, SIGTERM and SIGHUP end the run after a whole step; the last two are then raised
+        again.
 
         Args:
             on_step: called after every step, in the first process only.
@@ -152,7 +153,11 @@ class Trainer:
             keep_freed_memory()
         alone = self.processes.count == 1  # torchrun passes a Ctrl-C on once more
         try:
-            with defer_sigint(once=alone) as interrupted:
+            with defer_sigint(once=alone) as signal_that_came:
+
+                def interrupted() -> bool:
+                    return signal_that_came() is not None
+
                 if self.processes.is_first:
                     self._run_and_write(on_step, interrupted)
                 else:
@@ -169,6 +174,9 @@ class Trainer:
                     f"{self.config.crop_sizes}) and run again"
                 ) from error
             self.save()
+            number = signal_that_came()
+            if number and isinstance(error, KeyboardInterrupt):
+                interrupt(number)
             raise
         self.save()
 
