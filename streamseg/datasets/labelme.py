@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import Final
 
@@ -48,6 +49,14 @@ class _LabelledImage:
     size: tuple[int, int] | None
     """Height and width; None: not said."""
     shapes: tuple[Shape, ...]
+
+    def objects(self) -> list[list[Shape]]:
+        """The shapes of each object."""
+        groups: dict[object, list[Shape]] = {}
+        for shape in self.shapes:
+            key = shape if shape.group is None else (shape.label, shape.group)
+            groups.setdefault(key, []).append(shape)
+        return list(groups.values())
 
 
 class LabelMeFolder(InstanceDataset):
@@ -114,16 +123,20 @@ class LabelMeFolder(InstanceDataset):
         """Draw the shapes of one image."""
         image = self._images[image_id]
         size = image.size or _size_of(image)
-        groups: dict[object, list[Shape]] = {}
-        for shape in image.shapes:
-            key = shape if shape.group is None else (shape.label, shape.group)
-            groups.setdefault(key, []).append(shape)
         masks, classes = [], []
-        for shapes in groups.values():
-            parts = [draw(shape, size) for shape in shapes]
-            masks.append(encode(np.logical_or.reduce(parts)))
+        for shapes in image.objects():
+            masks.append(encode(np.logical_or.reduce([draw(shape, size) for shape in shapes])))
             classes.append(self._class_of_label[shapes[0].label])
         return paint(image_id, size, masks, classes)
+
+    @cached_property
+    def object_classes(self) -> list[tuple[int, ...]]:
+        """For each image the classes of its objects, as the file lists them."""
+        found = [
+            [self._class_of_label[shapes[0].label] for shapes in image.objects()]
+            for image in self._images.values()
+        ]
+        return [tuple(k for k in classes if k != VOID_CLASS) for classes in found]
 
 
 def is_labelme_folder(root: Path) -> bool:

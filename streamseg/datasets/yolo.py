@@ -15,6 +15,7 @@ does this reader. Masks that overlap are painted by the rules of ``painting``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -82,18 +83,29 @@ class YoloFolder(InstanceDataset):
         Raises:
             DataError: a line of the labels is broken, or the image is unreadable.
         """
-        path = self._images[image_id]
-        height, width = shape = read_header(path).shape(upright=True)
-        file = labels_of(path)
+        height, width = shape = read_header(self._images[image_id]).shape(upright=True)
+        objects = self._objects(image_id)
+        masks = [
+            encode(fill_polygons(shape, [np.round(points * (width, height))]))
+            for _, points in objects
+        ]
+        return paint(image_id, shape, masks, [class_id for class_id, _ in objects])
+
+    @cached_property
+    def object_classes(self) -> list[tuple[int, ...]]:
+        """For each image the classes of its objects, as the label files list them."""
+        return [tuple(class_id for class_id, _ in self._objects(image_id)) for image_id in self.ids]
+
+    def _objects(self, image_id: str) -> list[tuple[int, NDArray[np.float64]]]:
+        """Class and points of each object of an image."""
+        file = labels_of(self._images[image_id])
         text = read_text(file, DataError) if file.is_file() else ""
         # Ultralytics, too, takes a line that is repeated once
         lines = {line: number for number, line in enumerate(text.splitlines(), 1) if line.strip()}
-        masks, classes = [], []
-        for line, number in lines.items():
-            class_id, points = _parse(f"{file}: line {number}", line, self._class_of_number)
-            masks.append(encode(fill_polygons(shape, [np.round(points * (width, height))])))
-            classes.append(class_id)
-        return paint(image_id, shape, masks, classes)
+        return [
+            _parse(f"{file}: line {number}", line, self._class_of_number)
+            for line, number in lines.items()
+        ]
 
 
 def _id_of(image: Path, root: Path) -> str:

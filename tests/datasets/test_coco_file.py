@@ -258,3 +258,25 @@ def test_files_that_are_no_coco_json(tmp_path: Path, content: bytes, message: st
     file.write_bytes(content)
     with pytest.raises(DataError, match=rf"x\.json {message}"):
         CocoFile(file)
+
+
+def test_what_supervision_writes_is_read(tmp_path: Path) -> None:
+    supervision = pytest.importorskip("supervision")
+    y, x = np.mgrid[:48, :64]
+    masks = np.stack([(x - 20) ** 2 + (y - 24) ** 2 <= 150, (x > 40) & (x < 60) & (y > 3)])
+    detections = supervision.Detections(
+        xyxy=supervision.mask_to_xyxy(masks), mask=masks, class_id=np.array([1, 0])
+    )
+    write_image(tmp_path / "in/one.png", 64, 48)
+    path = str(tmp_path / "in/one.png")
+    supervision.DetectionDataset(["pallet", "forklift"], [path], {path: detections}).as_coco(
+        str(tmp_path / "out/images"), str(tmp_path / "out/labels.json")
+    )
+    dataset = CocoFile(tmp_path / "out/labels.json")
+    assert dataset.class_names == ("pallet", "forklift")
+    sample = dataset.load("one")
+    assert sorted(sample.class_of_object.tolist()) == [1, 2]
+    for number, class_id in enumerate(sample.class_of_object, start=1):
+        found, mask = sample.object_map == number, masks[2 - class_id]
+        # supervision goes along the outermost pixels, half of which COCO's tools leave out
+        assert (found & mask).sum() / (found | mask).sum() > 0.85

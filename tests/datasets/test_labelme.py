@@ -101,8 +101,11 @@ def test_shapes_with_one_label_and_group_are_one_object(tmp_path: Path) -> None:
     parts = [rectangle("car", x, 0, x + 1, 1, group_id=3) for x in (0, 6)]
     other = rectangle("sign", 12, 0, 13, 1, group_id=3)
     alone = [rectangle("sign", x, 5, x, 5) for x in (1, 3)]
-    write_labelme(tmp_path, [parts[0], other, *alone, parts[1]])
-    maps = LabelMeFolder(tmp_path, "train").load_maps(0)
+    ignored = rectangle("__ignore__", 17, 7, 18, 8)
+    write_labelme(tmp_path, [parts[0], other, *alone, parts[1], ignored])
+    dataset = LabelMeFolder(tmp_path, "train")
+    assert dataset.object_classes == [(1, 2, 2, 2)]
+    maps = dataset.load_maps(0)
     assert maps.class_of_object.tolist() == [1, 2, 2, 2]
     assert maps.object_map[0, :14].tolist() == [1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 2, 2]
 

@@ -96,6 +96,7 @@ def test_the_smaller_of_two_objects_lies_on_top_and_a_line_counts_once(tmp_path:
     root = write_yolo(tmp_path, {"train/a": f"{small}\n{large}\n\n{large}\n"})
     maps = YoloFolder(root / "data.yaml", "train").load_maps(0)
     assert maps.class_of_object.tolist() == [2, 1]
+    assert YoloFolder(root / "data.yaml", "train").object_classes == [(1, 2)]
     assert np.count_nonzero(maps.object_map == 2) == 3 * 3
     assert VOID not in maps.object_map
 
