@@ -47,7 +47,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="VOC or SBD folder, COCO folder or file",
+        help="a data set: COCO, YOLO, LabelMe, CVAT, VOC, Cityscapes or SBD",
     )
     parser.add_argument(
         "--config",

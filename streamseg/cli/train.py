@@ -53,7 +53,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="append",
         required=True,
         metavar="DIR[:SPLIT]",
-        help="VOC, SBD or COCO folder, COCO file (split train if not named); several times",
+        help="a data set: COCO, YOLO, LabelMe, CVAT, VOC, Cityscapes or SBD (split train if not "
+        "named); several times",
     )
     parser.add_argument(
         "--val",
