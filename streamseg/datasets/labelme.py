@@ -63,7 +63,7 @@ class LabelMeFolder(InstanceDataset):
     """One split of a folder of LabelMe files, all of which are kept in memory, without images.
 
     The classes are the labels of all splits, in alphabetical order. An id is the path of a JSON
-    file without ending.
+    file from the root, without ending.
 
     Attributes:
         root: the folder.
@@ -98,7 +98,7 @@ class LabelMeFolder(InstanceDataset):
         self._class_of_label = {IGNORED: VOID_CLASS, **dict(zip(names, classes, strict=True))}
         self.labelled_classes = all_of(self.class_names)
         self._images = {
-            file.relative_to(folder).with_suffix("").as_posix(): image
+            file.relative_to(self.root).with_suffix("").as_posix(): image
             for file, image in images.items()
             if file.is_relative_to(folder)
         }

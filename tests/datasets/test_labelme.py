@@ -132,7 +132,7 @@ def test_splits_are_folders_and_share_their_classes(tmp_path: Path) -> None:
         write_labelme(tmp_path / split, [rectangle(label, 0, 0, 1, 1)])
     (tmp_path / "train/._a.json").write_bytes(b"\x00")  # left by a Mac
     train, val = (open_dataset(tmp_path, split) for split in ("train", "val"))
-    assert (train.ids, val.ids) == (("a",), ("first/a",))
+    assert (train.ids, val.ids) == (("train/a",), ("val/first/a",))
     assert train.class_names == val.class_names == ("forklift", "pallet")
     assert val.load(0).class_of_object.tolist() == [1]
     with pytest.raises(DataError, match="test does not exist; splits there are: train, val"):
