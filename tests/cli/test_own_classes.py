@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from dataset_files import coco_document, rectangle
 from PIL import Image
 from pycocotools.coco import COCO
+from squares import write_squares, write_untrained
 
 import streamseg
-from streamseg.classes import COCO_CLASSES, VOC_CLASSES
+from streamseg.classes import COCO_CLASSES
 from streamseg.cli.main import main
-from streamseg.config import ModelConfig
-from streamseg.model.network import Network
-from streamseg.model.weights import save_safetensors
 from streamseg.train.run_config import read_toml
 
 pytestmark = [
@@ -29,15 +24,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
 ]
 
-MODEL = ModelConfig(
-    trunk="test_efficientnet",
-    embedding_dim=8,
-    neck_channels=16,
-    head_channels=16,
-    taus=(0.5, 0.75),
-    class_names=VOC_CLASSES,
-    max_pixels=96 * 64,
-)
 SETTINGS = """\
 [train]
 steps = 20
@@ -51,36 +37,11 @@ class_weight_full = 0.1
 ema_decay = 0.0
 checkpoint_every = 10
 """
-COLOURS = ((220, 30, 30), (30, 30, 220), (30, 200, 30))
 
 
 @pytest.fixture(scope="module")
 def init(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An untrained model with the classes of VOC."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("init") / "init.safetensors"
-    save_safetensors(path, Network(MODEL).state_dict(), MODEL)
-    return str(path)
-
-
-def write_data(folder: Path, names: Sequence[str], split: str) -> None:
-    """Six images of 96 x 64 px with three squares of the first classes in their own colours."""
-    images: list[dict[str, Any]] = []
-    files = [f"{split}{i}.png" for i in range(6)]
-    rng = np.random.default_rng(len(split))
-    (folder / split).mkdir(parents=True)
-    (folder / "annotations").mkdir(exist_ok=True)
-    for i, file in enumerate(files):
-        pixels = rng.integers(100, 140, (64, 96, 3), dtype=np.uint8)
-        for k in range(3):
-            name = names[(i + k) % min(3, len(names))]
-            x, y = 2 + 32 * k, int(rng.integers(2, 34))
-            pixels[y : y + 28, x : x + 28] = COLOURS[names.index(name)]
-            shape = rectangle(x, y, x + 28, y + 28)
-            images.append({"category": name, "segmentation": shape, "image_id": 100 + i})
-        Image.fromarray(pixels).save(folder / split / file)
-    document = coco_document(images, categories=names, file_names=files, height=64, width=96)
-    (folder / "annotations" / f"instances_{split}.json").write_text(json.dumps(document))
+    return write_untrained(tmp_path_factory.mktemp("init") / "init.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +54,7 @@ def test_from_data_to_results(
 ) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
     for split in ("train", "val"):
-        write_data(data, names, split)
+        write_squares(data, names, split)
     (tmp_path / "run.toml").write_text(SETTINGS)
     train = ["train", "--data", str(data), "--val", str(data), "--out", str(run)]
     assert main([*train, "--init", init, "--config", str(tmp_path / "run.toml")]) == 0
@@ -159,8 +120,8 @@ def test_a_table_of_classes_holds_for_training_and_evaluation(
     init: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
-    write_data(data, ("van", "pedestrian", "dont care"), "train")
-    write_data(data, ("van", "pedestrian", "rider"), "val")
+    write_squares(data, ("van", "pedestrian", "dont care"), "train")
+    write_squares(data, ("van", "pedestrian", "rider"), "val")
     table = '[classes]\nVan = "car"\npedestrian = "person"\ndontcare = "void"\n'
     (tmp_path / "run.toml").write_text(SETTINGS.replace("steps = 20", "steps = 1") + table)
     train = ["train", "--data", str(data), "--out", str(run)]
