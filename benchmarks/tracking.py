@@ -15,7 +15,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,7 @@ from benchmarks.tracking_scenes.study import (
 )
 from benchmarks.tracking_scenes.trackers import Follow, compared_trackers, our_tracker
 from streamseg import __version__
-from streamseg.classes import VOC_CLASSES
-from streamseg.datasets import open_dataset
+from streamseg.datasets import open_dataset, with_classes
 from streamseg.evaluate.provenance import held_out
 from streamseg.loading import SHIPPED_MODEL, load
 from streamseg.results import NetworkOutput, Segments
@@ -58,12 +57,13 @@ def main() -> None:
     data = open_dataset(arguments.data, arguments.split)
     ids, note = held_out(data.ids, [arguments.model], include_training_images=False)
     print(f"images: {len(ids)}; {note}")
-    scenes = Scenes(dataset=data, ids=ids, seed=arguments.seed)
     segmenter = load(arguments.model, runtime="onnx")  # the same everywhere
+    class_names = segmenter.config.class_names
+    scenes = Scenes(dataset=with_classes(data, class_names), ids=ids, seed=arguments.seed)
     durations_ms: list[float] = []
 
     def timed() -> Follow:
-        follow = our_tracker(VOC_CLASSES)
+        follow = our_tracker(class_names)
 
         def follow_timed(segments: Segments, pts_seconds: float) -> list[int]:
             started = time.perf_counter()
@@ -73,10 +73,10 @@ def main() -> None:
 
         return follow_timed
 
-    rivals = {name: make for name, make in compared_trackers(VOC_CLASSES).items() if name != OURS}
+    rivals = {name: make for name, make in compared_trackers(class_names).items() if name != OURS}
     makers: dict[str, Callable[[], Follow]] = {OURS: timed}
     for cue in CUES:
-        makers[f"without {cue}"] = without(cue)
+        makers[f"without {cue}"] = without(cue, class_names)
     makers |= rivals
     studies = {
         "the model's own masks": TrackingStudy(makers),
@@ -128,9 +128,9 @@ def main() -> None:
         arguments.out.write_text(text + "\n")
 
 
-def without(cue: str) -> Callable[[], Follow]:
+def without(cue: str, class_names: Sequence[str]) -> Callable[[], Follow]:
     """Our tracker with all cues but one."""
-    return lambda: our_tracker(VOC_CLASSES, Cues(**{cue: False}))
+    return lambda: our_tracker(class_names, Cues(**{cue: False}))
 
 
 def mean_embeddings(frame: SceneFrame, output: NetworkOutput) -> NDArray[np.float32]:
