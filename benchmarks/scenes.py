@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     from benchmarks.tracking_scenes.scenes import Scenes
     from benchmarks.tracking_scenes.study import TrackingStudy
     from benchmarks.tracking_scenes.trackers import compared_trackers
-    from streamseg.datasets import open_dataset, with_classes
+    from streamseg.datasets import open_dataset
     from streamseg.evaluate.provenance import held_out
     from streamseg.evaluate.report.page import make_folder
     from streamseg.loading import SHIPPED_MODEL, load
@@ -79,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     ids, training_note = held_out(
         data.ids, [model], include_training_images=arguments.include_training_images
     )
+    scenes = Scenes(dataset=data, ids=ids)
     segmenter = load(model, size=arguments.size, max_pixels=arguments.max_pixels)
-    scenes = Scenes(dataset=with_classes(data, segmenter.config.class_names), ids=ids)
     study = TrackingStudy(compared_trackers(segmenter.config.class_names))
     if arguments.out:
         make_folder(arguments.out)
