@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,21 @@ from streamseg.errors import InputError
 
 Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 Box: TypeAlias = tuple[int, int, int, int]
+
+
+class Recorded(NamedTuple):
+    """Where in a drive recording a frame comes from."""
+
+    stamp_ns: int
+    """When the image was taken, by the header of its message, in ns; the log time if the header
+    is empty. It is the recording's own value, also where it jumps back."""
+    log_ns: int
+    """When the recorder received the message, in ns."""
+    topic: str
+    """As ``/camera/front``."""
+    frame_id: str
+    """Coordinate frame of the camera; may be empty."""
+
 
 UNNUMBERED = -1
 """``Frame.image_number`` of an image that has none, among others that are numbered."""
@@ -58,6 +73,13 @@ class Frame:
     image_number: int | None = field(default=None, repr=False)
     """The name as a number; ``UNNUMBERED`` if this name is not a number but most others are. None
     where the images of the source are not named by numbers."""
+    recorded: Recorded | None = field(default=None, repr=False)
+    """Stamp and topic of the message; None if the source is not a drive recording."""
+
+    @property
+    def stamp_ns(self) -> int | None:
+        """``recorded.stamp_ns``: when the image was taken, in ns; None without a recording."""
+        return None if self.recorded is None else self.recorded.stamp_ns
 
     @property
     def display_width(self) -> int:
@@ -273,6 +295,11 @@ class FrameResult:
     def pts_seconds(self) -> float:
         """Presentation time from the media's own clock, in seconds."""
         return self.frame.pts_seconds
+
+    @property
+    def stamp_ns(self) -> int | None:
+        """When the image was taken, in ns; None if the source is not a drive recording."""
+        return self.frame.stamp_ns
 
     @property
     def confirmed(self) -> tuple[Instance, ...]:

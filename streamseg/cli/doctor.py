@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamseg import __version__
-from streamseg.errors import StreamsegError
+from streamseg.errors import InputError, StreamsegError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -36,6 +36,7 @@ EXTRAS = {
     "vehicle": ("pycuda",),
     "vehicle-bindings": ("cuda-bindings",),
     "openvino": ("openvino",),
+    "recordings": ("mcap", "mcap-protobuf-support", "foxglove-schemas-protobuf", "rosbags"),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}
 STREET = "test-pattern:576x320@1?frames=5"
@@ -44,12 +45,24 @@ STREET = "test-pattern:576x320@1?frames=5"
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser("doctor", help="show what is installed and what works")
+    parser = commands.add_parser(
+        "doctor", help="show what is installed and what works, or what a recording holds"
+    )
+    parser.add_argument(
+        "recordings",
+        metavar="FILE",
+        nargs="*",
+        help="MCAP files or ROS bags: list their topics instead",
+    )
     parser.set_defaults(run=run)
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the report; 1 if the shipped model does not run."""
+    if arguments.recordings:
+        for recording in arguments.recordings:
+            print("\n".join(topic_lines(recording)))
+        return 0
     works = True
     for good, name, text in checks():
         print(f"{'ok' if good else '--'}  {name:<16} {text}")
@@ -76,6 +89,34 @@ def checks() -> Iterator[tuple[bool, str, str]]:
             yield False, extra, f"needs {', '.join(missing)}: pip install 'streamseg[{extra}]'"
         else:
             yield True, extra, ", ".join(f"{name} {version(name)}" for name in packages)
+
+
+def topic_lines(source: str) -> list[str]:
+    """The topics of a recording: name, type, messages, messages per second.
+
+    Raises:
+        InputError: ``source`` is not a recording.
+        SourceError: it cannot be opened.
+        MissingExtraError: a package is not installed.
+    """
+    from streamseg.video.recordings.paths import split_topic
+    from streamseg.video.recordings.source import open_recording
+
+    found = split_topic(source)
+    if found is None:
+        raise InputError(f"{source} is not an MCAP file or ROS bag, or it does not exist")
+    with open_recording(found[0]) as recording:
+        topics, seconds = recording.topics, recording.duration_seconds
+    stated = "" if seconds is None else f", {seconds:.1f} s"
+    lines = [f"{found[0]}: {len(topics)} topics{stated}"]
+    width = max((len(topic.name) for topic in topics), default=0)
+    for topic in topics:
+        mark = "camera" if topic.is_camera else ""
+        messages = topic.message_count
+        count = "?" if messages is None else str(messages)
+        rate = f"{messages / seconds:.1f}/s" if messages and seconds else ""
+        lines.append(f"{mark:<7} {topic.name:<{width}} {count:>8} {rate:>9}  {topic.kind}")
+    return lines
 
 
 def check_video() -> tuple[bool, str, str]:

@@ -22,6 +22,7 @@ from streamseg.cli.summary import Summary
 from streamseg.formats.opening import FORMATS
 from streamseg.loading import RUNTIMES
 from streamseg.video.options import CPU
+from streamseg.video.recordings.paths import with_topics
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -32,9 +33,9 @@ DESCRIPTION = """\
 Segment a video: find every object in every frame, with its mask, class, score and a name that
 stays the same.
 
-SOURCE is a video file, an image, a folder or quoted glob of images, a camera (0, 1, ... or
-/dev/video0), a URL (rtsp://, http://, ...) or test-pattern: for a synthetic camera. Frames of
-several sources are taken in turn, and the names of output files are numbered."""
+SOURCE is a video file, an image, a folder or quoted glob of images, an MCAP file or ROS bag, a
+camera (0, 1, ... or /dev/video0), a URL (rtsp://, http://, ...) or test-pattern: for a synthetic
+camera. Frames of several sources are taken in turn, and the names of output files are numbered."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -100,6 +101,14 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--runtime", choices=RUNTIMES, default="auto", help="backend of the network (auto)"
     )
+    parser.add_argument(
+        "--topic",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="camera topic of an MCAP file or ROS bag, as /camera/front; give it several times for "
+        "several cameras (default: the only one; streamseg doctor FILE lists them)",
+    )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
     add_source_options(parser)
     parser.set_defaults(run=run)
@@ -109,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment the sources."""
     from streamseg.loading import load
 
-    sources = arguments.source
+    sources = with_topics(arguments.source, arguments.topic)
     saves = [*arguments.save, *([("jsonl", arguments.jsonl)] if arguments.jsonl else [])]
     draws_all = arguments.draw == "all"
     outputs = Outputs(

@@ -16,10 +16,11 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from streamseg.errors import InputError
-from streamseg.results import Box, FrameResult, Image
+from streamseg.results import Box, FrameResult, Image, Instance
 
 _TINT = 0.4
-_INK = (17, 19, 23)
+INK = (17, 19, 23)
+"""The colour of the text of labels."""
 # Golden ratio: with this step around the circle of hues, any number of colours differ well.
 _HUE_STEP = 0.618034
 # Start of the hash of classes, chosen so that the first cars, persons, buses, ... of a street scene
@@ -71,10 +72,10 @@ def draw(result: FrameResult, *, image: Image | None = None, only_confirmed: boo
     _tint(out, label_map, colours)
     _outline(out, label_map, colours)
 
-    font = _font(max(11, round(min(height, width) / 42)))
+    font = _font(label_size(height, width))
     placed: dict[Box, Image] = {}
     for instance in shown:
-        plate = _plate(f"{instance.name}  {instance.score:.0%}", name_colour(instance.name), font)
+        plate = _plate(label_text(instance), name_colour(instance.name), font)
         place = _place(plate, instance.box, (height, width), placed)
         if place is not None:
             placed.setdefault(place, plate)
@@ -82,6 +83,16 @@ def draw(result: FrameResult, *, image: Image | None = None, only_confirmed: boo
     for (x0, y0, x1, y1), plate in reversed(placed.items()):
         out[y0:y1, x0:x1] = plate
     return out
+
+
+def label_text(instance: Instance) -> str:
+    """Name and score: ``car-1  87%``."""
+    return f"{instance.name}  {instance.score:.0%}"
+
+
+def label_size(height: int, width: int) -> int:
+    """The font size of labels in pixels, for an image of this size."""
+    return max(11, round(min(height, width) / 42))
 
 
 def name_colour(name: str) -> tuple[int, int, int]:
@@ -186,7 +197,7 @@ def _plate(
     plate = Pillow.new(
         "RGB", (round(font.getlength(text)) + 2 * pad, round(line) + 2 * pad), colour
     )
-    ImageDraw.Draw(plate).text((pad, pad - top), text, fill=_INK, font=font)
+    ImageDraw.Draw(plate).text((pad, pad - top), text, fill=INK, font=font)
     return np.asarray(plate)
 
 
