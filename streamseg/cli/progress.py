@@ -71,8 +71,8 @@ def training_progress(
         BarColumn(),
         MofNCompleteColumn(),
         TimeLeft(),
-        TextColumn("{task.fields[state]}"),
         TextColumn("{task.fields[validation]}"),
+        TextColumn("{task.fields[state]}"),
     )
     latest: deque[StepMetrics] = deque(maxlen=20)
     with Progress(*columns, refresh_per_second=2) as progress:
@@ -87,7 +87,7 @@ def training_progress(
             progress.update(task, validation=text)
 
         def show_validation(found: Validated, best: Validated) -> None:
-            progress.console.print(f"validation at {found.line()}", highlight=False)
+            progress.console.print(f"validation at {found.line()}", highlight=False, soft_wrap=True)
             show_best(best)
 
         if best:
