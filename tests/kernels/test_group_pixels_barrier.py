@@ -30,9 +30,9 @@ pytestmark = [
 ]
 
 PIXELS = 99
-"""Of both cases."""
+"""Of both cases: whatever the number of programs, one has fewer pixels than the others."""
 KEPT = {2: 64, 4: 32, 7: 16}
-"""Pixels of a program that keeps its embeddings, by the number of programs; the last is part full."""
+"""Pixels of each program that keeps its embeddings, by the number of programs."""
 
 
 def spread(programs: int, *, resident: bool) -> Plan:
@@ -133,14 +133,14 @@ def test_delays_change_nothing(seed: int, concurrently: Run) -> None:
 
 
 @triton.jit
-def meet_without_waiting(key, keys, arrivals, programs):
+def meet_without_waiting(key: Any, keys: Any, arrivals: Any, programs: Any) -> Any:
     tl.atomic_max(keys, key, sem="relaxed")
     tl.atomic_add(arrivals, 1, sem="acq_rel")
     return tl.atomic_add(keys, 0, sem="acquire")
 
 
 @triton.jit
-def meet_one_short(key, keys, arrivals, programs):
+def meet_one_short(key: Any, keys: Any, arrivals: Any, programs: Any) -> Any:
     tl.atomic_max(keys, key, sem="relaxed")
     tl.atomic_add(arrivals, 1, sem="acq_rel")
     while tl.atomic_add(arrivals, 0, sem="acq_rel") < programs - 1:
@@ -149,7 +149,7 @@ def meet_one_short(key, keys, arrivals, programs):
 
 
 @triton.jit
-def meet_with_a_plain_maximum(key, keys, arrivals, programs):
+def meet_with_a_plain_maximum(key: Any, keys: Any, arrivals: Any, programs: Any) -> Any:
     tl.store(keys, tl.maximum(tl.load(keys), key))
     tl.atomic_add(arrivals, 1, sem="acq_rel")
     while tl.atomic_add(arrivals, 0, sem="acq_rel") < programs:
@@ -158,7 +158,7 @@ def meet_with_a_plain_maximum(key, keys, arrivals, programs):
 
 
 @triton.jit
-def meet_with_a_plain_arrival(key, keys, arrivals, programs):
+def meet_with_a_plain_arrival(key: Any, keys: Any, arrivals: Any, programs: Any) -> Any:
     tl.atomic_max(keys, key, sem="relaxed")
     tl.store(arrivals, tl.load(arrivals) + 1)
     while tl.atomic_add(arrivals, 0, sem="acq_rel") < programs:

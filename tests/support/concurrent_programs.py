@@ -46,7 +46,8 @@ def concurrent_start(seed: int, *, limit_s: float = 120.0) -> Callable[..., None
         limit_s: seconds after which the programs are stopped.
 
     Returns:
-        A function that raises ``Deadlock`` after ``limit_s``, and AssertionError if a program fails.
+        A function that raises ``Deadlock`` after ``limit_s``, and AssertionError for a program that
+        failed.
     """
 
     def start(launch: Launch, **pointers: Tensor) -> None:
