@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor
 
 from streamseg.kernels.launch import Launch
+
+FOLDERS: Final = {"relabel": "list_instances", "barrier": "group_pixels"}
+"""Of kernels that are not named like their folder."""
 
 
 def start(launch: Launch, **pointers: Tensor) -> None:
@@ -31,5 +34,5 @@ def kernel_of(name: str) -> Any:
     Args:
         name: ``Launch.kernel``.
     """
-    folder = "list_instances" if name == "relabel" else name
+    folder = FOLDERS.get(name, name)
     return getattr(import_module(f"streamseg.kernels.{folder}.triton_kernel"), f"{name}_kernel")

@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.kernels.torch_loop import torch_loop
 from streamseg.kernels import Groups, Scores, decode_scores
-from streamseg.kernels.group_pixels.launch import Plan, plan
+from streamseg.kernels.group_pixels.launch import Plan, barrier_launch, plan
 from streamseg.kernels.similarity import squared_radius
 from streamseg.kernels.testing.cases import Case, street
 from streamseg.kernels.testing.contracts import check_groups
@@ -153,7 +153,7 @@ def time_ms(call: Callable[[], object], device: torch.device) -> float:
 def floor(case: Case, device: torch.device) -> dict[str, float]:
     """What the kernel cannot do without: its bytes once, and a barrier for each round."""
     from streamseg.kernels.group_pixels.triton_impl import programs_at_once
-    from streamseg.kernels.group_pixels.triton_kernel import barrier_kernel
+    from streamseg.kernels.triton_launch import start
 
     dims, height, width = case.embeddings.shape
     pixels = height * width
@@ -163,16 +163,12 @@ def floor(case: Case, device: torch.device) -> dict[str, float]:
     copies = [time_ms(lambda: target.copy_(source), device) for _ in range(20)]
     bytes_per_ms = 2 * source.numel() / float(np.median(copies))
     programs = plan(pixels, dims, 2, programs_at_once(device)).programs
+    launch = barrier_launch(programs, case.max_seeds)
 
     def barriers() -> None:
         rounds = torch.zeros(2 * case.max_seeds, dtype=torch.int64, device=device)
-        barrier_kernel[(programs,)](
-            rounds[: case.max_seeds],
-            rounds[case.max_seeds :].view(torch.int32),
-            case.max_seeds,
-            num_warps=4,
-            launch_cooperative_grid=True,
-        )
+        keys, arrivals = rounds.view(2, -1)
+        start(launch, keys=keys, arrivals=arrivals.view(torch.int32))
 
     barrier_ms = float(np.median([time_ms(barriers, device) for _ in range(50)]))
     return {

@@ -90,3 +90,15 @@ def group_pixels_launch(
         warps=chosen.warps,
         cooperative=True,
     )
+
+
+def barrier_launch(programs: int, rounds: int) -> Launch:
+    """Start ``barrier``: the rounds of ``group_pixels`` without their work, for benchmarks."""
+    return Launch(
+        "barrier",
+        (programs, 1),
+        {name: POINTERS[name] for name in ("keys", "arrivals")},
+        {"rounds": rounds},
+        {},
+        cooperative=True,
+    )

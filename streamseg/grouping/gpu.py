@@ -6,15 +6,14 @@ and no allocation, and can be recorded as part of a CUDA graph.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.grouping.plan import Block, MapShape, plan_frame, read_segments
+from streamseg.grouping.plan import NUMPY_TYPES, Block, MapShape, plan_frame, read_segments
 from streamseg.kernels.decode_scores.triton_impl import plane_strides
 from streamseg.kernels.device_checks import device_radius
 from streamseg.kernels.group_pixels.triton_impl import programs_at_once
@@ -22,14 +21,8 @@ from streamseg.kernels.triton_launch import start
 from streamseg.results import Segments
 
 TORCH_TYPES = {
-    "fp16": torch.float16,
-    "fp32": torch.float32,
-    "i64": torch.int64,
-    "i32": torch.int32,
-    "u16": torch.uint16,
-    "u8": torch.uint8,
+    name: torch.from_numpy(np.empty(0, dtype)).dtype for name, dtype in NUMPY_TYPES.items()
 }
-"""By the names of ``frame_plan``."""
 
 
 class DeviceGrouper:
@@ -84,9 +77,9 @@ class DeviceGrouper:
         )
         self._arrays = {
             "squared_radius": device_radius(tuple(taus), device),
-            **views(self._plan.cleared, self._cleared),
-            **views(self._plan.scratch, scratch),
-            **views(self._plan.results, self.results),
+            **device_views(self._plan.cleared, self._cleared),
+            **device_views(self._plan.scratch, scratch),
+            **device_views(self._plan.results, self.results),
         }
 
     def __call__(self, embeddings: Tensor, foreground: Tensor, classes: Tensor) -> None:
@@ -105,13 +98,11 @@ class DeviceGrouper:
 
     def read(self, results: Tensor) -> Segments:
         """What a copy of ``results`` in host memory means; the label map is not copied again."""
-        arrays: Mapping[str, NDArray[Any]] = {
-            name: view.numpy() for name, view in views(self._plan.results, results).items()
-        }
+        arrays = self._plan.results.views(results.numpy())
         return read_segments(arrays, self.taus, self.shape)
 
 
-def views(block: Block, memory: Tensor) -> dict[str, Tensor]:
+def device_views(block: Block, memory: Tensor) -> dict[str, Tensor]:
     """The arrays of a block in its memory, uint8 [bytes]."""
     return {
         name: memory[array.offset : array.offset + array.bytes]

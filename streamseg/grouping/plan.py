@@ -118,6 +118,15 @@ class Block:
     arrays: Mapping[str, Array]
     bytes: int
 
+    def views(self, memory: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        """View the arrays in a copy of the block in host memory, uint8 [bytes]."""
+        return {
+            name: memory[array.offset : array.offset + array.bytes]
+            .view(NUMPY_TYPES[array.kind])
+            .reshape(array.shape)
+            for name, array in self.arrays.items()
+        }
+
 
 @dataclass(frozen=True)
 class FramePlan:
