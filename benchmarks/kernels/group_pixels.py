@@ -1,6 +1,6 @@
 """Time ``group_pixels`` against how others would write it, and against what it must cost.
 
-Part of ``python -m benchmarks.kernels.ops``. On a CPU the numpy reference meets the loop of
+Part of ``python -m benchmarks.kernels``. On a CPU the numpy reference meets the loop of
 ``torch_loop.py``. On a GPU our kernel meets that loop, ``torch.compile`` of it, and our own kernel
 in one program (how published farthest-point sampling lays out an image); its floor is the time to
 move its bytes once plus an empty barrier of the same grid for each round.
@@ -23,16 +23,25 @@ from streamseg.kernels.similarity import squared_radius
 from streamseg.kernels.testing.cases import Case, street
 from streamseg.kernels.testing.contracts import check_groups
 
-MAPS = ((96, 160), (128, 256), (256, 512))
-DIMS = (32, 64)
-SEEDS = (10, 32, 100)
+MAPS = ((128, 256), (96, 160), (256, 512))
+DIMS = (64, 32)
+SEEDS = (100, 32, 10)
+"""What matters most comes first."""
+COMPILED = (((128, 256), 64, 100), ((96, 160), 64, 32))
+"""Map, D and K at which torch.compile takes part: it compiles every size anew, for a minute at
+K = 100."""
+QUICK_MAP = (24, 40)
 ROUNDS = {"cpu": 5, "cuda": 50}
 SETTING: dict[str, Any] = {"alpha": 0.3, "min_seediness": 0.0, "exclude_claimed": False}
 """The paper's: so every round is made."""
 
 
-def measure(device: torch.device) -> Iterator[dict[str, Any]]:
+def measure(device: torch.device, *, quick: bool = False) -> Iterator[dict[str, Any]]:
     """Check and time every size.
+
+    Args:
+        device: where.
+        quick: only a small map.
 
     Yields:
         For each map, D and K the milliseconds of each contender: p20, median and p80; and the
@@ -41,70 +50,85 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
     Raises:
         AssertionError: a contender came out wrong.
     """
-    for height, width in MAPS:
+    for height, width in (QUICK_MAP,) if quick else MAPS:
         for dims in DIMS:
             full = street(height, width, dims=dims)
             for seeds in SEEDS:
                 case = replace(full, max_seeds=seeds, min_seediness=SETTING["min_seediness"])
                 row: dict[str, Any] = {"map": (height, width), "dims": dims, "seeds": seeds}
                 scores = decode_scores(case.foreground, case.classes)
-                contenders = list_contenders(case, scores, device)
+                on_device = device.type == "cuda"
+                contenders = on_gpu(case, scores, device) if on_device else on_cpu(case, scores)
                 row["ms"] = time_in_turns(contenders, device)
-                if device.type == "cuda":
+                if on_device:
                     row |= floor(case, device)
                 yield row
 
 
-def list_contenders(
-    case: Case, scores: Scores, device: torch.device
-) -> dict[str, Callable[[], object]]:
-    """The calls to be timed, ours first, each checked."""
-    embeddings = torch.from_numpy(case.embeddings).to(device)
+def on_cpu(case: Case, scores: Scores) -> dict[str, Callable[[], Any]]:
+    """List the calls to be timed on a CPU, ours first, each checked."""
+    calls: dict[str, Callable[[], Any]] = {
+        "numpy reference": lambda: case.group(scores, exclude_claimed=SETTING["exclude_claimed"]),
+        "torch loop": loop_call(torch_loop, torch.from_numpy(case.embeddings), case, scores),
+    }
+    return checked(calls, case, scores)
+
+
+def on_gpu(case: Case, scores: Scores, device: torch.device) -> dict[str, Callable[[], Any]]:
+    """List the calls to be timed on a GPU, ours first, each checked; all of half precision."""
+    from streamseg.kernels.group_pixels import triton_impl
+
+    half = torch.from_numpy(case.embeddings).to(device).half()
+    half = half.permute(1, 2, 0).contiguous().permute(2, 0, 1)
     likely, tau_index = (
         torch.from_numpy(a).to(device) for a in (scores.seediness, scores.tau_index)
     )
-    radius = torch.from_numpy(squared_radius(case.taus)).to(device)
 
-    def loop() -> Any:
-        return torch_loop(
-            embeddings, likely, tau_index, radius, max_seeds=case.max_seeds, **SETTING
+    def ours(spread: Plan | None) -> Any:
+        return triton_impl.group_pixels(
+            half,
+            likely,
+            tau_index,
+            case.taus,
+            max_seeds=case.max_seeds,
+            spread=spread,
+            **SETTING,
         )
 
-    if device.type == "cpu":
+    calls: dict[str, Callable[[], Any]] = {
+        "ours": lambda: ours(None),
+        "torch loop": loop_call(torch_loop, half, case, scores),
+        "one program": lambda: ours(Plan(1, 512, 16, resident=False)),
+    }
+    if (case.embeddings.shape[1:], len(case.embeddings), case.max_seeds) in COMPILED:
+        calls["torch.compile"] = loop_call(torch.compile(torch_loop), half, case, scores)
+    return checked(calls, replace(case, embeddings=half.float().cpu().numpy()), scores)
 
-        def ours() -> Any:
-            return case.group(scores, exclude_claimed=SETTING["exclude_claimed"])
 
-        calls: dict[str, Callable[[], Any]] = {"numpy reference": ours, "torch loop": loop}
-    else:
-        half = embeddings.half().permute(1, 2, 0).contiguous().permute(2, 0, 1)
-        compiled = torch.compile(torch_loop)
+def loop_call(
+    loop: Callable[..., Any], embeddings: torch.Tensor, case: Case, scores: Scores
+) -> Callable[[], Any]:
+    """A call of a loop on the device of the embeddings."""
+    likely, tau_index, radius = (
+        torch.from_numpy(a).to(embeddings.device)
+        for a in (scores.seediness, scores.tau_index, squared_radius(case.taus))
+    )
+    return lambda: loop(embeddings, likely, tau_index, radius, max_seeds=case.max_seeds, **SETTING)
 
-        from streamseg.kernels.group_pixels import triton_impl
 
-        def on_device(spread: Plan | None) -> Any:
-            return triton_impl.group_pixels(
-                half,
-                likely,
-                tau_index,
-                case.taus,
-                max_seeds=case.max_seeds,
-                spread=spread,
-                **SETTING,
-            )
+def checked(
+    calls: dict[str, Callable[[], Any]], case: Case, scores: Scores
+) -> dict[str, Callable[[], Any]]:
+    """Return the calls after checking what each gives.
 
-        calls = {
-            "ours": lambda: on_device(None),
-            "torch loop": loop,
-            "torch.compile": lambda: compiled(
-                half, likely, tau_index, radius, max_seeds=case.max_seeds, **SETTING
-            ),
-            "one program": lambda: on_device(Plan(1, 512, 16, resident=False)),
-        }
-        exact = half.float().cpu().numpy()
-        case = replace(case, embeddings=exact)
-    for call in calls.values():
-        check_groups(case, scores, as_groups(call()), exclude_claimed=False)
+    Raises:
+        AssertionError: a contender came out wrong.
+    """
+    for name, call in calls.items():
+        try:
+            check_groups(case, scores, as_groups(call()), exclude_claimed=False)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from None
     return calls
 
 
