@@ -19,24 +19,28 @@ def describe() -> dict[str, str]:
     import torch
 
     found = {"gpu": "", "driver": "", "cuda": str(torch.version.cuda)}
+    found["commit"] = output_of("git", "rev-parse", "HEAD")
     if torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         found["gpu"] = (
             f"{properties.name}, sm_{properties.major}{properties.minor}, "
             f"{properties.multi_processor_count} multiprocessors"
         )
-        if shutil.which("nvidia-smi"):
-            found["driver"] = subprocess.run(
-                ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
-                capture_output=True,
-                text=True,
-            ).stdout.strip()
+        query = ("--query-gpu=driver_version", "--format=csv,noheader")
+        found["driver"] = output_of("nvidia-smi", *query)
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
     return {**found, "python": platform.python_version(), "system": platform.platform()}
+
+
+def output_of(*command: str) -> str:
+    """Run a program and return what it prints; nothing if it is missing or fails."""
+    if not shutil.which(command[0]):
+        return ""
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def tables(
@@ -50,7 +54,9 @@ def tables(
         stages: what ``streamseg run`` printed.
         parts: name, verdict, seconds and note of each.
     """
+    no_gpu = [] if machine["gpu"] else ["Rehearsal without a GPU: all figures are of the CPU.", ""]
     blocks = [
+        no_gpu,
         [", ".join(f"{name} {value}" for name, value in machine.items() if value)],
         row("part", "verdict", "seconds", "note", rule=True),
         [one for part in parts for one in row(part[0], part[1], f"{part[2]:.0f}", part[3])],

@@ -69,6 +69,7 @@ def test_it_goes_on_after_a_failed_part_and_ends_with_a_table(
     for said in ("exit code 3", "no-such-tool is not installed", "2 of 5 tests were skipped"):
         assert said in printed
     report = (tmp_path / "gpu.md").read_text()
+    assert "Rehearsal without a GPU" in report
     assert "| all ran | passed |" in report
     assert "| none ran | failed | 0 | no test ran |" in report
     assert "| 128×256 | 64 | 100 | 0.500 (0.400 to 0.600) | 2.0× | 30.0× | - | - |" in report
@@ -122,5 +123,5 @@ def test_all_parts_fit_into_their_time_and_name_files_that_exist(tmp_path: Path)
 
 def test_a_report_without_figures_says_what_ran() -> None:
     assert "| tests | failed | 9 | exit code 1 |" in tables(
-        {"gpu": "none"}, {}, "", [("tests", "failed", 9.0, "exit code 1")]
+        {"gpu": "a GPU"}, {}, "", [("tests", "failed", 9.0, "exit code 1")]
     )

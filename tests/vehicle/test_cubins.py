@@ -67,7 +67,8 @@ def test_cubins_give_the_bits_that_triton_gives(map_size: tuple[int, int], tmp_p
         if os.environ.get("STREAMSEG_REQUIRE_GPU") == "1":
             pytest.fail("STREAMSEG_REQUIRE_GPU=1 and no CUDA GPU")
         pytest.skip("no CUDA GPU")
-    from streamseg.export.to_cubin import compile_release, release_launches
+    from streamseg.export.make_release import OLD_ASSEMBLER_UP_TO
+    from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
     from streamseg.vehicle.cuda import open_device
     from streamseg.vehicle.kernels import ReleaseKernels
 
@@ -88,9 +89,11 @@ def test_cubins_give_the_bits_that_triton_gives(map_size: tuple[int, int], tmp_p
     torch.cuda.synchronize()
 
     major, minor = torch.cuda.get_device_capability(device)
+    architecture = 10 * major + minor
+    assembler = older_assembler() if architecture <= OLD_ASSEMBLER_UP_TO else None
     launches = release_launches(shape, MAX_INSTANCES)
     files = compile_release(
-        tmp_path, launches, shape.dtype, {10 * major + minor: None}, lambda _: None
+        tmp_path, launches, shape.dtype, {architecture: assembler}, lambda _: None
     )
     addresses = {name: tensor.data_ptr() for name, tensor in by_cubin.items()}
     with open_device() as opened, opened.current():
