@@ -1,4 +1,4 @@
-"""``with`` for objects that must be closed."""
+"""Base class of context managers that are closed on exit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ logger = logging.getLogger(__name__)
 
 
 class Closing(ABC):
-    """A context manager that is closed at the end of ``with``, also after an error."""
+    """A context manager that is closed on exit, also after an error."""
 
     @abstractmethod
     def close(self) -> None:
-        """Release what is held, or complete what was written; closing again is a no-op."""
+        """Free what it holds, or complete what it wrote; closing again is a no-op."""
 
     def __enter__(self: Self) -> Self:
         """Return itself."""
@@ -30,7 +30,7 @@ class Closing(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close. After an error in the ``with`` block, an error of closing is only logged."""
+        """Close. After an earlier error, an error of closing is only logged."""
         try:
             self.close()
         except StreamsegError as failure:

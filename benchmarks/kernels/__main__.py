@@ -1,10 +1,9 @@
 """Time the ops: ``OPENBLAS_NUM_THREADS=1 python -m benchmarks.kernels``.
 
-Every result is checked against the op's contract first; a wrong one is not timed. CPU time is
-the figure to compare on a machine with other work to do. ``--gpu`` leaves out what runs on the CPU,
-``--seconds`` starts no new size after that time, and ``--quick`` takes one small map, to try the
-benchmark itself. The last line of the output is one JSON document with all that is printed above
-it.
+Every result is first checked against the op's contract; a wrong one is not timed. On a busy machine
+compare CPU time. ``--gpu`` leaves out what runs on the CPU, ``--seconds`` starts no new size after
+that time, and ``--quick`` takes one small map, to try the benchmark itself. The last line of the
+output is one JSON document with the same figures.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def time_on_cpu(*, quick: bool) -> list[dict[str, Any]]:
         try:
             ops = checked_ops(case, exclude_claimed)
         except AssertionError as error:
-            sys.exit(f"not timed, {name} came out wrong: {error}")
+            sys.exit(f"not timed, the result of {name} is wrong: {error}")
         for op, times_ms in measure(ops, 2 if quick else ROUNDS).items():
             wall_ms, cpu_ms = np.array(times_ms).T
             least, p20, median, p80 = np.percentile(wall_ms, [0, 20, 50, 80]).round(3).tolist()
@@ -78,7 +77,7 @@ def time_on_cpu(*, quick: bool) -> list[dict[str, Any]]:
 
 
 def with_torch(end: float, *, on_cpu: bool, quick: bool) -> dict[str, list[dict[str, Any]]]:
-    """Compare ``group_pixels`` with torch on every device there is; time whole frames on a GPU.
+    """Compare ``group_pixels`` with torch on every device; time whole frames on a GPU.
 
     Args:
         end: on ``time.monotonic``; no new size is started after it.
@@ -86,7 +85,7 @@ def with_torch(end: float, *, on_cpu: bool, quick: bool) -> dict[str, list[dict[
         quick: one small map.
 
     Returns:
-        Rows of ``group_pixels.measure`` and ``frame.measure``; nothing without torch.
+        Rows of ``group_pixels.measure`` and ``frame.measure``; empty without torch.
     """
     try:
         import torch
@@ -113,7 +112,7 @@ def with_torch(end: float, *, on_cpu: bool, quick: bool) -> dict[str, list[dict[
                 if time.monotonic() > end:
                     break
         except AssertionError as error:
-            sys.exit(f"not timed, a result came out wrong: {error}")
+            sys.exit(f"not timed, a result is wrong: {error}")
     return results
 
 
@@ -130,7 +129,7 @@ def bench_cases(*, quick: bool) -> dict[str, tuple[Case, bool]]:
 
 
 def checked_ops(case: Case, exclude_claimed: bool) -> dict[str, Callable[[], object]]:
-    """Run the three ops in turn, check each result, and return the calls to be timed.
+    """Run the three ops in turn, check each result, and return the calls to time.
 
     Raises:
         AssertionError: a result breaks its contract.
@@ -182,7 +181,7 @@ def measure(
 
 
 def describe_machine() -> dict[str, str]:
-    """Say what the figures depend on."""
+    """Describe what the figures depend on."""
     cpuinfo = Path("/proc/cpuinfo")
     models = [
         line.partition(":")[2].strip()

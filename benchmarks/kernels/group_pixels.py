@@ -1,9 +1,9 @@
-"""Time ``group_pixels`` against how others would write it, and against what it must cost.
+"""Time ``group_pixels`` against other implementations, and against a lower bound.
 
-Part of ``python -m benchmarks.kernels``. On a CPU the numpy reference meets the loop of
-``torch_loop.py``. On a GPU our kernel meets that loop, ``torch.compile`` of it, and our own kernel
-in one program (how published farthest-point sampling lays out an image); its floor is the time to
-move its bytes once plus an empty barrier of the same grid for each round.
+Part of ``python -m benchmarks.kernels``. On a CPU the numpy reference is compared with the loop of
+``torch_loop.py``. On a GPU the Triton kernel is compared with that loop, with ``torch.compile`` of
+it, and with the same kernel in one program (the layout of published farthest-point sampling). The
+lower bound is the time to move its bytes once plus an empty barrier of the same grid for each round.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from streamseg.kernels.testing.contracts import check_groups
 MAPS = ((128, 256), (96, 160), (256, 512))
 DIMS = (64, 32)
 SEEDS = (100, 32, 10)
-"""What matters most comes first."""
+"""The most important sizes come first."""
 COMPILED = (((128, 256), 64, 100), ((96, 160), 64, 32))
-"""Map, D and K at which torch.compile takes part: it compiles every size anew, for a minute at
-K = 100."""
+"""Map, D and K at which torch.compile takes part, which compiles all K rounds anew for each size."""
 QUICK_MAP = (24, 40)
 CHECKED_SEEDS = 20
 """The check in float64 takes longer than all that is timed."""
 ROUNDS = {"cpu": 5, "cuda": 50}
 SETTING: dict[str, Any] = {"alpha": 0.3, "min_seediness": 0.0, "exclude_claimed": False}
-"""The paper's: so every round is made."""
+"""The paper's setting, in which every round is run."""
 
 
 def measure(device: torch.device, *, quick: bool = False) -> Iterator[dict[str, Any]]:
@@ -46,11 +45,11 @@ def measure(device: torch.device, *, quick: bool = False) -> Iterator[dict[str, 
         quick: only a small map.
 
     Yields:
-        For each map, D and K the milliseconds of each contender: p20, median and p80; and the
-        bytes moved and the floor on a GPU.
+        For each map, D and K the milliseconds of each implementation: p20, median and p80; on a
+        GPU also the bytes moved and the lower bound.
 
     Raises:
-        AssertionError: a contender came out wrong.
+        AssertionError: an implementation gave a wrong result.
     """
     for height, width in (QUICK_MAP,) if quick else MAPS:
         for dims in DIMS:
@@ -68,7 +67,7 @@ def measure(device: torch.device, *, quick: bool = False) -> Iterator[dict[str, 
 
 
 def on_cpu(case: Case, scores: Scores) -> dict[str, Callable[[], Any]]:
-    """List the calls to be timed on a CPU, ours first, each checked."""
+    """Check the implementations on a CPU, and return a call of each to time, streamseg's first."""
     calls: dict[str, Callable[[], Any]] = {
         "numpy reference": lambda: case.group(scores, exclude_claimed=SETTING["exclude_claimed"]),
         "torch loop": loop_call(torch_loop, torch.from_numpy(case.embeddings), case, scores),
@@ -77,7 +76,10 @@ def on_cpu(case: Case, scores: Scores) -> dict[str, Callable[[], Any]]:
 
 
 def on_gpu(case: Case, scores: Scores, device: torch.device) -> dict[str, Callable[[], Any]]:
-    """List the calls to be timed on a GPU, ours first, each checked; all of half precision."""
+    """Check the implementations on a GPU, and return a call of each to time, streamseg's first.
+
+    All get the same half-precision embeddings.
+    """
     from streamseg.kernels.group_pixels import triton_impl
 
     half = torch.from_numpy(case.embeddings).to(device).half()
@@ -124,7 +126,7 @@ def checked(
     """Return the calls after checking the first seeds and masks that each gives.
 
     Raises:
-        AssertionError: a contender came out wrong.
+        AssertionError: an implementation gave a wrong result.
     """
     first = min(case.max_seeds, CHECKED_SEEDS)
     shorter = replace(case, max_seeds=first)
@@ -139,7 +141,7 @@ def checked(
 
 
 def as_groups(found: Any) -> Groups:
-    """What a contender found, in the reference's form."""
+    """Convert a result to the reference's type."""
     if isinstance(found, Groups):
         return found
     if isinstance(found, tuple):
@@ -151,7 +153,7 @@ def as_groups(found: Any) -> Groups:
 def time_in_turns(
     calls: dict[str, Callable[[], object]], device: torch.device
 ) -> dict[str, dict[str, float]]:
-    """Time the calls, one after the other in every round, so that all meet the same machine."""
+    """Time the calls, one after the other in every round, so that load affects all alike."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(ROUNDS[device.type] + 1):  # the first one warms up
         for name, call in calls.items():
@@ -167,7 +169,7 @@ def time_in_turns(
 
 
 def time_ms(call: Callable[[], object], device: torch.device) -> float:
-    """One call, by CUDA events on a GPU."""
+    """Time one call; on a GPU with CUDA events."""
     if device.type == "cpu":
         started = time.perf_counter()
         call()
@@ -181,7 +183,7 @@ def time_ms(call: Callable[[], object], device: torch.device) -> float:
 
 
 def floor(case: Case, device: torch.device) -> dict[str, float]:
-    """What the kernel cannot do without: its bytes once, and a barrier for each round."""
+    """Lower bound: moving the bytes once, and a barrier for each round."""
     from streamseg.kernels.group_pixels.triton_impl import programs_at_once
     from streamseg.kernels.triton_launch import start
 
@@ -210,7 +212,7 @@ def floor(case: Case, device: torch.device) -> dict[str, float]:
 
 
 def table_row(row: dict[str, Any]) -> str:
-    """A size as a line of text: ours in ms, the others as multiples of it."""
+    """One row as a line of text: streamseg in ms, the others as multiples of it."""
     (ours, mine), *others = row["ms"].items()
     height, width = row["map"]
     text = f"{height:>4}x{width:<4} D={row['dims']:<3} K={row['seeds']:<4}"

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.cli.progress import training_progress
-from streamseg.errors import ConfigError, MissingExtraError
+from streamseg.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-
-    from torch import Tensor
 
     from streamseg.datasets import InstanceDataset
     from streamseg.train.loop import Trainer
@@ -23,21 +20,21 @@ if TYPE_CHECKING:
     from streamseg.train.run_config import RunConfig, Tables
 
 DESCRIPTION = """\
-Learn a model from images with instance masks. The run's folder holds config.toml (all numbers of
-the run, to be edited and given to --config), checkpoint.pt (the same command goes on from it),
-metrics.jsonl, tensorboard/ (numbers, and what the network makes of some images) and, when the run
-ends or is stopped with Ctrl-C, model.onnx for `streamseg run --model`, model.int8.onnx for the
-same but faster on a CPU, model.safetensors to fine-tune from and model.json with all that it was
-made of.
+Learn a model from images with instance masks. The folder of the run has config.toml (all settings;
+edit it and pass it to --config), checkpoint.pt (the same command continues from it), metrics.jsonl
+and tensorboard/ (losses, and the outputs of the network on some images). When the run ends or is
+stopped with Ctrl-C, it also has model.onnx for `streamseg run --model`, model.int8.onnx (the same
+in 8 bits), model.safetensors to fine-tune from, and model.json with the settings and the ids of the
+training images.
 
 `torchrun --nproc-per-node N -m streamseg.cli.main train ...` trains in N processes."""
 IMAGES_SHOWN = 4
 SHORTHANDS: dict[str, tuple[Callable[[str], object], str]] = {
     "steps": (int, "length of the run in steps"),
-    "batch_size": (int, "images a step"),
-    "learning_rate": (float, "of neck and heads, at its peak"),
-    "trunk_learning_rate": (float, "of the trunk, at its peak"),
-    "seed": (int, "source of all chance"),
+    "batch_size": (int, "images per step"),
+    "learning_rate": (float, "highest learning rate of neck and heads"),
+    "trunk_learning_rate": (float, "highest learning rate of the trunk"),
+    "seed": (int, "seed of all random numbers"),
     "device": (str, "auto, cpu or cuda"),
 }
 """Options that are short for ``--set train.NAME=VALUE``."""
@@ -56,27 +53,31 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="append",
         required=True,
         metavar="DIR[:SPLIT]",
-        help="VOC, SBD or COCO folder, COCO file (split train if not named); several times",
+        help="VOC, SBD or COCO folder, or COCO file (split train by default); may be given several "
+        "times",
     )
     parser.add_argument(
         "--val",
         metavar="DIR[:SPLIT]",
-        help="images to show in TensorBoard (split val if not named); of the data by default",
+        help="images to show in TensorBoard (split val by default); by default those of --data",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="TOML file with the tables [model] and [train]"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="TOML file with the tables [model], [train] and [classes]",
     )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="TABLE.KEY=VALUE",
-        help="one number of the configuration, as train.weight_decay=0.05; several times",
+        help="change one setting, as train.weight_decay=0.05; may be given several times",
     )
     for name, (kind, text) in SHORTHANDS.items():
         option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=kind, metavar="X", help=f"{text}; train.{name}")
+        parser.add_argument(option, type=kind, metavar="X", help=f"{text}: train.{name}")
     parser.add_argument(
         "--init",
         metavar="FILE",
@@ -92,18 +93,27 @@ def run(arguments: argparse.Namespace) -> int:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from error
+    from streamseg.datasets import with_mapping
+    from streamseg.loading import WEIGHTS_SUFFIX, model_path
     from streamseg.train.loop import Trainer
     from streamseg.train.processes import started_by_torchrun
+    from streamseg.train.setup import prepare
 
     datasets = [read_split(text, "train") for text in arguments.data]
     shown = read_split(arguments.val, "val") if arguments.val else datasets[0]
     with started_by_torchrun() as processes:
-        config, weights = processes.from_first(lambda: configure(arguments))
+        init = model_path(arguments.init, WEIGHTS_SUFFIX) if arguments.init else None
+        config, weights = processes.from_first(
+            lambda: prepare(arguments.out, init, asked_for(arguments), datasets)
+        )
+        if processes.is_first:
+            tell_classes(datasets, config)
         trainer = Trainer(
-            datasets,
+            [with_mapping(data, config.classes) for data in datasets],
             arguments.out,
             config.model,
             config.train,
+            classes=config.classes,
             start_from=weights,
             processes=processes,
         )
@@ -114,40 +124,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def read_split(text: str, default: str) -> InstanceDataset:
-    """``DIR:SPLIT``, or ``DIR`` for its default split."""
+    """Open ``DIR:SPLIT``, or the default split of ``DIR``."""
     from streamseg.datasets import open_dataset
 
     folder, _, split = text.partition(":")
     return open_dataset(folder, split or default)
 
 
-def configure(arguments: argparse.Namespace) -> tuple[RunConfig, dict[str, Tensor] | None]:
-    """All numbers of the run, and the weights that it starts from if any were asked for.
+def tell_classes(datasets: Sequence[InstanceDataset], config: RunConfig) -> None:
+    """Print what becomes of the classes of the data, and which ones the model keeps besides."""
+    from streamseg.classes import plain_name
+    from streamseg.cli.class_table import print_classes
+    from streamseg.datasets import taught_classes, with_mapping
 
-    Raises:
-        ConfigError: numbers that are not allowed, or another model than that of the run so far.
-    """
-    from streamseg.loading import WEIGHTS_SUFFIX, model_path
-    from streamseg.model.weights import load_safetensors
-    from streamseg.train.loop import saved_config
-    from streamseg.train.run_config import RunConfig
-
-    so_far, weights = saved_config(arguments.out), None
-    base = so_far or RunConfig()
-    if arguments.init:
-        weights, model_config = load_safetensors(model_path(arguments.init, WEIGHTS_SUFFIX))
-        base = replace(base, model=model_config)
-    config = base.changed(asked_for(arguments))
-    if so_far and so_far.model != config.model:
-        raise ConfigError(
-            f"{arguments.out} holds a run with another [model]; leave [model] and --init as they "
-            f"were or choose another --out"
-        )
-    return config, weights
+    print_classes(datasets, config.classes, config.model.class_names, "void, not in class_names")
+    taught = taught_classes(with_mapping(data, config.classes) for data in datasets)
+    plain = {plain_name(name) for name in taught}
+    kept = [name for name in config.model.class_names if plain_name(name) not in plain]
+    if kept:
+        print(f"{len(kept)} more classes of the model, unknown in the data: {', '.join(kept)}")
 
 
 def asked_for(arguments: argparse.Namespace) -> Tables:
-    """The values of ``--config``, ``--set`` and the shorthands; the later ones win."""
+    """Merge ``--config``, ``--set`` and the shorthands; later ones win."""
     from streamseg.train.run_config import merged, parse_assignments, read_toml
 
     given = {name: getattr(arguments, name) for name in SHORTHANDS}
@@ -157,11 +156,14 @@ def asked_for(arguments: argparse.Namespace) -> Tables:
 
 
 def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
-    """Run to the end under a progress bar; False if stopped with Ctrl-C.
+    """Train under a progress bar.
 
     Args:
         trainer: of the run.
         shown: its first images are shown in TensorBoard.
+
+    Returns:
+        Whether the run came to its end; False if it was stopped with Ctrl-C.
     """
     if not trainer.processes.is_first:
         return run_or_stop(trainer, lambda _: None)
@@ -186,7 +188,7 @@ def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
 
 
 def run_or_stop(trainer: Trainer, on_step: Callable[[StepMetrics], None]) -> bool:
-    """Whether the run came to its end."""
+    """Train; return whether the run came to its end."""
     try:
         trainer.run(on_step)
     except KeyboardInterrupt:
@@ -195,7 +197,7 @@ def run_or_stop(trainer: Trainer, on_step: Callable[[StepMetrics], None]) -> boo
 
 
 def write(trainer: Trainer) -> None:
-    """Write the model, and tell what was written."""
+    """Write the model, and print what was written."""
     from streamseg.train.result import write_result
 
     result = write_result(trainer)
@@ -206,6 +208,6 @@ def write(trainer: Trainer) -> None:
     )
     if result.int8:
         difference = f"{result.int8_difference:.2f}"
-        print(f"wrote {result.int8.name}, faster on CPUs (differs by {difference} rms)")
+        print(f"wrote {result.int8.name}, the same in 8 bits (differs by {difference} rms)")
     else:
         print(f"no model.int8.onnx: {result.int8_refusal}")

@@ -20,6 +20,7 @@ _WRITERS = {
     "voc": ("voc", "VocWriter"),
     "parquet": ("parquet", "ParquetWriter"),
     "rerun": ("rerun", "RerunWriter"),
+    "mcap": ("mcap", "McapWriter"),
     "video": ("video", "VideoWriter"),
 }
 FORMATS = tuple(name for name in _WRITERS if name != "video")
@@ -33,7 +34,7 @@ def open_writer(format_name: str, path: str | Path) -> ResultWriter:
 
     Args:
         format_name: ``jsonl``, ``parquet``, ``coco``, ``youtube-vis``, ``mots``, ``mots-png``,
-            ``kitti-step``, ``voc``, ``rerun``, or ``video`` for an annotated video.
+            ``kitti-step``, ``voc``, ``rerun``, ``mcap``, or ``video`` for an annotated video.
         path: a file; for ``mots-png``, ``kitti-step`` and ``voc`` a folder. For ``jsonl``, ``"-"``
             is the standard output. A video's name ends in .mp4, .mov or .mkv.
 
