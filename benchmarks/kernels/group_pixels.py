@@ -3,7 +3,8 @@
 Part of ``python -m benchmarks.kernels``. On a CPU the numpy reference is compared with the loop of
 ``torch_loop.py``. On a GPU the Triton kernel is compared with that loop, with ``torch.compile`` of
 it, and with the same kernel in one program (the layout of published farthest-point sampling). The
-lower bound is the time to move its bytes once plus an empty barrier of the same grid for each round.
+lower bound is the time to move its bytes once, plus an empty barrier of the same grid for each
+round.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ DIMS = (64, 32)
 SEEDS = (100, 32, 10)
 """The most important sizes come first."""
 COMPILED = (((128, 256), 64, 100), ((96, 160), 64, 32))
-"""Map, D and K at which torch.compile takes part, which compiles all K rounds anew for each size."""
+"""Map, D and K at which torch.compile takes part: it compiles all K rounds for each size."""
 QUICK_MAP = (24, 40)
 CHECKED_SEEDS = 20
 """The check in float64 takes longer than all that is timed."""
@@ -112,7 +113,7 @@ def on_gpu(case: Case, scores: Scores, device: torch.device) -> dict[str, Callab
 def loop_call(
     loop: Callable[..., Any], embeddings: torch.Tensor, case: Case, scores: Scores
 ) -> Callable[[], Any]:
-    """A call of a loop on the device of the embeddings."""
+    """Return a call of a loop on the device of the embeddings."""
     likely, tau_index, radius = (
         torch.from_numpy(a).to(embeddings.device)
         for a in (scores.seediness, scores.tau_index, squared_radius(case.taus))

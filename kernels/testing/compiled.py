@@ -1,8 +1,8 @@
-"""What the Triton kernels compile to, for every GPU and without one.
+"""Resources of the compiled Triton kernels, for all GPUs; this machine needs none.
 
     python -m streamseg.kernels.testing.compiled 80 87 90 > table.json
 
-Each architecture is compiled in a process of its own. The table gives registers and spilled bytes
+Each architecture is compiled in its own process. The table gives registers and spilled bytes
 per thread, shared memory, instructions, how many of them load 128 bits from device memory, and how
 many use the cache that the memory model leaves out (``ld.global.nc``). For kernels whose programs
 wait for each other it lists the instructions on device memory in their order.
@@ -35,7 +35,7 @@ FRAME = {"height": 384, "width": 640}
 
 
 def variants() -> Iterator[tuple[str, Launch]]:
-    """Every kernel as it is started for a 640x384 frame, and those made for other shapes."""
+    """List the launches for a 640x384 frame, and some for other shapes."""
     height, width = MAP
     pixels, seeds = height * width, 64
     for classes in (20, 80):
@@ -121,7 +121,7 @@ def resources(compiled: Any) -> dict[str, int]:
 
 
 def compile_apart(architectures: list[int]) -> list[dict[str, Any]]:
-    """Compile for several architectures, each in a process of its own, two at a time.
+    """Compile for several architectures, each in its own process, two at a time.
 
     Raises:
         subprocess.CalledProcessError: a kernel did not compile.
