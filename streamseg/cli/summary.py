@@ -103,14 +103,14 @@ class Summary:
         return lines + [f"failed: {reason}" for reason in self.failed.values()]
 
     def _found(self) -> str:
-        """Count objects: ``car ×12, person ×2; seen longest: car-1 (221 frames), ...``."""
+        """Count objects: ``car ×12, person ×2; seen longest, in frames: car-1 (221), ...``."""
         if not self.frames_of_name:
             if self._any_unconfirmed:
                 return "no confirmed objects; --draw all counts those that may be false"
             return "no objects"
         counts = [f"{name} ×{count}" for name, count in self.names_of_class.most_common()]
-        longest = [f"{name} ({count} frames)" for name, count in self.frames_of_name.most_common(3)]
-        return f"{', '.join(counts)}; seen longest: {', '.join(longest)}"
+        longest = [f"{name} ({count})" for name, count in self.frames_of_name.most_common(3)]
+        return f"{', '.join(counts)}; seen longest, in frames: {', '.join(longest)}"
 
     def stage_table(self) -> str:
         """A table: median and 95th percentile of each stage, in ms; stages of frames overlap."""

@@ -35,8 +35,7 @@ def test_names_are_counted_by_the_class_in_the_name() -> None:
     for names in (["car-1", "person-1"], ["car-1", "car-2"], ["car-1"]):
         seen.add(result(*names))
     assert seen.lines()[1] == (
-        "found car ×2, person ×1; "
-        "seen longest: car-1 (3 frames), person-1 (1 frames), car-2 (1 frames)"
+        "found car ×2, person ×1; seen longest, in frames: car-1 (3), person-1 (1), car-2 (1)"
     )
 
 
