@@ -41,7 +41,7 @@ class BuildWatch:
         """Start with no phase.
 
         Args:
-            progress: called for every step, by one thread at a time; what it raises cancels.
+            progress: called for every step, by one thread at a time; an exception cancels.
         """
         self._progress = progress
         self._error: BaseException | None = None
