@@ -114,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_event=summary.note,
         ) as results,
     ):
+        outputs.class_names = segmenter.config.class_names
         what = f"{len(sources)} sources"
         if (source := results.opened) is not None:
             device = "" if source.hwaccel == CPU else f" decoded on {source.hwaccel}"
