@@ -54,8 +54,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="append",
         required=True,
         metavar="DIR[:SPLIT]",
-        help="VOC, SBD or COCO folder, or COCO file (split train by default); may be given several "
-        "times",
+        help="a data set: COCO, YOLO, LabelMe, CVAT, VOC, Cityscapes or SBD (split train by "
+        "default); may be given several times",
     )
     parser.add_argument(
         "--val",
