@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["test-pattern:", "cam-1.mp4"], "video:cam.mp4"),  # the second becomes cam-1.mp4
         (["rtsp://camera/1", "test-pattern:", "link.mp4"], "jsonl:cam.mp4"),
         (["images"], "jsonl:images/7.jpg"),
-        (["again/pict*/*.jpg"], "jsonl:images/7.jpg"),
+        (["again/imag*/*.jpg"], "jsonl:images/7.jpg"),
         (["images"], "mots-png:images"),
         (["images"], "voc:images"),
     ],
