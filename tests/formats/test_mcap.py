@@ -124,7 +124,8 @@ def test_holes_and_parts_of_a_mask_are_outlined(tmp_path: Path) -> None:
     result = recorded(0)
     mask = np.random.default_rng(0).random(result.label_map.shape) < 0.5
     label_map = mask.astype(np.uint16)
-    instance = replace(result.instances[0], label_map=label_map)
+    box = (0, 0, mask.shape[1], mask.shape[0])
+    instance = replace(result.instances[0], label_map=label_map, box=box)
     with open_writer("mcap", tmp_path / "o.mcap") as writer:
         writer.write(replace(result, label_map=label_map, instances=(instance,)))
     ((_, _, shown),) = next(iter(read(tmp_path / "o.mcap").values()))
