@@ -57,7 +57,8 @@ def filled(annotation: Any, height: int, width: int) -> NDArray[np.bool_]:
         assert x0 == x1 or y0 == y1
         if x0 == x1:
             crossings[min(y0, y1) : max(y0, y1), x0] += 1
-    return crossings.cumsum(1)[:, :-1] % 2 == 1
+    inside: NDArray[np.bool_] = crossings.cumsum(1)[:, :-1] % 2 == 1
+    return inside
 
 
 def test_outlines_labels_and_objects_have_the_times_of_the_image(tmp_path: Path) -> None:
