@@ -24,11 +24,10 @@ from typing import Any
 
 import torch
 
-from streamseg.classes import VOC_CLASSES
 from streamseg.cli.train import read_split
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
-from streamseg.datasets.class_names import ALL_CLASSES
+from streamseg.datasets.class_names import all_of
 from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
 from streamseg.export.to_onnx import export_onnx
@@ -116,7 +115,7 @@ def run_row(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     datasets = [read_split(text, "train") for text in arguments.data]
     if name == "unlabelled classes are background":
         for data in datasets:
-            data.labelled_classes = ALL_CLASSES
+            data.labelled_classes = all_of(data.class_names)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(datasets, Path(folder), model_config, config, start_from=weights)
         trainer.run(lambda _: None)
@@ -149,17 +148,18 @@ def with_new_heads(
 def score(model: Path, data: InstanceDataset, min_area_px: int) -> dict[str, float]:
     """mAP^r at 0.5 and 0.7, its mean over all thresholds, and two classes at 0.5, in percent."""
     segmenter = load(model, min_score=LEAST_SCORE, threads=1)
-    evaluator = VocEvaluator(thresholds=VOLUME_THRESHOLDS, min_area_px=min_area_px)
+    evaluator = VocEvaluator(data.class_names, VOLUME_THRESHOLDS, min_area_px)
     for image_id in data.ids:
-        evaluator.take(compare_instances(segmenter, data.load(image_id))[1])
+        sample = data.load(image_id)
+        evaluator.take(compare_instances(segmenter, sample, data.class_names)[1])
     result = evaluator.result()
     at = {round(threshold, 2): j for j, threshold in enumerate(result.thresholds)}
     scores = {
         "0.5": result.map_r[at[0.5]],
         "0.7": result.map_r[at[0.7]],
         "vol": result.map_vol,
-        "car": result.ap[VOC_CLASSES.index("car"), at[0.5]],
-        "person": result.ap[VOC_CLASSES.index("person"), at[0.5]],
+        "car": result.ap[data.class_names.index("car"), at[0.5]],
+        "person": result.ap[data.class_names.index("person"), at[0.5]],
     }
     return {name: round(100 * float(value), 2) for name, value in scores.items()}
 

@@ -49,7 +49,7 @@ def accuracy_change(
     Args:
         reference: what is right.
         candidate: the file or engine to check.
-        data: images with objects, of the classes of PASCAL VOC.
+        data: images with objects.
         ids: of the images to score on.
         size: width and height of the network's input; needed where one takes no other.
 
@@ -71,8 +71,8 @@ def score(
 ) -> VocResult:
     """One half of ``accuracy_change``, for a reference that is compared with several files."""
     segmenter = Segmenter(runtime, size=size, grouping=GroupingConfig(min_score=LEAST_SCORE))
-    evaluator = VocEvaluator(VOLUME_THRESHOLDS)
+    evaluator = VocEvaluator(data.class_names, VOLUME_THRESHOLDS)
     for image_id in ids:
-        _, compared = compare_instances(segmenter, data.load(image_id))
+        _, compared = compare_instances(segmenter, data.load(image_id), data.class_names)
         evaluator.take(compared)
     return evaluator.result()

@@ -32,6 +32,7 @@ HEIGHT, WIDTH = 375, 500
 BAR_SECONDS = 120
 SCENES = 12
 FIRST = 100
+CLASS_NAMES = tuple(f"class {k}" for k in range(1, 21))
 """Images that the prediction is made from."""
 
 
@@ -57,14 +58,14 @@ def main() -> None:
         if len(images) == min(FIRST, arguments.images):
             memory_mib = peak_mib()
             begun = time.process_time()
-            evaluate(images)
+            evaluate(images, CLASS_NAMES)
             scoring = time.process_time() - begun
             predicted = (cpu + scoring) * arguments.images / len(images)
             print(f"predicted from {len(images)} images: {predicted:.1f} s of CPU time")
     compared = cpu
     growth_mib = peak_mib() - memory_mib
     started = time.perf_counter(), time.process_time()
-    result = evaluate(images)
+    result = evaluate(images, CLASS_NAMES)
     wall, cpu = wall + time.perf_counter() - started[0], cpu + time.process_time() - started[1]
     print(
         f"measured: {cpu:.1f} s of CPU time ({compared:.1f} comparing), {wall:.1f} s of wall time"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final, TypeAlias
 
@@ -51,6 +51,22 @@ def plain_name(name: str) -> str:
     """
     plain = "".join(letter for letter in name.lower() if letter not in " -_")
     return _SPELLINGS.get(plain, plain)
+
+
+MOST_CLASSES: Final = 1000
+"""Of a model or a data set."""
+
+
+def distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """The names without those that repeat an earlier one, maybe in another spelling.
+
+    >>> distinct(["Dining Table", "car", "dining_table"])
+    ('Dining Table', 'car')
+    """
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(plain_name(name), name)
+    return tuple(first.values())
 
 
 _COCO_INDEX = {plain_name(name): index for index, name in enumerate(COCO_CLASSES)}

@@ -6,8 +6,9 @@ import json
 import math
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Final
 
-from streamseg.classes import COCO_CLASSES, Classes, select_classes
+from streamseg.classes import COCO_CLASSES, MOST_CLASSES, Classes, distinct, select_classes
 from streamseg.errors import ConfigError, InputError
 from streamseg.parsing import parse_json
 
@@ -15,6 +16,10 @@ SIZE_MULTIPLE = 32
 """Network inputs are multiples of this many pixels, the stride of the trunk's last stage."""
 STRIDE = 4
 """Input pixels per feature-map pixel."""
+
+
+DEFAULT_SCORE_THRESHOLD: Final = 0.5
+"""Least score of an instance whose class has no threshold of its own."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,15 @@ class ModelConfig:
             raise ConfigError(f"taus must rise, got {self.taus}")
         if isinstance(self.class_names, str) or not self.class_names:
             raise ConfigError(f"class_names must name at least one class, got {self.class_names!r}")
+        if len(self.class_names) > MOST_CLASSES:
+            raise ConfigError(
+                f"class_names must be at most {MOST_CLASSES}, got {len(self.class_names)}"
+            )
+        if len(distinct(self.class_names)) < len(self.class_names):
+            twice = [name for name in self.class_names if name not in distinct(self.class_names)]
+            raise ConfigError(
+                f"class_names must differ in more than spelling, got {twice or 'one'} twice"
+            )
         thresholds = self.score_thresholds
         if thresholds and len(thresholds) != len(self.class_names):
             raise ConfigError(

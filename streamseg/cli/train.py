@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.cli.progress import training_progress
-from streamseg.errors import ConfigError, MissingExtraError
+from streamseg.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-
-    from torch import Tensor
 
     from streamseg.datasets import InstanceDataset
     from streamseg.train.loop import Trainer
@@ -65,7 +62,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="TOML file with the tables [model] and [train]"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="TOML file with the tables [model], [train] and [classes]",
     )
     parser.add_argument(
         "--set",
@@ -92,18 +92,27 @@ def run(arguments: argparse.Namespace) -> int:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from error
+    from streamseg.datasets import with_mapping
+    from streamseg.loading import WEIGHTS_SUFFIX, model_path
     from streamseg.train.loop import Trainer
     from streamseg.train.processes import started_by_torchrun
+    from streamseg.train.setup import prepare
 
     datasets = [read_split(text, "train") for text in arguments.data]
     shown = read_split(arguments.val, "val") if arguments.val else datasets[0]
     with started_by_torchrun() as processes:
-        config, weights = processes.from_first(lambda: configure(arguments))
+        init = model_path(arguments.init, WEIGHTS_SUFFIX) if arguments.init else None
+        config, weights = processes.from_first(
+            lambda: prepare(arguments.out, init, asked_for(arguments), datasets)
+        )
+        if processes.is_first:
+            tell_classes(datasets, config)
         trainer = Trainer(
-            datasets,
+            [with_mapping(data, config.classes) for data in datasets],
             arguments.out,
             config.model,
             config.train,
+            classes=config.classes,
             start_from=weights,
             processes=processes,
         )
@@ -121,29 +130,18 @@ def read_split(text: str, default: str) -> InstanceDataset:
     return open_dataset(folder, split or default)
 
 
-def configure(arguments: argparse.Namespace) -> tuple[RunConfig, dict[str, Tensor] | None]:
-    """All numbers of the run, and the weights that it starts from if any were asked for.
+def tell_classes(datasets: Sequence[InstanceDataset], config: RunConfig) -> None:
+    """Print what becomes of the classes of the data, and which ones the model keeps besides."""
+    from streamseg.classes import plain_name
+    from streamseg.cli.class_table import print_classes
+    from streamseg.datasets import taught_classes, with_mapping
 
-    Raises:
-        ConfigError: numbers that are not allowed, or another model than that of the run so far.
-    """
-    from streamseg.loading import WEIGHTS_SUFFIX, model_path
-    from streamseg.model.weights import load_safetensors
-    from streamseg.train.loop import saved_config
-    from streamseg.train.run_config import RunConfig
-
-    so_far, weights = saved_config(arguments.out), None
-    base = so_far or RunConfig()
-    if arguments.init:
-        weights, model_config = load_safetensors(model_path(arguments.init, WEIGHTS_SUFFIX))
-        base = replace(base, model=model_config)
-    config = base.changed(asked_for(arguments))
-    if so_far and so_far.model != config.model:
-        raise ConfigError(
-            f"{arguments.out} holds a run with another [model]; leave [model] and --init as they "
-            f"were or choose another --out"
-        )
-    return config, weights
+    print_classes(datasets, config.classes, config.model.class_names, "void, not in class_names")
+    taught = taught_classes(with_mapping(data, config.classes) for data in datasets)
+    plain = {plain_name(name) for name in taught}
+    kept = [name for name in config.model.class_names if plain_name(name) not in plain]
+    if kept:
+        print(f"{len(kept)} more classes of the model, unknown in the data: {', '.join(kept)}")
 
 
 def asked_for(arguments: argparse.Namespace) -> Tables:

@@ -14,9 +14,16 @@ COCO, file         the path of a ``.json`` file      the file itself
 """
 
 from streamseg.datasets.coco import CocoFile
-from streamseg.datasets.interface import InstanceDataset, object_classes
+from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, Sample
 from streamseg.datasets.opening import open_dataset
+from streamseg.datasets.relabelling import (
+    RelabelledDataset,
+    categories,
+    taught_classes,
+    with_classes,
+    with_mapping,
+)
 from streamseg.datasets.sbd import SbdLayout
 from streamseg.datasets.voc import VocLayout
 
@@ -26,9 +33,13 @@ __all__ = [
     "CocoFile",
     "InstanceDataset",
     "ObjectMaps",
+    "RelabelledDataset",
     "Sample",
     "SbdLayout",
     "VocLayout",
-    "object_classes",
+    "categories",
     "open_dataset",
+    "taught_classes",
+    "with_classes",
+    "with_mapping",
 ]

@@ -1,39 +1,36 @@
-"""Map class names of other data sets to the 20 classes of PASCAL VOC."""
+"""The class names of a data set: lists in files, and ids by name."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from streamseg.classes import VOC_CLASSES, plain_name
+from streamseg.classes import plain_name
 from streamseg.datasets.splits import read_text
 from streamseg.errors import DataError
 
-ALL_CLASSES = frozenset(range(1, len(VOC_CLASSES) + 1))
+
+def all_of(class_names: Sequence[str]) -> frozenset[int]:
+    """The ids 1..C of all classes."""
+    return frozenset(range(1, len(class_names) + 1))
 
 
-def class_of_name(name: str) -> int | None:
-    """The class, 1..20, that a name means (see ``plain_name``); None if it is none of VOC's.
-
-    >>> class_of_name("Dining Table"), class_of_name("tv"), class_of_name("zebra")
-    (11, 20, None)
-    """
-    plain = plain_name(name)
-    return VOC_CLASSES.index(plain) + 1 if plain in VOC_CLASSES else None
+def ids_by_name(class_names: Sequence[str]) -> dict[str, int]:
+    """The ids 1..C by ``plain_name``."""
+    return {plain_name(name): k for k, name in enumerate(class_names, start=1)}
 
 
-def read_class_list(path: Path) -> frozenset[int]:
-    """The classes that a text file names, one a line.
+def read_class_list(path: Path, class_names: Sequence[str]) -> frozenset[int]:
+    """The ids of the classes that a text file names, one a line.
 
     Raises:
-        DataError: it cannot be read, is empty or names something other than a VOC class.
+        DataError: it cannot be read, is empty or names something other than ``class_names``.
     """
     names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     if not names:
         raise DataError(f"{path} names no class; delete it if all classes are labelled")
-    classes = set()
+    ids = ids_by_name(class_names)
     for name in names:
-        class_id = class_of_name(name)
-        if class_id is None:
-            raise DataError(f"{path}: {name!r} is none of the classes {', '.join(VOC_CLASSES)}")
-        classes.add(class_id)
-    return frozenset(classes)
+        if plain_name(name) not in ids:
+            raise DataError(f"{path}: {name!r} is none of the classes {', '.join(class_names)}")
+    return frozenset(ids[plain_name(name)] for name in names)

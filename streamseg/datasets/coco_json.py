@@ -8,21 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
 
-from streamseg.datasets.class_names import class_of_name
+from streamseg.classes import MOST_CLASSES, distinct, plain_name
+from streamseg.datasets.class_names import ids_by_name
 from streamseg.datasets.coco_masks import Outline, Runs, parse
 from streamseg.datasets.splits import read_text
 from streamseg.errors import DataError
 
 Field = TypeVar("Field")
 
-OTHER: Final = 0
-"""In place of a class: a category that VOC does not have."""
-UNJUDGED: Final = -1
-"""In place of a class: a mask that mixes VOC's classes with others, or several objects."""
+CROWD: Final = 0
+"""In place of a class: several objects in one mask."""
 
 LONGEST_SIDE = 65_535
-DOUBTFUL = frozenset({"truck"})
-"""COCO's trucks hold the vans and pickups that VOC calls cars."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +27,7 @@ class Annotation:
     """One annotation."""
 
     class_id: int
-    """1..20, or ``OTHER``, or ``UNJUDGED``."""
+    """1..C, or ``CROWD``."""
     shape: Outline | Runs
 
 
@@ -49,27 +46,30 @@ class AnnotatedImage:
         return str(PurePosixPath(self.file_name).with_suffix(""))
 
 
-def read_annotations(file: Path) -> tuple[list[AnnotatedImage], frozenset[int]]:
+def read_annotations(file: Path) -> tuple[list[AnnotatedImage], tuple[str, ...]]:
     """Read an annotation file.
 
     Returns:
-        Its images in the order of the file, and the classes (1..20) among its categories.
+        Its images in the order of the file, and the names of its categories: class k (1..C) is
+        the k-th of them. Categories whose names differ in spelling only are one class.
 
     Raises:
         DataError: it is no COCO JSON; an annotation names an unknown image or category or has a
-            broken mask; no category has the name of a VOC class.
+            broken mask; there are no categories, or too many.
     """
     try:
         document = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file} is no JSON: {error}") from error
-    class_of_category = {
-        entry.get("id", int): _class(entry.get("name", str))
+    category_names = {
+        entry.get("id", int): entry.get("name", str)
         for entry in _entries(file, document, "categories")
     }
-    classes = frozenset(class_id for class_id in class_of_category.values() if class_id > 0)
-    if not classes:
-        raise DataError(f"{file}: none of its categories is a class of VOC")
+    class_names = distinct(category_names.values())
+    if not 1 <= len(class_names) <= MOST_CLASSES:
+        raise DataError(f"{file} must have 1 to {MOST_CLASSES} categories, got {len(class_names)}")
+    ids = ids_by_name(class_names)
+    class_of_category = {id_: ids[plain_name(name)] for id_, name in category_names.items()}
     images = _images(file, document)
     for entry in _entries(file, document, "annotations"):
         image = images.get(entry.get("image_id", int))
@@ -78,14 +78,14 @@ def read_annotations(file: Path) -> tuple[list[AnnotatedImage], frozenset[int]]:
             raise DataError(f"{entry.place}: image_id is that of no image of the file")
         if class_id is None:
             raise DataError(f"{entry.place}: category_id is that of no category of the file")
-        if class_id > 0 and entry.fields.get("iscrowd"):
-            class_id = UNJUDGED
+        if entry.fields.get("iscrowd"):
+            class_id = CROWD
         try:
             shape = parse(entry.fields.get("segmentation"), image.height, image.width)
         except ValueError as error:
             raise DataError(f"{entry.place}: {error}") from error
         image.annotations.append(Annotation(class_id, shape))
-    return list(images.values()), classes
+    return list(images.values()), class_names
 
 
 def _images(file: Path, document: object) -> dict[int, AnnotatedImage]:
@@ -105,10 +105,6 @@ def _images(file: Path, document: object) -> dict[int, AnnotatedImage]:
             )
         images[number] = AnnotatedImage(name, height, width)
     return images
-
-
-def _class(name: str) -> int:
-    return UNJUDGED if name in DOUBTFUL else class_of_name(name) or OTHER
 
 
 @dataclass(frozen=True, eq=False)

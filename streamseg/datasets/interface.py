@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from pathlib import Path
 
 from streamseg.datasets.images import check_size, read_image
@@ -18,11 +19,14 @@ class InstanceDataset(ABC):
 
     Attributes:
         ids: the ids of its images, in the order of the split.
-        labelled_classes: the classes (of 1..20) whose objects all have a mask. Objects of other
+        class_names: C names, 1 to ``MOST_CLASSES``: class k (1..C) is ``class_names[k - 1]``. No
+            two are the same in ``streamseg.classes.plain_name``.
+        labelled_classes: the classes (of 1..C) whose objects all have a mask. Objects of other
             classes may lack one: background pixels are unknown for them.
     """
 
     ids: tuple[str, ...]
+    class_names: tuple[str, ...]
     labelled_classes: frozenset[int]
 
     def __len__(self) -> int:
@@ -62,6 +66,17 @@ class InstanceDataset(ABC):
             id_or_index if isinstance(id_or_index, str) else self.ids[id_or_index]
         )
 
+    @cached_property
+    def object_classes(self) -> list[tuple[int, ...]]:
+        """For each image of ``ids`` the classes 1..C of its objects, one entry an object.
+
+        Reads the masks of all images once, in the VOC layout about 2 ms an image.
+
+        Raises:
+            DataError: a mask is unreadable or its values are not allowed.
+        """
+        return [tuple(self.load_maps(image_id).class_of_object.tolist()) for image_id in self.ids]
+
     @abstractmethod
     def read_maps(self, image_id: str) -> ObjectMaps:
         """Read the objects of an image by its id; called by ``load_maps``."""
@@ -69,21 +84,3 @@ class InstanceDataset(ABC):
     @abstractmethod
     def image_path(self, image_id: str) -> Path:
         """The image's file."""
-
-
-def object_classes(dataset: InstanceDataset) -> list[tuple[int, ...]]:
-    """List the classes of the objects of every image, for class-balanced drawing.
-
-    Reads only the masks, in the VOC layout about 2 ms an image.
-
-    Args:
-        dataset: the data set to look through.
-
-    Returns:
-        For each image of ``dataset.ids`` the classes (1..20) of its objects, one entry an
-        object.
-
-    Raises:
-        DataError: a mask is unreadable or its values are not allowed.
-    """
-    return [tuple(dataset.load_maps(image_id).class_of_object.tolist()) for image_id in dataset.ids]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.classes import VOC_CLASSES
-from streamseg.datasets.class_names import ALL_CLASSES, read_class_list
+from streamseg.datasets.class_names import all_of, read_class_list
 from streamseg.datasets.images import check_size, read_indices
 from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.object_maps import VOID, ObjectMaps, number_objects
@@ -60,7 +60,10 @@ class VocLayout(InstanceDataset):
             files = [f"{image_id}.{ending}" for image_id in self.ids]
             check_files(self.root / folder, files, split)
         class_list = self.root / "classes.txt"
-        self.labelled_classes = read_class_list(class_list) if class_list.exists() else ALL_CLASSES
+        self.class_names = VOC_CLASSES
+        self.labelled_classes = (
+            read_class_list(class_list, VOC_CLASSES) if class_list.exists() else all_of(VOC_CLASSES)
+        )
 
     def image_path(self, image_id: str) -> Path:
         """The image's file."""

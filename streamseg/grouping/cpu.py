@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from streamseg.config import DEFAULT_SCORE_THRESHOLD
 from streamseg.errors import ConfigError
 from streamseg.kernels import (
     Groups,
@@ -35,7 +36,7 @@ class GroupingConfig:
         ConfigError: a value is outside its range.
     """
 
-    min_score: float = 0.5
+    min_score: float = DEFAULT_SCORE_THRESHOLD
     """Seeds less likely than this are not picked."""
     max_instances: int = 64
     min_area: float = 2e-4

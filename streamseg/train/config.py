@@ -85,6 +85,9 @@ class TrainConfig:
     float32."""
     ema_decay: float = 0.998
     """Decay of the moving average of the weights, which is exported; 0 is off."""
+    keep_classes: bool = False
+    """Teach the classes of the initial model too; without one, those that its trunk detects. Those
+    that no data set labels stay as they are: unknown, not background."""
     balance: float = 0.5
     """Classes and data sets are drawn by the number of their images to this power."""
 

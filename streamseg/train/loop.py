@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -45,7 +45,9 @@ def saved_config(folder: Path) -> RunConfig | None:
     if not (folder / CHECKPOINT).exists():
         return None
     saved = load_checkpoint(folder / CHECKPOINT)
-    return RunConfig(saved.model_config, TrainConfig.from_json(saved.train_config_json))
+    return RunConfig(
+        saved.model_config, TrainConfig.from_json(saved.train_config_json), saved.classes
+    )
 
 
 class Trainer:
@@ -65,6 +67,7 @@ class Trainer:
         model_config: ModelConfig,
         config: TrainConfig,
         *,
+        classes: Mapping[str, str] | None = None,
         start_from: dict[str, Tensor] | None = None,
         processes: Processes | None = None,
     ) -> None:
@@ -75,6 +78,7 @@ class Trainer:
             folder: of the run; made if missing.
             model_config: of a new run; an old one keeps its own.
             config: may differ from an old run's, to prolong it.
+            classes: the user's table that ``datasets`` were read with, to be remembered.
             start_from: weights of a trained network to fine-tune, instead of ImageNet's.
             processes: those that train together; by default there is just this one.
 
@@ -92,6 +96,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.folder = folder
         self.config = config
+        self.classes = dict(classes or {})
         old = self.processes.from_first(self._last_checkpoint)
         if old and old.step > config.steps:
             raise ConfigError(
@@ -123,7 +128,7 @@ class Trainer:
         )
         if self.processes.is_first:
             folder.mkdir(parents=True, exist_ok=True)
-            whole = RunConfig(self.model_config, config)
+            whole = RunConfig(self.model_config, config, self.classes)
             (folder / CONFIG).write_text(whole.to_toml(), encoding="utf-8")
 
     def _last_checkpoint(self) -> Checkpoint | None:
@@ -213,6 +218,7 @@ class Trainer:
             model_config=self.model_config,
             train_config_json=self.config.to_json(),
             image_ids=self.image_ids,
+            classes=self.classes,
             average=self.learner.average.tensors if self.learner.average else None,
             teacher=self.learner.teacher.state_dict() if self.learner.teacher else None,
         )

@@ -1,4 +1,4 @@
-"""The configuration of a run in one TOML file, with the tables ``[model]`` and ``[train]``."""
+"""The configuration of a run in one TOML file: tables ``[model]``, ``[train]``, ``[classes]``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeAlias
-
-import tomli_w
 
 from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError
@@ -26,14 +24,17 @@ TABLES: dict[str, type[ModelConfig] | type[TrainConfig]] = {
     "model": ModelConfig,
     "train": TrainConfig,
 }
+"""Those with fixed keys."""
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Both configurations of a run."""
+    """All settings of a run."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    classes: dict[str, str] = field(default_factory=dict)
+    """What classes of the data become, see ``streamseg.datasets.with_mapping``."""
 
     def changed(self, tables: Tables) -> RunConfig:
         """Override values of this configuration.
@@ -47,6 +48,8 @@ class RunConfig:
 
     def to_toml(self) -> str:
         """Every value, as a file that ``read_toml`` reads back."""
+        import tomli_w
+
         return tomli_w.dumps(asdict(self))
 
 
@@ -102,7 +105,7 @@ def merged(layers: Iterable[Mapping[str, Mapping[str, object]]]) -> Tables:
 def _full_names(key: str) -> str:
     """Suggest the full name of a key, or list the tables."""
     found = [f"{table}.{key}" for table, kind in TABLES.items() if key in kind.__dataclass_fields__]
-    return f"did you mean {found[0]}?" if found else "the tables are [model] and [train]"
+    return f"did you mean {found[0]}?" if found else "the tables are [model], [train] and [classes]"
 
 
 def _value(text: str) -> object:

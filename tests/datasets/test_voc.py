@@ -8,7 +8,7 @@ import pytest
 from dataset_files import write_mask, write_voc
 from PIL import Image
 
-from streamseg.datasets import VocLayout, object_classes
+from streamseg.datasets import VocLayout
 from streamseg.errors import DataError
 
 # two cats (8) that the file numbers 3 and 7, void between them; a stray dog (12) pixel on the first
@@ -72,7 +72,7 @@ def test_object_classes_reads_masks_only(root: Path) -> None:
     dataset = VocLayout(root, "val")
     for image in (root / "JPEGImages").iterdir():
         image.write_bytes(b"")
-    assert object_classes(dataset) == [(8, 8), ()]
+    assert dataset.object_classes == [(8, 8), ()]
 
 
 def test_travels_to_worker_processes(root: Path) -> None:
