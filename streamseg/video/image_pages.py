@@ -28,9 +28,9 @@ UNREADABLE = (
     struct.error,
     PIL.Image.DecompressionBombError,
 )
-"""What reading a damaged image may raise."""
+"""Exceptions that reading a damaged image may raise."""
 
-# Of others, as a phone's JPEG, the images behind the first are previews and depth maps.
+# In other formats, such as a phone's JPEG, further images are previews and depth maps.
 _PAGED_FORMATS = frozenset({"AVIF", "GIF", "PNG", "TIFF", "WEBP"})
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -52,20 +52,20 @@ class Page(NamedTuple):
     image: PIL.Image.Image
     """Upright, in mode RGB; an alpha channel is dropped."""
     duration_seconds: float | None
-    """How long it is shown, where the file says so."""
+    """How long it is shown; None if the file does not state it."""
 
 
 class PageReader:
-    """Reads the files of one source; images of more than 8 bits are scaled alike."""
+    """Reads the image files of one source; all images of more than 8 bits are scaled alike."""
 
     def __init__(self) -> None:
-        """Start before the first file."""
+        """Start without levels."""
         self._levels = Levels()
         self.latest_count = 1
-        """Images in the file that was read last, by its own word."""
+        """Number of images in the file that was read last, as it states it."""
 
     def pages(self, path: Path) -> Iterator[Page]:
-        """All images of a file: those of an animation, the pages of a TIFF.
+        """Read all images of a file: of an animation, or the pages of a TIFF.
 
         Raises:
             one of ``UNREADABLE``.
@@ -87,7 +87,7 @@ class PageReader:
         is_paged = opened.format in _PAGED_FORMATS
         self.latest_count = getattr(opened, "n_frames", 1) if is_paged else 1
         is_found = False
-        # the first image of an APNG may be for programs that know no animation
+        # the first image of an APNG may be a fallback for programs without animation
         first = int(bool(getattr(opened, "default_image", False)))
         for number in range(first, self.latest_count):
             opened.seek(number)
@@ -109,12 +109,12 @@ class PageReader:
             bits = _stated_bits(opened)
             upright = PIL.Image.fromarray(self._levels.to_bytes(np.asarray(upright), bits))
         elif ";16" in raw_mode and self.latest_count == 1:
-            # Pillow keeps the upper byte of colours, which 12 bits leave dark
+            # Pillow keeps the upper byte of colours, which is dark for 12 bits
             upright = _upright(opened, self._deep_colours(path) or opened)
         return upright.convert("RGB")
 
     def _deep_colours(self, path: Path) -> PIL.Image.Image | None:
-        """The image, not turned, as FFmpeg reads it; None where it cannot."""
+        """The image as FFmpeg reads it, not rotated; None if it cannot."""
         import av
         import av.error
 
@@ -127,7 +127,7 @@ class PageReader:
 
 
 def _upright(opened: PIL.Image.Image, stored: PIL.Image.Image | None = None) -> PIL.Image.Image:
-    """Turn as the EXIF data say, where that much of them can be read."""
+    """Rotate by the EXIF orientation, if it can be read."""
     stored = stored or opened
     try:
         orientation = opened.getexif().get(_ORIENTATION)
@@ -138,7 +138,7 @@ def _upright(opened: PIL.Image.Image, stored: PIL.Image.Image | None = None) -> 
 
 
 def _stated_bits(opened: PIL.Image.Image) -> int | None:
-    """The depth of grey values by the file's own word; 16 and 32 are but the size of a number."""
+    """The depth of grey values as the file states it; 16 and 32 are only the size of a number."""
     if opened.format == "PPM":  # Pillow has scaled it to 16 bits
         return 16
     tags = getattr(opened, "tag_v2", {})
@@ -150,10 +150,10 @@ def _stated_bits(opened: PIL.Image.Image) -> int | None:
 
 
 def _read_heif(path: Path) -> PIL.Image.Image:
-    """The whole image of a HEIC or AVIF file that Pillow does not read, by what can.
+    """Read a HEIC or AVIF file that Pillow does not, with pillow-heif or FFmpeg.
 
     Raises:
-        SourceError: it is made of tiles, and nothing here puts them together; or it is damaged.
+        SourceError: it is made of tiles and pillow-heif is not installed; or it is damaged.
     """
     try:
         import pillow_heif
