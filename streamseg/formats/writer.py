@@ -55,7 +55,7 @@ class OneSource:
             raise SinkError(
                 f"this format does not tell sources apart: it holds source {self._index}, and got "
                 f"a frame of source {result.source_index}; open a writer for each source, or "
-                "write jsonl or parquet"
+                "use jsonl, parquet or mcap"
             )
 
 

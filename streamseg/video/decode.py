@@ -104,7 +104,7 @@ class VideoSource(Source):
                 if index == 0 and decoded.color_trc in _HIGH_DYNAMIC_RANGE:
                     logger.warning(
                         "%s: %s video is segmented and drawn without tone mapping: colours are "
-                        "pale, and less is found; convert it to BT.709 first",
+                        "pale, and fewer objects are found; convert it to BT.709 first",
                         self.description,
                         _HIGH_DYNAMIC_RANGE[decoded.color_trc],
                     )

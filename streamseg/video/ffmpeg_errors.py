@@ -17,8 +17,11 @@ from streamseg.video.credentials import without_secrets
 _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (av.error.HTTPUnauthorizedError, "give user and password as scheme://user:password@host"),
     (av.error.HTTPForbiddenError, "the server refuses: check user name and password"),
-    (av.error.HTTPNotFoundError, "the server knows no such address: check the path in the URL"),
-    (av.error.ProtocolNotFoundError, "this build of FFmpeg does not speak that protocol"),
+    (
+        av.error.HTTPNotFoundError,
+        "the server does not know the address: check the URL's path",
+    ),
+    (av.error.ProtocolNotFoundError, "this build of FFmpeg does not support that protocol"),
     (av.error.DecoderNotFoundError, "this build of FFmpeg has no decoder for it"),
     (av.error.ConnectionRefusedError, "nothing listens there: check that the camera is on"),
     (av.error.ExitError, "no answer in time: check the address, or wait longer"),
@@ -69,13 +72,13 @@ def _reason(error: av.error.FFmpegError | OSError) -> str:
 
 def _why_invalid(path: Path | None) -> str:
     if path is None:  # RTSP reports a timeout like this, too
-        return "no video comes from there, or no answer in time"
+        return "it sends no video, or no answer in time"
     if _is_mp4_without_index(path):
         return (
             "this mp4 has no index (moov), most likely because the recording or download was "
             "cut off before its end; copy it again, or rebuild the index with a repair tool"
         )
-    return "it is no video that FFmpeg knows, or it is damaged"
+    return "it is damaged, or not a video that FFmpeg knows"
 
 
 def _is_mp4_without_index(path: Path) -> bool:

@@ -35,7 +35,9 @@ class Policy:
             return cls(drops=text == "latest")
         number = re.fullmatch(r"every=([1-9]\d*)", text)
         if not number:
-            raise ConfigError(f"a policy is latest, all or every=N, as every=3, got {text!r}")
+            raise ConfigError(
+                f"the policy must be latest, all or every=N, for example every=3, got {text!r}"
+            )
         return cls(every=int(number[1]))
 
 

@@ -60,7 +60,7 @@ def kinds_to_try(wanted: str) -> list[str]:
     if why:
         raise SourceError(
             f"cannot decode on {wanted!r}: {why}; kinds that this build has: "
-            f"{', '.join(kinds) or 'not one'}; {CPU} is the CPU, {AUTO} takes what works"
+            f"{', '.join(kinds) or 'none'}; {CPU} is the CPU, {AUTO} uses what works"
         )
     return [wanted]
 

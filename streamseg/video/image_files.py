@@ -71,7 +71,7 @@ def numbers_of(paths: Sequence[Path], description: str) -> list[int | None]:
     twice, times = Counter(numbers).most_common(1)[0]
     if times > 1:
         logger.warning(
-            "%s: two images have the number %d: all are numbered by their place",
+            "%s: two images have the number %d: all are numbered by their order",
             description,
             twice,
         )

@@ -72,7 +72,7 @@ class PageReader:
         """
         suffix = path.suffix.lower()
         if suffix in NOT_READ_SUFFIXES:
-            raise SourceError(f"{suffix} is a kind of image that is not read; convert it")
+            raise SourceError(f"{suffix} images are not supported; convert it")
         try:
             opened = PIL.Image.open(path)
         except PIL.UnidentifiedImageError:

@@ -143,4 +143,4 @@ def _reconnect(
         except SourceError as error:
             problem = str(error)
     why = f": {problem}" if problem else ""
-    raise SourceError(f"{announce.source} is given up after {failed} tries to reconnect{why}")
+    raise SourceError(f"{announce.source}: gave up after {failed} attempts to reconnect{why}")

@@ -120,7 +120,7 @@ def prefetch(source: Source, *, depth: int = 4, policy: str | None = None) -> Pr
         ConfigError: there is no such policy.
     """
     if depth < 1:
-        raise InputError(f"depth is at least 1 frame, got {depth}")
+        raise InputError(f"depth must be at least 1 frame, got {depth}")
     return Prefetch(source, depth, Policy.of(policy))
 
 

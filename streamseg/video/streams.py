@@ -35,7 +35,7 @@ def choose_video_stream(
     videos = container.streams.video
     if videos and all(stream.disposition & Disposition.dependent for stream in videos):
         raise SourceError(
-            f"{description} is made of {len(videos)} tiles, which FFmpeg does not put together: "
+            f"{description} is made of {len(videos)} tiles, which FFmpeg does not assemble: "
             "pip install 'streamseg[heif]', or convert it"
         )
     moving = [stream for stream in videos if not stream.disposition & Disposition.attached_pic]

@@ -67,8 +67,8 @@ class PatternSource(Source):
         given = [int(number) for number in match.groups() if number] if match else [0]
         if 0 in given:
             raise InputError(
-                f"a test pattern reads {PREFIX}[WIDTHxHEIGHT][@FPS][?frames=COUNT] with numbers "
-                f"above 0, as in {PREFIX}640x360@25?frames=100, got {address!r}"
+                f"a test pattern has the form {PREFIX}[WIDTHxHEIGHT][@FPS][?frames=COUNT] with "
+                f"numbers above 0, for example {PREFIX}640x360@25?frames=100, got {address!r}"
             )
         width, height, rate, count = (
             n or d for n, d in zip(numbers, (640, 360, 25, 250), strict=True)

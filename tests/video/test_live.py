@@ -190,7 +190,7 @@ def test_a_camera_is_given_up_after_the_tries_that_were_allowed() -> None:
         with watched as source:
             next(source)
             camera.kill()
-            with pytest.raises(SourceError, match="given up after 3 tries to reconnect: cannot"):
+            with pytest.raises(SourceError, match="gave up after 3 attempts to reconnect: cannot"):
                 list(source)
     attempts = [event.attempt for event in watched.events if event.state == "reconnecting"]
     assert attempts == [1, 2, 3]
