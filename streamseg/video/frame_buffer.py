@@ -35,9 +35,7 @@ class Policy:
             return cls(drops=text == "latest")
         number = re.fullmatch(r"every=([1-9]\d*)", text)
         if not number:
-            raise ConfigError(
-                f"the policy must be latest, all or every=N, for example every=3, got {text!r}"
-            )
+            raise ConfigError(f"policy must be latest, all or every=N (every=3), got {text!r}")
         return cls(every=int(number[1]))
 
 

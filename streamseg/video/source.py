@@ -116,12 +116,12 @@ def _on_device(opened: Source, hwaccel: str) -> Source:
     if hwaccel != AUTO:
         opened.close()
         raise SourceError(
-            f"{hwaccel} does not decode {opened.description}: it is not a video, or the device does "
-            f"not support it; {CPU} is the CPU, {AUTO} uses what works"
+            f"{hwaccel} does not decode {opened.description}: it is not a video, or the device "
+            f"does not support it; {CPU} is the CPU, {AUTO} uses what works"
         )
     if opened.hwaccel == CPU:
         logger.warning(
-            "%s: decoding on the CPU, because no device supports it (streamseg doctor lists devices)",
+            "%s: decoding on the CPU, because no device supports it (see streamseg doctor)",
             opened.description,
         )
     return opened

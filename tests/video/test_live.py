@@ -278,6 +278,6 @@ def test_a_transport_stream_over_udp_that_falls_silent(tmp_path: Path) -> None:
     with open_source(f"udp://127.0.0.1:{port}", options) as source:
         assert len(list(islice(source, 30))) == 30
         silent.set()
-        with pytest.raises(SourceError, match="given up"):
+        with pytest.raises(SourceError, match="gave up"):
             list(source)
     thread.join()
