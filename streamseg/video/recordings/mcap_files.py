@@ -89,17 +89,11 @@ class _McapFile:
         self.counts: Counter[str] | None = Counter()
         self.span_ns: tuple[int, int] | None = None
         try:
-            from mcap.exceptions import McapError, RecordLengthLimitExceeded
+            from mcap.exceptions import McapError
+            from zstandard import ZstdError
         except ImportError as error:
             raise MissingExtraError("mcap", "recordings") from error
-        damaged: list[type[Exception]] = [McapError, RecordLengthLimitExceeded, *_DAMAGED]
-        try:
-            from zstandard import ZstdError
-
-            damaged.append(ZstdError)
-        except ImportError:  # then no chunk is compressed by it
-            pass
-        self._damaged = tuple(damaged)
+        self._damaged = (McapError, ZstdError, *_DAMAGED)
         try:
             self._stream: IO[bytes] = path.open("rb")
         except OSError as error:

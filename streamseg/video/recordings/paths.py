@@ -29,7 +29,7 @@ def has_metadata(folder: Path) -> bool:
 def bag_files(folder: Path) -> list[Path]:
     """The MCAP or SQLite files of a ROS 2 bag, in the order of time.
 
-    They are named after the folder, and numbered. A recorder that was killed leaves them without
+    They are named after the folder, and numbered. If the recorder was killed, there is no
     ``metadata.yaml``.
     """
     found: dict[int, Path] = {}
@@ -56,7 +56,7 @@ def split_topic(source: str) -> tuple[Path, str | None] | None:
 
 
 def recording_of(source: str) -> str | None:
-    """The recording that a source names one topic of, the same for all of its topics."""
+    """The path of the recording, if a source names one of its topics; else None."""
     found = split_topic(source)
     return None if found is None or found[1] is None else str(found[0].absolute())
 

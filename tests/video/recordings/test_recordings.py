@@ -98,8 +98,8 @@ def test_stamps_that_jump_back_repeat_or_stay_away_are_counted(
     seconds = [frame.pts_seconds for frame in frames]
     assert seconds == sorted(set(seconds))
     assert caplog.messages == [
-        f"{source.description}: 1 time stamps jump back, 1 time stamps repeat the one before, "
-        "1 gaps without images, the longest 4.0 s"
+        f"{source.description}: stamps that jump back: 1, repeated stamps: 1, "
+        "gaps: 1 (longest 4.0 s)"
     ]
 
 
@@ -162,7 +162,7 @@ def test_damaged_messages_are_skipped_and_counted(
     assert times == [stamps(4)[n] for n in (0, 2, 3)]
     assert source.skipped == 1
     assert "skipped message 1" in caplog.messages[0]
-    assert caplog.messages[1].endswith("1 messages were unreadable")
+    assert caplog.messages[1].endswith(": unreadable messages: 1")
 
 
 def test_rows_that_are_too_short_are_skipped(tmp_path: Path) -> None:
