@@ -1,12 +1,12 @@
-"""What each part of the training recipe is worth: short runs from the shipped weights, compared.
+"""Measure what each part of the training recipe is worth, by short runs from the shipped weights.
 
     python -m benchmarks.ablation --data VOC2012:train_all street coco --voc VOC2012 --street street
 
-Every row changes one thing and learns for the same number of steps with the same images drawn,
-except where the change is in the drawing. Rows of the second table start with new heads, because
-theirs have another shape. Each is scored with its last weights and with their moving average.
-The first row comes twice, the second time with another seed: what is no further from the first
-row than that is noise. Rows that ``--out`` holds already are not run again.
+Every row changes one setting and trains for the same number of steps on the same drawn images,
+unless the setting changes how images are drawn. Rows of the second table start with new heads,
+because their heads have another shape. Each row is scored with its last weights and with their
+moving average. The first row is run twice, the second time with another seed: smaller differences
+than between these two are noise. Rows that are already in ``--out`` are not run again.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def run_row(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 def with_new_heads(
     weights: dict[str, torch.Tensor], model_config: ModelConfig
 ) -> dict[str, torch.Tensor]:
-    """Weights for another shape of heads: those of trunk and neck that fit, and new ones."""
+    """Weights for heads of another shape: new heads, and trunk and neck of ``weights``."""
     torch.manual_seed(0)
     start = Network(model_config).state_dict()
     for name, value in weights.items():
@@ -165,7 +165,7 @@ def score(model: Path, data: InstanceDataset, min_area_px: int) -> dict[str, flo
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """As Markdown."""
+    """Print a table as Markdown."""
     print("| | VOC 0.5 / 0.7 / vol | with averaged weights | street car / person | s/step |")
     print("|---|---|---|---|---|")
     for row in rows:

@@ -1,4 +1,4 @@
-"""``with`` for what has to be closed."""
+"""Base classes of context managers that are closed on exit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ logger = logging.getLogger(__name__)
 
 
 class Closing(ABC):
-    """A context manager that is closed on the way out, whatever happened."""
+    """A context manager that is closed on exit, also after an error."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what is held; doing so twice is harmless."""
+        """Free what it holds; closing again is a no-op."""
 
     def __enter__(self: Self) -> Self:
         """Return itself."""
@@ -35,7 +35,7 @@ class Closing(ABC):
 
 
 class Completing(Closing):
-    """An output that is completed on the way out."""
+    """An output that is completed on exit."""
 
     def __exit__(
         self,
@@ -43,7 +43,7 @@ class Completing(Closing):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Complete it; an error in doing so does not hide the one that led here."""
+        """Complete it; an error while doing so does not hide an earlier one."""
         try:
             self.close()
         except SinkError as failure:

@@ -1,4 +1,4 @@
-"""Everything about a model that changes its arrays, saved beside its weights."""
+"""The configuration of a model: everything that changes its arrays; saved with its weights."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ModelConfig:
     head_channels: int = 48
     """Width at stride 4, where every channel costs most."""
     stride: int = STRIDE
-    """Input pixels per feature-map pixel; 4 is all that the network offers."""
+    """Input pixels per feature-map pixel; the network supports 4 only."""
     taus: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9)
     """Similarity thresholds, one classifier each, rising."""
     class_names: tuple[str, ...] = COCO_CLASSES
@@ -110,11 +110,11 @@ class ModelConfig:
             )
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
-        """Network input size for an image: its aspect, nothing padded, nothing cropped.
+        """The size of the network input for an image, which is neither padded nor cropped.
 
-        Both sides are multiples of ``SIZE_MULTIPLE``. Of all such sizes within ``max_pixels``
-        that distort the aspect by at most 5%, or by at most 2% more than the best one does if
-        that is more, the largest is taken.
+        Both sides are multiples of ``SIZE_MULTIPLE``. Candidates have at most ``max_pixels`` and
+        distort the aspect by at most 5 %, or by at most 2 % more than the best size does,
+        whichever is more. The largest candidate is taken.
 
         Args:
             width: of the image in pixels.
@@ -124,7 +124,7 @@ class ModelConfig:
             Width and height of the network input in pixels.
 
         Raises:
-            InputError: an image without pixels.
+            InputError: the image has no pixels.
 
         >>> ModelConfig().input_size(1280, 720)
         (576, 320)
@@ -141,8 +141,8 @@ class ModelConfig:
             classes: see ``select_classes``; all if None.
 
         Returns:
-            With ``class_names`` as asked for and their ``score_thresholds``, and the position of
-            each among the classes of this one.
+            A configuration with these ``class_names`` and their ``score_thresholds``, and the
+            position of each class in this configuration.
 
         Raises:
             ConfigError: see ``select_classes``.
@@ -160,13 +160,12 @@ class ModelConfig:
         """Read back what ``to_json`` wrote.
 
         Raises:
-            ConfigError: not JSON, keys that this version does not know, or values that are not
-                allowed.
+            ConfigError: the text is not JSON, or has unknown keys or values that are not allowed.
         """
         return parse_json(cls, text, "model config")
 
 
-@lru_cache(maxsize=256)  # asked for every frame of a video, and about a millisecond of work
+@lru_cache(maxsize=256)  # called for every frame of a video, and takes about a millisecond
 def _grid(budget: int, width: int, height: int) -> tuple[int, int]:
     """Columns and rows of a network input, in units of ``SIZE_MULTIPLE``, at most ``budget``."""
     sizes = [(columns, budget // columns) for columns in range(1, budget + 1)]

@@ -1,4 +1,4 @@
-"""Ctrl-C and the signals that end a program: between two steps, or all like Ctrl-C."""
+"""Handle Ctrl-C and the signals that end a program: defer them, or treat them like Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import TypeAlias
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
-# What a supervisor sends, as `docker stop` or systemd, and what closing a terminal sends.
+# Sent by supervisors such as `docker stop` and systemd, and when a terminal is closed.
 _POLITE = ("SIGTERM", "SIGHUP")
 
 
 @contextmanager
 def ending_like_ctrl_c() -> Iterator[Callable[[], int | None]]:
-    """Let SIGTERM and SIGHUP interrupt like Ctrl-C, once: they often come twice.
+    """Let SIGTERM and SIGHUP raise ``KeyboardInterrupt``, once: they often come twice.
 
-    One that is ignored, as under ``nohup``, stays so.
+    A signal that is ignored, as under ``nohup``, stays ignored.
 
     Yields:
-        A function that tells the number of the signal that came; None if none did.
+        A function that returns the number of the signal that came, None if none came.
     """
     came: list[int] = []
 
@@ -38,15 +38,15 @@ def ending_like_ctrl_c() -> Iterator[Callable[[], int | None]]:
 
 @contextmanager
 def defer_sigint(*, once: bool) -> Iterator[Callable[[], bool]]:
-    """Hold Ctrl-C, SIGTERM and SIGHUP back.
+    """Defer Ctrl-C, SIGTERM and SIGHUP: only note that they came.
 
-    Nothing is done where they are ignored, or outside of the main thread.
+    Signals that are ignored stay ignored. Outside of the main thread this is a no-op.
 
     Args:
-        once: a second Ctrl-C interrupts at once, as ever.
+        once: whether a second Ctrl-C interrupts at once.
 
     Yields:
-        A function that tells whether one of them came.
+        A function that returns whether one of them came.
     """
     pressed = threading.Event()
     before = signal.getsignal(signal.SIGINT)
@@ -62,13 +62,13 @@ def defer_sigint(*, once: bool) -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def _handling(names: tuple[str, ...], handler: _Handler) -> Iterator[None]:
-    """Handle signals, where this system has them and nobody ignores them."""
+    """Handle those of the signals that this system has and that are not ignored."""
     process = os.getpid()
     before = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
         if os.getpid() != process and number != signal.SIGINT:
-            signal.signal(number, signal.SIG_DFL)  # a child that was forked ends as ever
+            signal.signal(number, signal.SIG_DFL)  # a forked child ends as by default
             signal.raise_signal(number)
         handler(number, frame)
 

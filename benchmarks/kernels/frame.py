@@ -1,7 +1,7 @@
-"""Time the whole grouping of a frame on a GPU, as ``CudaRuntime`` does it.
+"""Time the whole grouping of a frame on a GPU, as in ``CudaRuntime``.
 
 Part of ``python -m benchmarks.kernels.ops``: seven launches from the network's output to labels
-and the list of instances, one by one and recorded as a CUDA graph.
+and the list of instances, launched one by one and as a CUDA graph.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
 
 
 def prepared(case: Case, device: torch.device) -> tuple[DeviceGrouper, Output]:
-    """A grouper and what it groups, laid out as the network puts it out."""
+    """Make a grouper and its input, in the layout of the network's output."""
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     embeddings, foreground, classes = (
         torch.from_numpy(values).to(device, dtype).permute(1, 2, 0).contiguous()
@@ -66,7 +66,7 @@ def prepared(case: Case, device: torch.device) -> tuple[DeviceGrouper, Output]:
 
 
 def check(case: Case, group: DeviceGrouper, output: Output) -> int:
-    """Compare with numpy on the same rounded numbers.
+    """Compare with numpy on the same rounded values.
 
     Returns:
         Number of instances.
@@ -83,12 +83,12 @@ def check(case: Case, group: DeviceGrouper, output: Output) -> int:
     )
     same = found.class_id.tolist() == expected.class_id.tolist()
     if not same or (found.label_map == expected.label_map).mean() < 0.999:
-        raise AssertionError("the whole frame has other instances than numpy finds")
+        raise AssertionError("the GPU finds other instances in the frame than numpy")
     return len(found)
 
 
 def table_row(row: dict[str, Any]) -> str:
-    """A size as a line of text."""
+    """One row as a line of text."""
     height, width = row["map"]
     text = f"{height:>4}x{width:<4} D={row['dims']:<3} {row['instances']:>3} instances"
     for name, ms in row["ms"].items():

@@ -1,9 +1,10 @@
-"""Time ``group_pixels`` against how others would write it, and against what it must cost.
+"""Time ``group_pixels`` against other implementations, and against a lower bound.
 
-Part of ``python -m benchmarks.kernels.ops``. On a CPU the numpy reference meets the loop of
-``torch_loop.py``. On a GPU our kernel meets that loop, ``torch.compile`` of it, and our own kernel
-in one program (how published farthest-point sampling lays out an image); its floor is the time to
-move its bytes once plus an empty barrier of the same grid for each round.
+Part of ``python -m benchmarks.kernels.ops``. On a CPU the numpy reference is compared with the loop
+of ``torch_loop.py``. On a GPU the Triton kernel is compared with that loop, with ``torch.compile``
+of it, and with the same kernel in one program (the layout of published farthest-point sampling).
+The lower bound is the time to move its bytes once plus an empty barrier of the same grid for each
+round.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ DIMS = (32, 64)
 SEEDS = (10, 32, 100)
 ROUNDS = {"cpu": 5, "cuda": 50}
 SETTING: dict[str, Any] = {"alpha": 0.3, "min_seediness": 0.0, "exclude_claimed": False}
-"""The paper's: so every round is made."""
+"""The paper's setting, in which every round is run."""
 
 
 def measure(device: torch.device) -> Iterator[dict[str, Any]]:
     """Check and time every size.
 
     Yields:
-        For each map, D and K the milliseconds of each contender: p20, median and p80; and the
-        bytes moved and the floor on a GPU.
+        For each map, D and K the milliseconds of each implementation: p20, median and p80; on a
+        GPU also the bytes moved and the lower bound.
 
     Raises:
-        AssertionError: a contender came out wrong.
+        AssertionError: an implementation gave a wrong result.
     """
     for height, width in MAPS:
         for dims in DIMS:
@@ -58,7 +59,7 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
 def list_contenders(
     case: Case, scores: Scores, device: torch.device
 ) -> dict[str, Callable[[], object]]:
-    """The calls to be timed, ours first, each checked."""
+    """Check the implementations, and return a call of each to time, streamseg's first."""
     embeddings = torch.from_numpy(case.embeddings).to(device)
     likely, tau_index = (
         torch.from_numpy(a).to(device) for a in (scores.seediness, scores.tau_index)
@@ -109,7 +110,7 @@ def list_contenders(
 
 
 def as_groups(found: Any) -> Groups:
-    """What a contender found, in the reference's form."""
+    """Convert a result to the reference's type."""
     if isinstance(found, Groups):
         return found
     if isinstance(found, tuple):
@@ -121,7 +122,7 @@ def as_groups(found: Any) -> Groups:
 def time_in_turns(
     calls: dict[str, Callable[[], object]], device: torch.device
 ) -> dict[str, dict[str, float]]:
-    """Time the calls, one after the other in every round, so that all meet the same machine."""
+    """Time the calls, one after the other in every round, so that load affects all alike."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(ROUNDS[device.type] + 1):  # the first one warms up
         for name, call in calls.items():
@@ -137,7 +138,7 @@ def time_in_turns(
 
 
 def time_ms(call: Callable[[], object], device: torch.device) -> float:
-    """One call, by CUDA events on a GPU."""
+    """Time one call; on a GPU with CUDA events."""
     if device.type == "cpu":
         started = time.perf_counter()
         call()
@@ -151,7 +152,7 @@ def time_ms(call: Callable[[], object], device: torch.device) -> float:
 
 
 def floor(case: Case, device: torch.device) -> dict[str, float]:
-    """What the kernel cannot do without: its bytes once, and a barrier for each round."""
+    """Lower bound: moving the bytes once, and a barrier for each round."""
     from streamseg.kernels.group_pixels.triton_impl import programs_at_once
     from streamseg.kernels.group_pixels.triton_kernel import barrier_kernel
 
@@ -184,7 +185,7 @@ def floor(case: Case, device: torch.device) -> dict[str, float]:
 
 
 def table_row(row: dict[str, Any]) -> str:
-    """A size as a line of text: ours in ms, the others as multiples of it."""
+    """One row as a line of text: streamseg in ms, the others as multiples of it."""
     (ours, mine), *others = row["ms"].items()
     height, width = row["map"]
     text = f"{height:>4}x{width:<4} D={row['dims']:<3} K={row['seeds']:<4}"

@@ -1,8 +1,7 @@
 """Time the ops: ``OPENBLAS_NUM_THREADS=1 python -m benchmarks.kernels.ops``.
 
-Every result is checked against the op's contract first; a wrong one is not timed. CPU time is
-the figure to compare on a machine with other work to do. The last line of the output is one JSON
-document with all that is printed above it.
+Every result is first checked against the op's contract; a wrong one is not timed. On a busy machine
+compare CPU time. The last line of the output is one JSON document with the same figures.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def main() -> None:
         try:
             ops = checked_ops(case, exclude_claimed)
         except AssertionError as error:
-            sys.exit(f"not timed, {name} came out wrong: {error}")
+            sys.exit(f"not timed, the result of {name} is wrong: {error}")
         for op, times_ms in measure(ops).items():
             wall_ms, cpu_ms = np.array(times_ms).T
             least, p20, median, p80 = np.percentile(wall_ms, [0, 20, 50, 80]).round(3).tolist()
@@ -59,10 +58,10 @@ def main() -> None:
 
 
 def with_torch() -> dict[str, list[dict[str, Any]]]:
-    """Compare ``group_pixels`` with torch on every device there is; time whole frames on a GPU.
+    """Compare ``group_pixels`` with torch on every device; time whole frames on a GPU.
 
     Returns:
-        Rows of ``group_pixels.measure`` and ``frame.measure``; nothing without torch.
+        Rows of ``group_pixels.measure`` and ``frame.measure``; empty without torch.
     """
     try:
         import torch
@@ -87,7 +86,7 @@ def with_torch() -> dict[str, list[dict[str, Any]]]:
                 print(part.table_row(row), flush=True)
                 rows.append(row)
         except AssertionError as error:
-            sys.exit(f"not timed, a result came out wrong: {error}")
+            sys.exit(f"not timed, a result is wrong: {error}")
     return results
 
 
@@ -102,7 +101,7 @@ def bench_cases() -> dict[str, tuple[Case, bool]]:
 
 
 def checked_ops(case: Case, exclude_claimed: bool) -> dict[str, Callable[[], object]]:
-    """Run the three ops in turn, check each result, and return the calls to be timed.
+    """Run the three ops in turn, check each result, and return the calls to time.
 
     Raises:
         AssertionError: a result breaks its contract.
@@ -152,7 +151,7 @@ def measure(ops: dict[str, Callable[[], object]]) -> dict[str, list[tuple[float,
 
 
 def describe_machine() -> dict[str, str]:
-    """Say what the figures depend on."""
+    """Describe what the figures depend on."""
     cpuinfo = Path("/proc/cpuinfo")
     models = [
         line.partition(":")[2].strip()

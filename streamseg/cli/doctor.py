@@ -1,4 +1,4 @@
-"""``streamseg doctor``: what is installed, what works, one line each."""
+"""``streamseg doctor``: show what is installed and what works, one line each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ EXTRAS = {
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}
 STREET = "test-pattern:576x320@1?frames=5"
-"""What runtimes are compared on: objects move, so that no two frames are alike."""
+"""The images that backends are compared on; objects move, so that no two frames are equal."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def checks() -> Iterator[tuple[bool, str, str]]:
-    """(works, what, details), one for each line."""
+    """Run all checks: (works, name, details) for each line."""
     yield (
         True,
         "streamseg",
@@ -120,7 +120,7 @@ def topic_lines(source: str) -> list[str]:
 
 
 def check_video() -> tuple[bool, str, str]:
-    """PyAV and the FFmpeg libraries inside."""
+    """Check PyAV and the FFmpeg libraries in it."""
     try:
         import av
     except ImportError as error:
@@ -131,7 +131,7 @@ def check_video() -> tuple[bool, str, str]:
 
 
 def check_hwaccel() -> tuple[bool, str, str]:
-    """The kinds of devices that FFmpeg was built to decode on, and which work here."""
+    """Check the kinds of devices that this build of FFmpeg can decode on."""
     try:
         from streamseg.video.hwaccel import kinds_of_build, why_unusable
     except ImportError as error:
@@ -161,7 +161,7 @@ def check_network() -> tuple[bool, str, str]:
 
 
 def check_parity() -> tuple[bool, str, str]:
-    """Hold OpenVINO to ONNX Runtime with the shipped model, which is 8-bit."""
+    """Compare OpenVINO with ONNX Runtime on the shipped model."""
     from streamseg.loading import SHIPPED_MODEL, open_runtime
     from streamseg.release.parity import Tolerance, compare
     from streamseg.video.source import open_source
@@ -171,7 +171,7 @@ def check_parity() -> tuple[bool, str, str]:
             images = [frame.image for frame in street]
         reference, candidate = (open_runtime(SHIPPED_MODEL, name) for name in ("onnx", "openvino"))
         parity = compare(reference, candidate, images)
-        # both round their integers by themselves: on the largest of some 10^7 numbers that shows
+        # loose: bfloat16 rounds, and the largest of some 10^7 differences is compared
         parity.check(Tolerance(relative=0.5, sure_agreement=0.95))
     except (StreamsegError, ImportError) as error:
         return False, "parity", f"OpenVINO against ONNX Runtime: {error}"
@@ -179,13 +179,13 @@ def check_parity() -> tuple[bool, str, str]:
     return (
         True,
         "parity",
-        f"{candidate.description}: {parity.sure_agreement:.1%} of the pixels keep the class that "
-        f"ONNX Runtime gives; an image takes {ms:.0f} ms, there {usual_ms:.0f}",
+        f"{candidate.description}: {parity.sure_agreement:.1%} of the pixels have the same class "
+        f"as in ONNX Runtime; an image takes {ms:.0f} ms, in ONNX Runtime {usual_ms:.0f} ms",
     )
 
 
 def medians_ms(runtimes: Sequence[Runtime], images: Sequence[Image]) -> list[float]:
-    """Time of an image in each runtime, in turns, so that all meet the same neighbours."""
+    """Median time of an image in each runtime; in turns, so that other load affects all alike."""
     spent = np.zeros((len(runtimes), len(images)))
     for column, image in enumerate(images):
         for row, runtime in enumerate(runtimes):
@@ -197,7 +197,7 @@ def medians_ms(runtimes: Sequence[Runtime], images: Sequence[Image]) -> list[flo
 
 
 def installed(package: str) -> bool:
-    """Whether a distribution is installed; it is not imported."""
+    """Whether a package is installed; does not import it."""
     try:
         version(package)
     except PackageNotFoundError:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from streamseg import __version__
 from streamseg.classes import plain_name
-from streamseg.cli.arguments import image_size, positive
+from streamseg.cli.arguments import (
+    add_data_options,
+    add_input_options,
+    add_report_option,
+    positive,
+)
 from streamseg.errors import ConfigError
 from streamseg.loading import model_path
 
@@ -20,18 +25,18 @@ if TYPE_CHECKING:
     from streamseg.segmenter import Segmenter
 
 DESCRIPTION = """\
-Scores of masks over the classes of the data: mAP^r (Hariharan et al. 2014), recall of
-proposals, COCO's AP and kinds of mistakes. By default the disjoint instances that `streamseg run`
-would give are scored, down to a score of 0.05. With --proposals, and in every sweep, it is the
-overlapping proposals of the paper's own setting.
+Score masks of the classes of the data: mAP^r (Hariharan et al. 2014), recall of proposals, COCO's
+AP and kinds of mistakes. By default the disjoint instances of `streamseg run` are scored, down to
+a score of 0.05. With --proposals, and in every sweep, the paper's overlapping proposals are.
 
 Classes are matched by name; well-known spellings, as tv and tvmonitor, are the same. A class of the
-data that the model lacks scores 0. What the model finds of classes that the data lack is left out.
+data that the model does not know scores 0. Instances of classes that the data do not have are left
+out.
 
-Images that the model was trained on, as listed in the .json beside its file, are left out.
-If DIR holds a GROUND_TRUTH.txt that tells where the masks come from, the report quotes it."""
+Images that the model was trained on are left out; the .json beside the model lists them. If DIR has
+a GROUND_TRUTH.txt that says where the masks come from, the report quotes it."""
 PROPOSALS = 100
-"""As many as the paper found to cover nearly every object."""
+"""The paper found that this many cover nearly every object."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,32 +47,20 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="VOC or SBD folder, COCO folder or file",
-    )
+    add_data_options(parser)
     parser.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
         help="TOML file, as a run's config.toml, whose table [classes] renames classes of the data",
     )
-    parser.add_argument("--split", default="val", help="list of images in the folder (val)")
     parser.add_argument(
         "--model",
         type=model_path,
         nargs="+",
         help="an ONNX model, several for a sweep of embedding_dim (nano, the shipped one)",
     )
-    parser.add_argument(
-        "--size", type=image_size, metavar="WxH", help="network input, multiples of 32"
-    )
-    parser.add_argument(
-        "--max-pixels", type=positive, metavar="N", help="most pixels of the network input"
-    )
+    add_input_options(parser)
     parser.add_argument(
         "--min-area", type=int, default=0, metavar="PX", help="leave smaller objects out"
     )
@@ -75,8 +68,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--proposals",
         type=positive,
         metavar="N",
-        help=f"score N overlapping proposals an image, the paper's setting ({PROPOSALS} in a "
-        "sweep of anything else)",
+        help=f"score N overlapping proposals per image, the paper's setting (default of a sweep: "
+        f"{PROPOSALS})",
     )
     parser.add_argument(
         "--sweep",
@@ -84,19 +77,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="score at several values instead: alpha=0:0.6:0.1, seeds=10,20,50,100, or "
         "embedding_dim, which is that of each --model",
     )
-    parser.add_argument(
-        "--include-training-images",
-        action="store_true",
-        help="do not leave out what the model was trained on",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="write a report there, as HTML and JSON"
-    )
+    add_report_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Score every image of the split; Ctrl-C scores those that were done."""
+    """Score every image of the split; after Ctrl-C, those that were done."""
     from rich.console import Console
     from rich.progress import track
 
@@ -149,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
 def plan(
     arguments: argparse.Namespace, models: Sequence[Path], class_names: Sequence[str]
 ) -> tuple[Study[Any], tuple[str, ...]]:
-    """Load the models and say what is to be found out.
+    """Load the models, and choose the study that the options ask for.
 
     Args:
         arguments: of the command line.
@@ -160,7 +146,7 @@ def plan(
         The study, and the classes that every model knows of those of the data.
 
     Raises:
-        ConfigError: options that contradict each other, or a model knows no class of the data.
+        ConfigError: options contradict each other, or a model knows no class of the data.
         ModelError: a model cannot be loaded.
     """
     from streamseg.evaluate.predictions import LEAST_SCORE
@@ -170,9 +156,9 @@ def plan(
     of_models = arguments.sweep == EMBEDDING_DIM
     sweep = Sweep.parse(arguments.sweep) if arguments.sweep and not of_models else None
     if sweep and sweep.name == "seeds" and arguments.proposals:
-        raise ConfigError("--sweep seeds=... says how many proposals; leave --proposals out")
+        raise ConfigError("--sweep seeds=... sets the number of proposals: leave out --proposals")
     if len(models) > 1 and not of_models:
-        raise ConfigError(f"several models are scored by --sweep {EMBEDDING_DIM} only")
+        raise ConfigError(f"only --sweep {EMBEDDING_DIM} takes several models")
     segmenters = [
         load_for(
             m,
@@ -225,7 +211,7 @@ def shared_classes(names: Sequence[str], others: Sequence[str]) -> tuple[str, ..
 
 
 def network_input(arguments: argparse.Namespace) -> str:
-    """The options that change what the network sees."""
+    """Describe the network's input, for the report."""
     if arguments.size:
         return "; network input {}x{}".format(*arguments.size)
     if arguments.max_pixels:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Outputs:
-    """Opens the files of a source with its first frame, or before; closes all at the end."""
+    """Opens the files of a source before or with its first frame; closes all at the end."""
 
     def __init__(
         self,
@@ -30,19 +30,18 @@ class Outputs:
         draws_all: bool = False,
         zero_start: bool = True,
     ) -> None:
-        """Know what to write.
+        """Check the paths; nothing is opened yet.
 
         Args:
-            sources: of the results; with several, the names of files are numbered.
-            out: annotated video, with the sound of its source where that is a file.
-            saves: names of formats, each with a path; ``-`` is the standard output.
+            sources: of the results; if there are several, the names of files are numbered.
+            out: annotated video, with the sound of its source if that is a file.
+            saves: names of formats, each with a path; ``-`` is stdout.
             draws_all: see ``VideoWriter``.
             zero_start: see ``VideoWriter``.
 
         Raises:
             SinkError: an output is a source.
-            ConfigError: two outputs have the same place, or several sources would all write to
-                the standard output.
+            ConfigError: two outputs have the same path, or several sources would write to stdout.
         """
         check_places(sources, [*([("video", str(out))] if out else []), *saves])
         self._out, self._saves, self._numbering = out, saves, Places(sources)
@@ -56,8 +55,8 @@ class Outputs:
 
         Args:
             index: of the source.
-            source: itself, if its frames are not read yet; without, its first result creates the
-                video.
+            source: the source, if no frame was read yet. Without it the video is created with the
+                first result.
 
         Raises:
             SinkError: a file cannot be created.
@@ -114,6 +113,6 @@ class Outputs:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Complete all files, whatever signal comes meanwhile."""
+        """Complete all files; signals that come meanwhile are deferred."""
         with defer_sigint(once=True):
             self._stack.__exit__(kind, error, traceback)

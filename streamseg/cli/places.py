@@ -1,4 +1,4 @@
-"""Where ``streamseg run`` writes: no place is a source, or that of two outputs."""
+"""Check the paths that ``streamseg run`` writes to: none is a source, or used twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamseg.video.local_paths import is_url, local_path
 from streamseg.video.recordings.paths import bag_files, recording_of, split_topic
 
 STANDARD_OUTPUT = "-"
-# The folders that a format fills with PNG files, below the place that is named.
+# The folders that a format fills with PNG files, relative to its path.
 _FOLDERS = {
     "mots-png": ("",),
     "kitti-step": ("",),
@@ -27,27 +27,27 @@ Identity: TypeAlias = tuple[int, int] | str
 
 
 class Places:
-    """Gives each source its own place for its results, unless a format holds several."""
+    """Paths for the results of each source; formats that hold several sources have one."""
 
     def __init__(self, sources: Sequence[str]) -> None:
         """Count the sources, and the recordings among them.
 
         Args:
-            sources: as the user names them.
+            sources: as the user gave them.
         """
         names = [recording_of(source) or index for index, source in enumerate(sources)]
         order = {name: number for number, name in enumerate(dict.fromkeys(names))}
         self._recordings = [order[name] for name in names]
 
     def place(self, format_name: str, place: str, index: int) -> Path:
-        """The place for the results of one source.
+        """The path for the results of one source; numbered if there are several.
 
         >>> str(Places(["a", "b", "c"]).place("video", "out/cam.mp4", 1))
         'out/cam-1.mp4'
 
         Args:
             format_name: of the output.
-            place: as the user names it.
+            place: the path that the user gave.
             index: of the source.
         """
         numbers: Sequence[int] = range(len(self._recordings))
@@ -65,18 +65,17 @@ class Places:
 
 
 def check_places(sources: Sequence[str], outputs: Sequence[tuple[str, str]]) -> None:
-    """Refuse a run that would overwrite what it reads, or what it writes elsewhere.
+    """Refuse a run that would overwrite one of its sources or one of its outputs.
 
-    Two paths are the same place if they lead to the same file, by whatever links or spelling.
+    Two paths are the same place if they lead to the same file, through links or not.
 
     Args:
-        sources: as the user names them.
-        outputs: names of formats, or ``video``, each with the place that the user names.
+        sources: as the user gave them.
+        outputs: names of formats, or ``video``, each with the path that the user gave.
 
     Raises:
         SinkError: an output is a source.
-        ConfigError: two outputs have the same place, or several sources would all write to the
-            standard output.
+        ConfigError: two outputs have the same place, or several sources would write to stdout.
     """
     taken: dict[Identity, str] = {}
     folders: set[Identity] = set()
@@ -85,13 +84,13 @@ def check_places(sources: Sequence[str], outputs: Sequence[tuple[str, str]]) -> 
     for name, place in outputs:
         if place == STANDARD_OUTPUT and len(sources) > 1:
             raise ConfigError(
-                "the standard output takes the results of one source only: name a file"
+                "stdout takes the results of one source only: give a file instead of -"
             )
         for path in places.all(name, place):
             identity = place if place == STANDARD_OUTPUT else _identity(path)
             if identity in read:
                 raise SinkError(
-                    f"cannot write {path}: it is the source {read[identity]}; name another place"
+                    f"cannot write {path}: it is the source {read[identity]}; choose another path"
                 )
             if identity in taken:
                 raise ConfigError(f"two outputs have the same place: {taken[identity]} and {path}")
@@ -105,7 +104,7 @@ def check_places(sources: Sequence[str], outputs: Sequence[tuple[str, str]]) -> 
 
 
 def _files_of(source: str) -> Iterator[Path]:
-    """What is read of this machine: a file, or a folder or pattern and the images in it."""
+    """The local files of a source: a file, or a folder or pattern and its images."""
     if is_url(source):
         return
     if recording := split_topic(source):
@@ -123,7 +122,7 @@ def _files_of(source: str) -> Iterator[Path]:
 
 
 def _identity(path: Path) -> Identity:
-    """The same for all paths to one file; of a file that is not there yet, its real path."""
+    """Equal for all paths to one file; the resolved path if the file does not exist yet."""
     try:
         status = path.stat()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The live lines under a running segmentation and under a training run."""
+"""Progress bars of long commands."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def frame_progress(expected: int | None, summary: Summary) -> Iterator[Callable[[], None]]:
-    """Show frames done, frames a second, latency, instances and lost sources on stderr.
+    """Show frames done, frames per second, latency, instances and lost sources on stderr.
 
     Args:
-        expected: number of frames; None where it is not known, as with cameras.
-        summary: what is shown, anew several times a second.
+        expected: number of frames; None if unknown, as for cameras.
+        summary: what to show; it is read several times per second.
 
     Yields:
         A function to call after every frame.
@@ -52,7 +52,7 @@ def training_progress(done: int, total: int) -> Iterator[Callable[[StepMetrics],
     """Show steps, time left, losses and speeds.
 
     Args:
-        done: steps done before.
+        done: steps that an earlier run has done.
         total: steps of the whole run.
 
     Yields:
@@ -81,10 +81,10 @@ def training_progress(done: int, total: int) -> Iterator[Callable[[StepMetrics],
 
 @contextmanager
 def stage_progress() -> Iterator[Callable[[str, float], None]]:
-    """Show stages of long work, each with a bar.
+    """Show the stages of long work, each with a bar.
 
     Yields:
-        A function to call with a stage's name and the part of it that is done.
+        A function to call with a stage's name and the share of it that is done, 0..1.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -102,9 +102,9 @@ def stage_progress() -> Iterator[Callable[[str, float], None]]:
 
 
 def _training_state(latest: Sequence[StepMetrics]) -> str:
-    """Losses of the last step and speeds over the latest ones."""
+    """Losses of the last step, and speeds over the latest steps."""
     now = latest[-1]
-    # of rates the harmonic mean: the time is what adds up
+    # the harmonic mean of rates is total images by total time
     speed = harmonic_mean([metrics.images_per_second for metrics in latest])
     loader = harmonic_mean([metrics.loader_images_per_second for metrics in latest])
     return (

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from streamseg.train.run_config import RunConfig, Tables
 
 DESCRIPTION = """\
-Learn a model from images with instance masks. The run's folder holds config.toml (all numbers of
-the run, to be edited and given to --config), checkpoint.pt (the same command goes on from it),
-metrics.jsonl, tensorboard/ (numbers, and what the network makes of some images) and, when the run
-ends or is stopped with Ctrl-C, model.onnx for `streamseg run --model`, model.int8.onnx for the
-same but faster on a CPU, model.safetensors to fine-tune from and model.json with all that it was
-made of.
+Learn a model from images with instance masks. The folder of the run has config.toml (all settings;
+edit it and pass it to --config), checkpoint.pt (the same command continues from it), metrics.jsonl
+and tensorboard/ (losses, and the outputs of the network on some images). When the run ends or is
+stopped with Ctrl-C, it also has model.onnx for `streamseg run --model`, model.int8.onnx (the same
+in 8 bits), model.safetensors to fine-tune from, and model.json with the settings and the ids of the
+training images.
 
 `torchrun --nproc-per-node N -m streamseg.cli.main train ...` trains in N processes."""
 IMAGES_SHOWN = 4
 SHORTHANDS: dict[str, tuple[Callable[[str], object], str]] = {
     "steps": (int, "length of the run in steps"),
-    "batch_size": (int, "images a step"),
-    "learning_rate": (float, "of neck and heads, at its peak"),
-    "trunk_learning_rate": (float, "of the trunk, at its peak"),
-    "seed": (int, "source of all chance"),
+    "batch_size": (int, "images per step"),
+    "learning_rate": (float, "highest learning rate of neck and heads"),
+    "trunk_learning_rate": (float, "highest learning rate of the trunk"),
+    "seed": (int, "seed of all random numbers"),
     "device": (str, "auto, cpu or cuda"),
 }
 """Options that are short for ``--set train.NAME=VALUE``."""
@@ -53,12 +53,13 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="append",
         required=True,
         metavar="DIR[:SPLIT]",
-        help="VOC, SBD or COCO folder, COCO file (split train if not named); several times",
+        help="VOC, SBD or COCO folder, or COCO file (split train by default); may be given several "
+        "times",
     )
     parser.add_argument(
         "--val",
         metavar="DIR[:SPLIT]",
-        help="images to show in TensorBoard (split val if not named); of the data by default",
+        help="images to show in TensorBoard (split val by default); by default those of --data",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
     parser.add_argument(
@@ -72,11 +73,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="append",
         default=[],
         metavar="TABLE.KEY=VALUE",
-        help="one number of the configuration, as train.weight_decay=0.05; several times",
+        help="change one setting, as train.weight_decay=0.05; may be given several times",
     )
     for name, (kind, text) in SHORTHANDS.items():
         option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=kind, metavar="X", help=f"{text}; train.{name}")
+        parser.add_argument(option, type=kind, metavar="X", help=f"{text}: train.{name}")
     parser.add_argument(
         "--init",
         metavar="FILE",
@@ -123,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def read_split(text: str, default: str) -> InstanceDataset:
-    """``DIR:SPLIT``, or ``DIR`` for its default split."""
+    """Open ``DIR:SPLIT``, or the default split of ``DIR``."""
     from streamseg.datasets import open_dataset
 
     folder, _, split = text.partition(":")
@@ -145,7 +146,7 @@ def tell_classes(datasets: Sequence[InstanceDataset], config: RunConfig) -> None
 
 
 def asked_for(arguments: argparse.Namespace) -> Tables:
-    """The values of ``--config``, ``--set`` and the shorthands; the later ones win."""
+    """Merge ``--config``, ``--set`` and the shorthands; later ones win."""
     from streamseg.train.run_config import merged, parse_assignments, read_toml
 
     given = {name: getattr(arguments, name) for name in SHORTHANDS}
@@ -155,11 +156,14 @@ def asked_for(arguments: argparse.Namespace) -> Tables:
 
 
 def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
-    """Run to the end under a progress bar; False if stopped with Ctrl-C.
+    """Train under a progress bar.
 
     Args:
         trainer: of the run.
         shown: its first images are shown in TensorBoard.
+
+    Returns:
+        Whether the run came to its end; False if it was stopped with Ctrl-C.
     """
     if not trainer.processes.is_first:
         return run_or_stop(trainer, lambda _: None)
@@ -184,7 +188,7 @@ def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
 
 
 def run_or_stop(trainer: Trainer, on_step: Callable[[StepMetrics], None]) -> bool:
-    """Whether the run came to its end."""
+    """Train; return whether the run came to its end."""
     try:
         trainer.run(on_step)
     except KeyboardInterrupt:
@@ -193,7 +197,7 @@ def run_or_stop(trainer: Trainer, on_step: Callable[[StepMetrics], None]) -> boo
 
 
 def write(trainer: Trainer) -> None:
-    """Write the model, and tell what was written."""
+    """Write the model, and print what was written."""
     from streamseg.train.result import write_result
 
     result = write_result(trainer)
@@ -204,6 +208,6 @@ def write(trainer: Trainer) -> None:
     )
     if result.int8:
         difference = f"{result.int8_difference:.2f}"
-        print(f"wrote {result.int8.name}, faster on CPUs (differs by {difference} rms)")
+        print(f"wrote {result.int8.name}, the same in 8 bits (differs by {difference} rms)")
     else:
         print(f"no model.int8.onnx: {result.int8_refusal}")

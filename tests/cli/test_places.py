@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_output_is_no_source(folder: Path, sources: list[str], output: str) -> None:
     name, _, place = output.partition(":")
     out = Path(place) if name == "video" else None
-    with pytest.raises(SinkError, match=r"it is the source .*; name another place"):
+    with pytest.raises(SinkError, match=r"it is the source .*; choose another path"):
         Outputs(
             [source.format(folder=folder) for source in sources],
             out=out,
