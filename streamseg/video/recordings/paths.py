@@ -29,13 +29,15 @@ def has_metadata(folder: Path) -> bool:
 def bag_files(folder: Path) -> list[Path]:
     """The MCAP or SQLite files of a ROS 2 bag, in the order of time.
 
-    They are named after the folder, and numbered. If the recorder was killed, there is no
-    ``metadata.yaml``.
+    They are numbered, and named after the folder unless it was renamed. If the recorder was killed,
+    there is no ``metadata.yaml``, and only files named after the folder count.
     """
     found: dict[int, Path] = {}
+    is_complete = has_metadata(folder)
     for path in folder.iterdir():
         stem, _, number = path.stem.rpartition("_")
-        if path.suffix in (".mcap", ".db3") and stem == folder.name and number.isdecimal():
+        is_named_after = is_complete or stem == folder.name
+        if path.suffix in (".mcap", ".db3") and is_named_after and number.isdecimal():
             found[int(number)] = path
     return [found[number] for number in sorted(found)]
 

@@ -221,3 +221,19 @@ for attempt in (lambda: open_writer("mcap", "{tmp_path}/o.mcap"),
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("is not installed: pip install 'streamseg[recordings]'") == 4
     assert "Traceback" not in done.stderr
+
+
+def test_the_files_of_a_ros_2_bag_follow_each_other(tmp_path: Path) -> None:
+    shots = [shot._replace(kind="sensor_msgs/Image") for shot in shots_of("/camera", stamps(22))]
+    folder = write_ros(tmp_path / "drive", shots[:2], "mcap")
+    (first,) = folder.glob("*.mcap")
+    first.rename(folder / "drive_0.mcap")
+    for number in range(1, 11):  # 10 comes after 9
+        other = write_ros(tmp_path / f"part-{number}", shots[2 * number : 2 * number + 2], "mcap")
+        (held,) = other.glob("*.mcap")
+        held.rename(folder / f"drive_{number}.mcap")
+    cut(folder / "drive_10.mcap", 0.5)  # in the middle of its only chunk
+    folder = folder.rename(tmp_path / "renamed")
+    with open_source(folder) as source:
+        assert [frame.stamp_ns for frame in source] == stamps(20)
+        assert source.frame_count == 20
