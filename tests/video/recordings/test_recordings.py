@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -237,3 +239,17 @@ def test_the_files_of_a_ros_2_bag_follow_each_other(tmp_path: Path) -> None:
     with open_source(folder) as source:
         assert [frame.stamp_ns for frame in source] == stamps(20)
         assert source.frame_count == 20
+
+
+def test_a_ros_2_bag_without_definitions_is_read(tmp_path: Path) -> None:
+    """As recorders before ROS 2 Iron write them."""
+    shots = [shot._replace(kind="sensor_msgs/Image") for shot in shots_of("/camera", stamps(3))]
+    folder = write_ros(tmp_path / "drive", shots, "sqlite3")
+    (held,) = folder.glob("*.db3")
+    with closing(sqlite3.connect(held)) as database:
+        database.execute("DROP TABLE message_definitions")
+        database.execute("UPDATE schema SET schema_version = 3")
+        database.commit()
+    for path in (folder, held):
+        with open_source(path) as source:
+            assert [frame.stamp_ns for frame in source] == stamps(3)
