@@ -73,6 +73,8 @@ class Recording(Closing):
     """Sorted by name."""
     duration_seconds: float | None
     """From the first to the last message of all topics; None if it is not stated."""
+    damaged_parts = 0
+    """Number of parts that ``messages`` has skipped so far, because they cannot be read."""
 
     @abstractmethod
     def messages(self, topic: str) -> Iterator[Message]:

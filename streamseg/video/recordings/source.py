@@ -105,6 +105,8 @@ class RecordingSource(Source):
                     recorded=recorded,
                 )
         found = stamps.report()
+        if recording.damaged_parts:
+            found.append(f"damaged parts: {recording.damaged_parts}")
         if self.skipped:
             found.append(f"unreadable messages: {self.skipped}")
         if found:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from media import cut, noise, quadrants
+from media import cut, noise, quadrants, scramble
 from recorded_drives import (
     START_NS,
     STEP_NS,
@@ -253,3 +253,19 @@ def test_a_ros_2_bag_without_definitions_is_read(tmp_path: Path) -> None:
     for path in (folder, held):
         with open_source(path) as source:
             assert [frame.stamp_ns for frame in source] == stamps(3)
+
+
+def test_frames_behind_a_damaged_chunk_are_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_foxglove(
+        tmp_path / "drive.mcap", shots_of("/camera", stamps(20)), chunk_size=20_000
+    )
+    with open_source(scramble(path, 0.4, 0.42)) as source:
+        found = [frame.stamp_ns for frame in source]
+    missing = [stamp_ns for stamp_ns in stamps(20) if stamp_ns not in found]
+    assert 1 <= len(missing) <= 6
+    first = stamps(20).index(missing[0])
+    assert missing == stamps(20)[first : first + len(missing)]
+    assert 4 < first < 12
+    assert caplog.messages == [f"{source.description}: damaged parts: 1"]
