@@ -15,7 +15,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,8 @@ from benchmarks.tracking_scenes.study import (
 )
 from benchmarks.tracking_scenes.trackers import Follow, compared_trackers, our_tracker
 from streamseg import __version__
-from streamseg.classes import VOC_CLASSES
 from streamseg.cli.arguments import add_data_options
-from streamseg.datasets import open_dataset
+from streamseg.datasets import open_dataset, with_classes
 from streamseg.evaluate.provenance import held_out
 from streamseg.loading import SHIPPED_MODEL, load
 from streamseg.results import NetworkOutput, Segments
@@ -62,12 +61,13 @@ def main() -> None:
         include_training_images=arguments.include_training_images,
     )
     print(f"images: {len(ids)}; {note}")
-    scenes = Scenes(dataset=data, ids=ids, seed=arguments.seed)
     segmenter = load(arguments.model, runtime="onnx")  # the same backend on every machine
+    class_names = segmenter.config.class_names
+    scenes = Scenes(dataset=with_classes(data, class_names), ids=ids, seed=arguments.seed)
     durations_ms: list[float] = []
 
     def timed() -> Follow:
-        follow = our_tracker(VOC_CLASSES)
+        follow = our_tracker(class_names)
 
         def follow_timed(segments: Segments, pts_seconds: float) -> list[int]:
             started = time.perf_counter()
@@ -77,10 +77,10 @@ def main() -> None:
 
         return follow_timed
 
-    rivals = {name: make for name, make in compared_trackers(VOC_CLASSES).items() if name != OURS}
+    rivals = {name: make for name, make in compared_trackers(class_names).items() if name != OURS}
     makers: dict[str, Callable[[], Follow]] = {OURS: timed}
     for cue in CUES:
-        makers[f"without {cue}"] = without(cue)
+        makers[f"without {cue}"] = without(cue, class_names)
     makers |= rivals
     studies = {
         "the model's own masks": TrackingStudy(makers),
@@ -132,9 +132,9 @@ def main() -> None:
         arguments.out.write_text(text + "\n")
 
 
-def without(cue: str) -> Callable[[], Follow]:
+def without(cue: str, class_names: Sequence[str]) -> Callable[[], Follow]:
     """Make streamseg's tracker with all cues but one."""
-    return lambda: our_tracker(VOC_CLASSES, Cues(**{cue: False}))
+    return lambda: our_tracker(class_names, Cues(**{cue: False}))
 
 
 def mean_embeddings(frame: SceneFrame, output: NetworkOutput) -> NDArray[np.float32]:

@@ -54,7 +54,7 @@ def plain_name(name: str) -> str:
 
 
 MOST_CLASSES: Final = 1000
-"""Of a model or a data set."""
+"""Of a data set."""
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:

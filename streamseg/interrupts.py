@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
@@ -37,7 +37,7 @@ def ending_like_ctrl_c() -> Iterator[Callable[[], int | None]]:
 
 
 @contextmanager
-def defer_sigint(*, once: bool) -> Iterator[Callable[[], bool]]:
+def defer_sigint(*, once: bool) -> Iterator[Callable[[], int | None]]:
     """Defer Ctrl-C, SIGTERM and SIGHUP: only note that they came.
 
     Signals that are ignored stay ignored. Outside of the main thread this is a no-op.
@@ -46,18 +46,29 @@ def defer_sigint(*, once: bool) -> Iterator[Callable[[], bool]]:
         once: whether a second Ctrl-C interrupts at once.
 
     Yields:
-        A function that returns whether one of them came.
+        A function that returns the number of the first that came; None if none did.
     """
-    pressed = threading.Event()
+    came: list[int] = []
     before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, _frame: FrameType | None) -> None:
-        pressed.set()
+        came.append(number)
         if once and number == signal.SIGINT:
             signal.signal(signal.SIGINT, before)
 
     with _handling(("SIGINT", *_POLITE), note):
-        yield pressed.is_set
+        yield lambda: came[0] if came else None
+
+
+def interrupt(number: int) -> NoReturn:
+    """Do what a signal that was held back asks for.
+
+    Raises:
+        KeyboardInterrupt: unless the signal ends the process.
+    """
+    if number != signal.SIGINT:
+        signal.raise_signal(number)
+    raise KeyboardInterrupt
 
 
 @contextmanager

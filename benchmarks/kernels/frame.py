@@ -1,7 +1,7 @@
 """Time the whole grouping of a frame on a GPU, as in ``CudaRuntime``.
 
-Part of ``python -m benchmarks.kernels.ops``: seven launches from the network's output to labels
-and the list of instances, launched one by one and as a CUDA graph.
+Part of ``python -m benchmarks.kernels``: seven launches from the network's output to labels and the
+list of instances, launched one by one and as a CUDA graph.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from benchmarks.kernels.group_pixels import DIMS, MAPS, time_in_turns
+from benchmarks.kernels.group_pixels import DIMS, MAPS, QUICK_MAP, time_in_turns
 from streamseg.grouping.cpu import GroupingConfig, find_segments
 from streamseg.grouping.gpu import DeviceGrouper
 from streamseg.kernels.testing.cases import Case, street
@@ -23,8 +23,12 @@ Output: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """Embeddings [h, w, D], foreground [T, h, w], classes [C, ceil(h/2), ceil(w/2)]."""
 
 
-def measure(device: torch.device) -> Iterator[dict[str, Any]]:
+def measure(device: torch.device, *, quick: bool = False) -> Iterator[dict[str, Any]]:
     """Check and time every size.
+
+    Args:
+        device: where.
+        quick: only a small map.
 
     Yields:
         For each map and D the number of instances and the milliseconds: p20, median and p80.
@@ -32,7 +36,7 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
     Raises:
         AssertionError: other instances than numpy's were found.
     """
-    for map_height, map_width in MAPS:
+    for map_height, map_width in (QUICK_MAP,) if quick else MAPS:
         for dims in DIMS:
             case = street(map_height, map_width, dims=dims)
             group, output = prepared(case, device)

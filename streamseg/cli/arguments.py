@@ -18,7 +18,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="VOC or SBD folder, COCO folder or file",
+        help="a data set: COCO, YOLO, LabelMe, CVAT, VOC, Cityscapes or SBD",
     )
     parser.add_argument("--split", default="val", help="list of images in the folder (val)")
     parser.add_argument(

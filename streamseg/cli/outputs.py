@@ -45,6 +45,8 @@ class Outputs:
         """
         check_places(sources, [*([("video", str(out))] if out else []), *saves])
         self._out, self._saves, self._numbering = out, saves, Places(sources)
+        self.class_names: Sequence[str] = ()
+        """Of the model, see ``open_writer``; set before the first file is opened."""
         self._draws_all, self._zero_start = draws_all, zero_start
         self._stack = ExitStack()
         self._writers: dict[int, list[ResultWriter]] = {}
@@ -95,9 +97,11 @@ class Outputs:
         from streamseg.formats.opening import open_writer
 
         if place == STANDARD_OUTPUT:
-            return self._stack.enter_context(open_writer(name, place))
+            return self._stack.enter_context(open_writer(name, place, self.class_names))
         path = self._numbering.place(name, place, index)
-        return self._writer_of_place.get(path) or self._keep(path, open_writer(name, path))
+        return self._writer_of_place.get(path) or self._keep(
+            path, open_writer(name, path, self.class_names)
+        )
 
     def _keep(self, path: Path, writer: ResultWriter) -> ResultWriter:
         self._writer_of_place[path] = self._stack.enter_context(writer)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from streamseg.train.metrics import StepMetrics
+    from streamseg.train.validation import Validated
 
 
 @contextmanager
@@ -48,15 +49,19 @@ def frame_progress(expected: int | None, summary: Summary) -> Iterator[Callable[
 
 
 @contextmanager
-def training_progress(done: int, total: int) -> Iterator[Callable[[StepMetrics], None]]:
-    """Show steps, time left, losses and speeds.
+def training_progress(
+    done: int, total: int, best: Validated | None
+) -> Iterator[tuple[Callable[[StepMetrics], None], Callable[[Validated, Validated], None]]]:
+    """Show steps, time left, losses, speeds and the best validation.
 
     Args:
         done: steps that an earlier run has done.
         total: steps of the whole run.
+        best: validation so far.
 
     Yields:
-        A function to call after every step.
+        A function to call after every step, and one to call after every validation with its result
+        and the best one.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
@@ -66,17 +71,28 @@ def training_progress(done: int, total: int) -> Iterator[Callable[[StepMetrics],
         BarColumn(),
         MofNCompleteColumn(),
         TimeLeft(),
+        TextColumn("{task.fields[validation]}"),
         TextColumn("{task.fields[state]}"),
     )
     latest: deque[StepMetrics] = deque(maxlen=20)
     with Progress(*columns, refresh_per_second=2) as progress:
-        task = progress.add_task("training", total=total, completed=done, state="")
+        task = progress.add_task("training", total=total, completed=done, state="", validation="")
 
         def show(metrics: StepMetrics) -> None:
             latest.append(metrics)
             progress.update(task, completed=metrics.step + 1, state=_training_state(latest))
 
-        yield show
+        def show_best(best: Validated) -> None:
+            text = f"best AP_vol {100 * best.score:.1f} at step {best.step}"
+            progress.update(task, validation=text)
+
+        def show_validation(found: Validated, best: Validated) -> None:
+            progress.console.print(f"validation at {found.line()}", highlight=False, soft_wrap=True)
+            show_best(best)
+
+        if best:
+            show_best(best)
+        yield show, show_validation
 
 
 @contextmanager

@@ -9,18 +9,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.cli.arguments import (
-    add_input_options,
-    class_list,
-    output,
-    positive,
-    score,
-)
+from streamseg.cli.arguments import output, positive
 from streamseg.cli.outputs import Outputs
-from streamseg.cli.source_options import add_source_options, source_options
+from streamseg.cli.stream_options import (
+    add_live_options,
+    add_model_options,
+    load_segmenter,
+    source_options,
+)
 from streamseg.cli.summary import Summary
 from streamseg.formats.opening import FORMATS
-from streamseg.loading import RUNTIMES
 from streamseg.video.options import CPU
 from streamseg.video.recordings.paths import with_topics
 
@@ -65,7 +63,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "times in results are always those of the source",
     )
     parser.add_argument(
-        "--jsonl", metavar="FILE", help="one JSON object a frame, masks as COCO RLE; - for stdout"
+        "--jsonl", metavar="FILE", help="one JSON object per frame, masks as COCO RLE; - for stdout"
     )
     parser.add_argument(
         "--save",
@@ -76,31 +74,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="results in a format of other tools, as coco:results.json; may be given several "
         "times; formats: " + ", ".join(FORMATS),
     )
-    parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="an ONNX model, the folder of a release, or nano, the shipped model (default)",
-    )
-    add_input_options(parser)
-    parser.add_argument(
-        "--min-score",
-        type=score,
-        metavar="P",
-        help="least score of an instance (default: the model's own for each class, else 0.5)",
-    )
-    parser.add_argument(
-        "--classes",
-        type=class_list,
-        metavar="LIST",
-        help="classes to find: coco, voc, or names, as car,person,'traffic light' (default: all "
-        "classes of the model)",
-    )
-    parser.add_argument(
-        "--threads", type=positive, metavar="N", help="CPU threads of the network (default: all)"
-    )
-    parser.add_argument(
-        "--runtime", choices=RUNTIMES, default="auto", help="backend of the network (auto)"
-    )
+    add_model_options(parser)
     parser.add_argument(
         "--topic",
         action="append",
@@ -110,14 +84,16 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "several cameras (default: the only one; streamseg doctor FILE lists them)",
     )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
-    add_source_options(parser)
+    live = parser.add_argument_group("cameras and network streams")
+    add_live_options(live)
+    live.add_argument(
+        "--realtime", action="store_true", help="play a file at its own speed, like a camera"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment the sources."""
-    from streamseg.loading import load
-
     sources = with_topics(arguments.source, arguments.topic)
     saves = [*arguments.save, *([("jsonl", arguments.jsonl)] if arguments.jsonl else [])]
     draws_all = arguments.draw == "all"
@@ -130,15 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     summary = Summary(counts_all=draws_all)
     with (
-        load(
-            arguments.model,
-            size=arguments.size,
-            max_pixels=arguments.max_pixels,
-            threads=arguments.threads,
-            min_score=arguments.min_score,
-            classes=arguments.classes,
-            runtime=arguments.runtime,
-        ) as segmenter,
+        load_segmenter(arguments) as segmenter,
         segmenter.stream(
             sources[0] if len(sources) == 1 else sources,
             policy=arguments.policy,
@@ -146,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_event=summary.note,
         ) as results,
     ):
+        outputs.class_names = segmenter.config.class_names
         what = f"{len(sources)} sources"
         if (source := results.opened) is not None:
             device = "" if source.hwaccel == CPU else f" decoded on {source.hwaccel}"

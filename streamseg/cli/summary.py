@@ -22,6 +22,7 @@ class Summary:
     def __init__(self, *, counts_all: bool = False) -> None:
         """Start the clock; ``counts_all`` also counts instances that are not confirmed."""
         self._counts_all = counts_all
+        self._any_unconfirmed = False
         self.frames = 0
         self.dropped = 0
         self.skipped = 0
@@ -42,6 +43,7 @@ class Summary:
         self.frames += 1
         self.dropped += result.dropped
         instances = result.instances if self._counts_all else result.confirmed
+        self._any_unconfirmed |= len(instances) < len(result.instances)
         self.latest_instances = len(instances)
         for instance in instances:
             if instance.name not in self.frames_of_name:
@@ -101,12 +103,14 @@ class Summary:
         return lines + [f"failed: {reason}" for reason in self.failed.values()]
 
     def _found(self) -> str:
-        """Count objects: ``car ×12, person ×2; in most frames: car-1 (221), ...``."""
+        """Count objects: ``car ×12, person ×2; seen longest, in frames: car-1 (221), ...``."""
         if not self.frames_of_name:
+            if self._any_unconfirmed:
+                return "no confirmed objects; --draw all counts those that may be false"
             return "no objects"
         counts = [f"{name} ×{count}" for name, count in self.names_of_class.most_common()]
         longest = [f"{name} ({count})" for name, count in self.frames_of_name.most_common(3)]
-        return f"{', '.join(counts)}; in most frames: {', '.join(longest)}"
+        return f"{', '.join(counts)}; seen longest, in frames: {', '.join(longest)}"
 
     def stage_table(self) -> str:
         """A table: median and 95th percentile of each stage, in ms; stages of frames overlap."""

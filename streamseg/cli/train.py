@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from streamseg.train.loop import Trainer
     from streamseg.train.metrics import StepMetrics
     from streamseg.train.run_config import RunConfig, Tables
+    from streamseg.train.validation import Validated
 
 DESCRIPTION = """\
 Learn a model from images with instance masks. The folder of the run has config.toml (all settings;
@@ -53,13 +54,14 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="append",
         required=True,
         metavar="DIR[:SPLIT]",
-        help="VOC, SBD or COCO folder, or COCO file (split train by default); may be given several "
-        "times",
+        help="a data set: COCO, YOLO, LabelMe, CVAT, VOC, Cityscapes or SBD (split train by "
+        "default); may be given several times",
     )
     parser.add_argument(
         "--val",
         metavar="DIR[:SPLIT]",
-        help="images to show in TensorBoard (split val by default); by default those of --data",
+        help="images to score at every checkpoint and to show in TensorBoard (split val if not "
+        "named); without it, some of the data are shown and the last weights are exported",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
     parser.add_argument(
@@ -100,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.train.setup import prepare
 
     datasets = [read_split(text, "train") for text in arguments.data]
-    shown = read_split(arguments.val, "val") if arguments.val else datasets[0]
+    validation = read_split(arguments.val, "val") if arguments.val else None
     with started_by_torchrun() as processes:
         init = model_path(arguments.init, WEIGHTS_SUFFIX) if arguments.init else None
         config, weights = processes.from_first(
@@ -114,10 +116,11 @@ def run(arguments: argparse.Namespace) -> int:
             config.model,
             config.train,
             classes=config.classes,
+            validation_data=with_mapping(validation, config.classes) if validation else None,
             start_from=weights,
             processes=processes,
         )
-        stopped = not learn(trainer, shown)
+        stopped = not learn(trainer, validation or datasets[0])
         if processes.is_first:
             write(trainer)
     return 130 if stopped else 0
@@ -166,31 +169,45 @@ def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
         Whether the run came to its end; False if it was stopped with Ctrl-C.
     """
     if not trainer.processes.is_first:
-        return run_or_stop(trainer, lambda _: None)
+        return run_or_stop(trainer, lambda _: None, lambda _: None)
     from streamseg.train.board import Board
 
+    validation = trainer.validation
     board = Board(trainer.folder / "tensorboard", trainer.step)
     samples = [shown.load(image_id) for image_id in shown.ids[:IMAGES_SHOWN]]
     print(
         f"{len(trainer.image_ids)} images; steps {trainer.step} to {trainer.config.steps} on "
         f"{trainer.processes.count} x {trainer.learner.device.type}; {trainer.folder}"
     )
-    with closing(board), training_progress(trainer.step, trainer.config.steps) as show_progress:
+    with (
+        closing(board),
+        training_progress(
+            trainer.step, trainer.config.steps, validation.best if validation else None
+        ) as (show_progress, show_validation),
+    ):
 
         def on_step(metrics: StepMetrics) -> None:
             show_progress(metrics)
             board.add(metrics)
             done = metrics.step + 1
-            if done % trainer.config.checkpoint_every == 0 or done == trainer.config.steps:
+            if trainer.is_checkpoint:
                 board.show(samples, trainer.learner.weights(), trainer.model_config, done)
 
-        return run_or_stop(trainer, on_step)
+        def on_validation(found: Validated) -> None:
+            board.add_validation(found)
+            show_validation(found, validation.best or found if validation else found)
+
+        return run_or_stop(trainer, on_step, on_validation)
 
 
-def run_or_stop(trainer: Trainer, on_step: Callable[[StepMetrics], None]) -> bool:
+def run_or_stop(
+    trainer: Trainer,
+    on_step: Callable[[StepMetrics], None],
+    on_validation: Callable[[Validated], None],
+) -> bool:
     """Train; return whether the run came to its end."""
     try:
-        trainer.run(on_step)
+        trainer.run(on_step, on_validation)
     except KeyboardInterrupt:
         return False
     return True
@@ -202,10 +219,12 @@ def write(trainer: Trainer) -> None:
 
     result = write_result(trainer)
     print(
-        f"step {trainer.step}: wrote {result.onnx.name} (differs from torch by "
+        f"weights of step {result.step}: wrote {result.onnx.name} (differs from torch by "
         f"{result.onnx_difference:.1e}), {result.safetensors.name} and {result.card.name} to "
         f"{trainer.folder}"
     )
+    if result.predictions:
+        print(f"wrote {result.predictions.name}: validation images, truth left, predictions right")
     if result.int8:
         difference = f"{result.int8_difference:.2f}"
         print(f"wrote {result.int8.name}, the same in 8 bits (differs by {difference} rms)")

@@ -1,12 +1,10 @@
-"""The class names of a data set: lists in files, and ids by name."""
+"""Number the classes of a data set by their names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from streamseg.classes import plain_name
-from streamseg.datasets.splits import read_text
+from streamseg.classes import MOST_CLASSES, distinct, plain_name
 from streamseg.errors import DataError
 
 
@@ -20,17 +18,23 @@ def ids_by_name(class_names: Sequence[str]) -> dict[str, int]:
     return {plain_name(name): k for k, name in enumerate(class_names, start=1)}
 
 
-def read_class_list(path: Path, class_names: Sequence[str]) -> frozenset[int]:
-    """The ids of the classes that a text file names, one a line.
+def number_classes(place: object, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Number the classes that a data set names; those that differ in spelling only are one.
+
+    Args:
+        place: what names them, for errors.
+        names: in the order of the data set.
+
+    Returns:
+        The C different names, and for each of ``names`` its class, 1..C.
 
     Raises:
-        DataError: it cannot be read, is empty or names something other than ``class_names``.
+        DataError: there are none, or too many, or one is empty.
     """
-    names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    if not names:
-        raise DataError(f"{path} names no class; delete it if all classes are labelled")
+    class_names = distinct(names)
+    if not 1 <= len(class_names) <= MOST_CLASSES:
+        raise DataError(f"{place} must have 1 to {MOST_CLASSES} classes, got {len(class_names)}")
+    if not all(map(plain_name, class_names)):
+        raise DataError(f"{place} has a class without a name")
     ids = ids_by_name(class_names)
-    for name in names:
-        if plain_name(name) not in ids:
-            raise DataError(f"{path}: {name!r} is none of the classes {', '.join(class_names)}")
-    return frozenset(ids[plain_name(name)] for name in names)
+    return class_names, tuple(ids[plain_name(name)] for name in names)

@@ -1,10 +1,6 @@
 """Data sets in COCO's JSON format: polygons or run lengths, several images a file.
 
-In an object map each pixel belongs to one object; COCO's masks may overlap. The rules:
-
-* Of two objects that overlap, the smaller lies on top: a cup on a table, a rider on a horse.
-* A crowd (``iscrowd``) is void, under all objects.
-* Of more than 254 objects, the smallest become void.
+A crowd (``iscrowd``) is void. Masks that overlap are painted by the rules of ``painting``.
 """
 
 from __future__ import annotations
@@ -12,13 +8,12 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from streamseg.datasets import coco_masks
 from streamseg.datasets.class_names import all_of
-from streamseg.datasets.coco_json import CROWD, AnnotatedImage, read_annotations
+from streamseg.datasets.coco_json import read_annotations
 from streamseg.datasets.interface import InstanceDataset
-from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, number_objects
+from streamseg.datasets.object_maps import ObjectMaps
+from streamseg.datasets.painting import VOID_CLASS, paint
 from streamseg.datasets.splits import check_files, check_ids
 from streamseg.errors import DataError
 
@@ -62,7 +57,9 @@ class CocoFile(InstanceDataset):
     def object_classes(self) -> list[tuple[int, ...]]:
         """For each image the classes of its annotations without crowds, as the file lists them."""
         return [
-            tuple(a.class_id for a in image.annotations if a.class_id != CROWD and len(a.shape))
+            tuple(
+                a.class_id for a in image.annotations if a.class_id != VOID_CLASS and len(a.shape)
+            )
             for image in self._images.values()
         ]
 
@@ -71,34 +68,12 @@ class CocoFile(InstanceDataset):
         return self.folder / self._images[image_id].file_name
 
     def read_maps(self, image_id: str) -> ObjectMaps:
-        """Draw the annotations of one image, by the rules above."""
-        return draw_objects(image_id, self._images[image_id])
-
-
-def draw_objects(image_id: str, image: AnnotatedImage) -> ObjectMaps:
-    """Draw the annotations of one image into one map: void first, then from large to small."""
-    from pycocotools import mask as coco_mask
-
-    size = image.height, image.width
-    masks = [coco_masks.encode(annotation.shape, *size) for annotation in image.annotations]
-    # one by one: for a list of over 255 masks, pycocotools 2.0.11 fails with numpy 2
-    area = np.array([coco_mask.area(mask) for mask in masks], np.int64)
-    class_id = np.array([annotation.class_id for annotation in image.annotations], np.int64)
-    by_size = np.argsort(-area, kind="stable")
-    void_first = by_size[np.argsort(class_id[by_size] != CROWD, kind="stable")]
-
-    values = np.zeros(size, np.uint8)
-    class_of_value = np.zeros(256, np.int64)
-    objects = 0
-    for index in void_first:
-        mask = coco_mask.decode(masks[index]).view(np.bool_)
-        if class_id[index] == CROWD or objects == MOST_OBJECTS:
-            values[mask] = VOID
-        else:
-            objects += 1
-            values[mask] = objects
-            class_of_value[objects] = class_id[index]
-    return number_objects(image_id, values, class_of_value)
+        """Draw the annotations of one image."""
+        image = self._images[image_id]
+        shape = image.height, image.width
+        masks = [coco_masks.encode(annotation.shape, *shape) for annotation in image.annotations]
+        classes = [annotation.class_id for annotation in image.annotations]
+        return paint(image_id, shape, masks, classes)
 
 
 def _find_folder(file: Path, image: str) -> Path:

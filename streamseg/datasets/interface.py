@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
 
-from streamseg.datasets.images import check_size, read_image
+from streamseg.datasets.images import check_size, read_header, read_image
 from streamseg.datasets.object_maps import ObjectMaps, Sample
+from streamseg.results import Image
+
+logger = logging.getLogger(__name__)
 
 
 class InstanceDataset(ABC):
@@ -24,6 +28,13 @@ class InstanceDataset(ABC):
         labelled_classes: the classes (of 1..C) whose objects all have a mask. Objects of other
             classes may lack one: background pixels are unknown for them.
     """
+
+    upright: bool = False
+    """Whether the tools of this format draw labels on images turned as their EXIF data say.
+
+    It counts where the size of the labels does not tell.
+    """
+    _is_turn_told = False
 
     ids: tuple[str, ...]
     class_names: tuple[str, ...]
@@ -43,14 +54,11 @@ class InstanceDataset(ABC):
             DataError: a file is unreadable, its values are not allowed or sizes differ.
         """
         maps = self.load_maps(id_or_index)
-        path = self.image_path(maps.id)
-        image = read_image(path)
-        check_size(path, image, "its mask", maps.object_map)
         return Sample(
             id=maps.id,
             object_map=maps.object_map,
             class_of_object=maps.class_of_object,
-            image=image,
+            image=self.read_image(maps),
         )
 
     def load_maps(self, id_or_index: str | int) -> ObjectMaps:
@@ -76,6 +84,44 @@ class InstanceDataset(ABC):
             DataError: a mask is unreadable or its values are not allowed.
         """
         return [tuple(self.load_maps(image_id).class_of_object.tolist()) for image_id in self.ids]
+
+    def read_image(self, maps: ObjectMaps) -> Image:
+        """Read the image of these objects as they were drawn: turned by its EXIF data or not.
+
+        The size of the map tells which, and ``upright`` where it fits both. The first image with
+        such data is told in a warning, unless it is turned and the format's tools turn it too.
+
+        Returns:
+            RGB uint8 [H, W, 3].
+
+        Raises:
+            DataError: the file cannot be read, or is of another size than the map.
+        """
+        path = self.image_path(maps.id)
+        image = read_image(path, upright=self._is_upright(path, maps.object_map.shape))
+        check_size(path, image, "its mask", maps.object_map)
+        return image
+
+    def _is_upright(self, path: Path, shape: tuple[int, ...]) -> bool:
+        """Whether to turn an image that has labels of this shape as its EXIF data say."""
+        header = read_header(path)
+        if header.orientation == 1:
+            return False
+        as_stored, as_shown = (header.shape(upright=upright) == shape for upright in (False, True))
+        is_upright = self.upright if as_stored == as_shown else as_shown
+        if not (is_upright and self.upright) and not self._is_turn_told:
+            self._is_turn_told = True
+            way = "turned by it" if is_upright else "as it is stored"
+            by_format = "as the tools of this format read it"
+            reason = by_format if as_stored == as_shown else "because its labels are of that size"
+            logger.warning(
+                "%s has EXIF orientation %d; it is read %s, %s (other images like it: no message)",
+                path,
+                header.orientation,
+                way,
+                reason,
+            )
+        return is_upright
 
     @abstractmethod
     def read_maps(self, image_id: str) -> ObjectMaps:

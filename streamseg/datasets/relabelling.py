@@ -17,6 +17,7 @@ from streamseg.datasets.class_names import ids_by_name
 from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.object_maps import VOID, ObjectMaps, number_objects
 from streamseg.errors import ConfigError, DataError
+from streamseg.results import Image
 
 TO_BACKGROUND: Final = "background"
 TO_VOID: Final = "void"
@@ -58,6 +59,10 @@ class RelabelledDataset(InstanceDataset):
     def image_path(self, image_id: str) -> Path:
         """The image's file."""
         return self.data.image_path(image_id)
+
+    def read_image(self, maps: ObjectMaps) -> Image:
+        """Read the image of these objects, as the data set on disk does."""
+        return self.data.read_image(maps)
 
     def read_maps(self, image_id: str) -> ObjectMaps:
         """Read the objects of an image; those that are no objects here lose their number."""

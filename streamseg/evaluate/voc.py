@@ -66,18 +66,18 @@ class VocResult:
         """
         shown = [j for j, at in enumerate(self.thresholds) if columns is None or at in columns]
         head = "".join(f"{f'AP@{self.thresholds[j]:g}':>8}" for j in shown)
-        names = [*self.class_names, "mean"]
-        width = max(12, *(len(name) + 2 for name in names))
+        counted = self.object_count + self.ignored_count + self.prediction_count
+        seen = np.flatnonzero(counted).tolist()
+        width = max([12, *(len(self.class_names[c]) + 2 for c in seen)])
         lines = [f"{'class':<{width}}{'objects':>9}{'predicted':>11}{head}"]
-        seen = self.object_count + self.ignored_count + self.prediction_count > 0
         lines += [
             _row(
-                f"{names[c]:<{width}}",
+                f"{self.class_names[c]:<{width}}",
                 self.object_count[c],
                 self.prediction_count[c],
                 self.ap[c, shown],
             )
-            for c in np.flatnonzero(seen)
+            for c in seen
         ]
         total = self.object_count.sum(), self.prediction_count.sum()
         lines.append(_row(f"{'mean':<{width}}", *total, self.map_r[shown]))

@@ -17,7 +17,7 @@ class Runtime(Protocol):
 
     config: ModelConfig
     description: str
-    """Backend and device, to print: ``ONNX Runtime 1.20, CPU, 2 threads``."""
+    """Backend and device, to print: ``ONNX Runtime 1.20, CPU, threads: 2``."""
 
     @property
     def size(self) -> tuple[int, int] | None:

@@ -71,7 +71,7 @@ class OnnxRuntime:
             self.size = shape[2], shape[1]
         self._outputs = output_names(output.name for output in self._session.get_outputs())
         self.description = (
-            f"ONNX Runtime {onnxruntime.__version__}, CPU, {options.intra_op_num_threads} threads"
+            f"ONNX Runtime {onnxruntime.__version__}, CPU, threads: {options.intra_op_num_threads}"
         )
 
     def run(self, image: Image) -> NetworkOutput:

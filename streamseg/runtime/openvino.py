@@ -100,7 +100,7 @@ class OpenVinoRuntime:
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
         self.description = (
             f"OpenVINO {__version__.partition('-')[0]}, CPU, {precision or able[0]}, "
-            f"{threads or usable_cores()} threads"
+            f"threads: {threads or usable_cores()}"
         )
 
     def run(self, image: Image) -> NetworkOutput:

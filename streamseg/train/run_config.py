@@ -11,6 +11,7 @@ from typing import TypeAlias
 from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError
 from streamseg.parsing import parse_values
+from streamseg.text_files import read_text
 from streamseg.train.config import TrainConfig
 
 if sys.version_info >= (3, 11):
@@ -60,10 +61,8 @@ def read_toml(path: Path) -> Tables:
         ConfigError: missing, not TOML, or a value outside of a table.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = tomllib.loads(read_text(path, ConfigError))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     for key, values in tables.items():
         if not isinstance(values, dict):

@@ -208,16 +208,17 @@ def test_an_image_in_the_list_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("images",), None, "no COCO file: it holds no list 'images'"),
-        (("annotations",), {}, "no COCO file: it holds no list 'annotations'"),
+        (("images",), None, "holds no list 'images'"),
+        (("annotations",), {}, "holds no list 'annotations'"),
         (("categories",), [3], r"categories\[0\] must be an object, got 3"),
-        (("categories",), [], "must have 1 to 1000 categories, got 0"),
+        (("categories",), [], "must have 1 to 1000 classes, got 0"),
         (
             ("categories",),
             [{"id": i, "name": f"class {i}"} for i in range(1001)],
-            "must have 1 to 1000 categories, got 1001",
+            "must have 1 to 1000 classes, got 1001",
         ),
         (("categories", 0, "name"), None, r"categories\[0\]: name must be str, got None"),
+        (("categories", 1, "id"), 1, r"categories\[1\]: its id 1 is that of another category too"),
         (("images",), [], "lists no image"),
         (("images", 0, "id"), "x", r"images\[0\]: id must be int, got 'x'"),
         (("images", 1, "id"), 100, r"images\[1\]: its id is that of another image"),
@@ -246,8 +247,8 @@ def test_broken_entries_are_named(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
+        (b"{", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
         (b"[]", "is no COCO file"),
         (b"\xff", "cannot be read"),
     ],
@@ -257,3 +258,25 @@ def test_files_that_are_no_coco_json(tmp_path: Path, content: bytes, message: st
     file.write_bytes(content)
     with pytest.raises(DataError, match=rf"x\.json {message}"):
         CocoFile(file)
+
+
+def test_what_supervision_writes_is_read(tmp_path: Path) -> None:
+    supervision = pytest.importorskip("supervision")
+    y, x = np.mgrid[:48, :64]
+    masks = np.stack([(x - 20) ** 2 + (y - 24) ** 2 <= 150, (x > 40) & (x < 60) & (y > 3)])
+    detections = supervision.Detections(
+        xyxy=supervision.mask_to_xyxy(masks), mask=masks, class_id=np.array([1, 0])
+    )
+    write_image(tmp_path / "in/one.png", 64, 48)
+    path = str(tmp_path / "in/one.png")
+    supervision.DetectionDataset(["pallet", "forklift"], [path], {path: detections}).as_coco(
+        str(tmp_path / "out/images"), str(tmp_path / "out/labels.json")
+    )
+    dataset = CocoFile(tmp_path / "out/labels.json")
+    assert dataset.class_names == ("pallet", "forklift")
+    sample = dataset.load("one")
+    assert sorted(sample.class_of_object.tolist()) == [1, 2]
+    for number, class_id in enumerate(sample.class_of_object, start=1):
+        found, mask = sample.object_map == number, masks[2 - class_id]
+        # supervision goes along the outermost pixels, half of which COCO's tools leave out
+        assert (found & mask).sum() / (found | mask).sum() > 0.85
