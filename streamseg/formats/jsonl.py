@@ -55,7 +55,7 @@ class JsonlWriter(ResultWriter):
             SinkError: the line cannot be written, as when the disk is full.
             BrokenPipeError: the reader of a pipe has gone.
         """
-        line = json.dumps(_frame(result), separators=(",", ":"), allow_nan=False)
+        line = json.dumps(as_json(result), separators=(",", ":"), allow_nan=False)
         with saving(self._name):
             self._file.write(line + "\n")
             self._file.flush()
@@ -71,7 +71,8 @@ class JsonlWriter(ResultWriter):
                 self._file.close()
 
 
-def _frame(result: FrameResult) -> dict[str, Any]:
+def as_json(result: FrameResult) -> dict[str, Any]:
+    """The object of one line, see docs/formats.md."""
     height, width = result.label_map.shape
     masks = rle.encode(result.label_map, [instance.label for instance in result.instances])
     return {
