@@ -2,7 +2,7 @@
 import { Curve } from "./curve.js";
 import { Live } from "./live.js";
 import { Painter } from "./painter.js";
-import { duration } from "./words.js";
+import { duration, shortName } from "./words.js";
 
 const TITLES = {
   connecting: "Connecting",
@@ -10,6 +10,10 @@ const TITLES = {
   reconnecting: "Reconnecting",
   ended: "Ended",
 };
+
+function isLost({ state }) {
+  return state === "lost" || state === "reconnecting";
+}
 
 export class Camera {
   /** `page`: {show, select(camera), remove(camera), onFrame(camera)}. */
@@ -40,13 +44,17 @@ export class Camera {
       this.watchIfSeen();
     });
     this.observer.observe(this.element);
-    new ResizeObserver(() => this.repaint()).observe(this.canvas);
+    this.resized = new ResizeObserver(() => this.repaint());
+    this.resized.observe(this.canvas);
   }
 
   close() {
+    this.isClosed = true;
     this.observer.disconnect();
+    this.resized.disconnect();
     this.live.stop();
     this.frame?.bitmap.close();
+    this.frame = null;
     this.element.remove();
   }
 
@@ -59,6 +67,7 @@ export class Camera {
 
   receive(frame) {
     return new Promise((done) => requestAnimationFrame(() => {
+      if (this.isClosed) return frame.bitmap.close();
       this.frame?.bitmap.close();
       this.frame = frame;
       this.repaint();
@@ -78,7 +87,8 @@ export class Camera {
   /** Take over what the server says once a second. */
   update(source, isPaused, mayRemove) {
     this.state = source.state;
-    this.title.textContent = this.title.title = source.name;
+    this.title.textContent = shortName(source.name);
+    this.title.title = source.name;
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", `${source.name}, ${source.state}`);
     this.element.dataset.state = source.state;
@@ -104,6 +114,8 @@ export class Camera {
       title = "Waiting for the first frame";
     }
     this.element.classList.toggle("covered", title !== "");
+    // what can still be seen, and is in order, is not covered
+    this.element.classList.toggle("badge", Boolean(this.frame) && !text && !isLost(source));
     if (headline.textContent !== title) headline.textContent = title;
     if (details.textContent !== text) details.textContent = text;
   }

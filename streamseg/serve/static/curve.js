@@ -1,6 +1,6 @@
 // A running curve: one value a second, the newest on the right.
 
-const MOST = 120;
+const MOST = 60;
 
 export class Curve {
   constructor(element, unit) {

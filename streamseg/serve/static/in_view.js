@@ -100,11 +100,15 @@ export class InView {
 /** Cut a square around the box out of the frame. */
 function takeImage(row, { bitmap, result }, [x0, y0, x1, y1]) {
   const ratio = bitmap.width / result.width;
-  const side = 1.15 * ratio * Math.max(x1 - x0, y1 - y0);
-  const x = ratio * (x0 + x1) / 2 - side / 2, y = ratio * (y0 + y1) / 2 - side / 2;
-  row.image.fillStyle = "#000";
-  row.image.fillRect(0, 0, IMAGE_SIDE, IMAGE_SIDE);
+  const wanted = 1.15 * ratio * Math.max(x1 - x0, y1 - y0);
+  const side = Math.min(wanted, bitmap.width, bitmap.height);
+  const x = clamp(ratio * (x0 + x1) / 2 - side / 2, 0, bitmap.width - side);
+  const y = clamp(ratio * (y0 + y1) / 2 - side / 2, 0, bitmap.height - side);
   row.image.drawImage(bitmap, x, y, side, side, 0, 0, IMAGE_SIDE, IMAGE_SIDE);
+}
+
+function clamp(value, least, most) {
+  return Math.max(least, Math.min(value, most));
 }
 
 function setText(element, text) {

@@ -72,8 +72,10 @@ function update(next) {
 }
 
 function summary({ sources, paused, viewers }) {
+  if (!sources.length) return "no source";
   const live = sources.filter((source) => source.state === "live").length;
-  const parts = [paused ? "paused" : `${live} of ${plural(sources.length, "source", "sources")} live`];
+  const all = plural(sources.length, "source", "sources");
+  const parts = [paused ? "paused" : live === sources.length ? `${all} live` : `${live} of ${all} live`];
   if (viewers > 2 * sources.length + 1) parts.push(plural(viewers, "connection", "connections"));
   return parts.join(", ");
 }

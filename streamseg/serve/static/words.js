@@ -9,3 +9,9 @@ export function duration(seconds) {
 export function plural(count, one, many) {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+/** Of a path its last part; addresses stay whole. */
+export function shortName(source) {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(source)) return source;
+  return source.split("/").filter(Boolean).pop() ?? source;
+}
