@@ -13,7 +13,7 @@ from streamseg.serve.guard import cookie_name, cookie_value, is_equal
 from streamseg.serve.pages import read_page
 
 _PROBLEM: Final = "<!-- problem -->"
-_WRONG: Final = '<p class="problem" role="alert">This token is wrong. Nothing was changed.</p>'
+_WRONG: Final = '<p class="problem" role="alert">This token is wrong.</p>'
 
 
 class Login:
