@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
+import anyio
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -44,8 +44,9 @@ class LiveViewer:
             with self._hub.watching() as watch:
                 is_over = await first_of(self._send(watch), self._read_answers(watch))
             if is_over and self._websocket.application_state is WebSocketState.CONNECTED:
-                await asyncio.wait_for(self._websocket.close(GOING_AWAY), SEND_SECONDS)
-        except (WebSocketDisconnect, asyncio.TimeoutError, OSError):
+                with anyio.fail_after(SEND_SECONDS):
+                    await self._websocket.close(GOING_AWAY)
+        except (WebSocketDisconnect, OSError):
             pass  # the viewer has left, or takes no more
         finally:
             self._viewers.leave(WAY)
@@ -61,7 +62,8 @@ class LiveViewer:
             if newest is None or newest is sent or self._unanswered >= MOST_UNANSWERED:
                 continue
             message = await newest.live_message()
-            await asyncio.wait_for(self._websocket.send_bytes(message), SEND_SECONDS)
+            with anyio.fail_after(SEND_SECONDS):
+                await self._websocket.send_bytes(message)
             self._unanswered += 1
             sent = newest
             self._viewers.count_sent(WAY)

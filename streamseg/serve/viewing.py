@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
+import anyio
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -77,18 +78,22 @@ class Broadcast(Response):
             has_left = await first_of(self._send_all(send), _wait_until_gone(receive))
         finally:
             self._viewers.leave(self._way)
-        if not has_left:
+        if has_left:
+            await _wait_until_gone(receive)  # one that takes no more is still connected
+        else:
             await send({"type": "http.response.body", "body": b""})
 
     async def _send_all(self, send: Send) -> bool:
-        """Whether the viewer is given up."""
+        """True once the viewer is given up, False at the end of the chunks."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         async for chunk in self._chunks():
             body = {"type": "http.response.body", "body": chunk, "more_body": True}
             try:
-                await asyncio.wait_for(send(body), SEND_SECONDS)
-            except (asyncio.TimeoutError, OSError):
+                # asyncio.wait_for of Python 3.10 and 3.11 may swallow that the task is cancelled
+                with anyio.fail_after(SEND_SECONDS):
+                    await send(body)
+            except OSError:  # also TimeoutError
                 return True
         return False
 

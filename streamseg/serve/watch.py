@@ -7,6 +7,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Final
 
+import anyio
+
 from streamseg.video.events import StreamEvent
 
 MOST_WAITING_EVENTS: Final = 100
@@ -34,9 +36,9 @@ class Watch:
 
     async def changed(self, timeout_seconds: float | None = None) -> None:
         """Wait for the next change, or until the timeout."""
-        try:
-            await asyncio.wait_for(self._changed.wait(), timeout_seconds)
-        except asyncio.TimeoutError:
+        with anyio.move_on_after(timeout_seconds) as scope:
+            await self._changed.wait()
+        if scope.cancelled_caught:
             return
         self._changed.clear()
         # reset before the viewer looks: a later change wakes it again

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 from camera_servers import wait_until
 from served_streams import STREET, TOKEN, Served, served
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect
 
 from streamseg import ConfigError
@@ -198,6 +198,19 @@ def test_a_websocket_that_says_much_is_closed(free: Served) -> None:
             with pytest.raises(Exception, match=r"1001|1009"):
                 while True:
                     viewer.recv(10)
+
+
+def test_a_connection_ends_even_while_a_frame_is_being_sent() -> None:
+    with served("test-pattern:160x96@200?frames=1000000") as found:
+        for _ in range(25):
+            with connect(found.live_url) as viewer:
+                viewer.recv(10)
+                viewer.send("k")
+                viewer.send("x" * 17)
+                with pytest.raises(ConnectionClosedOK):
+                    while True:
+                        viewer.recv(10)
+        assert found.metric('streamseg_viewers{way="live"}') == 0
 
 
 def test_one_viewer_too_many_is_refused_until_another_leaves() -> None:

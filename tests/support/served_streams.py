@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import uvicorn
 from camera_servers import wait_until
 from colour_runtime import ColourRuntime
 
@@ -17,9 +19,9 @@ from streamseg.runtime.base import Runtime
 from streamseg.segmenter import Segmenter
 from streamseg.serve import app
 from streamseg.serve.server import Server, listen
-from streamseg.streaming.sources import SourceLike
+from streamseg.streaming.sources import OnResult, SourceLike
 
-STREET = "test-pattern:320x192@25?frames=1000000"
+STREET = "test-pattern:160x96@25?frames=1000000"
 TOKEN = "a-token-of-the-tests"
 QUICK = SourceOptions(
     realtime=True, timeout_seconds=2, first_delay_seconds=0.05, longest_delay_seconds=0.2
@@ -29,10 +31,11 @@ QUICK = SourceOptions(
 class Served:
     """What is served, and where."""
 
-    def __init__(self, stream: Stream, server: Server, port: int) -> None:
+    def __init__(self, stream: Stream, server: uvicorn.Server, listener: socket.socket) -> None:
         self.stream = stream
         self.server = server
-        self.port = port
+        self.thread = threading.Thread(target=server.run, args=([listener],))
+        self.port = port = int(listener.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}/"
         self.live_url = f"ws://127.0.0.1:{port}/streams/0/live"
 
@@ -77,22 +80,29 @@ class Served:
 
 
 @contextmanager
+def running(stream: Stream, server: uvicorn.Server, listener: socket.socket) -> Iterator[Served]:
+    found = Served(stream, server, listener)
+    found.thread.start()
+    try:
+        wait_until(lambda: server.started)
+        yield found
+    finally:
+        server.should_exit = True
+        found.thread.join()
+
+
+@contextmanager
 def served(
-    *sources: SourceLike, runtime: Runtime | None = None, **options: Any
+    *sources: SourceLike,
+    runtime: Runtime | None = None,
+    on_result: OnResult | None = None,
+    **options: Any,
 ) -> Iterator[Served]:
     """Serve sources; ``options`` are those of ``app``."""
     segmenter = Segmenter(runtime or ColourRuntime(), size=(160, 96))
     with (
-        segmenter.stream(sources, stays_open=True, options=QUICK) as stream,
+        segmenter.stream(sources, stays_open=True, options=QUICK, on_result=on_result) as stream,
         listen("127.0.0.1", 0) as listener,
+        running(stream, Server(app(stream, **options)), listener) as found,
     ):
-        server = Server(app(stream, **options))
-        port = listener.getsockname()[1]
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            wait_until(lambda: server.started)
-            yield Served(stream, server, port)
-        finally:
-            server.should_exit = True
-            thread.join()
+        yield found
