@@ -36,6 +36,7 @@ EXTRAS = {
     "vehicle": ("pycuda",),
     "vehicle-bindings": ("cuda-bindings",),
     "openvino": ("openvino",),
+    "serve": ("starlette", "uvicorn", "websockets", "prometheus-client", "anyio"),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}
 STREET = "test-pattern:576x320@1?frames=5"

@@ -13,6 +13,7 @@ from camera_servers import wait_until
 from served_streams import STREET, TOKEN, Served, served
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from streamseg import ConfigError
 from streamseg.serve import app
@@ -82,8 +83,8 @@ def test_the_page_itself_may_pause(free: Served) -> None:
 
 def test_websockets_of_other_pages_are_refused(free: Served) -> None:
     with pytest.raises(InvalidStatus, match="403"):
-        connect(free.live_url, origin="http://evil.example")  # type: ignore[arg-type]
-    with connect(free.live_url, origin=f"http://127.0.0.1:{free.port}") as own:  # type: ignore[arg-type]
+        connect(free.live_url, origin=Origin("http://evil.example"))
+    with connect(free.live_url, origin=Origin(f"http://127.0.0.1:{free.port}")) as own:
         assert own.recv(10)
 
 

@@ -21,7 +21,7 @@ from streamseg.serve import app
 from streamseg.serve.server import Server, listen
 from streamseg.streaming.sources import OnResult, SourceLike
 
-STREET = "test-pattern:160x96@25?frames=1000000"
+STREET = "test-pattern:160x96@12?frames=1000000"
 TOKEN = "a-token-of-the-tests"
 QUICK = SourceOptions(
     realtime=True, timeout_seconds=2, first_delay_seconds=0.05, longest_delay_seconds=0.2

@@ -40,7 +40,7 @@ export class InView {
     for (const [key, row] of this.rows) {
       const camera = cameras.get(row.index);
       if (camera && (isPaused || now - row.seen < GONE_AFTER_MS)) {
-        if (!isPaused) this.write(row, now, cameras.size > 1 ? camera.title.textContent : "");
+        this.write(row, cameras.size > 1 ? camera.title.textContent : "");
         continue;
       }
       row.element.remove();
@@ -51,11 +51,11 @@ export class InView {
     this.count.textContent = this.rows.size || "";
   }
 
-  write(row, now, place) {
+  write(row, place) {
     const { score, class: what } = row.instance;
     setText(row.score, `${Math.round(100 * score)}%`);
     setText(row.what, place ? `${what} · ${place}` : what);
-    setText(row.sinceText, duration((now - row.since) / 1000));
+    setText(row.sinceText, duration((row.seen - row.since) / 1000));
   }
 
   /** Show one name and dim the others; null shows all. */
