@@ -52,6 +52,8 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         ConfigError: the address or the port cannot be used.
     """
+    if port > 65535:  # the resolver would take the rest of a division
+        raise ConfigError(f"cannot listen on {host} port {port}: the last port is 65535")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=128)
