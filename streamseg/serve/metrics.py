@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
+from contextlib import suppress
 from typing import Final
 
 import prometheus_client as prometheus
@@ -90,7 +91,8 @@ class Metrics:
         """Leave a source out from now on."""
         source = str(source_index)
         for metric in (self._frames, self._dropped, self._latency, self._reconnects, self._live):
-            metric.remove(source)
+            with suppress(KeyError):  # of older versions, where nothing was counted yet
+                metric.remove(source)
         for class_name in self._classes.pop(source, ()):
             self._instances.remove(source, class_name)
 

@@ -82,6 +82,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                ws="websockets-sansio",
                 ws_max_size=1024,
                 ws_per_message_deflate=False,  # images do not shrink
             )

@@ -20,8 +20,9 @@ export class InView {
     const { frame } = camera;
     for (const { name, colour, since_seconds } of frame.shown) {
       const key = `${camera.index}/${name}`;
-      let row = this.rows.get(key);
-      if (!row) this.rows.set(key, row = this.newRow(key, camera, name, colour));
+      const isNew = !this.rows.has(key);
+      if (isNew) this.rows.set(key, this.newRow(key, camera, name, colour));
+      const row = this.rows.get(key);
       const instance = frame.instances.get(name);
       row.seen = now;
       row.since = now - 1000 * since_seconds;
@@ -32,6 +33,7 @@ export class InView {
         row.imageScore = instance.score;
         row.imageAt = now;
       }
+      if (isNew) this.write(row, "");
     }
   }
 
@@ -87,6 +89,7 @@ export class InView {
     const button = find("button");
     button.addEventListener("click", () => this.choose(this.chosen === name ? null : name));
     this.list.append(element);
+    this.nobody.hidden = true;
     element.classList.toggle("dim", this.chosen !== null && this.chosen !== name);
     return {
       element, button, name, index: camera.index,
