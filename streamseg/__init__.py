@@ -72,11 +72,11 @@ _LAZY = {
     "open_writer": "formats.opening",
     "to_supervision": "formats.supervision",
 }
-"""Modules that are imported on first use, by the name that is taken of each."""
+"""Names that are imported on first use, each with its module."""
 
 
 def __getattr__(name: str) -> object:
-    """Import what not every program needs."""
+    """Import a name of ``_LAZY``."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -1,4 +1,4 @@
-"""``streamseg run``: segment a video, watch it happen, keep the results."""
+"""``streamseg run``: segment videos, cameras or images, and write the results."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from streamseg.cli.stream_options import (
 from streamseg.cli.summary import Summary
 from streamseg.formats.opening import FORMATS
 from streamseg.video.options import CPU
+from streamseg.video.recordings.paths import with_topics
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from streamseg.streaming.stream import Stream
 
 DESCRIPTION = """\
-Segment a video: find every object in every frame, with its mask, class and a name that stays.
+Segment a video: find every object in every frame, with its mask, class, score and a name that
+stays the same.
 
-SOURCE is a video file, an image, a folder or quoted glob of images, a camera (0, 1, ... or
-/dev/video0), a URL (rtsp://, http://, ...) or test-pattern: for a synthetic camera. Of several
-sources frames are taken in turn, and the names of output files are numbered."""
+SOURCE is a video file, an image, a folder or quoted glob of images, an MCAP file or ROS bag, a
+camera (0, 1, ... or /dev/video0), a URL (rtsp://, http://, ...) or test-pattern: for a synthetic
+camera. Frames of several sources are taken in turn, and the names of output files are numbered."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,18 +52,18 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--draw",
         choices=("confirmed", "all"),
         default="confirmed",
-        help="in the annotated video and the counts of a video: only tracks that are surely no "
-        "flicker (confirmed, default), or all",
+        help="what the annotated video and the counts show of a video: confirmed tracks only "
+        "(default), or all instances, with those that may be false",
     )
     parser.add_argument(
         "--zero-start",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="let the annotated video begin at 0 s (default), or where the source's clock does; "
-        "times in results are always the source's",
+        help="begin the annotated video at 0 s (default), or at the time of the source's clock; "
+        "times in results are always those of the source",
     )
     parser.add_argument(
-        "--jsonl", metavar="FILE", help="one JSON object a frame, masks as COCO RLE; - for stdout"
+        "--jsonl", metavar="FILE", help="one JSON object per frame, masks as COCO RLE; - for stdout"
     )
     parser.add_argument(
         "--save",
@@ -69,22 +71,30 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="append",
         default=[],
         metavar="FORMAT:PATH",
-        help="results in a format of other tools, as coco:results.json; give it once for each of "
-        + ", ".join(FORMATS),
+        help="results in a format of other tools, as coco:results.json; may be given several "
+        "times; formats: " + ", ".join(FORMATS),
     )
     add_model_options(parser)
+    parser.add_argument(
+        "--topic",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="camera topic of an MCAP file or ROS bag, as /camera/front; give it several times for "
+        "several cameras (default: the only one; streamseg doctor FILE lists them)",
+    )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
     live = parser.add_argument_group("cameras and network streams")
     add_live_options(live)
     live.add_argument(
-        "--realtime", action="store_true", help="play a file at its own pace, like a camera"
+        "--realtime", action="store_true", help="play a file at its own speed, like a camera"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment the sources."""
-    sources = arguments.source
+    sources = with_topics(arguments.source, arguments.topic)
     saves = [*arguments.save, *([("jsonl", arguments.jsonl)] if arguments.jsonl else [])]
     draws_all = arguments.draw == "all"
     outputs = Outputs(
@@ -104,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_event=summary.note,
         ) as results,
     ):
+        outputs.class_names = segmenter.config.class_names
         what = f"{len(sources)} sources"
         if (source := results.opened) is not None:
             device = "" if source.hwaccel == CPU else f" decoded on {source.hwaccel}"
@@ -120,10 +131,10 @@ def run(arguments: argparse.Namespace) -> int:
 def process(
     results: Stream, summary: Summary, outputs: Outputs, *, frames: int | None = None
 ) -> None:
-    """Segment under a live progress line, writing what is asked for.
+    """Segment under a live progress line, and write the outputs.
 
-    Ctrl-C ends it early and in order: what was written so far is complete and readable. A second
-    one, while cameras are being closed, kills the process.
+    Ctrl-C ends it early: everything written so far is complete and readable. A second Ctrl-C,
+    while cameras are being closed, kills the process.
 
     Raises:
         SourceError: the only source cannot be read any further.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from streamseg.cli.arguments import (
     above_zero,
+    add_input_options,
     any_size,
     class_list,
-    image_size,
     positive,
     score,
     whole,
@@ -28,18 +28,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="an ONNX model, the folder of a release, or nano, the shipped model (default)",
     )
-    parser.add_argument(
-        "--size",
-        type=image_size,
-        metavar="WxH",
-        help="network input, multiples of 32 (default: by the image's aspect)",
-    )
-    parser.add_argument(
-        "--max-pixels",
-        type=positive,
-        metavar="N",
-        help="most pixels of the network input; fewer are faster (the model's own choice)",
-    )
+    add_input_options(parser)
     parser.add_argument(
         "--min-score",
         type=score,
@@ -50,14 +39,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--classes",
         type=class_list,
         metavar="LIST",
-        help="what to look for: coco, voc, or names, as car,person,traffic light (default: all "
-        "that the model knows)",
+        help="classes to find: coco, voc, or names, as car,person,'traffic light' (default: all "
+        "classes of the model)",
     )
     parser.add_argument(
         "--threads", type=positive, metavar="N", help="CPU threads of the network (default: all)"
     )
     parser.add_argument(
-        "--runtime", choices=RUNTIMES, default="auto", help="what runs the network (auto)"
+        "--runtime", choices=RUNTIMES, default="auto", help="backend of the network (auto)"
     )
     parser.add_argument(
         "--hwaccel",
@@ -70,7 +59,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--stream",
         type=whole,
         metavar="N",
-        help="which of several video streams, from 0 (the default one, else the largest)",
+        help="which of several video streams of a file, from 0 (the one that is flagged as "
+        "default, else the largest)",
     )
 
 
@@ -79,17 +69,19 @@ def add_live_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--policy",
         metavar="P",
-        help="when frames come faster than they are done: latest (the default for cameras) drops "
-        "and counts the older ones, all (for files) makes the source wait, every=N leaves out all "
-        "but each N-th",
+        help="what to do when frames come faster than they are segmented: latest (default for "
+        "cameras) takes the newest and counts the others as dropped, all (default for files) makes "
+        "the source wait, every=N takes each N-th frame",
     )
     group.add_argument(
         "--live",
         action=argparse.BooleanOptionalAction,
-        help="read a network stream like a camera, or like a file to its end (by whether the "
-        "server states one)",
+        help="read a network stream like a camera, or like a file to its end (default: like a file "
+        "if the server states an end)",
     )
-    group.add_argument("--transport", choices=("tcp", "udp"), help="of RTSP (tcp, then udp)")
+    group.add_argument(
+        "--transport", choices=("tcp", "udp"), help="transport of RTSP (tcp, then udp)"
+    )
     group.add_argument(
         "--timeout",
         type=above_zero,
@@ -98,15 +90,21 @@ def add_live_options(group: argparse._ArgumentGroup) -> None:
         help="longest wait for a connection or packet (10)",
     )
     group.add_argument(
-        "--retries", type=whole, metavar="N", help="tries to reconnect after a loss (for ever)"
+        "--retries", type=whole, metavar="N", help="most tries to reconnect after a loss (no limit)"
     )
-    group.add_argument("--camera-size", type=any_size, metavar="WxH", help="as 1280x720")
-    group.add_argument("--camera-rate", type=above_zero, metavar="FPS", help="as 30")
-    group.add_argument("--camera-format", metavar="NAME", help="as mjpeg or yuyv422")
+    group.add_argument(
+        "--camera-size", type=any_size, metavar="WxH", help="size to ask for, as 1280x720"
+    )
+    group.add_argument(
+        "--camera-rate", type=above_zero, metavar="FPS", help="frames per second to ask for, as 30"
+    )
+    group.add_argument(
+        "--camera-format", metavar="NAME", help="pixel format to ask for, as mjpeg or yuyv422"
+    )
 
 
 def source_options(arguments: argparse.Namespace) -> SourceOptions:
-    """How sources are opened; ``realtime`` is each command's own option.
+    """The options that were given; ``realtime`` is each command's own option.
 
     Raises:
         ConfigError: a value is out of range.

@@ -14,7 +14,7 @@ from typing import Any, Final
 from PIL import Image as Pillow
 
 from streamseg.drawing.overlay import draw, name_colour
-from streamseg.formats.jsonl import as_json
+from streamseg.formats.jsonl import frame_object
 from streamseg.results import FrameResult, Image
 
 JPEG_QUALITY: Final = 80
@@ -61,7 +61,7 @@ class EncodedResult:
         return await asyncio.shield(asyncio.wrap_future(self._made[make]))
 
     def _json_line(self) -> bytes:
-        return _compact(as_json(self.result))
+        return _compact(frame_object(self.result))
 
     def _annotated_jpeg(self) -> bytes:
         return _jpeg(draw(self.result, only_confirmed=True))
@@ -77,7 +77,9 @@ class EncodedResult:
             for instance in self.result.confirmed
         ]
         latency_ms = round(self.result.latency_ms, 1)
-        head = _compact({"result": as_json(self.result), "shown": shown, "latency_ms": latency_ms})
+        head = _compact(
+            {"result": frame_object(self.result), "shown": shown, "latency_ms": latency_ms}
+        )
         scale = min(1.0, math.sqrt(MOST_LIVE_PIXELS / (frame.width * frame.height)))
         width, height = round(frame.width * scale), round(frame.height * scale)
         image = frame.image if scale == 1.0 else frame.render(max(1, width), max(1, height))
