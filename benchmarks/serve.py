@@ -86,8 +86,10 @@ class Segmenting:
         self._process.start()
         self.port, self.description = self._pipe.recv()
         self.url = f"http://127.0.0.1:{self.port}/"
-        while len(self.latencies_ms()) < 3:  # the first frames load what is needed
-            time.sleep(0.5)
+        warm = 0
+        while warm < 3:  # the first frames load what is needed
+            time.sleep(0.2)
+            warm += len(self.latencies_ms())
 
     def latencies_ms(self) -> list[float]:
         """Of the results since the last call."""
