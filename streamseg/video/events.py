@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Literal, TypeAlias
 
 from streamseg.errors import StreamsegError
@@ -36,6 +37,45 @@ class StreamEvent:
 
 
 OnEvent: TypeAlias = Callable[[StreamEvent], None]
+
+
+class StreamEvents:
+    """Tells the events of all sources of a stream to its listeners, in the sources' threads."""
+
+    def __init__(self, on_event: OnEvent | None = None) -> None:
+        """Start with one listener, or none."""
+        self._lock = Lock()
+        self._listeners = [on_event] if on_event else []
+        self._latest: dict[int, StreamEvent] = {}
+        self._to_forget: set[int] = set()
+
+    def tell(self, event: StreamEvent) -> None:
+        """Tell one event to every listener."""
+        with self._lock:
+            if event.source_index not in self._to_forget:
+                self._latest[event.source_index] = event
+            elif event.state == "ended":
+                self._to_forget.remove(event.source_index)
+            listeners = self._listeners
+        for on_event in listeners:
+            on_event(event)
+
+    def listen(self, on_event: OnEvent) -> list[StreamEvent]:
+        """Add a listener.
+
+        Returns:
+            The latest event of each source so far.
+        """
+        with self._lock:
+            self._listeners = [*self._listeners, on_event]
+            return list(self._latest.values())
+
+    def forget(self, source_index: int) -> None:
+        """Drop the latest event of a source that is removed; its end is still told."""
+        with self._lock:
+            latest = self._latest.pop(source_index, None)
+            if latest is not None and latest.state != "ended":
+                self._to_forget.add(source_index)
 
 
 class Announcer:
