@@ -30,6 +30,9 @@ class SourceOptions:
     stream: int | None = None
     """Files and network streams: number of the stream among those of images, from 0; None takes
     the one flagged as the default, else that of the most pixels."""
+    threads: int | None = None
+    """Files and network streams: CPU threads that decode and convert; None takes as many as there
+    are cores."""
     live: bool | None = None
     """Network streams: True is read like a camera, which is connected anew at its end and drops
     frames that grow old; False like a file, to its end; None goes by whether it states one."""
@@ -60,6 +63,8 @@ class SourceOptions:
             raise ConfigError(f"retries must be 0 or more, or None, got {self.retries}")
         if self.stream is not None and self.stream < 0:
             raise ConfigError(f"stream must be 0 or more, or None, got {self.stream}")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads must be 1 or more, or None, got {self.threads}")
         if self.transport not in (None, "tcp", "udp"):
             raise ConfigError(f"transport must be tcp or udp, got {self.transport!r}")
         if self.size is not None and min(self.size) < 1:
