@@ -36,6 +36,7 @@ EXTRAS = {
     "vehicle": ("pycuda",),
     "vehicle-bindings": ("cuda-bindings",),
     "openvino": ("openvino",),
+    "batch": ("ray", "fsspec", "pyarrow"),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}
 STREET = "test-pattern:576x320@1?frames=5"

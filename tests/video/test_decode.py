@@ -53,14 +53,14 @@ def test_facts_frames_and_images(tmp_path: Path) -> None:
 
 def test_decoding_takes_as_many_threads_as_are_allowed(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", images=NOISE)
-    images, started = [], []
+    images, started = list[list[Image]](), list[int]()
     for threads in (1, 3):
         before = len(list(Path("/proc/self/task").iterdir()))
         with open_source(path, SourceOptions(threads=threads)) as source:
             started.append(len(list(Path("/proc/self/task").iterdir())) - before)
             images.append([frame.image for frame in source])
     assert started == [0, 3]
-    assert np.array_equal(*images)
+    assert np.array_equal(images[0], images[1])
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
