@@ -118,35 +118,39 @@ def _expand(text: str) -> list[Recording]:
                 raise SourceError(f"no such file or folder: {place.shown}") from None
             return list(_matches(place))
         if info["type"] == "directory":
-            return list(_grouped(place, fs.find(path, detail=True), path))
+            return list(_grouped(place, _not_hidden(fs.find(path, detail=True), path)))
         return [_of_file(place, path, info)]
 
 
 def _matches(place: Place) -> Iterator[Recording]:
     """The recordings that a pattern matches, and those in the folders that it matches."""
     suffix = PurePosixPath(place.path).suffix.lower()
-    found: Files = place.fs.glob(place.path, detail=True)
+    root = re.split(r"[*?\[]", place.path, maxsplit=1)[0].rpartition("/")[0]
+    found = _not_hidden(place.fs.glob(place.path, detail=True), root)
     files = {path: info for path, info in found.items() if info["type"] != "directory"}
     if suffix in IMAGE_SUFFIXES:
         raise InputError(f"{place.shown} are images: name their folder, which is one recording")
     if suffix and not glob.has_magic(suffix):
         yield from (_of_file(place, path, info) for path, info in sorted(files.items()))
         return
-    root = place.path[: re.search(r"[*?\[]", place.path).start()].rpartition("/")[0]  # type: ignore[union-attr] # it is a pattern
     if not place.path.endswith("**"):
         for path, info in found.items():
             if info["type"] == "directory":
-                files |= place.fs.find(path, detail=True)
-    yield from _grouped(place, files, root)
+                files |= _not_hidden(place.fs.find(path, detail=True), root)
+    yield from _grouped(place, files)
 
 
-def _grouped(place: Place, files: Files, root: str) -> Iterator[Recording]:
+def _not_hidden(files: Files, root: str) -> dict[str, dict[str, Any]]:
+    """Those whose path below a folder has no part that begins with a dot."""
+    return {path: info for path, info in files.items() if "/." not in path[len(root) :]}
+
+
+def _grouped(place: Place, files: Files) -> Iterator[Recording]:
     """Sort the files below a folder into recordings."""
     in_folder: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for path, info in sorted(files.items()):
         folder, _, name = path.rpartition("/")
-        if not re.search(r"(^|/)\.", path[len(root) :]):
-            in_folder[folder][name] = info
+        in_folder[folder][name] = info
     for folder, named in in_folder.items():
         suffixes = {name: PurePosixPath(name).suffix.lower() for name in named}
         videos = [name for name in named if suffixes[name] in VIDEO_SUFFIXES]

@@ -46,7 +46,7 @@ class Entry:
     @classmethod
     def parse(cls, data: bytes) -> Entry | None:
         """Read an entry; None where it is none, or of another version of streamseg's format."""
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError, TypeError, KeyError):
             values = json.loads(data)
             values["notes"] = tuple(values["notes"])
             return cls(**{field.name: values[field.name] for field in fields(cls)})

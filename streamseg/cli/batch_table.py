@@ -42,11 +42,10 @@ def table_of(progress: Progress) -> RenderableType:
     for running in progress.running[:MOST_ROWS]:
         of = f"/{running.expected}" if running.expected else ""
         bar = ProgressBar(max(running.expected, running.frames, 1), running.frames, width=20)
-        rows.add_row(
-            Text(running.source, overflow="ellipsis", no_wrap=True), f"{running.frames}{of}", bar
-        )
-    if more := len(progress.running) - MOST_ROWS:
-        rows.add_row(f"and {more} more" if more > 0 else "", "", "")
+        source = Text(running.source, overflow="ellipsis", no_wrap=True)
+        rows.add_row(source, f"{running.frames}{of}", bar)
+    if len(progress.running) > MOST_ROWS:
+        rows.add_row(f"and {len(progress.running) - MOST_ROWS} more")
     return Group(Text(status(progress)), rows)
 
 
