@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,28 @@ from streamseg.cli.main import main
 
 pytestmark = [
     pytest.mark.usefixtures("ray_here"),
+    # of Ray itself
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
 ]
 
 LONG = 400
 """Frames of a recording that is still in progress when a test looks at it."""
+
+
+@pytest.fixture(scope="module")
+def ray_here() -> Iterator[None]:
+    """Ray on this machine with two CPUs, whatever cores there are; ``batch.run`` uses it.
+
+    There is one for all tests, as its start takes seconds.
+    """
+    pytest.importorskip("ray")
+    from streamseg.batch.cluster import connected
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with connected(None, cpus=2):
+            yield
 
 
 @pytest.fixture
