@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from streamseg.loading import RUNTIMES, SHIPPED_MODELS, WEIGHTS_SUFFIX, load, mo
 from streamseg.segmenter import Segmenter
 from streamseg.video.options import SourceOptions
 
+VERSION: Final = version("streamseg")
+"""Workers on all machines must have the same."""
 DATA_FORMATS: Final = (*FORMATS, "video")
 FILE_OF_FORMAT: Final = {
     "coco": "coco.json",

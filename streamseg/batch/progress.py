@@ -79,6 +79,7 @@ class BatchSummary:
     workers: int
     worker: str
     stopped: bool
+    """Whether it ended before all recordings were tried: by Ctrl-C, or with an error."""
     model_sha256: str
     options: dict[str, Any]
     streamseg_version: str

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 
-from streamseg import __version__
 from streamseg.batch.cluster import connected, room, worker_starter
 from streamseg.batch.inputs import find_recordings
-from streamseg.batch.job import Job, model_hash, portable_model
+from streamseg.batch.job import VERSION, Job, model_hash, portable_model
 from streamseg.batch.progress import BatchSummary, OnProgress, Progress, Tally, Task
 from streamseg.batch.scheduling import Scheduler
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Store
 from streamseg.classes import Classes
-from streamseg.errors import ConfigError
+from streamseg.errors import ConfigError, MissingExtraError
 from streamseg.video.options import SourceOptions
 
 
@@ -76,6 +76,8 @@ def run(
         MissingExtraError: Ray, or what a format or runtime needs, is not installed.
         KeyboardInterrupt: after Ctrl-C; what is done stays, the summary is written.
     """
+    if not find_spec("ray"):
+        raise MissingExtraError("ray", "batch")
     if workers is not None and workers < 1:
         raise ConfigError(f"workers must be at least 1, got {workers}")
     if retries < 0:
@@ -141,7 +143,7 @@ def run(
                 stopped=stopped,
                 model_sha256=model_sha256,
                 options=job_options,
-                streamseg_version=__version__,
+                streamseg_version=VERSION,
             )
             store.write_summary(json.dumps(summary.to_json(), indent=1) + "\n")
     if on_progress:

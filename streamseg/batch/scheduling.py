@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from streamseg import __version__
+from streamseg.batch.job import VERSION
 from streamseg.batch.progress import OnProgress, Tally, Task
 from streamseg.batch.store import Entry
 from streamseg.batch.worker import Outcome
@@ -86,7 +86,7 @@ class Scheduler:
         busy = sum(member.task is not None for member in self._members.values())
         while len(self._members) < min(self._workers, busy + len(self._waiting)):
             actor = self._start_worker()
-            self._members[actor.prepare.remote(__version__)] = _Member(actor)
+            self._members[actor.prepare.remote(VERSION)] = _Member(actor)
 
     def _take(self, ref: ObjectRef[Any]) -> None:
         """Take what a worker answers, and give it something to do."""

@@ -11,10 +11,9 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Final, Literal
 
-from streamseg import __version__
 from streamseg.batch.files import content_hash, local_copy, sweep_temporary
 from streamseg.batch.inputs import Recording
-from streamseg.batch.job import Job, file_of
+from streamseg.batch.job import VERSION, Job, file_of
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Entry, Store
 from streamseg.errors import ConfigError, SourceError, StreamsegError
@@ -73,8 +72,8 @@ class Worker:
         Raises:
             StreamsegError: those of ``streamseg.load``; or the versions differ.
         """
-        if version != __version__:
-            raise ConfigError(f"workers have streamseg {__version__}, and the run is of {version}")
+        if version != VERSION:
+            raise ConfigError(f"workers have streamseg {VERSION}, and the run is of {version}")
         sweep_temporary()
         self._segmenter = self._job.load(self._shares)
         return self._segmenter.runtime.description
@@ -133,7 +132,7 @@ class Worker:
                     frames=self._frames,
                     seconds=round(time.monotonic() - started, 3),
                     notes=tuple(notes[:MOST_NOTES]),
-                    streamseg_version=__version__,
+                    streamseg_version=VERSION,
                 )
                 self._store.publish(folder, recording.name, made)
         return Outcome("done", frames=self._frames)
