@@ -42,6 +42,8 @@ def connected(address: str | None, *, cpus: int | None = None) -> Iterator[bool]
         ConfigError: no cluster answers there.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no request to other servers
+    # by default it lowers the priority of workers on this machine by 15
+    os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         import ray
     except ImportError as error:

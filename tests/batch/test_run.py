@@ -18,7 +18,7 @@ from streamseg import batch
 from streamseg.cli.main import main
 
 pytestmark = [
-    pytest.mark.usefixtures("ray_here"),
+    pytest.mark.usefixtures("ray_here", "quick_polls"),
     # of Ray itself
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),

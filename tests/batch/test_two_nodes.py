@@ -16,9 +16,10 @@ FRAMES = 300
 
 
 @pytest.fixture
-def cluster() -> Iterator[Any]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """One CPU on each node."""
     pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     from ray.cluster_utils import Cluster
 
     with warnings.catch_warnings():
@@ -31,6 +32,7 @@ def cluster() -> Iterator[Any]:
         nodes.shutdown()
 
 
+@pytest.mark.usefixtures("quick_polls")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_two_nodes_share_the_work_and_one_does_all_when_the_other_is_lost(
     cluster: Any, colour_model: str, tmp_path: Path
