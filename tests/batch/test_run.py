@@ -19,8 +19,6 @@ from streamseg.cli.main import main
 
 pytestmark = [
     pytest.mark.usefixtures("ray_here", "quick_polls"),
-    # of Ray itself
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
 ]
 

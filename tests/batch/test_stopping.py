@@ -69,7 +69,6 @@ def test_without_a_package_one_line_says_what_to_install(
     [
         (["nowhere.mp4"], "nowhere.mp4"),
         (["{clip}", "--model", "nowhere.onnx"], "nowhere.onnx"),
-        (["{clip}", "--address", "ray://127.0.0.1:1"], "127.0.0.1:1"),
         (["nothing/*.mp4"], "no recordings"),
     ],
 )

@@ -33,7 +33,6 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.usefixtures("quick_polls")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_two_nodes_share_the_work_and_one_does_all_when_the_other_is_lost(
     cluster: Any, colour_model: str, tmp_path: Path
 ) -> None:
