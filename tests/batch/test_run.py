@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drives import FRAMES, rows_of, write_drive
+from drives import FRAMES, SIZE, rows_of, write_drive
 
 from streamseg import batch
 from streamseg.cli.main import main
@@ -52,7 +52,7 @@ def archive(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(colour_model: str, archive: Path) -> Callable[..., batch.BatchSummary]:
     def run_batch(out: Path, **options: Any) -> batch.BatchSummary:
-        options = {"model": colour_model, "runtime": "onnx", "workers": 1, **options}
+        options = {"model": colour_model, "runtime": "onnx", "size": SIZE, "workers": 1, **options}
         return batch.run(archive, out, **options)
 
     return run_batch
@@ -107,7 +107,7 @@ def test_the_command_shows_what_became_of_each_recording(
 ) -> None:
     (archive / "1.mp4").write_text("no video" * 100)
     command = ["batch", str(archive / "*.mp4"), "--out", str(tmp_path / "out"), "--workers", "1"]
-    command += ["--model", colour_model, "--retries", "0", "--save", "jsonl"]
+    command += ["--model", colour_model, "--size", "160x96", "--retries", "0", "--save", "jsonl"]
     assert main(command) == 1
     said = capsys.readouterr().err
     assert "3 recordings: 2 done, 0 skipped as done before, 1 failed" in said
@@ -152,14 +152,15 @@ def test_a_ray_data_set_of_images_gets_instances(colour_model: str, tmp_path: Pa
     import ray
     from drives import drive
 
+    options: dict[str, Any] = {"model": colour_model, "size": SIZE}
     recording = write_drive(tmp_path / "a.mp4")
     images = ray.data.from_items([{"image": image, "id": n} for n, image in enumerate(drive(0, 2))])
-    rows = batch.segment_dataset(images, images="image", model=colour_model).take_all()
+    rows = batch.segment_dataset(images, images="image", **options).take_all()
     assert [row["id"] for row in rows] == [0, 1]
     assert [i["class"] for i in rows[0]["instances"]] == ["car", "person"]
     assert rows[0]["instances"][0]["area_px"] == pytest.approx(32 * 32, abs=64)
 
     paths = ray.data.from_items([{"path": str(recording)}])
-    segmented = batch.segment_dataset(paths, recordings="path", model=colour_model).take_all()
+    segmented = batch.segment_dataset(paths, recordings="path", **options).take_all()
     assert {row["index"] for row in segmented} == set(range(FRAMES))
     assert {row["source"] for row in segmented} == {str(recording)}

@@ -24,6 +24,7 @@ def test_sigterm_ends_it_soon_with_all_that_is_done(colour_model: str, tmp_path:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "streamseg.cli.main", "batch", str(tmp_path / "archive")]
     command += ["--out", str(out), "--model", colour_model, "--workers", "1", "--runtime", "onnx"]
+    command += ["--size", "160x96"]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True

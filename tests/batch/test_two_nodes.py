@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drives import rows_of, write_drive
+from drives import SIZE, rows_of, write_drive
 
 from streamseg import batch
 
@@ -52,6 +52,7 @@ def test_two_nodes_share_the_work_and_one_does_all_when_the_other_is_lost(
         tmp_path / "out",
         model=colour_model,
         runtime="onnx",
+        size=SIZE,
         address=cluster.address,
         on_progress=lose_a_node,
     )

@@ -12,7 +12,7 @@ from threading import Timer
 
 import fsspec
 import pytest
-from drives import FRAMES, drive, rows_of, write_drive
+from drives import FRAMES, SIZE, drive, rows_of, write_drive
 from PIL import Image as PillowImage
 
 from streamseg import __version__
@@ -33,7 +33,7 @@ def make_worker(colour_model: str, tmp_path: Path) -> Callable[..., tuple[Worker
     """A worker in this process that writes to ``out``."""
 
     def make(*formats: str, out: str = "") -> tuple[Worker, Store]:
-        job = Job(formats=formats or ("parquet",), model=colour_model, runtime="onnx")
+        job = Job(formats=formats or ("parquet",), model=colour_model, runtime="onnx", size=SIZE)
         store = Store(out or str(tmp_path / "out"))
         worker = Worker(job, store, model_hash(colour_model), Shares())
         worker.prepare(__version__)
@@ -63,7 +63,7 @@ def test_results_are_those_of_a_run(
     assert {path.name for path in folder.iterdir()} == {
         "part.parquet", "part.jsonl", "coco.json", "mots-png", "part.mp4", "_recording.json",
     }  # fmt: skip
-    with load(colour_model, runtime="onnx") as segmenter:
+    with load(colour_model, runtime="onnx", size=SIZE) as segmenter:
         expected = [
             (result.index, instance.name, instance.box, instance.rle()["counts"])
             for result in segmenter.stream(recording.source)

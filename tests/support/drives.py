@@ -10,6 +10,7 @@ from media import write_video
 
 from streamseg.results import Image
 
+SIZE = (160, 96)
 FRAMES = 12
 
 
