@@ -68,7 +68,7 @@ def connected(address: str | None, *, cpus: int | None = None) -> Iterator[bool]
             ray.shutdown()
             if is_last or address != LOCAL:
                 where = "on this machine" if address == LOCAL else f"at {address}"
-                raise ConfigError(f"cannot connect to Ray {where}: {error}") from error
+                raise ConfigError(f"cannot connect to Ray {where}: {last_line(error)}") from error
     try:
         yield address == LOCAL
     finally:
@@ -107,6 +107,11 @@ def worker_starter(
         num_cpus=shares.cpus, num_gpus=shares.gpus, max_concurrency=2, max_restarts=0
     )
     return lambda: actor.remote(job, store, model_sha256, shares)
+
+
+def last_line(error: Exception) -> str:
+    """What an error of Ray says at its end, below the traceback of another process."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
 
 
 @contextmanager

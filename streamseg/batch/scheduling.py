@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from streamseg.batch.cluster import last_line
 from streamseg.batch.job import VERSION
 from streamseg.batch.progress import OnProgress, Tally, Task
 from streamseg.batch.store import Entry
@@ -131,7 +132,10 @@ class Scheduler:
             return
         self._failed_starts += 1
         if not self._tally.worker and self._failed_starts >= MOST_FAILED_STARTS:
-            raise ConfigError(f"no worker can be started: {error}")
+            raise ConfigError(
+                "no worker can be started; is streamseg[batch] installed on all machines? "
+                f"{last_line(error)}"
+            )
 
     def _poll(self) -> None:
         """Ask the busy workers how far they are, and report."""
