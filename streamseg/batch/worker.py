@@ -117,7 +117,11 @@ class Worker:
                 self._store.update(recording.name, seen)
                 return Outcome("unchanged")
             with self._store.staging() as folder:
-                self._write(path, recording.source, folder)
+                try:
+                    self._write(path, recording.source, folder)
+                except StreamsegError as error:
+                    reason = str(error).replace(str(path), recording.source)
+                    return Outcome("failed", error=reason)
                 if self._stopping.is_set():
                     return Outcome("stopped")
                 if recording.place.is_local and content_changed(recording):
@@ -131,7 +135,7 @@ class Worker:
                     options=self._options,
                     frames=self._frames,
                     seconds=round(time.monotonic() - started, 3),
-                    notes=tuple(notes[:MOST_NOTES]),
+                    notes=tuple(note.replace(str(path), recording.source) for note in notes),
                     streamseg_version=VERSION,
                 )
                 self._store.publish(folder, recording.name, made)

@@ -124,11 +124,15 @@ def test_a_recording_of_an_object_store_goes_to_another(
     worker, store = make_worker("parquet", "mots-png", out=url)
     memory = fsspec.filesystem("memory")
     memory.pipe("/fleet/a.mp4", write_drive(tmp_path / "a.mp4").read_bytes())
+    memory.pipe("/fleet/text.mp4", b"no video" * 100)
     try:
         recording = one("memory://fleet/a.mp4")
         with store.claimed():
             assert worker.segment(recording, None).state == "done"
             assert entry_of(store, recording) is not None
+            outcome = worker.segment(one("memory://fleet/text.mp4"), None)
+            assert "memory:///fleet/text.mp4" in outcome.error
+            assert tempfile.gettempdir() not in outcome.error
         assert {row["source"] for row in rows_of(tmp_path / "out")} == {"memory:///fleet/a.mp4"}
         assert len(list((tmp_path / "out").glob("*/mots-png/*.png"))) == FRAMES
     finally:
