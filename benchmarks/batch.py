@@ -99,6 +99,7 @@ def main() -> None:
         "frames": arguments.frames,
         "size": arguments.size,
         "workers": arguments.workers,
+        "start_seconds": summary["start_seconds"],
         "fps": fps,
         "ratio": round(ratio, 4),
         "frames_per_second_of_a_core": round(per_core, 3),

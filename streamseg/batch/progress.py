@@ -75,8 +75,12 @@ class BatchSummary:
     frames: int
     """Of the recordings that were done in this run."""
     seconds: float
+    """Of the whole run."""
+    start_seconds: float
+    """Until the first worker was ready: Ray starts, and the model is loaded."""
     frames_per_second: float
     workers: int
+    """Most that were busy at once."""
     worker: str
     stopped: bool
     """Whether it ended before all recordings were tried: by Ctrl-C, or with an error."""
@@ -119,6 +123,7 @@ class Tally:
     retried: int = 0
     failures: list[Failure] = field(default_factory=list)
     worker: str = ""
+    start_seconds: float = 0.0
     most_workers: int = 0
     _done_bytes: int = 0
     _started: float = field(default_factory=time.monotonic)
@@ -127,6 +132,11 @@ class Tally:
     def seconds(self) -> float:
         """Since the start."""
         return time.monotonic() - self._started
+
+    def welcome(self, worker: str) -> None:
+        """Note that a worker is ready, and what it runs with."""
+        if not self.worker:
+            self.worker, self.start_seconds = worker, self.seconds
 
     def finish(self, task: Task, outcome: Outcome) -> bool:
         """Count the end of a try.

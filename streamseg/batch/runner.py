@@ -137,6 +137,7 @@ def run(
                 retried=last.retried,
                 frames=last.frames,
                 seconds=round(last.seconds, 3),
+                start_seconds=round(tally.start_seconds, 3),
                 frames_per_second=round(last.frames_per_second, 3),
                 workers=tally.most_workers,
                 worker=tally.worker,

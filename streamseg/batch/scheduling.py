@@ -106,7 +106,7 @@ class Scheduler:
             self._lose(member, error)
             return
         if member.task is None:
-            self._tally.worker = answer
+            self._tally.welcome(answer)
         else:
             self._finish(member.task, answer)
         if self._waiting:
