@@ -1,12 +1,12 @@
-"""What each part of the training recipe is worth: short runs from the shipped weights, compared.
+"""Measure what each part of the training recipe is worth, by short runs from the shipped weights.
 
     python -m benchmarks.ablation --data VOC2012:train_all street coco --voc VOC2012 --street street
 
-Every row changes one thing and learns for the same number of steps with the same images drawn,
-except where the change is in the drawing. Rows of the second table start with new heads, because
-theirs have another shape. Each is scored with its last weights and with their moving average.
-The first row comes twice, the second time with another seed: what is no further from the first
-row than that is noise. Rows that ``--out`` holds already are not run again.
+Every row changes one setting and trains for the same number of steps on the same drawn images,
+unless the setting changes how images are drawn. Rows of the second table start with new heads,
+because their heads have another shape. Each row is scored with its last weights and with their
+moving average. The first row is run twice, the second time with another seed: smaller differences
+than between these two are noise. Rows that are already in ``--out`` are not run again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from typing import Any
 
 import torch
 
-from streamseg.classes import VOC_CLASSES
 from streamseg.cli.train import read_split
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
-from streamseg.datasets.class_names import ALL_CLASSES
+from streamseg.datasets.class_names import all_of
 from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
 from streamseg.export.to_onnx import export_onnx
@@ -116,7 +115,7 @@ def run_row(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     datasets = [read_split(text, "train") for text in arguments.data]
     if name == "unlabelled classes are background":
         for data in datasets:
-            data.labelled_classes = ALL_CLASSES
+            data.labelled_classes = all_of(data.class_names)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(datasets, Path(folder), model_config, config, start_from=weights)
         trainer.run(lambda _: None)
@@ -137,7 +136,7 @@ def run_row(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 def with_new_heads(
     weights: dict[str, torch.Tensor], model_config: ModelConfig
 ) -> dict[str, torch.Tensor]:
-    """Weights for another shape of heads: those of trunk and neck that fit, and new ones."""
+    """Weights for heads of another shape: new heads, and trunk and neck of ``weights``."""
     torch.manual_seed(0)
     start = Network(model_config).state_dict()
     for name, value in weights.items():
@@ -149,23 +148,24 @@ def with_new_heads(
 def score(model: Path, data: InstanceDataset, min_area_px: int) -> dict[str, float]:
     """mAP^r at 0.5 and 0.7, its mean over all thresholds, and two classes at 0.5, in percent."""
     segmenter = load(model, min_score=LEAST_SCORE, threads=1)
-    evaluator = VocEvaluator(thresholds=VOLUME_THRESHOLDS, min_area_px=min_area_px)
+    evaluator = VocEvaluator(data.class_names, VOLUME_THRESHOLDS, min_area_px)
     for image_id in data.ids:
-        evaluator.take(compare_instances(segmenter, data.load(image_id))[1])
+        sample = data.load(image_id)
+        evaluator.take(compare_instances(segmenter, sample, data.class_names)[1])
     result = evaluator.result()
     at = {round(threshold, 2): j for j, threshold in enumerate(result.thresholds)}
     scores = {
         "0.5": result.map_r[at[0.5]],
         "0.7": result.map_r[at[0.7]],
         "vol": result.map_vol,
-        "car": result.ap[VOC_CLASSES.index("car"), at[0.5]],
-        "person": result.ap[VOC_CLASSES.index("person"), at[0.5]],
+        "car": result.ap[data.class_names.index("car"), at[0.5]],
+        "person": result.ap[data.class_names.index("person"), at[0.5]],
     }
     return {name: round(100 * float(value), 2) for name, value in scores.items()}
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """As Markdown."""
+    """Print a table as Markdown."""
     print("| | VOC 0.5 / 0.7 / vol | with averaged weights | street car / person | s/step |")
     print("|---|---|---|---|---|")
     for row in rows:

@@ -1,4 +1,4 @@
-"""What an exported file costs in accuracy, on images whose objects are known."""
+"""Compare the accuracy of two backends, on images with known objects."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from streamseg.segmenter import Segmenter
 class AccuracyChange:
     """Scores before and after.
 
-    mAP^r moves in jumps where a class has few objects: on 100 images of VOC's 20 classes a
-    single detection is worth points.
+    mAP^r changes in steps if a class has few objects: on 100 images of VOC's 20 classes a single
+    detection changes it by points.
     """
 
     reference: VocResult
@@ -26,13 +26,13 @@ class AccuracyChange:
 
     @property
     def points(self) -> float:
-        """mAP^r at an IoU of 0.5 that was gained, in points of 100; below 0 if lost."""
+        """Change of mAP^r at an IoU of 0.5, in points of 100; below 0 for a loss."""
         at = self.reference.thresholds.index(0.5)
         return float(100 * (self.candidate.map_r - self.reference.map_r)[at])
 
     @property
     def volume_points(self) -> float:
-        """The same for AP^r_vol, the mean over nine IoUs, which is steadier."""
+        """Change of AP^r_vol, the mean over nine IoUs, which changes more smoothly."""
         return 100 * (self.candidate.map_vol - self.reference.map_vol)
 
 
@@ -47,14 +47,14 @@ def accuracy_change(
     """Score the disjoint instances of both, as ``streamseg eval`` does.
 
     Args:
-        reference: what is right.
-        candidate: the file or engine to check.
-        data: images with objects, of the classes of PASCAL VOC.
+        reference: the backend to compare with.
+        candidate: the backend to check.
+        data: images with objects.
         ids: of the images to score on.
-        size: width and height of the network's input; needed where one takes no other.
+        size: width and height of the network's input; needed if one of the two has a fixed size.
 
     Raises:
-        InputError: no images, or of a size that one of the two does not take.
+        InputError: there are no images, or one of the two does not take their size.
         DataError: an image or its objects cannot be read.
     """
     return AccuracyChange(
@@ -71,8 +71,8 @@ def score(
 ) -> VocResult:
     """One half of ``accuracy_change``, for a reference that is compared with several files."""
     segmenter = Segmenter(runtime, size=size, grouping=GroupingConfig(min_score=LEAST_SCORE))
-    evaluator = VocEvaluator(VOLUME_THRESHOLDS)
+    evaluator = VocEvaluator(data.class_names, VOLUME_THRESHOLDS)
     for image_id in ids:
-        _, compared = compare_instances(segmenter, data.load(image_id))
+        _, compared = compare_instances(segmenter, data.load(image_id), data.class_names)
         evaluator.take(compared)
     return evaluator.result()

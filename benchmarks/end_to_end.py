@@ -1,11 +1,11 @@
-"""Frames a second from a video file to results, side by side with a YOLO segmenter.
+"""Measure frames per second from a video file to results, in turns with a YOLO segmenter.
 
     python -m benchmarks.end_to_end clip.mp4 --yolo yolo11n-seg.onnx
 
-Both run with all CPU cores at the same input size, in turns, in one process: YOLO on ONNX Runtime,
-streamseg on what ``--runtime`` says. For YOLO that is Ultralytics' own ``predict(stream=True)``.
-Nothing is drawn or written. The package ``ultralytics`` (AGPL-3.0) is no dependency of streamseg:
-install it in an environment of its own, and export the model there at the size given by ``--size``
+Both run in one process, in turns, on all CPU cores, at the same input size: YOLO on ONNX Runtime
+with Ultralytics' own ``predict(stream=True)``, streamseg on the backend of ``--runtime``. Nothing
+is drawn or written. The package ``ultralytics`` (AGPL-3.0) is not a dependency of streamseg:
+install it in an environment of its own, and export the model there at the size of ``--size``
 (height first):
 
     yolo export model=yolo11n-seg.yaml format=onnx imgsz=384,640
@@ -37,7 +37,7 @@ from streamseg.runtime.base import Runtime
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="frames a second, side by side")
+    parser = argparse.ArgumentParser(description="frames per second, in turns with a rival")
     parser.add_argument("clip", type=Path)
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="of streamseg")
     parser.add_argument("--yolo", type=Path, help="ONNX file of a YOLO segmentation model")
@@ -81,8 +81,8 @@ def main() -> None:
         ratio = [a / b for a, b in zip(network_ms["streamseg"], network_ms["yolo"], strict=True)]
         report["network_time_ratio"] = statistics.median(ratio)
         print(
-            f"streamseg / yolo: {report['fps_ratio']:.2f} of its frames a second, "
-            f"{report['network_time_ratio']:.2f} of its network's time"
+            f"streamseg / yolo: frames per second {report['fps_ratio']:.2f}, "
+            f"time of the network {report['network_time_ratio']:.2f}"
         )
     print(stages.stage_table())
     print(json.dumps(report))
@@ -91,7 +91,13 @@ def main() -> None:
 def measure(
     calls: dict[str, Callable[[], float]], *, rounds: int, unit: float | None
 ) -> dict[str, list[float]]:
-    """Call all in turns; the first round only warms up. Without unit a call's own value counts."""
+    """Call all in turns; the first round is a warm-up.
+
+    Args:
+        calls: by name.
+        rounds: how often each is called after the warm-up.
+        unit: seconds are multiplied by this; without it, the values are those that calls return.
+    """
     values: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():
@@ -110,7 +116,7 @@ def spread(values: list[float]) -> list[float]:
 
 
 def streamseg_fps(segmenter: Segmenter, clip: Path, stages: Summary) -> float:
-    """Frames a second over the whole clip, opening it included."""
+    """Frames per second of streamseg over the whole clip, opening it included."""
     started = time.perf_counter()
     count = 0
     for result in segmenter.stream(clip):
@@ -120,7 +126,7 @@ def streamseg_fps(segmenter: Segmenter, clip: Path, stages: Summary) -> float:
 
 
 def yolo_stream(model: Path, clip: Path, size: tuple[int, int]) -> Callable[[], float]:
-    """The same for Ultralytics."""
+    """A call that returns the frames per second of Ultralytics over the whole clip."""
     from ultralytics import YOLO
 
     peer = YOLO(model, task="segment")
@@ -139,7 +145,7 @@ def yolo_stream(model: Path, clip: Path, size: tuple[int, int]) -> Callable[[], 
 
 
 def runtime_call(runtime: Runtime, size: tuple[int, int]) -> Callable[[], float]:
-    """One run of our network alone, on noise."""
+    """A call that runs streamseg's network on noise."""
     width, height = size
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
@@ -151,10 +157,10 @@ def runtime_call(runtime: Runtime, size: tuple[int, int]) -> Callable[[], float]
 
 
 def onnx_call(model: Path, size: tuple[int, int]) -> Callable[[], float]:
-    """One run of another network in ONNX Runtime, on noise."""
+    """A call that runs another network on noise, in ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
-    # threads of the network that waits must not spin beside the one that is measured
+    # the threads of an idle network must not spin while the other is measured
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     (image,) = session.get_inputs()

@@ -1,14 +1,14 @@
-"""What a model loses in half precision and in 8 bits for TensorRT, before any GPU is involved.
+"""Measure what a model loses in half precision and in 8 bits for TensorRT, without a GPU.
 
     python -m benchmarks.export_parity --data VOC2012
 
-Exports the weights, runs the files on ONNX Runtime and compares them with the network in torch at
-float32: the share of the network's labels and of the pixels' classes after grouping that stay the
-same, and the change of mAP^r. The 8-bit file is
-calibrated on images of the training split. Needs the extras ``train`` and ``export``; the last
-line of the output is one JSON document.
+Exports the weights, runs the files on ONNX Runtime and compares them with the network in torch in
+float32: the share of the network's labels that stay the same, the share of pixels that keep their
+class after grouping, and the change of mAP^r. The 8-bit file is calibrated on images of the
+training split. Needs the extras ``train`` and ``export``. The last line of the output is one JSON
+document.
 
-On few images mAP^r moves in jumps: take the whole split (``--images 0``) to judge by it.
+On few images mAP^r changes in steps: measure it on the whole split (``--images 0``).
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def main() -> None:
             print(
                 f"{name}: {parity.label_agreement:.2%} of the labels stay; "
                 f"{parity.class_agreement:.2%} of the pixels keep their class, "
-                f"{parity.sure_agreement:.2%} toss-ups aside (bar {bar:.1%}), "
-                f"mAP^r {change.points:+.2f} points (bar -{MOST_LOST_POINTS[name]}), "
+                f"{parity.sure_agreement:.2%} without close scores (limit {bar:.1%}), "
+                f"mAP^r {change.points:+.2f} points (limit -{MOST_LOST_POINTS[name]}), "
                 f"AP^r_vol {change.volume_points:+.2f}: "
                 f"{'met' if met else 'MISSED'}",
                 flush=True,
@@ -118,7 +118,7 @@ def evenly(data: InstanceDataset, count: int) -> list[str]:
 
 
 def seen_by_network(data: InstanceDataset, ids: list[str], config: ModelConfig) -> list[Image]:
-    """The images at the sizes that the network is run at."""
+    """Load images at the size of the network's input."""
     frames = [frame_of_array(data.load(image_id).image) for image_id in ids]
     return [frame.render(*config.input_size(frame.display_width, frame.height)) for frame in frames]
 

@@ -1,13 +1,14 @@
-"""How old results are when the network is too slow for the camera.
+"""Measure how old results are when the network is too slow for the camera.
 
     python -m benchmarks.live_latency --seconds 60 --fps 30 --slowness 5
 
-An HTTP server in a process of its own sends numbered MJPEG images, and notes on the machine's
-monotonic clock when; a runtime that only sleeps takes SLOWNESS frame periods for each. The age of
-a result is measured from the sending of its image, by the number in it: it does not rely on
-what streamseg says of itself, which is printed beside it. The last line is one JSON document.
+An HTTP server in a process of its own sends numbered MJPEG images and notes the time of each on the
+machine's monotonic clock. A runtime that only sleeps takes SLOWNESS frame periods for each image.
+The age of a result is the time since its image was sent, found by the number in the image. It does
+not rely on the latency that streamseg reports, which is printed too. The last line is one JSON
+document.
 
-The bar: the last ten seconds' ages stay within 2 periods of the network.
+The limit: in the last ten seconds, ages are at most twice the time of the network.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ class SleepingRuntime(ColourRuntime):
     """A network that takes a fixed time."""
 
     def __init__(self, seconds: float) -> None:
-        """Know how long."""
+        """Set the time of an image in seconds."""
         super().__init__()
         self.seconds = seconds
 
     def run(self, image: Image) -> NetworkOutput:
-        """Sleep for what is left of the time after the real work."""
+        """Run, then sleep for the rest of the time."""
         started = time.monotonic()
         output = super().run(image)
         time.sleep(max(0.0, self.seconds - (time.monotonic() - started)))
@@ -52,7 +53,7 @@ class SleepingRuntime(ColourRuntime):
 
 
 def serve(pipe: Connection, fps: float) -> None:
-    """Be a camera until told to stop; then tell when each image was sent."""
+    """Serve a camera until told to stop; then send the time of each image."""
     with http_camera(fps) as camera:
         pipe.send(camera.url)
         pipe.recv()
@@ -72,7 +73,7 @@ def main() -> None:
     camera = get_context("spawn").Process(target=serve, args=(theirs, arguments.fps), daemon=True)
     camera.start()
     segmenter = Segmenter(SleepingRuntime(network_seconds), size=(160, 96))
-    segmenter(np.zeros((96, 160, 3), np.uint8))  # what is loaded with the first image
+    segmenter(np.zeros((96, 160, 3), np.uint8))  # imports what the first image needs
     seen: list[tuple[int, float, float]] = []
     dropped = 0
     started = time.monotonic()

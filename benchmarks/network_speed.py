@@ -1,8 +1,8 @@
-"""Time networks on the CPU, in turns: ours and others', in each runtime that is installed.
+"""Time networks on the CPU, in turns: streamseg's and others, in each backend that is installed.
 
     python -m benchmarks.network_speed --yolo yolo11n-seg.onnx --float model.onnx
 
-The ratios are what counts: all meet the same machine. The last line is JSON.
+Compare ratios: all run on the same machine under the same load. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def main() -> None:
 
 def in_torch(path: Path, image: Image, threads: int) -> Callable[[], object]:
     """A call that runs weights in torch."""
-    # its threads must not spin beside the network that is measured next
+    # its idle threads must not spin while the next network is measured
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
@@ -98,7 +98,7 @@ def in_onnxruntime(path: Path, pixels: np.ndarray[Any, Any], threads: int) -> Ca
 
 
 def openvino_precisions() -> tuple[str, ...]:
-    """What OpenVINO can compute in here; nothing where it is not installed."""
+    """The precisions that OpenVINO computes in here; none if it is not installed."""
     try:
         from streamseg.runtime.openvino import precisions
     except ImportError:

@@ -1,8 +1,8 @@
-"""Score names over time on made clips.
+"""Score tracking on synthetic clips.
 
     python -m benchmarks.scenes 20 --data VOC2012 --out scenes
 
-Ctrl-C scores the clips that were done.
+After Ctrl-C the clips that were done are scored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamseg import __version__
-from streamseg.cli.arguments import image_size, positive
+from streamseg.cli.arguments import (
+    add_data_options,
+    add_input_options,
+    add_report_option,
+    positive,
+)
 from streamseg.cli.main import run_command
 
 if TYPE_CHECKING:
@@ -26,10 +31,11 @@ if TYPE_CHECKING:
 
 TITLE: Final = "streamseg tracking"
 NOTE: Final = (
-    "Clips made of the data set's own objects, cut out and moved over parts of its images "
+    "Clips are made of the data set's own objects, cut out and moved over parts of its images "
     "without objects: they cross, hide, enter, leave, come near, and the camera shakes. All "
-    "trackers follow the same masks. HOTA, IDF1 and sMOTSA of masks, whatever the classes, in "
-    "percent. Ours and ByteTrack leave out masks until a track is confirmed, each by its own rule."
+    "trackers get the same masks. HOTA, IDF1 and sMOTSA of masks, for all classes together, in "
+    "percent. streamseg and ByteTrack leave out masks until a track is confirmed, each by its own "
+    "rule."
 )
 
 
@@ -37,35 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=NOTE)
     parser.add_argument("clips", type=positive, metavar="N", help="number of clips")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="VOC or SBD folder, COCO folder or file",
-    )
-    parser.add_argument("--split", default="val", help="list of images in the folder (val)")
-    parser.add_argument("--model", type=Path, help="an ONNX model; the shipped one by default")
-    parser.add_argument(
-        "--size", type=image_size, metavar="WxH", help="network input, multiples of 32"
-    )
-    parser.add_argument(
-        "--max-pixels", type=positive, metavar="N", help="most pixels of the network input"
-    )
-    parser.add_argument(
-        "--include-training-images",
-        action="store_true",
-        help="do not leave out what the model was trained on",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="write a report there, as HTML and JSON"
-    )
+    add_data_options(parser)
+    parser.add_argument("--model", type=Path, help="an ONNX model (the shipped one)")
+    add_input_options(parser)
+    add_report_option(parser)
     parser.set_defaults(run=run)
     return run_command(parser.parse_args(arguments))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make clips, segment and follow them; Ctrl-C scores the clips that were done."""
+    """Make clips, segment and track them, and score those that were done before Ctrl-C."""
     from benchmarks.tracking_scenes.scenes import Scenes
     from benchmarks.tracking_scenes.study import TrackingStudy
     from benchmarks.tracking_scenes.trackers import compared_trackers
@@ -105,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def follow_clips(scenes: Scenes, clips: int, segmenter: Segmenter, study: TrackingStudy) -> int:
-    """Follow clips 0, 1, ... under a progress bar; Ctrl-C ends it early.
+    """Track clips 0, 1, ... under a progress bar; Ctrl-C ends it early.
 
     Returns:
         Number of clips done.

@@ -1,4 +1,4 @@
-"""Does a stream stay the same for ever: memory, threads, open files, latency over many frames.
+"""Check that a stream does not grow: memory, threads, open files, latency over many frames.
 
     python -m benchmarks.soak --frames 100000 --out soak
 
@@ -27,18 +27,18 @@ from streamseg.streaming.sources import SourceLike
 
 ENDLESS_PATTERN: Final = "test-pattern:320x240?frames=1000000000"
 SAMPLES: Final = 100
-"""Looks at the process in a whole run."""
+"""Samples of the process in a whole run."""
 WARM_UP: Final = 0.2
-"""Part of a run in which memory may still grow: buffers fill, libraries start."""
+"""Share of a run in which memory may still grow: buffers fill, libraries are loaded."""
 MOST_GROWTH_MB: Final = 5.0
 MOST_SLOWDOWN: Final = 1.5
-"""Of the last quarter's median latency against that of the quarter after warm-up: machines have
-moods, and a queue that fills grows far beyond."""
+"""Median latency of the last quarter relative to that of the quarter after warm-up. Loose, because
+the load of a machine changes; a queue that fills grows far beyond."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The process at one time."""
+    """The state of the process at one time."""
 
     frame: int
     rss_mb: float
@@ -51,36 +51,36 @@ class Sample:
 
 @dataclass(frozen=True)
 class SoakReport:
-    """What became of a process."""
+    """All samples of a run, and what grew."""
 
     samples: tuple[Sample, ...]
 
     @property
     def growth_mb(self) -> float:
-        """Memory at the end, against the largest just after warm-up."""
+        """Memory at the end minus the largest value just after warm-up."""
         settled = self._settled
         first = settled[: max(1, len(settled) // 4)]
         return settled[-1].rss_mb - max(sample.rss_mb for sample in first)
 
     @property
     def slowdown(self) -> float:
-        """Latency of the last quarter as a multiple of that after warm-up."""
+        """Latency of the last quarter divided by that after warm-up."""
         quarter = max(1, len(self._settled) // 4)
         first, last = self._settled[:quarter], self._settled[-quarter:]
         before, after = (np.median([s.latency_ms for s in part]) for part in (first, last))
         return float(after / max(before, 1e-9))
 
     def complaints(self) -> list[str]:
-        """What is not as it must be, each in a line; empty if all is well."""
+        """What grew, one line each; empty if nothing did."""
         found = []
         if self.growth_mb > MOST_GROWTH_MB:
-            found.append(f"memory grew by {self.growth_mb:.1f} MB; {MOST_GROWTH_MB:g} are allowed")
+            found.append(f"memory grew by {self.growth_mb:.1f} MB; the limit is {MOST_GROWTH_MB:g}")
         for name in ("threads", "files"):
             counts = {getattr(sample, name) for sample in self._settled}
             if len(counts) > 1:
                 found.append(f"{name} went from {min(counts)} to {max(counts)}")
         if self.slowdown > MOST_SLOWDOWN:
-            found.append(f"frames take {self.slowdown:.1f} times as long as at the start")
+            found.append(f"a frame takes {self.slowdown:.1f} times as long as at the start")
         return found
 
     @property
@@ -89,15 +89,15 @@ class SoakReport:
 
 
 def soak(segmenter: Segmenter, source: SourceLike, frames: int) -> Iterator[Sample]:
-    """Segment a source and look at this process now and then.
+    """Segment a source, and sample this process.
 
     Args:
-        segmenter: to be looked at.
-        source: of at least so many frames.
+        segmenter: to test.
+        source: has at least ``frames`` frames.
         frames: to segment; at least ``SAMPLES``.
 
     Yields:
-        ``SAMPLES`` looks, evenly spread; ``SoakReport`` judges them.
+        ``SAMPLES`` samples, evenly spread.
 
     Raises:
         InputError: too few frames, or the source has fewer.
@@ -109,7 +109,7 @@ def soak(segmenter: Segmenter, source: SourceLike, frames: int) -> Iterator[Samp
     except ImportError as error:
         raise MissingExtraError("psutil", "dev") from error
     if frames < SAMPLES:
-        raise InputError(f"a soak takes at least {SAMPLES} frames, got {frames}")
+        raise InputError(f"a soak needs at least {SAMPLES} frames, got {frames}")
     process = psutil.Process()
     every = frames // SAMPLES
     latencies_ms = []
@@ -123,7 +123,7 @@ def soak(segmenter: Segmenter, source: SourceLike, frames: int) -> Iterator[Samp
             latencies_ms.append(1e3 * (now - before))
             before = now
             if number % every == 0:
-                gc.collect()  # what waits to be collected is no leak
+                gc.collect()  # garbage that is not collected yet is not a leak
                 yield Sample(
                     frame=number,
                     rss_mb=process.memory_info().rss / 1e6,
@@ -138,7 +138,7 @@ def soak(segmenter: Segmenter, source: SourceLike, frames: int) -> Iterator[Samp
 
 
 def plot(report: SoakReport) -> str:
-    """The samples as an SVG image, each quantity as a part of its largest value."""
+    """Plot the samples as SVG, each quantity relative to its largest value."""
     from streamseg.evaluate.report.charts import line_chart
 
     frames = [sample.frame for sample in report.samples]
@@ -151,7 +151,7 @@ def plot(report: SoakReport) -> str:
         lines,
         title="soak",
         x_label="frames",
-        y_label="part of the largest",
+        y_label="share of the largest value",
         x_range=(0, frames[-1]),
         width=720,
         height=320,
@@ -160,18 +160,18 @@ def plot(report: SoakReport) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description="run for long and watch whether anything grows")
+    parser = argparse.ArgumentParser(description="run for long and check that nothing grows")
     parser.add_argument(
         "source", nargs="?", default=ENDLESS_PATTERN, metavar="SOURCE", help="(a test pattern)"
     )
     parser.add_argument("--frames", type=positive, default=10_000, metavar="N", help="(10000)")
-    parser.add_argument("--model", type=Path, metavar="PATH", help="the shipped one by default")
+    parser.add_argument("--model", type=Path, metavar="PATH", help="(the shipped one)")
     parser.add_argument(
         "--size",
         type=image_size,
         default=(128, 96),
         metavar="WxH",
-        help="network input; small, so that frames are many (128x96)",
+        help="network input; small, so that frames are fast (128x96)",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for soak.jsonl and the plot soak.svg"

@@ -1,11 +1,11 @@
-"""What tracking is worth, and each of its cues: made scenes, true masks and the model's own.
+"""Measure what tracking is worth, and each of its cues, on synthetic clips.
 
     python -m benchmarks.tracking --data VOC2012 --clips 20 --out tracking.json
 
-All trackers follow the same segments. Three kinds of them: the model's own; the true masks, each
-with the model's embedding averaged under it; the true masks, each with a vector of its object's
-own and noise, as a network would give it that tells all objects apart. ByteTrack comes from the
-package ``trackers`` (extra ``dev``). Prints Markdown tables, the last line is JSON.
+All trackers get the same segments, of three kinds: the model's own masks; the true masks, each with
+the model's embedding averaged over it; the true masks, each with a random vector of its object and
+noise, like the embedding of a network that tells all objects apart. ByteTrack is that of the
+package ``trackers`` (extra ``dev``). Prints Markdown tables; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,38 +32,42 @@ from benchmarks.tracking_scenes.study import (
 )
 from benchmarks.tracking_scenes.trackers import Follow, compared_trackers, our_tracker
 from streamseg import __version__
-from streamseg.classes import VOC_CLASSES
-from streamseg.datasets import open_dataset
+from streamseg.cli.arguments import add_data_options
+from streamseg.datasets import open_dataset, with_classes
 from streamseg.evaluate.provenance import held_out
 from streamseg.loading import SHIPPED_MODEL, load
 from streamseg.results import NetworkOutput, Segments
 from streamseg.tracking import Cues
 
 CUES = ("embedding", "motion", "same_class", "reidentification")
-# Vectors of two objects are about 5 apart in squared distance: hardly alike for the method.
+# The squared distance between vectors of two objects is about 5: a low similarity.
 LOOK_SCALE, LOOK_NOISE = 0.4, 0.1
 OURS = "streamseg"
 
 
 def main() -> None:
-    """Make the clips, segment them once, and let every tracker follow."""
+    """Make the clips, segment them once, and run every tracker on the segments."""
     parser = argparse.ArgumentParser(description="what tracking and its cues are worth")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--split", default="val")
+    add_data_options(parser)
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     data = open_dataset(arguments.data, arguments.split)
-    ids, note = held_out(data.ids, [arguments.model], include_training_images=False)
+    ids, note = held_out(
+        data.ids,
+        [arguments.model],
+        include_training_images=arguments.include_training_images,
+    )
     print(f"images: {len(ids)}; {note}")
-    scenes = Scenes(dataset=data, ids=ids, seed=arguments.seed)
-    segmenter = load(arguments.model, runtime="onnx")  # the same everywhere
+    segmenter = load(arguments.model, runtime="onnx")  # the same backend on every machine
+    class_names = segmenter.config.class_names
+    scenes = Scenes(dataset=with_classes(data, class_names), ids=ids, seed=arguments.seed)
     durations_ms: list[float] = []
 
     def timed() -> Follow:
-        follow = our_tracker(VOC_CLASSES)
+        follow = our_tracker(class_names)
 
         def follow_timed(segments: Segments, pts_seconds: float) -> list[int]:
             started = time.perf_counter()
@@ -73,10 +77,10 @@ def main() -> None:
 
         return follow_timed
 
-    rivals = {name: make for name, make in compared_trackers(VOC_CLASSES).items() if name != OURS}
+    rivals = {name: make for name, make in compared_trackers(class_names).items() if name != OURS}
     makers: dict[str, Callable[[], Follow]] = {OURS: timed}
     for cue in CUES:
-        makers[f"without {cue}"] = without(cue)
+        makers[f"without {cue}"] = without(cue, class_names)
     makers |= rivals
     studies = {
         "the model's own masks": TrackingStudy(makers),
@@ -128,13 +132,13 @@ def main() -> None:
         arguments.out.write_text(text + "\n")
 
 
-def without(cue: str) -> Callable[[], Follow]:
-    """Our tracker with all cues but one."""
-    return lambda: our_tracker(VOC_CLASSES, Cues(**{cue: False}))
+def without(cue: str, class_names: Sequence[str]) -> Callable[[], Follow]:
+    """Make streamseg's tracker with all cues but one."""
+    return lambda: our_tracker(class_names, Cues(**{cue: False}))
 
 
 def mean_embeddings(frame: SceneFrame, output: NetworkOutput) -> NDArray[np.float32]:
-    """The model's embedding of each track, averaged over its pixels; else 0; [M, D]."""
+    """Mean embedding [M, D] of each track's pixels; 0 for a track that is not visible."""
     dims, height, width = output.embeddings.shape
     rows = ((np.arange(height) + 0.5) * frame.track_map.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * frame.track_map.shape[1] / width).astype(int)

@@ -1,4 +1,4 @@
-"""The phases of a training step: a clock that its own functions switch, and a count of its work."""
+"""Phases of a training step: a clock that its functions switch, and a count of its operations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FUNCTIONS = {
     "semantic_loss": "class losses",
     "distillation_loss": "class losses",
 }
-"""What ``streamseg.train.step`` calls, and the phase that it is."""
+"""Functions that ``streamseg.train.step`` calls, and the phase of each."""
 PHASES = (
     NETWORK,
     *dict.fromkeys(FUNCTIONS.values()),
@@ -39,7 +39,7 @@ PHASES = (
     REST,
 )
 COUNTED = PHASES[:-1]
-"""All else is drawing pixels, on the CPU with or without a GPU, and adding up."""
+"""``REST`` is not counted: it draws pixels, always on the CPU, and adds up losses."""
 PAIRS = [phase for phase in PHASES if phase.startswith(("seed", "embedding", "mask"))]
 
 _NO_KERNELS = {
@@ -64,7 +64,7 @@ class Phases:
         self._since = 0.0
 
     def enter(self, phase: str) -> None:
-        """Let the time from here on count for another phase."""
+        """Count the time from now on for another phase."""
         now = clock(self._device)
         self.seconds[self.now] += now - self._since
         self.now, self._since = phase, now
@@ -78,7 +78,7 @@ class Phases:
         self.enter(REST)
 
     def timed(self, function: Callable[..., Any], phase: str) -> Callable[..., Any]:
-        """The function, counted for a phase; if it has a gradient, that for another."""
+        """Wrap a function to count its time for a phase, and its backward pass for another."""
 
         @wraps(function)
         def call(*arguments: Any, **options: Any) -> Any:
@@ -94,7 +94,7 @@ class Phases:
 
 
 def clock(device: torch.device) -> float:
-    """Seconds: of the CPU time of this process, or on a GPU of wall time when it is done."""
+    """Seconds of CPU time of this process; for a GPU, of wall time once the GPU is idle."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return time.perf_counter()
@@ -102,9 +102,9 @@ def clock(device: torch.device) -> float:
 
 
 class _Mark(torch.autograd.Function):
-    """Changes nothing, but switches the clock when backward comes by.
+    """The identity; its backward pass switches the clock.
 
-    Backward works on what was computed last first, so that a loss is done before the next begins.
+    Backward runs in reverse order of forward, so that one loss is done before the next begins.
     """
 
     @staticmethod
@@ -127,7 +127,7 @@ def watched(phases: Phases) -> Iterator[None]:
         outputs: tuple[Tensor | None, ...] = phases.timed(forward, NETWORK)(*arguments)
         for output in outputs:
             if output is not None and output.requires_grad:  # the teacher's has no gradient
-                # runs when the losses have given this output its whole gradient
+                # runs when the gradient of this output is complete
                 output.register_hook(lambda _: phases.enter(f"{NETWORK}, backward"))
         return outputs
 
@@ -149,17 +149,17 @@ def watched(phases: Phases) -> Iterator[None]:
 
 @dataclass
 class Work:
-    """What the operations of a phase come to."""
+    """Sums over the operations of a phase."""
 
     launches: int = 0
     bytes: int = 0
     flops: int = 0
     waits: int = 0
-    """Operations that make the CPU wait for the GPU: their result's size or value is asked for."""
+    """Operations that make the CPU wait for the GPU, because it needs their result or its size."""
 
 
 class Counted(TorchDispatchMode):
-    """Counts every operation that is more than a view, for the phase that it is in."""
+    """Counts every operation that is not just a view, for its phase."""
 
     def __init__(self, phases: Phases) -> None:
         """Start from zero."""
@@ -168,7 +168,7 @@ class Counted(TorchDispatchMode):
         self.work: dict[str, Work] = defaultdict(Work)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation and add it up."""
+        """Run an operation and count it."""
         result = func(*args, **(kwargs or {}))
         returns = func._schema.returns
         is_view = returns and returns[0].alias_info and not returns[0].alias_info.is_write
@@ -183,10 +183,10 @@ class Counted(TorchDispatchMode):
         work.waits += is_masked or name in ("nonzero", "bincount")
         for tensor in tree_leaves((args, kwargs, result)):
             if isinstance(tensor, Tensor):
-                # an expanded tensor is read as often as it is used, but from a cache
+                # an expanded tensor is read many times, but from a cache: count it once
                 size = tensor.numel() * tensor.element_size()
                 work.bytes += min(size, tensor.untyped_storage().nbytes())
-        if name == "convolution_backward":  # torch's own count takes no account of groups
+        if name == "convolution_backward":  # torch's own count ignores groups
             gradient, _, weight, *_, wanted = args
             work.flops += 2 * gradient.numel() * weight[0].numel() * sum(wanted[:2])
         elif func.overloadpacket in flop_registry:

@@ -1,19 +1,19 @@
-"""Where the time of one training step goes, and what its losses would cost a GPU.
+"""Measure where the time of a training step goes, and estimate what its losses cost on a GPU.
 
     python -m benchmarks.training_step --batch 8 --crop 320
     python -m benchmarks.training_step --device cuda
 
-The learner is the one of ``streamseg train``, with the numbers and the weights of the shipped
-model; only the batch is synthetic: crops of ellipses, as many as real crops hold. While it learns,
-its functions switch a clock from one phase to the next, so that the phases add up to the step; of
-backward, each loss has its own part. On a CPU it is one thread's CPU time, so that neighbours
-count less. On a GPU it is wall time, and every switch waits for the device, which makes a step
-longer: the median of undisturbed steps stands beside it.
+The learner is that of ``streamseg train``, with the settings and weights of the shipped model. Only
+the batch is synthetic: crops with ellipses, as many as real crops have objects. During a step the
+functions switch a clock from one phase to the next, so that the phases add up to the step; the
+backward pass of each loss is a phase. On a CPU the clock is the CPU time of one thread, so that
+other load counts less. On a GPU it is wall time, and every switch waits for the device, which makes
+a step longer: the median of undisturbed steps is printed too.
 
-Then one more step is counted, not measured: what every torch operation reads and writes, and its
-multiplications and additions. From that follows what an H200 would need at the least, an
-*estimate by counting*: the slower of memory and arithmetic at their peaks, and the time to launch
-the operations one by one. The last line of the output is one JSON document.
+Then one more step is counted, not measured: the bytes that every torch operation reads and writes,
+and its multiplications and additions. This gives a lower bound for an H200, an *estimate by
+counting*: the slower of memory and arithmetic at their peaks, and the time to launch the operations
+one by one. The last line of the output is one JSON document.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ from streamseg.train.run_config import RunConfig, read_toml
 RECIPE = Path(__file__).parents[1] / "recipes/nano.toml"
 WEIGHTS = SHIPPED_MODEL.with_suffix(".safetensors")
 VOID_SHARE = 0.3
-"""Of the pixels of real crops, which turn, reach over the edge and hold objects too small."""
+"""Share of void pixels in real crops: corners of rotated images, borders, small objects."""
 
 # of an H200 SXM, from its data sheet
 BYTES_A_SECOND = 4.8e12
 FLOPS_BFLOAT16 = 989e12
 FLOPS_FLOAT32 = 67e12
 LAUNCH_SECONDS = 5e-6
-"""Assumed: what it takes Python, torch and the driver to launch one operation."""
+"""Assumed time that Python, torch and the driver need to launch one operation."""
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
     if on_gpu:
         machine = torch.cuda.get_device_name()
     else:
-        torch.set_num_threads(1)  # threads that wait for each other spend CPU time, too
+        torch.set_num_threads(1)  # threads that wait for each other spend CPU time too
         keep_freed_memory()
         machine = f"{platform.machine()}, one thread of {os.cpu_count()} cores"
     classes = len(load_safetensors(WEIGHTS)[1].class_names)
@@ -125,7 +125,7 @@ def main() -> None:
 
 
 def make_learner(config: TrainConfig) -> Learner:
-    """What ``streamseg train`` learns with, from the shipped weights."""
+    """Make the learner of ``streamseg train``, with the shipped weights."""
     weights, model_config = load_safetensors(WEIGHTS)
     learner = Learner(network_from(weights, model_config), config, Processes(), None)
     learner.start()
@@ -133,7 +133,7 @@ def make_learner(config: TrainConfig) -> Learner:
 
 
 def synthetic_batch(size: int, crop: int, objects: int, classes: int) -> Batch:
-    """Crops of noise with ellipses as objects, and a band of void along one side."""
+    """Make crops of noise with ellipses as objects, and a band of void along one side."""
     rng = np.random.default_rng(0)
     side = crop // STRIDE
     y, x = np.mgrid[:side, :side] / side
@@ -159,12 +159,12 @@ def synthetic_batch(size: int, crop: int, objects: int, classes: int) -> Batch:
 
 
 def learn(learner: Learner, batch: Batch) -> StepLosses:
-    """One step in the middle of the run, where λ is above 0."""
+    """Run a step in the middle of the run, where λ is above 0."""
     return learner.learn(batch, learner.config.steps // 2, lambda: False)[0]
 
 
 def check(config: TrainConfig, batch: Batch) -> None:
-    """See that a step with the clock finds what an undisturbed one does."""
+    """Check that a step with the clock has the losses of an undisturbed one."""
     plain = learn(make_learner(config), batch)
     learner = make_learner(config)
     with watched(Phases(learner.device)):
@@ -177,10 +177,10 @@ def check(config: TrainConfig, batch: Batch) -> None:
 def measure(
     learner: Learner, batch: Batch, steps: int
 ) -> tuple[list[float], list[dict[str, float]]]:
-    """Undisturbed steps and steps with the clock, in turns, after two of each to warm up.
+    """Time undisturbed steps and steps with the clock, in turns, after two of each to warm up.
 
     Returns:
-        Milliseconds of the steps, and of each phase of the others.
+        Milliseconds of the undisturbed steps, and of each phase of the others.
     """
     phases = Phases(learner.device)
     undisturbed, spent = [], []
@@ -197,7 +197,7 @@ def measure(
 
 
 def count(config: TrainConfig, batch: Batch) -> Mapping[str, Work]:
-    """The operations of one step, as a GPU would be given them, run on the CPU."""
+    """Count the operations that a step launches on a GPU; they run on the CPU here."""
     learner = make_learner(config)
     for group in learner.optimizer.param_groups:
         group["foreach"] = True  # torch's own choice on GPUs
@@ -252,7 +252,7 @@ def print_counted(batch_size: int, crop: int, work: Mapping[str, Work]) -> None:
 
 
 def busy_seconds(phase: str, work: Work) -> float:
-    """What a phase would keep an H200 busy for at the least: its memory or its arithmetic."""
+    """Least time of a phase on an H200: that of its memory or of its arithmetic."""
     flops_a_second = FLOPS_BFLOAT16 if phase.startswith(NETWORK) else FLOPS_FLOAT32
     return max(work.bytes / BYTES_A_SECOND, work.flops / flops_a_second)
 

@@ -1,1 +1,1 @@
-"""From trained weights to the files that other machines run (extra ``export``)."""
+"""Trained weights → files that other machines run (extra ``export``)."""

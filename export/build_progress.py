@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from streamseg.interrupts import defer_sigint
+from streamseg.interrupts import defer_sigint, interrupt
 from streamseg.release.tensorrt_module import IProgressMonitor, TensorRT
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ class BuildWatch:
         """Start with no phase.
 
         Args:
-            progress: called for every step, by one thread at a time; what it raises cancels.
+            progress: called for every step, by one thread at a time; an exception cancels.
         """
         self._progress = progress
         self._error: BaseException | None = None
-        self._interrupted: Callable[[], bool] = lambda: False
+        self._signal: Callable[[], int | None] = lambda: None
         self._phases: dict[str, tuple[tuple[str, ...], int]] = {}
         self._lock = threading.Lock()
 
@@ -59,10 +59,10 @@ class BuildWatch:
             BaseException: that of ``progress`` or of Ctrl-C, when the function has returned.
         """
         # deferred also because the caller must not free memory that TensorRT still uses
-        with defer_sigint(once=False) as self._interrupted, ThreadPoolExecutor(1) as pool:
+        with defer_sigint(once=False) as self._signal, ThreadPoolExecutor(1) as pool:
             result = pool.submit(work).result()
-        if self._interrupted():
-            raise KeyboardInterrupt
+        if number := self._signal():
+            interrupt(number)
         if self._error:
             raise self._error
         return result
@@ -96,7 +96,7 @@ class BuildWatch:
             self._error = error
 
     def _cancelled(self) -> bool:
-        return self._error is not None or self._interrupted()
+        return self._error is not None or self._signal() is not None
 
 
 def progress_monitor(trt: TensorRT, watch: BuildWatch) -> IProgressMonitor:

@@ -174,7 +174,7 @@ def _node(node: NodeProto, graph: _Graph) -> Iterator[str]:
     if node.op_type not in ("Cast", "Shape"):
         for name in node.input:
             if graph.type.get(name) == TensorProto.UINT8 and graph.constant(name) is None:
-                yield f"it reads bytes ({name!r}); all that TensorRT does with them is to cast them"
+                yield f"it reads bytes ({name!r}); TensorRT can only cast them"
     yield from _RULES.get(node.op_type, lambda *_: ())(node, graph)
 
 

@@ -137,12 +137,12 @@ def make_release(
 
 
 def _clear(folder: Path) -> None:
-    """Make an empty folder; only an existing release is deleted."""
+    """Make an empty folder; of existing files, only a release is deleted."""
     try:
         if folder.exists() and not is_release(folder) and any(folder.iterdir()):
-            raise SinkError(f"{folder} is not empty and no release: choose another --out")
+            raise SinkError(f"{folder} is not empty and not a release: choose another --out")
         if is_release(folder):
-            (folder / MANIFEST).unlink()  # first, so that what is left is no release
+            (folder / MANIFEST).unlink()  # first, so that the rest is not a release
             for name in (TRUNK, GOLDEN):
                 (folder / name).unlink(missing_ok=True)
             for name in ("kernels", "engine"):

@@ -76,7 +76,7 @@ def quantize_onnx(
 ) -> float:
     """Write an 8-bit version of an exported model, and compare the two.
 
-    Weights have one scale a channel, activations one a tensor.
+    Weights have one scale per channel, activations one per tensor.
 
     Args:
         source: a file that ``export_onnx`` wrote: fp32 for ``CPU``, best fp16 for ``TENSORRT``.
@@ -151,7 +151,7 @@ def quantize_onnx(
 
 
 def _float_convolutions(graph: GraphProto) -> list[str]:
-    """Names of the convolutions that are not to be quantized."""
+    """Name the convolutions that stay in float."""
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     return [
         node.name
@@ -186,7 +186,7 @@ def _drop_clips(graph: GraphProto) -> None:
 def _spread_difference(
     reference: OnnxRuntime, quantized: OnnxRuntime, images: Sequence[Image]
 ) -> float:
-    """RMS difference over standard deviation, the largest of all outputs."""
+    """Compute the RMS difference over the standard deviation, the largest of all outputs."""
     squares = np.zeros((len(OUTPUTS), 2))
     for image in images:
         exact, coarse = reference.run(image), quantized.run(image)
@@ -194,4 +194,6 @@ def _spread_difference(
             truth: Any = getattr(exact, name)
             squares[row] += np.square(getattr(coarse, name) - truth).mean(), truth.var()
     error, spread = np.sqrt(squares).T
-    return float((error / spread).max())
+    # an output may be constant: of a single class Q is 1 everywhere
+    constant = np.where(error > 0, np.inf, 0.0)
+    return float(np.divide(error, spread, out=constant, where=spread > 0).max())

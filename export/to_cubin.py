@@ -146,7 +146,7 @@ def _compile_here(job: dict[str, Any]) -> Iterator[KernelFile]:
 
     architecture, dtype = job["architecture"], job["dtype"]
     if job["ptxas"] not in (None, get_ptxas(architecture).path):
-        raise ModelError(f"{job['ptxas']} is no assembler that runs here")
+        raise ModelError(f"{job['ptxas']} is not an assembler that runs here")
     for fields in job["launches"]:
         launch = Launch(**{**fields, "grid": tuple(fields["grid"])})
         compiled = compile_launch(launch, dtype, architecture)

@@ -43,11 +43,11 @@ class DecodedImageNetwork(nn.Module):
         self.channels_last = channels_last
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """RGB uint8 [1, H, W, 3] → embeddings, foreground, classes; see ``NetworkOutput``.
+        """Run the network on RGB uint8 [1, H, W, 3]; for the outputs see ``NetworkOutput``.
 
         With ``channels_last`` embeddings are [1, h, w, D].
         """
-        # converted first: all that TensorRT does with bytes is to convert them
+        # converted first, since TensorRT can only convert bytes
         pixels = image.float().permute(0, 3, 1, 2)
         embeddings, foreground, classes = self.network.output(pixels)
         if self.channels_last:
@@ -83,7 +83,7 @@ def export_onnx(
         Largest difference to torch, relative to the largest value of the output.
 
     Raises:
-        InputError: ``size`` is no multiple of 32, or larger than 4096.
+        InputError: ``size`` is not a multiple of 32, or larger than 4096.
         ModelError: the exported graph does not agree with the network, or TensorRT would refuse it.
         MissingExtraError: onnx or onnxscript is not installed.
     """

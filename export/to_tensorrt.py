@@ -102,7 +102,7 @@ def build_engine(
     trt, options = trt or import_tensorrt(), options or EngineOptions()
     onnx_sha256 = sha256_of(onnx)
     if not engine.parent.is_dir():  # fail before the build
-        raise SinkError(f"{engine} cannot be written: {engine.parent} is no folder")
+        raise SinkError(f"{engine} cannot be written: {engine.parent} is not a folder")
     begin = time.perf_counter()
     built = _build(trt, onnx, device, options, timing_cache, BuildWatch(progress))
     manifest = EngineManifest(
@@ -216,7 +216,7 @@ def _use_timing_cache(config: IBuilderConfig, path: Path) -> None:
     saved = path.read_bytes() if path.is_file() else b""
     cache = config.create_timing_cache(saved)
     if cache is None or not config.set_timing_cache(cache, False):
-        logger.warning("%s is of another TensorRT or GPU: all is measured anew", path)
+        logger.warning("%s is of another TensorRT or GPU and is replaced", path)
         config.set_timing_cache(config.create_timing_cache(b""), False)
 
 

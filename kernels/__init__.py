@@ -1,9 +1,9 @@
 """The grouping ops.
 
-``decode_scores`` (what is where, how sure) → ``group_pixels`` (seeds and their masks) →
-``choose_seeds`` (of masks that are much the same the surest) → ``label_pixels`` (disjoint labels
-at frame size) → ``find_runs`` (masks as runs). numpy arrays take the reference, CUDA tensors
-Triton. No state, no model.
+``decode_scores`` (score and class of each pixel) → ``group_pixels`` (seeds and their masks) →
+``choose_seeds`` (of masks that are almost the same, the one with the highest score) →
+``label_pixels`` (disjoint labels at frame size) → ``find_runs`` (masks as runs). The reference
+takes numpy arrays, Triton takes CUDA tensors. The ops have no state and need no model.
 """
 
 from streamseg.kernels.choose_seeds import choose_seeds

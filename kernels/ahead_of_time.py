@@ -1,4 +1,4 @@
-"""Compile a launch's kernel for a GPU that need not be there."""
+"""Compile the kernel of a launch for any GPU; this machine needs none."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, Final
 from streamseg.kernels.launch import NETWORK, Launch
 
 UNKNOWN: Final = frozenset({"height", "width", "frame_pixels", "least_area_px"})
-"""Whole numbers that depend on the frame: a kernel compiled ahead of time serves all of them."""
+"""Integer arguments that depend on the frame: a kernel compiled ahead of time takes any value."""
 ARCHITECTURES: Final = (75, 80, 86, 87, 89, 90, 100, 110, 120)
 """Compute capabilities, ten times the number."""
 
 
 def argument_types(launch: Launch, dtype: str) -> dict[str, str]:
-    """Triton's types of a kernel's arguments, in their order, constants left out.
+    """List Triton's types of a kernel's arguments in their order, without constants.
 
     Args:
         launch: of the kernel.
@@ -29,7 +29,7 @@ def argument_types(launch: Launch, dtype: str) -> dict[str, str]:
 
 
 def whole_numbers_known(launch: Launch) -> dict[str, int]:
-    """Whole-number arguments whose value is compiled in as a promise: 1, or a multiple of 16."""
+    """List the integer arguments on which the compiled kernel relies: 1, or a multiple of 16."""
     return {
         name: value
         for name, value in launch.scalars.items()
@@ -40,11 +40,11 @@ def whole_numbers_known(launch: Launch) -> dict[str, int]:
 def compile_launch(launch: Launch, dtype: str, architecture: int) -> Any:
     """Compile for ``sm_<architecture>``.
 
-    Pointers are promised to be multiples of 16 bytes, and so are the whole numbers of
-    ``whole_numbers_known``, as Triton does when it compiles at a launch.
+    The kernel relies on pointers that are multiples of 16 bytes, and on the integers of
+    ``whole_numbers_known``, as if Triton had compiled it at a launch.
 
     Args:
-        launch: the kernel with its constants and numbers.
+        launch: of the kernel.
         dtype: of the network's output, ``fp16`` or ``fp32``.
         architecture: one of ``ARCHITECTURES``.
 

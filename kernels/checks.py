@@ -1,4 +1,4 @@
-"""What the ops accept. Bad input is refused here, with an error that says what to pass instead."""
+"""Checks of the ops' arguments; each error says what to pass instead."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_array(
         empty: whether an axis may have size 0.
 
     Raises:
-        InputError: ``value`` is no such array.
+        InputError: it is anything else.
     """
     given = type(value).__name__
     if isinstance(value, np.ndarray):
@@ -44,7 +44,7 @@ def check_finite(name: str, array: NDArray[np.float32]) -> None:
     """Refuse NaN and infinity.
 
     Raises:
-        InputError: ``array`` holds one.
+        InputError: there is one.
     """
     finite = np.isfinite(array)
     if not finite.all():
@@ -53,10 +53,10 @@ def check_finite(name: str, array: NDArray[np.float32]) -> None:
 
 
 def check_between(name: str, array: NDArray[Any], low: float, high: float) -> None:
-    """Refuse values outside ``low``..``high``, both allowed; NaN is always outside.
+    """Refuse NaN, and values outside ``low``..``high``, both allowed.
 
     Raises:
-        InputError: ``array`` holds such a value.
+        InputError: there is one.
     """
     if array.size:
         smallest, largest = array.min(), array.max()
@@ -75,10 +75,10 @@ def check_thresholds(name: str, taus: NDArray[np.float32]) -> None:
 
 
 def check_count(name: str, value: int, low: int, high: int | None = None) -> None:
-    """Refuse what is no whole number of ``low``..``high``.
+    """Refuse anything but a whole number in ``low``..``high``.
 
     Raises:
-        InputError: ``value`` is not.
+        InputError: it is anything else.
     """
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < low or (high is not None and value > high):
@@ -87,10 +87,10 @@ def check_count(name: str, value: int, low: int, high: int | None = None) -> Non
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
-    """Refuse what is no number of ``low``..``high``, both allowed.
+    """Refuse anything but a number in ``low``..``high``, both allowed.
 
     Raises:
-        InputError: ``value`` is not.
+        InputError: it is anything else.
     """
     if not isinstance(value, (int, float, np.floating, np.integer)) or not low <= value <= high:
         raise InputError(f"{name} must be a number in {low}..{high}, got {value!r}")

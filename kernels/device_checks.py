@@ -1,4 +1,4 @@
-"""What the Triton ops accept: dtype and shape; to look at values is to wait for the GPU."""
+"""Checks of the Triton ops' tensors: dtype and shape. To check values would wait for the GPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamseg.kernels.similarity import squared_radius
 
 @lru_cache(maxsize=8)
 def device_radius(taus: tuple[float, ...], device: torch.device) -> Tensor:
-    """ln(2/tau - 1) on the device; kept, since a model has one set of thresholds."""
+    """Compute ln(2/tau - 1) on the device; cached, since a model has one set of thresholds."""
     return torch.from_numpy(squared_radius(np.array(taus, np.float32))).to(device)
 
 
@@ -36,7 +36,7 @@ def check_tensor(
         empty: whether an axis may have size 0.
 
     Raises:
-        InputError: ``tensor`` is no such tensor.
+        InputError: it is anything else.
     """
     right = tensor.is_floating_point() if dtype is None else tensor.dtype == dtype
     if right and tensor.ndim == len(axes) and (tensor.numel() or empty):

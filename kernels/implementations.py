@@ -1,4 +1,4 @@
-"""Which implementation of an op runs: numpy arrays take the reference, CUDA tensors Triton."""
+"""The choice of an op's implementation: the reference for numpy arrays, Triton for CUDA tensors."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ IMPLEMENTATIONS: Final = ("reference", "triton")
 
 
 def takes_triton(impl: str | None, array: Any) -> bool:
-    """Whether an op on ``array`` is Triton's to run.
+    """Return whether Triton runs an op on ``array``.
 
     Args:
-        impl: ``reference`` or ``triton``, which is obeyed; None chooses by the array.
-        array: the op's first argument, a numpy array or a torch tensor. Tensors on a CPU are
-            taken only by Triton's interpreter, which ``TRITON_INTERPRET=1`` turns on.
+        impl: ``reference`` or ``triton``; None chooses by the array.
+        array: the op's first argument, a numpy array or a torch tensor. Only Triton's interpreter
+            takes tensors on a CPU; ``TRITON_INTERPRET=1`` turns it on.
 
     Raises:
-        InputError: ``impl`` is none of these, or cannot take such an array.
-        MissingExtraError: Triton is to run and is not installed.
+        InputError: ``impl`` has another value, or does not take such an array.
+        MissingExtraError: Triton is needed and not installed.
     """
     if impl not in (None, *IMPLEMENTATIONS):
         raise InputError(f"impl must be {' or '.join(IMPLEMENTATIONS)}, got {impl!r}")

@@ -1,8 +1,8 @@
-"""How a kernel is started: grid, arrays, whole numbers and constants, from shapes alone.
+"""The launch of a kernel: grid, arrays, numbers and constants, computed from shapes.
 
-Pure Python. Each op's ``launch.py`` makes a ``Launch`` of its shapes. The Triton ops start their
-kernels with it; so do the table of compiled kernels, the files made for vehicles, and the vehicle
-itself, which has neither torch nor Triton.
+Pure Python. Each op's ``launch.py`` makes a ``Launch`` from shapes. All that starts or compiles a
+kernel uses it: the Triton ops, the plan of a frame, the table of compiled kernels, the export for
+vehicles, and the vehicle itself, which has neither torch nor Triton.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from typing import Final, TypeAlias
 
 Scalar: TypeAlias = int | float
 NETWORK: Final = "network"
-"""As the type of an array: whatever the network computes in."""
+"""Type of an array that has the dtype of the network's output."""
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One start of a kernel: everything but where its arrays lie."""
+    """One launch of a kernel: everything except the addresses of its arrays."""
 
     kernel: str
-    """Of ``<kernel>_kernel`` in the ``triton_kernel.py`` of its op."""
+    """Name of the function in the op's ``triton_kernel.py``, without the ending ``_kernel``."""
     grid: tuple[int, int]
     pointers: Mapping[str, str]
-    """Name and type of each array that it is given, in the order of its arguments: ``fp32``,
-    ``i32``, ``u8``, ... or ``NETWORK``. In all kernels a name means the same array."""
+    """Name and type of each array, in the order of the arguments: ``fp32``, ``i32``, ``u8``, ... or
+    ``NETWORK``. A name means the same array in all kernels."""
     scalars: Mapping[str, Scalar]
-    """In the order of its arguments, after the pointers."""
+    """Numbers, in the order of the arguments, after the pointers."""
     constants: Mapping[str, int | bool]
-    """Compiled in."""
+    """Compiled into the kernel."""
     warps: int = field(default=4, kw_only=True)
     cooperative: bool = field(default=False, kw_only=True)
     """All programs must run at the same time."""
 
 
 def cdiv(number: int, divisor: int) -> int:
-    """Quotient, rounded up."""
+    """Divide and round up."""
     return -(-number // divisor)
 
 
 def power_of_two(number: int) -> int:
-    """The smallest power of two that is not below ``number``."""
+    """Return the smallest power of two that is at least ``number``."""
     return 1 << (number - 1).bit_length()
 
 
 def rounded(dims: int) -> int:
-    """Dimensions of a tile of embeddings: what a tensor core multiplies, a power of two."""
+    """Round dimensions up to those of a tile: a power of two, at least 16 for tensor cores."""
     return max(16, power_of_two(dims))

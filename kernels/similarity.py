@@ -2,9 +2,9 @@
 
     sigma(p, q) = 2 / (1 + exp(d2)),   d2 = |e_p - e_q|^2 = |e_p|^2 + |e_q|^2 - 2 e_p.e_q
 
-sigma falls with d2, so ``sigma >= tau`` is ``d2 <= ln(2/tau - 1)`` and sigma is never formed.
-The expanded square turns all distances to a seed into one matrix product. Its price: two equal
-embeddings may come out at about 1e-7 |e|^2 instead of 0.
+sigma falls with d2, so ``sigma >= tau`` is ``d2 <= ln(2/tau - 1)``, and sigma is never computed.
+With the expanded square, all distances to a seed are one matrix product. Rounding then gives two
+equal embeddings a distance of about 1e-7 |e|^2 instead of 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streamseg.kernels.checks import LARGEST_SQUARED_NORM
 
 
 def squared_norms(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute |e|^2 of every pixel, and refuse embeddings that are not finite on the way.
+    """Compute |e|^2 of every pixel; refuse embeddings that are not finite.
 
     Args:
         pixels: float32 [D, N].
@@ -30,7 +30,7 @@ def squared_norms(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     with np.errstate(over="ignore"):
         norms: NDArray[np.float32] = np.einsum("dn,dn->n", pixels, pixels)
-    # NaN and infinity survive both the sum and the max, so this one number tells all
+    # NaN and infinity survive both the sum and the max, so one comparison finds both
     if not norms.max() <= LARGEST_SQUARED_NORM:
         raise InputError(
             "embeddings must be finite with a squared norm of at most "
@@ -40,7 +40,7 @@ def squared_norms(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def squared_radius(taus: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Largest squared distance at which the similarity still reaches ``taus``: ln(2/tau - 1).
+    """Compute the largest squared distance with a similarity of ``taus`` or more: ln(2/tau - 1).
 
     >>> squared_radius(np.array([0.25, 0.5, 0.75, 0.9], np.float32)).round(3).tolist()
     [1.9459999799728394, 1.0989999771118164, 0.5109999775886536, 0.20100000500679016]
@@ -57,10 +57,10 @@ def squared_radius(taus: NDArray[np.float32]) -> NDArray[np.float32]:
 def seed_margins(
     pixels: NDArray[np.float32], seed_index: NDArray[np.int32], seed_tau: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """How far inside the mask of each seed (3) every pixel lies: ln(2/tau - 1) - d2.
+    """Compute how far inside the mask of each seed (3) every pixel lies: ln(2/tau - 1) - d2.
 
-    Cut off at its own negative: what lies far beyond the threshold does not pull an outline
-    inwards when margins are interpolated.
+    A margin is at least -ln(2/tau - 1): otherwise pixels far beyond the threshold would move an
+    outline inwards when margins are interpolated.
 
     Args:
         pixels: float32 [D, N].
@@ -68,7 +68,7 @@ def seed_margins(
         seed_tau: float32 [K], 0 < tau < 1.
 
     Returns:
-        float32 [K, N], above 0 inside of the mask.
+        float32 [K, N], above 0 inside the mask.
 
     Raises:
         InputError: an embedding is NaN, infinite or too large.

@@ -74,7 +74,7 @@ _LAZY = {
     "open_writer": "formats.opening",
     "to_supervision": "formats.supervision",
 }
-"""Modules that are imported on first use, by the name that is taken of each."""
+"""Names that are imported on first use, each with its module."""
 
 
 def __getattr__(name: str) -> object:

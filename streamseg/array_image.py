@@ -1,4 +1,4 @@
-"""An image in memory at any size: what renders a frame that no decoder stands behind."""
+"""An image in memory, rendered at any size: for frames that have no decoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamseg.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class ArrayImage:
-    """Renders ``pixels``, RGB uint8 [H, W, 3]; can be pickled, as closures cannot."""
+    """Renders ``pixels``, RGB uint8 [H, W, 3]; unlike a closure it can be pickled."""
 
     pixels: NDArray[np.uint8]
 
@@ -20,10 +20,10 @@ class ArrayImage:
         """The image as RGB uint8 [height, width, 3]; at its own size it is ``pixels`` itself.
 
         Raises:
-            InputError: the size is below one pixel.
+            InputError: the width or height is below one pixel.
         """
         if width < 1 or height < 1:
-            raise InputError(f"an image is at least 1x1 pixels, got {width}x{height}")
+            raise InputError(f"an image must have at least 1x1 pixels, got {width}x{height}")
         if (height, width) == self.pixels.shape[:2]:
             return np.ascontiguousarray(self.pixels)
         from PIL import Image

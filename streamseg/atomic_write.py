@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write a file so that it appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Write a new version of a file beside the old one, which it replaces at the end.
+    """Write a new version of a file beside the old one, and replace the old one at the end.
 
-    A kill at any moment leaves the old or the new file; an error leaves the old one, and nothing
-    beside it. Two that write at the same time do not meet: the later one's version stays.
+    If the process is killed, the old or the new file is there. After an error the old file is
+    there, and the new one is removed. Two writers at the same time do not mix: the version of the
+    one that ends last stays.
 
     Args:
-        path: of the file; need not exist.
+        path: of the file, which may be missing.
 
     Yields:
         The path to write to, in the same folder and with the same ending.

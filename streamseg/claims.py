@@ -1,4 +1,4 @@
-"""One writer at a time at each place, in this process and all others of this machine."""
+"""Locks on outputs: one writer at a time, among all processes of this machine."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from streamseg.errors import SinkError
 
 @contextmanager
 def written_alone(path: Path) -> Iterator[None]:
-    """Keep other writers away from a file or folder; a file that is missing is created, empty.
+    """Lock a file or folder against other writers; create the file, empty, if it is missing.
 
-    A file that is there keeps its content. Where it is no file, as ``/dev/null``, or where the
-    file system knows no locks, nobody is kept away.
+    A file that exists keeps its content. Devices such as ``/dev/null``, and file systems without
+    locks, are not locked.
 
     Args:
-        path: of a folder, or of a file in a folder that is there.
+        path: of a folder, or of a file in a folder that exists.
 
     Raises:
-        SinkError: another writer is at work there, or the file cannot be created.
+        SinkError: another writer has the lock, or the file cannot be created.
     """
     file = _locked(path, path)
     try:
@@ -34,13 +34,13 @@ def written_alone(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replaced_alone(path: Path) -> Iterator[None]:
-    """``written_alone`` for a file that is not touched until it is replaced.
+    """Like ``written_alone``, for a file that is replaced at the end (``atomic_write``).
 
-    A hidden file beside it stands for it as long, and is removed at the end; one that a killed
-    process left there keeps nobody away.
+    The lock is on a hidden file beside it, which is removed at the end. If a killed process left
+    a hidden file, it does not block others.
 
     Raises:
-        SinkError: another writer is at work there, or nothing can be written in the folder.
+        SinkError: another writer has the lock, or nothing can be written in the folder.
     """
     beside = path.with_name(f".{path.name}.lock")
     file = _locked(beside, path)
@@ -53,7 +53,7 @@ def replaced_alone(path: Path) -> Iterator[None]:
 
 
 def _locked(held: Path, path: Path) -> int | None:
-    """The descriptor that holds the lock; None where there is nothing to lock."""
+    """Lock ``held``, which stands for ``path``; None where there is nothing to lock."""
     while held.is_dir() or held.is_file() or not held.exists():
         kind = os.O_RDONLY if held.is_dir() else os.O_RDWR | os.O_CREAT
         try:
@@ -68,7 +68,7 @@ def _locked(held: Path, path: Path) -> int | None:
                 f"cannot write {path}: another run is writing it; name another place, or wait "
                 "until that has ended"
             ) from None
-        except OSError:  # this file system knows no locks
+        except OSError:  # this file system has no locks
             return file
         if held.exists() and os.path.samestat(os.fstat(file), held.stat()):
             return file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final, TypeAlias
 
@@ -42,7 +42,7 @@ _SPELLINGS = {
 
 
 def plain_name(name: str) -> str:
-    """One spelling for all names of a class: that of VOC where VOC has the class.
+    """Reduce the names of a class to one spelling: that of VOC where VOC has the class.
 
     Case, spaces, hyphens and underscores do not matter.
 
@@ -53,11 +53,27 @@ def plain_name(name: str) -> str:
     return _SPELLINGS.get(plain, plain)
 
 
+MOST_CLASSES: Final = 1000
+"""Of a data set."""
+
+
+def distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """The names without those that repeat an earlier one, maybe in another spelling.
+
+    >>> distinct(["Dining Table", "car", "dining_table"])
+    ('Dining Table', 'car')
+    """
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(plain_name(name), name)
+    return tuple(first.values())
+
+
 _COCO_INDEX = {plain_name(name): index for index, name in enumerate(COCO_CLASSES)}
 
 
 def coco_index(name: str) -> int | None:
-    """Position among ``COCO_CLASSES`` of the class that a name means, None if it has none.
+    """Find the class of a name among ``COCO_CLASSES``: its position, None if there is none.
 
     >>> coco_index("motorbike"), coco_index("forklift")
     (3, None)
@@ -72,18 +88,18 @@ LABEL_SETS: Final = {"voc": VOC_CLASSES, "coco": COCO_CLASSES}
 def select_classes(
     known: Sequence[str], wanted: Classes | None
 ) -> tuple[tuple[str, ...], list[int]]:
-    """Choose among the classes of a model, by name, whatever its spelling.
+    """Choose classes of a model by name, in any spelling.
 
     Args:
         known: the model's classes.
-        wanted: what is asked for; all of them if None.
+        wanted: a label set or names; all classes of the model if None.
 
     Returns:
-        Names as asked for, and the position of each among ``known``.
+        The names as given, and the position of each among ``known``.
 
     Raises:
-        ConfigError: no such label set, nothing or something twice is asked for, or the model does
-            not know a class.
+        ConfigError: the label set does not exist, no class is named, a class is named twice, or
+            the model does not know a class.
 
     >>> select_classes(COCO_CLASSES, ["motorbike", "truck"])
     (('motorbike', 'truck'), [3, 7])

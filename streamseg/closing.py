@@ -1,4 +1,4 @@
-"""``with`` for what has to be closed."""
+"""Base class of context managers that are closed on exit."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TypeVar
 
-from streamseg.errors import SinkError
+from streamseg.errors import StreamsegError
 
 Self = TypeVar("Self", bound="Closing")
 logger = logging.getLogger(__name__)
 
 
 class Closing(ABC):
-    """A context manager that is closed on the way out, whatever happened."""
+    """A context manager that is closed on exit, also after an error."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what is held; doing so twice is harmless."""
+        """Free what it holds, or complete what it wrote; closing again is a no-op."""
 
     def __enter__(self: Self) -> Self:
         """Return itself."""
@@ -30,23 +30,10 @@ class Closing(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close."""
-        self.close()
-
-
-class Completing(Closing):
-    """An output that is completed on the way out."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Complete it; an error in doing so does not hide the one that led here."""
+        """Close. After an earlier error, an error of closing is only logged."""
         try:
             self.close()
-        except SinkError as failure:
+        except StreamsegError as failure:
             if error is None:
                 raise
             logger.error("%s", failure)

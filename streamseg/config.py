@@ -1,4 +1,4 @@
-"""Everything about a model that changes its arrays, saved beside its weights."""
+"""The configuration of a model: everything that changes its arrays; saved with its weights."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import math
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Final
 
-from streamseg.classes import COCO_CLASSES, Classes, select_classes
+from streamseg.classes import COCO_CLASSES, Classes, distinct, select_classes
 from streamseg.errors import ConfigError, InputError
 from streamseg.parsing import parse_json
 
@@ -15,6 +16,12 @@ SIZE_MULTIPLE = 32
 """Network inputs are multiples of this many pixels, the stride of the trunk's last stage."""
 STRIDE = 4
 """Input pixels per feature-map pixel."""
+
+
+MOST_MODEL_CLASSES: Final = 255
+"""The kernels keep the class of a pixel in a byte."""
+DEFAULT_SCORE_THRESHOLD: Final = 0.5
+"""Least score of an instance whose class has no threshold of its own."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class ModelConfig:
     head_channels: int = 48
     """Width at stride 4, where every channel costs most."""
     stride: int = STRIDE
-    """Input pixels per feature-map pixel; 4 is all that the network offers."""
+    """Input pixels per feature-map pixel; the network supports 4 only."""
     taus: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9)
     """Similarity thresholds, one classifier each, rising."""
     class_names: tuple[str, ...] = COCO_CLASSES
@@ -72,6 +79,16 @@ class ModelConfig:
             raise ConfigError(f"taus must rise, got {self.taus}")
         if isinstance(self.class_names, str) or not self.class_names:
             raise ConfigError(f"class_names must name at least one class, got {self.class_names!r}")
+        if len(self.class_names) > MOST_MODEL_CLASSES:
+            raise ConfigError(
+                f"class_names must be at most {MOST_MODEL_CLASSES}, got {len(self.class_names)}; "
+                f"join or leave out some in [classes]"
+            )
+        if len(distinct(self.class_names)) < len(self.class_names):
+            twice = [name for name in self.class_names if name not in distinct(self.class_names)]
+            raise ConfigError(
+                f"class_names must differ in more than spelling, got {twice or 'one'} twice"
+            )
         thresholds = self.score_thresholds
         if thresholds and len(thresholds) != len(self.class_names):
             raise ConfigError(
@@ -96,11 +113,11 @@ class ModelConfig:
             )
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
-        """Network input size for an image: its aspect, nothing padded, nothing cropped.
+        """The size of the network input for an image, which is neither padded nor cropped.
 
-        Both sides are multiples of ``SIZE_MULTIPLE``. Of all such sizes within ``max_pixels``
-        that distort the aspect by at most 5%, or by at most 2% more than the best one does if
-        that is more, the largest is taken.
+        Both sides are multiples of ``SIZE_MULTIPLE``. Candidates have at most ``max_pixels`` and
+        distort the aspect by at most 5 %, or by at most 2 % more than the best size does,
+        whichever is more. The largest candidate is taken.
 
         Args:
             width: of the image in pixels.
@@ -110,7 +127,7 @@ class ModelConfig:
             Width and height of the network input in pixels.
 
         Raises:
-            InputError: an image without pixels.
+            InputError: the image has no pixels.
 
         >>> ModelConfig().input_size(1280, 720)
         (576, 320)
@@ -127,8 +144,8 @@ class ModelConfig:
             classes: see ``select_classes``; all if None.
 
         Returns:
-            With ``class_names`` as asked for and their ``score_thresholds``, and the position of
-            each among the classes of this one.
+            A configuration with these ``class_names`` and their ``score_thresholds``, and the
+            position of each class in this configuration.
 
         Raises:
             ConfigError: see ``select_classes``.
@@ -146,13 +163,12 @@ class ModelConfig:
         """Read back what ``to_json`` wrote.
 
         Raises:
-            ConfigError: not JSON, keys that this version does not know, or values that are not
-                allowed.
+            ConfigError: the text is not JSON, or has unknown keys or values that are not allowed.
         """
         return parse_json(cls, text, "model config")
 
 
-@lru_cache(maxsize=256)  # asked for every frame of a video, and about a millisecond of work
+@lru_cache(maxsize=256)  # called for every frame of a video, and takes about a millisecond
 def _grid(budget: int, width: int, height: int) -> tuple[int, int]:
     """Columns and rows of a network input, in units of ``SIZE_MULTIPLE``, at most ``budget``."""
     sizes = [(columns, budget // columns) for columns in range(1, budget + 1)]

@@ -1,4 +1,4 @@
-"""How many CPU cores there are to use."""
+"""Count CPU cores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may use (a container or taskset may allow fewer)."""
+    """CPU cores that this process may use; a container or taskset may allow fewer than exist."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,6 +1,6 @@
 """Every error that streamseg raises on purpose.
 
-Each is also the builtin that a caller would expect, so that ``except OSError`` works too::
+Each is also a builtin error, so that ``except OSError`` works too::
 
     StreamsegError
     ├── InputError(ValueError)           an array or argument of wrong shape, dtype or range
@@ -67,5 +67,5 @@ class MissingExtraError(StreamsegError, ImportError):
         self._given = package, extra
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
-        """Pickle what it was made of, so that it comes out of another process as it was."""
+        """Pickle the arguments, so that the error can be sent to another process."""
         return type(self), self._given

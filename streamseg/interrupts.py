@@ -1,4 +1,4 @@
-"""Ctrl-C and the signals that end a program: between two steps, or all like Ctrl-C."""
+"""Handle Ctrl-C and the signals that end a program: defer them, or treat them like Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
-# What a supervisor sends, as `docker stop` or systemd, and what closing a terminal sends.
+# Sent by supervisors such as `docker stop` and systemd, and when a terminal is closed.
 _POLITE = ("SIGTERM", "SIGHUP")
 
 
 @contextmanager
 def ending_like_ctrl_c() -> Iterator[Callable[[], int | None]]:
-    """Let SIGTERM and SIGHUP interrupt like Ctrl-C, once: they often come twice.
+    """Let SIGTERM and SIGHUP raise ``KeyboardInterrupt``, once: they often come twice.
 
-    One that is ignored, as under ``nohup``, stays so.
+    A signal that is ignored, as under ``nohup``, stays ignored.
 
     Yields:
-        A function that tells the number of the signal that came; None if none did.
+        A function that returns the number of the signal that came, None if none came.
     """
     came: list[int] = []
 
@@ -37,38 +37,49 @@ def ending_like_ctrl_c() -> Iterator[Callable[[], int | None]]:
 
 
 @contextmanager
-def defer_sigint(*, once: bool) -> Iterator[Callable[[], bool]]:
-    """Hold Ctrl-C, SIGTERM and SIGHUP back.
+def defer_sigint(*, once: bool) -> Iterator[Callable[[], int | None]]:
+    """Defer Ctrl-C, SIGTERM and SIGHUP: only note that they came.
 
-    Nothing is done where they are ignored, or outside of the main thread.
+    Signals that are ignored stay ignored. Outside of the main thread this is a no-op.
 
     Args:
-        once: a second Ctrl-C interrupts at once, as ever.
+        once: whether a second Ctrl-C interrupts at once.
 
     Yields:
-        A function that tells whether one of them came.
+        A function that returns the number of the first that came; None if none did.
     """
-    pressed = threading.Event()
+    came: list[int] = []
     before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, _frame: FrameType | None) -> None:
-        pressed.set()
+        came.append(number)
         if once and number == signal.SIGINT:
             signal.signal(signal.SIGINT, before)
 
     with _handling(("SIGINT", *_POLITE), note):
-        yield pressed.is_set
+        yield lambda: came[0] if came else None
+
+
+def interrupt(number: int) -> NoReturn:
+    """Do what a signal that was held back asks for.
+
+    Raises:
+        KeyboardInterrupt: unless the signal ends the process.
+    """
+    if number != signal.SIGINT:
+        signal.raise_signal(number)
+    raise KeyboardInterrupt
 
 
 @contextmanager
 def _handling(names: tuple[str, ...], handler: _Handler) -> Iterator[None]:
-    """Handle signals, where this system has them and nobody ignores them."""
+    """Handle those of the signals that this system has and that are not ignored."""
     process = os.getpid()
     before = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
         if os.getpid() != process and number != signal.SIGINT:
-            signal.signal(number, signal.SIG_DFL)  # a child that was forked ends as ever
+            signal.signal(number, signal.SIG_DFL)  # a forked child ends as by default
             signal.raise_signal(number)
         handler(number, frame)
 

@@ -1,6 +1,6 @@
-"""Load a model file, or the shipped model, as a runtime, a segmenter or a stream of results.
+"""Load a model file or the shipped model, and choose the backend that runs it.
 
-By default the runtime is the fastest on this machine.
+By default the backend is the fastest on this machine.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 SHIPPED_MODEL: Final = Path(__file__).parent / "weights" / "nano.onnx"
 SHIPPED_MODELS: Final = {"nano": SHIPPED_MODEL}
-"""By their names. The weights to fine-tune from and the card lie beside each."""
+"""By name. The weights to fine-tune from and the card are beside each file."""
 RUNTIMES: Final = ("auto", "onnx", "openvino", "cuda", "tensorrt")
 WEIGHTS_SUFFIX: Final = ".safetensors"
 CPU_FLAGS: Final = Path("/proc/cpuinfo")
-"""Where Linux says what the CPU can do."""
+"""Lists the CPU's features, on Linux."""
 
 
 def load(
@@ -45,7 +45,7 @@ def load(
     """Load a model.
 
     Args:
-        model: an ONNX file that ``streamseg train`` exported, or the weights beside it, or the
+        model: an ONNX file that ``streamseg train`` wrote, the .safetensors weights beside it, the
             folder of a release, or ``nano``; the shipped model if None.
         size: width and height of the network's input in pixels; see ``Segmenter``.
         max_pixels: most pixels of the network's input; see ``Segmenter``.
@@ -54,9 +54,10 @@ def load(
             threshold for each class decides, and 0.5 where it has none.
         classes: ``coco`` or ``voc``, or names of the classes to detect; all of the model's classes
             if None. The classes of a release are fixed by its export.
-        runtime: ``onnx`` or ``openvino`` (extra ``openvino``) on the CPU, ``cuda`` (extra ``gpu``)
-            on an NVIDIA GPU, ``tensorrt`` (extra ``vehicle``) for a release, or ``auto``: that for
-            a release, else the fastest of those that are installed and can run.
+        runtime: the backend: ``onnx`` or ``openvino`` (extra ``openvino``) on the CPU, ``cuda``
+            (extra ``gpu``) on an NVIDIA GPU, ``tensorrt`` (extra ``vehicle``) for a release.
+            ``auto`` takes ``tensorrt`` for a release, else the fastest one that is installed and
+            can run.
 
     Raises:
         ModelError: the file is missing or not a streamseg model.
@@ -79,8 +80,8 @@ def model_path(model: str | os.PathLike[str] | None, suffix: str | None = None) 
     """Find the file of a model.
 
     Args:
-        model: name of a shipped model, or a path; the shipped model if None.
-        suffix: of the file to take of a shipped model, as ``.safetensors``; ``.onnx`` if None.
+        model: name of a shipped model, or a path; ``nano`` if None.
+        suffix: which file of a shipped model, as ``.safetensors``; ``.onnx`` if None.
     """
     name = "nano" if model is None else os.fspath(model)
     if name not in SHIPPED_MODELS:
@@ -95,20 +96,21 @@ def open_runtime(
     threads: int | None = None,
     classes: Classes | None = None,
 ) -> Runtime:
-    """Load a model.
+    """Load a model into a backend.
 
     Args:
-        model: an ONNX file, or the .safetensors weights of a model; what the other kind of
-            runtime needs lies beside it under the same name. Or the folder of a release.
+        model: an ONNX file or .safetensors weights; a backend that needs the other kind of file
+            looks for it beside this one, under the same name. Or the folder of a release.
         name: one of ``RUNTIMES``; ``auto`` takes ``tensorrt`` for a release, ``cuda`` where there
             are a GPU, torch, Triton and weights, ``openvino`` where it is installed and the CPU
             computes in bfloat16, and else ``onnx``.
-        threads: of the CPU for the network; all cores if None.
-        classes: as for ``load``.
+        threads: CPU threads of the network; one for each core if None.
+        classes: see ``load``.
 
     Raises:
-        ConfigError: no such runtime, it cannot run here, or the model does not know a class.
-        MissingExtraError: what it needs is not installed.
+        ConfigError: the name is unknown, the backend cannot run here, or the model does not know
+            a class.
+        MissingExtraError: a package that the backend needs is not installed.
         ModelError: the model cannot be loaded.
     """
     if name not in RUNTIMES:
@@ -116,11 +118,11 @@ def open_runtime(
     if model.is_dir() or name == "tensorrt":
         if name not in ("auto", "tensorrt") or not model.is_dir():
             raise ConfigError(
-                f"runtime {name!r} does not run {model}: releases, which are folders, run with "
-                "tensorrt, and nothing else does"
+                f"runtime {name!r} cannot run {model}: tensorrt runs releases, which are folders, "
+                "and the other runtimes run files"
             )
         if classes is not None:
-            raise ConfigError(f"{model} has its classes from its export: leave out classes")
+            raise ConfigError(f"{model} has the classes of its export: leave out classes")
         from streamseg.vehicle.runtime import VehicleRuntime
 
         return VehicleRuntime(model)
@@ -144,10 +146,9 @@ def open_runtime(
 
 
 def openvino_is_faster() -> bool:
-    """Whether OpenVINO loads and the CPU computes in bfloat16.
+    """Whether OpenVINO can be imported and the CPU computes in bfloat16.
 
-    The 8-bit model then took three quarters of ONNX Runtime's time (AVX-512, without AMX), for
-    the second that OpenVINO needs to compile for each size of image.
+    docs/benchmarks.md compares both. OpenVINO needs a second to compile for each size of image.
     """
     if not find_spec("openvino"):
         return False
@@ -161,7 +162,7 @@ def openvino_is_faster() -> bool:
 
 
 def has_cuda_gpu() -> bool:
-    """Whether there is a CUDA GPU; asks the driver, as importing torch takes seconds."""
+    """Whether there is a CUDA GPU; asks the driver, because importing torch takes seconds."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

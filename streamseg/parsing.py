@@ -1,4 +1,4 @@
-"""Plain values, as JSON and TOML give them → nested dataclasses, each value checked by its type."""
+"""Build nested dataclasses from the plain values of JSON and TOML, and check their types."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def parse_json(kind: type[Parsed], text: str, name: str) -> Parsed:
         name: what the errors call it.
 
     Raises:
-        ConfigError: not JSON, or not the fields of ``kind``, see ``parse_values``.
+        ConfigError: the text is not JSON, or not the fields of ``kind``, see ``parse_values``.
     """
     try:
         values = json.loads(text)
@@ -42,9 +42,9 @@ def parse_json(kind: type[Parsed], text: str, name: str) -> Parsed:
 
 
 def parse_values(kind: type[Parsed], values: Mapping[str, object], name: str) -> Parsed:
-    """Build a dataclass from plain values; its fields may be dataclasses in turn.
+    """Build a dataclass from plain values; its fields may be dataclasses too.
 
-    Lists become tuples, and whole numbers floats where the field is one.
+    Lists become tuples. Whole numbers become floats where the field is a float.
 
     Args:
         kind: the dataclass.
@@ -52,7 +52,7 @@ def parse_values(kind: type[Parsed], values: Mapping[str, object], name: str) ->
         name: what the errors call it.
 
     Raises:
-        ConfigError: keys that ``kind`` does not know, keys missing, or values of another type.
+        ConfigError: a key is unknown or missing, or a value has another type.
     """
     known = kind.__dataclass_fields__
     unknown = [suggest(key, known) for key in sorted(set(values) - set(known))]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,31 @@ from streamseg.errors import InputError
 Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 Box: TypeAlias = tuple[int, int, int, int]
 
+
+class Recorded(NamedTuple):
+    """Where in a drive recording a frame comes from."""
+
+    stamp_ns: int
+    """When the image was taken, by the header of its message, in ns; the log time if the header
+    is empty. It is the recording's own value, also where it jumps back."""
+    log_ns: int
+    """When the recorder received the message, in ns."""
+    topic: str
+    """As ``/camera/front``."""
+    frame_id: str
+    """Coordinate frame of the camera; may be empty."""
+
+
 UNNUMBERED = -1
 """``Frame.image_number`` of an image that has none, among others that are numbered."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One image of a source, converted only when somebody asks for it.
+    """One image of a source, converted when it is first used.
 
-    Pickled, or copied deeply, it takes the full-size image along instead of the decoder's frame,
-    and scales that one from then on.
+    A pickled or deeply copied frame holds the full-size image instead of the decoder's frame, and
+    scales that image.
     """
 
     index: int
@@ -46,22 +61,29 @@ class Frame:
     render: Callable[[int, int], Image] = field(repr=False)
     """``render(width, height)``: the upright image as RGB uint8 [height, width, 3]."""
     pixel_aspect: Fraction = field(default=Fraction(1), repr=False)
-    """Width of a pixel by its height, as it is to be shown. Sizes, masks and boxes are in pixels as
-    stored, whatever it is; the network sees square ones."""
+    """Width of a displayed pixel divided by its height. Sizes, masks and boxes are always in pixels
+    as stored; the network sees square pixels."""
     captured_at: float = field(default_factory=time.monotonic, repr=False)
-    """When it reached this machine, not yet decoded, in seconds on ``time.monotonic``'s clock."""
+    """When it reached this machine, before decoding; seconds on the clock of ``time.monotonic``."""
     is_still: bool = field(default=False, repr=False)
-    """Whether it is an image of its own, and no frame of a video, where tracks are confirmed."""
+    """Whether it is a single image and not a frame of a video. Stills have no tracks to confirm."""
     image_name: str | None = field(default=None, repr=False)
-    """Name of the image's file, without suffix unless another one has that name; None where two
-    of the source share it even so, and for video."""
+    """Name of the image's file, without suffix unless two images would then share it. None for
+    video, and where two images share even the full name."""
     image_number: int | None = field(default=None, repr=False)
-    """The name as a number; ``UNNUMBERED`` where it is none but those of most others are. None
-    where the source's images are not told apart by numbers."""
+    """The name as a number; ``UNNUMBERED`` if this name is not a number but most others are. None
+    where the images of the source are not named by numbers."""
+    recorded: Recorded | None = field(default=None, repr=False)
+    """Stamp and topic of the message; None if the source is not a drive recording."""
+
+    @property
+    def stamp_ns(self) -> int | None:
+        """``recorded.stamp_ns``: when the image was taken, in ns; None without a recording."""
+        return None if self.recorded is None else self.recorded.stamp_ns
 
     @property
     def display_width(self) -> int:
-        """Width of the image in square pixels, of which it has ``height`` rows."""
+        """Width of the displayed image if its pixels are square and its height is ``height``."""
         return max(1, round(self.width * self.pixel_aspect))
 
     @cached_property
@@ -70,19 +92,22 @@ class Frame:
         return self.render(self.width, self.height)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All fields, and the image for what renders it."""
+        """All fields, with the image in place of the decoder's frame."""
         return {**self.__dict__, "image": self.image, "render": ArrayImage(self.image)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the fields over: a frozen object has no other way."""
+        """Restore the fields of a frozen object."""
         self.__dict__.update(state)
 
 
 def frame_of_array(image: Image) -> Frame:
-    """Wrap an image that a caller holds.
+    """Wrap an image in memory.
+
+    Args:
+        image: RGB uint8 [H, W, 3].
 
     Raises:
-        InputError: not RGB uint8 [H, W, 3], or without pixels.
+        InputError: the dtype or shape is another, or there are no pixels.
     """
     if not isinstance(image, np.ndarray):
         raise InputError(
@@ -107,15 +132,15 @@ def frame_of_array(image: Image) -> Frame:
 
 @dataclass(frozen=True, eq=False)
 class NetworkOutput:
-    """What a network says about one image."""
+    """The output of a network for one image."""
 
     embeddings: NDArray[np.float32]
     """[D, h, w]"""
     foreground: NDArray[np.float32]
     """[T, h, w], logits of F: how likely a pixel grows a good mask with each threshold."""
     classes: NDArray[np.float32]
-    """[C, ceil(h/2), ceil(w/2)], Q: probabilities of classes. Their sum may lie below 1 where the
-    model knows classes that were not asked for."""
+    """[C, ceil(h/2), ceil(w/2)], Q: probabilities of classes. Their sum is below 1 where the model
+    knows classes that were not selected."""
 
     def distribution(self) -> NDArray[np.float32]:
         """C(τ, p, c) of equation (6), [T, C+1, h, w], background first."""
@@ -131,24 +156,24 @@ class NetworkOutput:
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Disjoint instances of one image, not yet named."""
+    """Disjoint instances of one image, before tracking names them."""
 
     label_map: NDArray[np.uint16]
     """[H, W]: 0 background, k the k-th instance (row k-1 of the arrays below)."""
     class_id: NDArray[np.int64]
     """[M], 1..C"""
     score: NDArray[np.float32]
-    """[M], 0..1, falling."""
+    """[M], 0..1, highest first."""
     box: NDArray[np.int64]
     """[M, 4]"""
     area_px: NDArray[np.int64]
-    """[M], every one at least 1."""
+    """[M], at least 1."""
     seed_yx: NDArray[np.int64]
     """[M, 2], in pixels of the image."""
     tau: NDArray[np.float32]
     """[M], the similarity threshold that each mask was grown with."""
     embedding: NDArray[np.float32]
-    """[M, D], mean embedding of each one's pixels."""
+    """[M, D], mean embedding of the pixels of each mask."""
 
     def __len__(self) -> int:
         """Number of instances M."""
@@ -166,8 +191,8 @@ class Proposals:
     score: NDArray[np.float32]
     """[K], 0..1"""
     pick: NDArray[np.int64]
-    """[K], 0..K-1: the order in which the seeds were picked. Those below n are the n proposals
-    that asking for only n gives."""
+    """[K], 0..K-1: the order in which the seeds were picked. Proposals with a value below n are
+    those of ``max_seeds=n``."""
     seed_yx: NDArray[np.int64]
     """[K, 2], in pixels of the image."""
     tau: NDArray[np.float32]
@@ -183,16 +208,17 @@ class Instance:
     """One object in one frame."""
 
     name: str
-    """Class and number, the same as long as the object is followed: ``car-1``."""
+    """Class and number, the same as long as the object is tracked: ``car-1``."""
     class_name: str
     class_id: int
     """1..C"""
     track_id: int
     """Unique within the stream over all classes, from 1."""
     is_confirmed: bool
-    """Whether score or time show that it is no flicker; once true it stays so for the track."""
+    """Whether there is enough evidence that the object is real: a high score, or a long track.
+    Once true it stays true for the track."""
     score: float
-    """Confidence 0..1."""
+    """0..1"""
     box: Box
     """x0, y0, x1, y1 in pixels, half open."""
     area_px: int
@@ -208,7 +234,7 @@ class Instance:
     """[H, W], shared by all instances of the frame."""
 
     def __repr__(self) -> str:
-        """What it is and where, and the shape of its mask."""
+        """Name, score, place and the shape of the mask; no pixels."""
         return (
             f"Instance(name={self.name!r}, score={self.score:.2f}, box={self.box}, "
             f"area_px={self.area_px}, is_confirmed={self.is_confirmed}, "
@@ -234,7 +260,7 @@ class Instance:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FrameResult:
-    """All that streamseg says about one frame."""
+    """The result of one frame."""
 
     frame: Frame
     label_map: NDArray[np.uint16]
@@ -245,14 +271,14 @@ class FrameResult:
     timings_ms: Mapping[str, float]
     """Latency of each stage: decode, preprocess, network, grouping, tracking."""
     latency_ms: float = 0.0
-    """From the frame's arrival on this machine to this result, with all waiting in between."""
+    """Time from the frame's arrival on this machine to this result, waiting included."""
     source: str = ""
-    """What the frame is from, passwords masked; empty for an image in memory."""
+    """The source of the frame, passwords masked; empty for an image in memory."""
     source_index: int = 0
-    """Place of the source among those of the stream, from 0."""
+    """Position of the source among those of the stream, from 0."""
 
     def __repr__(self) -> str:
-        """Which frame of which source, who is in it, and the shape of its label map."""
+        """Source, frame, names and the shape of the label map; no pixels."""
         names = ", ".join(instance.name for instance in self.instances)
         return (
             f"FrameResult(source={self.source!r}, index={self.index}, "
@@ -271,8 +297,13 @@ class FrameResult:
         return self.frame.pts_seconds
 
     @property
+    def stamp_ns(self) -> int | None:
+        """When the image was taken, in ns; None if the source is not a drive recording."""
+        return self.frame.stamp_ns
+
+    @property
     def confirmed(self) -> tuple[Instance, ...]:
-        """The instances that are surely no flicker; of an image of its own, all."""
+        """The instances that are confirmed; all instances of a single image."""
         if self.frame.is_still:
             return self.instances
         return tuple(instance for instance in self.instances if instance.is_confirmed)

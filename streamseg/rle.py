@@ -1,4 +1,4 @@
-"""COCO's run-length encoding of the instances of a frame, straight from the label map."""
+"""COCO's run-length encoding of the instances of a frame, computed from the label map."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from streamseg.kernels import find_runs
 
 
 def encode(label_map: NDArray[np.uint16], labels: Sequence[int]) -> list[dict[str, Any]]:
-    """Encode one mask for each label without forming a mask.
+    """Encode the mask of each label without computing dense masks.
 
-    The runs of the frame are found once; a label then picks its own. The cost is one pass over the
-    frame plus the length of the outlines, however many labels there are: about a twentieth of
-    encoding ten dense masks of 1280 by 720.
+    The runs of the frame are found once, and each label takes its own. The cost is one pass over
+    the frame plus the length of the outlines, for any number of labels: about a twentieth of the
+    cost of encoding ten dense masks of 1280 by 720.
 
     Args:
         label_map: uint16 [H, W], H and W at least 1.
-        labels: values to encode; one that does not occur gives an empty mask.
+        labels: values to encode; a label that does not occur gives an empty mask.
 
     Returns:
         ``{"size": [H, W], "counts": str}`` for each label, in the order of ``labels``, as
@@ -37,7 +37,7 @@ def encode(label_map: NDArray[np.uint16], labels: Sequence[int]) -> list[dict[st
         own = np.flatnonzero(found.label == label)
         edges = np.stack([found.start[own], ends[own]], axis=1).ravel()
         counts = np.diff(edges, prepend=0, append=height * width)
-        # COCO begins with the background, even if that is 0 long, but never ends with 0.
+        # COCO's counts begin with the background, which may have length 0, but never end with 0.
         runs.append({"size": [height, width], "counts": counts if counts[-1] else counts[:-1]})
     if not runs:
         return []

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 class Segmenter(Closing):
     """Segments images and videos with one loaded model.
 
-    Each call and each stream has its own tracker: names of two streams are independent. One
-    segmenter serves one thread at a time.
+    Each call and each stream has its own tracker: names of two streams are independent. Use a
+    segmenter in one thread at a time.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Segmenter(Closing):
             runtime: the network.
             size: width and height of the network's input in pixels, multiples of 32. By default
                 it follows from the image's aspect and ``max_pixels``.
-            max_pixels: most pixels of the network's input; by default the model's own choice.
-                Fewer are faster, and large objects are found better, small ones worse.
+            max_pixels: most pixels of the network's input; by default the model's own value.
+                Fewer pixels are faster; large objects are found better, small ones worse.
             grouping: which instances are kept; its ``min_score`` holds for every class. By
                 default the thresholds are those of the model, ``ModelConfig.score_thresholds``.
 
         Raises:
-            ConfigError: ``size`` is no multiple of 32, ``max_pixels`` is too small, or the
-                runtime takes images of one size only and this is another.
+            ConfigError: a side of ``size`` is not a multiple of 32, ``max_pixels`` is too small, or
+                the runtime takes images of another size only.
         """
         if size is not None and (min(size) < 1 or any(side % SIZE_MULTIPLE for side in size)):
             raise ConfigError(f"size must be multiples of {SIZE_MULTIPLE}, got {size}")
@@ -82,7 +82,7 @@ class Segmenter(Closing):
         self._pipeline = open_pipeline(self._network, self.grouping, ahead=False)
 
     def close(self) -> None:
-        """Free the device resources; nothing may be segmented afterwards."""
+        """Free device memory; segment nothing afterwards."""
         self.runtime.close()
 
     def __call__(self, image: Image) -> FrameResult:
@@ -128,15 +128,16 @@ class Segmenter(Closing):
         Args:
             sources: video or image file, folder or glob of images, camera number or
                 ``/dev/videoN``, URL, ``test-pattern:``, or an opened ``Source``; or a list of
-                these. A single one is opened here and now; several ones in their own threads,
-                where cameras and network streams that do not answer are waited for.
+                these. A single source is opened before this call returns. The sources of a list
+                are opened in their own threads, which wait for cameras and network streams that
+                do not answer.
             stream_options: ``policy``, ``options``, ``on_event`` and ``on_result``, see
                 ``StreamOptions``.
 
         Raises:
             SourceError: a single source cannot be opened, or (later) not read.
-            InputError: what is given is no source.
-            ConfigError: there is no such policy.
+            InputError: an argument is not a source.
+            ConfigError: the policy is unknown.
         """
         pipeline = open_pipeline(self._network, self.grouping, ahead=True)
         return Stream(pipeline, self.config, sources, **stream_options)
@@ -148,9 +149,9 @@ class Segmenter(Closing):
     ) -> AsyncGenerator[FrameResult, None]:
         """``stream`` for asyncio: ``async for result in segmenter.astream(source)``.
 
-        The work is done in one other thread. Leaving the loop through ``aclose``, or cancelling
-        the task, closes the sources. Arguments and errors are those of ``stream``; all errors
-        come with the first result.
+        The work runs in one other thread. ``aclose``, or cancelling the task, closes the sources.
+        Arguments and errors are those of ``stream``, but errors of the call are raised when the
+        first result is awaited.
         """
         return results_in_thread(partial(self.stream, sources, **stream_options))
 

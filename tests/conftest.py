@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,9 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import fake_cuda
 import numpy as np
 import pytest
+from camera_servers import wait_until
 from PIL import Image
+from slow_streams import slow_segmenter
 
 from streamseg.datasets import VocLayout
+from streamseg.segmenter import Segmenter
 
 if TYPE_CHECKING:
     import torch
@@ -169,3 +173,21 @@ def int8_file(export: Export, tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = export(precision="fp16", size=SIZE, channels_last=True).path
     quantize_onnx(source, path, blobs(12), scheme=TENSORRT)
     return path
+
+
+@pytest.fixture
+def segmenter() -> Segmenter:
+    """Fast, and knows the colours of ``colour_runtime``."""
+    return slow_segmenter(0)
+
+
+@pytest.fixture(scope="module")
+def first_use_is_over() -> None:
+    """The imports of the first frame take longer than some frames of tests of streams."""
+    slow_segmenter(0)(np.zeros((96, 160, 3), np.uint8))
+
+
+@pytest.fixture
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("streamseg")])

@@ -39,6 +39,7 @@ FOUNDATION = {"rle": "kernels"} | dict.fromkeys(
         "parsing",
         "results",
         "atomic_write",
+        "text_files",
     ),
     "",
 )

@@ -1,1 +1,1 @@
-"""Time the ops and a frame's grouping: ``python -m benchmarks.kernels.ops``."""
+"""Time the ops and the grouping of a frame: ``python -m benchmarks.kernels``."""

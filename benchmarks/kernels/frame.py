@@ -1,7 +1,7 @@
-"""Time the whole grouping of a frame on a GPU, as ``CudaRuntime`` does it.
+"""Time the whole grouping of a frame on a GPU, as in ``CudaRuntime``.
 
-Part of ``python -m benchmarks.kernels.ops``: seven launches from the network's output to labels
-and the list of instances, one by one and recorded as a CUDA graph.
+Part of ``python -m benchmarks.kernels``: seven launches from the network's output to labels and the
+list of instances, launched one by one and as a CUDA graph.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from benchmarks.kernels.group_pixels import DIMS, MAPS, time_in_turns
+from benchmarks.kernels.group_pixels import DIMS, MAPS, QUICK_MAP, time_in_turns
 from streamseg.grouping.cpu import GroupingConfig, find_segments
 from streamseg.grouping.gpu import DeviceGrouper
 from streamseg.kernels.testing.cases import Case, street
@@ -23,8 +23,12 @@ Output: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """Embeddings [h, w, D], foreground [T, h, w], classes [C, ceil(h/2), ceil(w/2)]."""
 
 
-def measure(device: torch.device) -> Iterator[dict[str, Any]]:
+def measure(device: torch.device, *, quick: bool = False) -> Iterator[dict[str, Any]]:
     """Check and time every size.
+
+    Args:
+        device: where.
+        quick: only a small map.
 
     Yields:
         For each map and D the number of instances and the milliseconds: p20, median and p80.
@@ -32,7 +36,7 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
     Raises:
         AssertionError: other instances than numpy's were found.
     """
-    for map_height, map_width in MAPS:
+    for map_height, map_width in (QUICK_MAP,) if quick else MAPS:
         for dims in DIMS:
             case = street(map_height, map_width, dims=dims)
             group, output = prepared(case, device)
@@ -53,7 +57,7 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
 
 
 def prepared(case: Case, device: torch.device) -> tuple[DeviceGrouper, Output]:
-    """A grouper and what it groups, laid out as the network puts it out."""
+    """Make a grouper and its input, in the layout of the network's output."""
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     embeddings, foreground, classes = (
         torch.from_numpy(values).to(device, dtype).permute(1, 2, 0).contiguous()
@@ -66,7 +70,7 @@ def prepared(case: Case, device: torch.device) -> tuple[DeviceGrouper, Output]:
 
 
 def check(case: Case, group: DeviceGrouper, output: Output) -> int:
-    """Compare with numpy on the same rounded numbers.
+    """Compare with numpy on the same rounded values.
 
     Returns:
         Number of instances.
@@ -83,12 +87,12 @@ def check(case: Case, group: DeviceGrouper, output: Output) -> int:
     )
     same = found.class_id.tolist() == expected.class_id.tolist()
     if not same or (found.label_map == expected.label_map).mean() < 0.999:
-        raise AssertionError("the whole frame has other instances than numpy finds")
+        raise AssertionError("the GPU finds other instances in the frame than numpy")
     return len(found)
 
 
 def table_row(row: dict[str, Any]) -> str:
-    """A size as a line of text."""
+    """One row as a line of text."""
     height, width = row["map"]
     text = f"{height:>4}x{width:<4} D={row['dims']:<3} {row['instances']:>3} instances"
     for name, ms in row["ms"].items():

@@ -1,4 +1,4 @@
-"""How others would group pixels; the benchmark compares them with ours, on equal results."""
+"""``group_pixels`` as a plain loop in torch, to compare with."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def torch_loop(
     min_seediness: float,
     exclude_claimed: bool,
 ) -> tuple[Tensor, Tensor]:
-    """``group_pixels`` as one writes it in torch: a few operations a seed, nothing waited for.
+    """``group_pixels`` in plain torch: a few operations per seed, without a wait for the GPU.
 
     Args:
         embeddings: [D, h, w].
         seediness: float32 [h, w].
         tau_index: uint8 [h, w].
         squared_radius: float32 [T], ln(2/tau - 1).
-        alpha: as for ``group_pixels``, and so are all that follow.
-        max_seeds: so many rounds are made, whether candidates are left or not.
+        alpha: see ``group_pixels``, as for all that follow.
+        max_seeds: number of rounds, also if no candidates are left.
         min_seediness: of a candidate.
-        exclude_claimed: whether pixels of a mask are candidates no more.
+        exclude_claimed: whether pixels inside a mask are no longer candidates.
 
     Returns:
-        Seeds int64 [K] and masks bool [K, h, w]; what comes after the last candidate says nothing.
+        Seeds int64 [K] and masks bool [K, h, w]; those after the last candidate have no meaning.
     """
     pixels, likely = embeddings.flatten(1).float(), seediness.flatten()
     index = torch.arange(len(likely), device=likely.device)

@@ -1,1 +1,1 @@
-"""Made clips with known tracks, and the scores of trackers on them."""
+"""Synthetic clips with known tracks, and the scores of trackers on them."""

@@ -1,4 +1,4 @@
-"""What made scenes are made of: objects cut out of images, and places without any object."""
+"""Take the parts of synthetic scenes from images: cut-out objects, backgrounds without objects."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from streamseg.datasets import InstanceDataset, ObjectMaps
 from streamseg.errors import DataError
 from streamseg.results import Image
 
-# An object to cut out covers this part of its image at least, and this part of its own box.
+# An object to cut out covers at least this share of its image, and of its own box.
 _MIN_PART = 0.02
 _MIN_FILL = 0.35
-# Sizes of a window for the background, in parts of the largest that the image has room for.
+# Sizes of a window for the background, relative to the largest window in the image.
 _WINDOW_SCALES = (1.0, 0.85, 0.7, 0.55, 0.45)
 _WINDOW_STEP_PX = 8
 
@@ -26,7 +26,7 @@ class CutOut:
     """One object without its surroundings."""
 
     pixels: NDArray[np.uint8]
-    """[h, w, 4]: red, green, blue and 255 where the object is, else 0."""
+    """[h, w, 4]: red, green, blue, and alpha: 255 on the object, else 0."""
     class_id: int
     """1..20"""
 
@@ -40,7 +40,7 @@ class ImageStock:
         self._ids = tuple(ids)
 
     def cut_out(self, rng: np.random.Generator, like: CutOut | None = None) -> CutOut:
-        """A whole object: large enough, and away from the image's border, which would cut it.
+        """Draw an object that is large enough and does not touch the border, so that it is whole.
 
         Args:
             rng: draws image and object.
@@ -60,10 +60,10 @@ class ImageStock:
         raise DataError(f"none of the {len(self._ids)} images has an object to cut out")
 
     def background(self, rng: np.random.Generator, width: int, height: int) -> Image:
-        """A part of an image without any object, enlarged or reduced to height×width.
+        """Draw a part of an image without objects, resized to height×width.
 
         Raises:
-            DataError: no image has room for one, or a file is unreadable.
+            DataError: no image has such a part, or a file is unreadable.
         """
         for maps in self._shuffled(rng):
             for scale in _WINDOW_SCALES:
@@ -81,7 +81,7 @@ class ImageStock:
             yield self._dataset.load_maps(self._ids[index])
 
     def _cut(self, maps: ObjectMaps, label: int) -> CutOut | None:
-        """The object of a label; None if it is too small, too thin or touches the border."""
+        """Cut out the object of a label; None if it is too small, too thin or at the border."""
         mask = maps.object_map == label
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
@@ -102,7 +102,7 @@ class ImageStock:
 def _free_window(
     object_map: NDArray[np.uint8], aspect: float, scale: float, rng: np.random.Generator
 ) -> tuple[int, int, int, int] | None:
-    """A window x0, y0, x1, y1 of an aspect without object or void pixels; None if there is none."""
+    """Find a window x0, y0, x1, y1 of an aspect without object and void pixels, or None."""
     height, width = object_map.shape
     window_width = int(scale * min(width, height * aspect))
     window_height = int(window_width / aspect)

@@ -1,7 +1,7 @@
-"""Who moves where in a made scene: paths that cross, hide, enter, leave, come near and shake.
+"""Plan the motion in a synthetic scene: objects cross, hide, enter, leave, approach.
 
-Positions are in parts of the frame's width (x) and height (y), sizes in parts of its height; all
-in the scene's own coordinates, to which the camera moves too.
+Positions are relative to the frame's width (x) and height (y), sizes to its height, all in the
+coordinates of the scene. The camera moves in them too.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from benchmarks.tracking_scenes.cut_outs import CutOut, ImageStock
 Floats = NDArray[np.float64]
 
 CAMERA_REACH: Final = 0.08
-"""How far the camera moves from its middle at most, in parts of the frame."""
+"""The largest distance of the camera from its centre, relative to the frame."""
 _PILLAR_WIDTH = (0.2, 0.26)
-# Objects are no wider than this part of the frame; what hides behind the pillar fits behind it.
+# Largest width of an object, and of one that hides behind the pillar, relative to the frame.
 _MAX_WIDTH = 0.4
 _MAX_HIDING_WIDTH = 0.18
 
 
 @dataclass(frozen=True, eq=False)
 class Actor:
-    """An object and where it is in each of N frames."""
+    """An object and its position in each of N frames."""
 
     cut_out: CutOut
     centre: Floats
@@ -35,29 +35,29 @@ class Actor:
     size: Floats
     """[N], height."""
     depth: float
-    """The larger, the further behind."""
+    """Larger is further away from the camera."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All that a scene shows."""
+    """Everything that a scene shows."""
 
     actors: tuple[Actor, ...]
     """Actor k-1 is track k."""
     camera: Floats
-    """[N, 2]: where its middle is, x and y, -CAMERA_REACH to CAMERA_REACH."""
+    """[N, 2]: its centre, x and y, -CAMERA_REACH to CAMERA_REACH."""
     pillar: tuple[float, float] | None
-    """From where to where in x something stands before all objects, from top to bottom."""
+    """Left and right edge of a pillar in front of all objects, from top to bottom of the frame."""
 
 
 def draw_plan(stock: ImageStock, rng: np.random.Generator, frames: int, aspect: float) -> Plan:
-    """Plan a scene: a pair that crosses, one that passes or comes near, sometimes a pillar.
+    """Plan a scene: two objects cross, one passes, one approaches, sometimes one hides.
 
     Args:
-        stock: where the objects come from.
+        stock: of the objects.
         rng: draws everything.
         frames: N, number of frames.
-        aspect: width of the frame by its height.
+        aspect: width of the frame divided by its height.
 
     Raises:
         DataError: the stock has no object.
@@ -79,7 +79,7 @@ def draw_plan(stock: ImageStock, rng: np.random.Generator, frames: int, aspect: 
 
 
 def _narrowed(actor: Actor, widest: float) -> Actor:
-    """Reduced to a width, in parts of the frame's height, where it is wider."""
+    """Reduce an object to a largest width, relative to the frame's height."""
     height, width = actor.cut_out.pixels.shape[:2]
     return replace(actor, size=np.minimum(actor.size, widest * height / width))
 
@@ -87,7 +87,7 @@ def _narrowed(actor: Actor, widest: float) -> Actor:
 def _crossing(
     rng: np.random.Generator, time: Floats, first: CutOut, second: CutOut
 ) -> tuple[Actor, Actor]:
-    """Two that meet in the image's middle part and go on, one in front of the other."""
+    """Two objects meet in the middle of the image and move on, one in front of the other."""
     y = rng.uniform(0.35, 0.65)
     meeting = rng.uniform(0.4, 0.6)
     size = rng.uniform(0.35, 0.5)
@@ -104,7 +104,7 @@ def _crossing(
 
 
 def _passing(rng: np.random.Generator, time: Floats, cut_out: CutOut) -> Actor:
-    """One that enters at one side and leaves at the other, before everything else."""
+    """An object enters at one side and leaves at the other, in front of everything else."""
     start, end = sorted(rng.uniform(0, 1, 2))
     end = max(end, start + 0.5)
     direction = rng.choice([-1, 1])
@@ -114,7 +114,7 @@ def _passing(rng: np.random.Generator, time: Floats, cut_out: CutOut) -> Actor:
 
 
 def _approaching(rng: np.random.Generator, time: Floats, cut_out: CutOut) -> Actor:
-    """One that stays in the image while its size doubles or halves."""
+    """An object stays in the image while its size doubles or halves."""
     near, far = rng.uniform(0.45, 0.6), rng.uniform(0.22, 0.3)
     grown = time if rng.random() < 0.5 else 1 - time
     x = rng.uniform(0.2, 0.8) + rng.uniform(-0.2, 0.2) * time
@@ -123,7 +123,7 @@ def _approaching(rng: np.random.Generator, time: Floats, cut_out: CutOut) -> Act
 
 
 def _hiding(rng: np.random.Generator, time: Floats, cut_out: CutOut, hide_out: float) -> Actor:
-    """One that goes behind the pillar, stays for up to a third of the clip, and comes out again."""
+    """An object moves behind the pillar, stays for up to a third of the clip, and reappears."""
     arrive = rng.uniform(0.25, 0.4)
     leave = arrive + rng.uniform(0.0, 0.33)
     before = hide_out - rng.uniform(1.2, 1.6) * rng.choice([-1, 1]) * (arrive - time)
@@ -135,7 +135,7 @@ def _hiding(rng: np.random.Generator, time: Floats, cut_out: CutOut, hide_out: f
 
 
 def _camera(rng: np.random.Generator, frames: int) -> Floats:
-    """A slow pan in every second scene, and the shake of a hand in every second."""
+    """A slow pan in half of the scenes, and the shake of a hand in half of them."""
     steps = np.arange(frames)[:, None]
     path = np.zeros((frames, 2))
     if rng.random() < 0.5:

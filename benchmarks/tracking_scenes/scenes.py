@@ -1,8 +1,7 @@
-"""Made video clips of real objects over real backgrounds, whose truth is known to the pixel.
+"""Synthetic video clips of real objects over real backgrounds, with exact ground truth.
 
-Cut-outs of a data set's objects move over parts of its images that hold no object. What crosses
-whom, and when, is drawn from a seed (``scene_plan.py``): the same data set, seed and clip number
-always give the same pixels.
+Cut-outs of a data set's objects move over parts of its images without objects. The motion is drawn
+from a seed (``scene_plan.py``): a data set, seed and clip number always give the same pixels.
 """
 
 from __future__ import annotations
@@ -23,37 +22,37 @@ from streamseg.results import Image
 
 FRAMES_PER_SECOND: Final = 25
 _MIN_SIDE_PX = 32
-# Less of an object than this part of the frame counts as not seen: it is the least that
-# ``streamseg.grouping.cpu.GroupingConfig`` reports by default.
+# An object with a smaller visible share of the frame counts as not seen: this is the default of
+# ``streamseg.grouping.cpu.GroupingConfig``.
 _MIN_SEEN = 2e-4
 
 
 @dataclass(frozen=True, eq=False)
 class SceneFrame:
-    """One frame and its truth."""
+    """One frame and its ground truth."""
 
     pts_seconds: float
     image: Image
     track_map: NDArray[np.uint16]
-    """[H, W]: 0 no object, else the track, 1..M, that is seen there."""
+    """[H, W]: 0 no object, else the visible track, 1..M."""
     class_of_track: NDArray[np.int64]
-    """[M], 1..20: the class of track k at k-1; of all tracks of the clip."""
+    """[M], 1..20, of all tracks of the clip: the class of track k is at k-1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenes:
-    """Clips to be made.
+    """Synthetic clips.
 
     Attributes:
-        dataset: where objects and backgrounds come from.
-        ids: the images of it that may be used.
+        dataset: of the objects and backgrounds.
+        ids: images of it that may be used.
         width: of the frames in pixels.
         height: of the frames in pixels.
         frames: number of frames in a clip.
-        seed: another one gives other clips.
+        seed: another seed gives other clips.
 
     Raises:
-        ConfigError: frames smaller than 32 pixels, or fewer than 2 of them.
+        ConfigError: frames are smaller than 32 pixels, or there are fewer than 2.
     """
 
     dataset: InstanceDataset
@@ -77,7 +76,7 @@ class Scenes:
         """Draw clip ``number`` (0, 1, ...), frame by frame.
 
         Raises:
-            DataError: the images hold no object to cut out, no part without objects, or cannot
+            DataError: the images have no object to cut out or no part without objects, or cannot
                 be read.
         """
         rng = np.random.default_rng([self.seed, number])
@@ -121,7 +120,7 @@ def _paint(
     shift: NDArray[np.int64],
     track: int,
 ) -> None:
-    """Put an actor over what has been painted."""
+    """Paint an object over what is already painted."""
     height, width = track_map.shape
     own_height, own_width = actor.cut_out.pixels.shape[:2]
     shown_height = max(2, round(actor.size[index] * height))

@@ -4,11 +4,11 @@
   the IoU thresholds 0.05, 0.1, ... 0.95.
 - IDF1 (Ristani et al. 2016): share of detections under the one identity that fits each track best,
   at IoU 0.5.
-- sMOTSA (Voigtlaender et al. 2019): sum of the IoUs of matches, less false masks and changes of
-  identity, by the number of true masks; at IoU 0.5.
+- sMOTSA (Voigtlaender et al. 2019): sum of the IoUs of matches, minus false masks and changes of
+  identity, divided by the number of true masks; at IoU 0.5.
 
-Classes play no part: an object is found when its mask is, whatever it is taken for. Clips are
-scored one by one; their counts are added up.
+Classes are ignored: an object is found if its mask is found, with any class. Clips are scored one
+by one; their counts are added up.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from streamseg.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class FrameOverlap:
-    """How the masks of one frame lie on the true ones."""
+    """Overlap of the masks of one frame with the true masks."""
 
     truth: NDArray[np.int64]
-    """[G]: the true tracks seen in the frame."""
+    """[G]: the true tracks in the frame."""
     found: NDArray[np.int64]
-    """[P]: the tracks found, any numbers."""
+    """[P]: the tracks found, with any numbers."""
     iou: NDArray[np.float64]
     """[G, P]"""
 
@@ -44,14 +44,14 @@ class TrackingScores:
     idf1: float
     """0..1; 0 without any mask."""
     smotsa: float
-    """At most 1; below 0 where mistakes prevail."""
+    """At most 1; below 0 if there are more mistakes than matches."""
     switches: int
-    """How often a true track went on under another identity."""
+    """How often a true track continued under another identity."""
     true_masks: int
     found_masks: int
 
     def to_json(self) -> dict[str, Any]:
-        """In JSON's own types."""
+        """The scores as values that JSON can hold."""
         return asdict(self)
 
 
@@ -66,7 +66,7 @@ def overlap(
         track_ids: the track of each instance.
 
     Raises:
-        InputError: a track twice in the frame.
+        InputError: a track is twice in the frame.
     """
     if len(set(track_ids)) < len(track_ids):
         raise InputError(f"a track may have one mask in a frame, got {sorted(track_ids)}")
@@ -82,10 +82,10 @@ def overlap(
 
 
 def score_clips(clips: Sequence[Sequence[FrameOverlap]]) -> TrackingScores:
-    """Score clips together, as if one came after the other under new identities.
+    """Score clips together, as one long clip in which identities do not repeat.
 
     Args:
-        clips: of each all frames in order.
+        clips: all frames of each, in order.
     """
     from trackers.eval import (
         aggregate_clear_metrics,

@@ -1,4 +1,4 @@
-"""Several trackers on the same segments of made scenes, scored against the truth."""
+"""Run several trackers on the same segments of synthetic scenes, and score them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from streamseg.evaluate.report.page import percent
 from streamseg.results import FrameResult, Segments
 
 Makers: TypeAlias = Mapping[str, Callable[[], Follow]]
-"""By name, how to begin a tracker for a new clip."""
+"""Functions that make a tracker for a new clip, by name."""
 
 COLUMNS = ("HOTA", "IDF1", "sMOTSA", "ID switches")
 
 
 class TrackingStudy:
-    """Lets trackers follow clips and scores them."""
+    """Runs trackers on clips, and scores them."""
 
     def __init__(self, makers: Makers) -> None:
         """Compare these trackers."""
@@ -36,12 +36,12 @@ class TrackingStudy:
         self._clips: dict[str, list[list[FrameOverlap]]] = {name: [] for name in makers}
 
     def begin_clip(self) -> None:
-        """Forget all objects."""
+        """Make new trackers, which know no objects."""
         self._follow = {name: make() for name, make in self._makers.items()}
         self._seen = {name: [] for name in self._makers}
 
     def look(self, frame: SceneFrame, segments: Segments) -> None:
-        """Let every tracker follow the segments of the next frame."""
+        """Give the segments of the next frame to every tracker."""
         labels = np.arange(len(segments))
         compared = overlap(frame.track_map, segments.label_map, labels.tolist())
         for name, follow in self._follow.items():
@@ -52,17 +52,17 @@ class TrackingStudy:
             )
 
     def end_clip(self) -> None:
-        """Keep what was followed since ``begin_clip``."""
+        """Keep the frames since ``begin_clip`` as a clip."""
         for name, frames in self._seen.items():
             self._clips[name].append(frames)
 
     def scores(self) -> dict[str, TrackingScores]:
-        """Of every tracker over all clips, at least one."""
+        """Score every tracker over all clips, of which there must be one."""
         return {name: score_clips(clips) for name, clips in self._clips.items()}
 
 
 def table_rows(scores: Mapping[str, TrackingScores]) -> list[list[str]]:
-    """For people, in percent: name and ``COLUMNS``."""
+    """Rows to print, in percent: name and ``COLUMNS``."""
     return [
         [name, percent(s.hota), percent(s.idf1), percent(s.smotsa), str(s.switches)]
         for name, s in scores.items()
@@ -70,7 +70,7 @@ def table_rows(scores: Mapping[str, TrackingScores]) -> list[list[str]]:
 
 
 def segments_of(result: FrameResult) -> Segments:
-    """The instances of a single image as they were before they had names."""
+    """The instances of a single image without their names."""
     instances = result.instances
     embeddings = [i.embedding for i in instances]
     return Segments(
@@ -86,11 +86,11 @@ def segments_of(result: FrameResult) -> Segments:
 
 
 def true_segments(frame: SceneFrame, embedding_of_track: NDArray[np.float32]) -> Segments:
-    """The true masks as if a network had found them.
+    """The true masks as segments.
 
     Args:
-        frame: the truth.
-        embedding_of_track: [M, D], how the clip's tracks look in this frame.
+        frame: with the ground truth.
+        embedding_of_track: [M, D], the embedding of each track of the clip in this frame.
     """
     tracks = np.flatnonzero(np.bincount(frame.track_map.ravel(), minlength=1))
     tracks = tracks[tracks > 0]

@@ -1,4 +1,4 @@
-"""Our tracker and those to compare it with: mask overlap alone, ByteTrack on the masks' boxes."""
+"""streamseg's tracker, and others to compare it with: mask overlap alone, ByteTrack on boxes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from streamseg.tracking import Cues, Tracker
 
 Follow = Callable[[Segments, float], list[int]]
 """Takes the segments of the next frame and its time in seconds; returns the track of each segment,
--1 for one that is left out."""
+-1 for a segment that is left out."""
 
-# How long the others look for a lost object: on scenes for tuning it suited both better than the
-# 2 seconds of our own tracker.
+# How long the others look for a lost object: on tuning scenes it was better for both than the 2
+# seconds of streamseg's tracker.
 _MAX_GAP_SECONDS: Final = 1.0
 
 
 def compared_trackers(class_names: Sequence[str]) -> dict[str, Callable[[], Follow]]:
-    """Ours beside the others, by name; ByteTrack where the package ``trackers`` is installed."""
+    """All trackers by name; ByteTrack only if the package ``trackers`` is installed."""
     makers: dict[str, Callable[[], Follow]] = {
         "streamseg": lambda: our_tracker(class_names),
         "streamseg, every mask": lambda: our_tracker(class_names, every_mask=True),
@@ -42,11 +42,11 @@ def compared_trackers(class_names: Sequence[str]) -> dict[str, Callable[[], Foll
 def our_tracker(
     class_names: Sequence[str], cues: Cues | None = None, *, every_mask: bool = False
 ) -> Follow:
-    """``streamseg.tracking.Tracker``.
+    """Make a ``streamseg.tracking.Tracker``.
 
     Args:
-        class_names: as ``Tracker`` takes them.
-        cues: what it goes by.
+        class_names: see ``Tracker``.
+        cues: the cues in use.
         every_mask: keep the segments of tracks that are not confirmed yet; else they are left out.
     """
     tracker = Tracker(class_names, cues=cues)
@@ -57,31 +57,31 @@ def our_tracker(
 
 
 def confirmed(follow: Follow) -> Follow:
-    """With the births of ByteTrack's own settings.
+    """Leave out the segments of new tracks by the rule of ByteTrack's default settings.
 
-    A track counts from its second sight on, and once a segment of it had a score of 0.7; what
-    comes before is left out.
+    A track counts once it was seen twice and one of its segments had a score of 0.7; earlier
+    segments are left out.
 
     Args:
         follow: any tracker.
     """
-    sights: Counter[int] = Counter()
+    sightings: Counter[int] = Counter()
     sure: set[int] = set()
 
     def follow_confirmed(segments: Segments, pts_seconds: float) -> list[int]:
         tracks = follow(segments, pts_seconds)
-        sights.update(tracks)
+        sightings.update(tracks)
         sure.update(t for t, s in zip(tracks, segments.score.tolist(), strict=True) if s >= 0.7)
-        return [track if sights[track] > 1 and track in sure else -1 for track in tracks]
+        return [track if sightings[track] > 1 and track in sure else -1 for track in tracks]
 
     return follow_confirmed
 
 
 def mask_overlap_tracker(min_iou: float = 0.1) -> Follow:
-    """The plain way: most IoU in sum between the masks and those that tracks had last.
+    """Match masks with the last masks of tracks, with the largest sum of IoUs.
 
     Args:
-        min_iou: of a mask and its track's last one.
+        min_iou: least IoU of a mask with the last mask of its track.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -118,11 +118,11 @@ def mask_overlap_tracker(min_iou: float = 0.1) -> Follow:
 
 
 def byte_track(*, every_mask: bool) -> Follow:
-    """ByteTrack of the package ``trackers``, with its own settings, on the boxes of our masks.
+    """ByteTrack of the package ``trackers``, with its default settings, on the boxes of masks.
 
     Args:
-        every_mask: keep the segments that it drops, each as a track of its own, so that the masks
-            are those of the other trackers; else they are left out.
+        every_mask: keep the segments that it drops, each as a track of its own, so that all
+            trackers keep the same masks; else they are left out.
 
     Raises:
         MissingExtraError: ``trackers`` is not installed.

@@ -40,16 +40,16 @@ def choose_seeds(
     impl: str | None = None,
 ) -> DeviceChoice: ...
 def choose_seeds(seed_index: Any, *arguments: Any, impl: str | None = None, **options: Any) -> Any:
-    """See ``reference.choose_seeds``, and ``triton_impl.choose_seeds`` for CUDA tensors.
+    """Run ``reference.choose_seeds``, or ``triton_impl.choose_seeds`` for CUDA tensors.
 
     Args:
         seed_index: int32 [K].
-        *arguments: as the reference has them.
-        impl: ``reference`` or ``triton``; by default the one that takes such an array.
-        **options: as the implementation has them.
+        *arguments: see the reference.
+        impl: ``reference`` or ``triton``; by default the one for such an array.
+        **options: see the implementation.
 
     Raises:
-        InputError: an argument is not allowed, or not an array of that implementation.
+        InputError: an argument is not allowed, or an array that ``impl`` does not take.
     """
     if takes_triton(impl, seed_index):
         from streamseg.kernels.choose_seeds import triton_impl

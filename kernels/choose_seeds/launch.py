@@ -1,4 +1,4 @@
-"""How ``choose_seeds`` is started."""
+"""The launch of ``choose_seeds``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ POINTERS: Final = {
 }
 
 LARGEST_CHOICE = 32768
-"""Pixels whose being taken ``choose_seeds`` keeps in registers: 32 a thread."""
+"""Most pixels for which registers hold which are taken: 32 per thread."""
 
 
 def choose_seeds_launch(pixels: int, max_seeds: int, *, min_visible: float) -> Launch:
-    """Start ``choose_seeds``: one program, since each decision waits for the one before."""
+    """Make the launch: one program, since each decision depends on the one before."""
     resident = pixels <= LARGEST_CHOICE
     block = power_of_two(pixels) if resident else min(8192, LARGEST_CHOICE)
     return Launch(

@@ -1,4 +1,4 @@
-"""Which seeds become instances: those whose mask is not one that a surer seed has shown already."""
+"""The choice of the seeds that become instances: seeds of almost the same mask are removed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def choose_seeds(
     *,
     min_visible: float,
 ) -> NDArray[np.int32]:
-    """Go through seeds, surest first, and keep those whose mask is new for a large enough part.
+    """Go through seeds by falling score, and keep those with a large enough new part of the mask.
 
-    Two seeds just too far apart to claim each other still grow much the same mask: of those the
-    surer one is the object. Only masks that are kept take pixels from later ones. Among equally
-    sure seeds the one picked first comes first.
+    Two seeds on one object may differ just enough not to claim each other. Their masks are almost
+    the same, and only the seed with the higher score is kept. A seed that is not kept takes no
+    pixels from later ones. Of equal scores, the seed picked first comes first.
 
     Args:
         seed_index: int32 [K], flat pixel index y*w + x of each seed as ``group_pixels`` gives
-            them; -1 is no seed.
+            them; -1 marks an empty place.
         masks: bool [K, h, w].
         seediness: float32 [h, w].
-        min_visible: 0..1, the part of a mask that no kept mask before may have; compared in
-            float32. A mask without pixels is kept.
+        min_visible: 0..1, the least part of a mask that earlier kept masks do not cover; compared
+            in float32. A mask without pixels is kept.
 
     Returns:
         int32 [M], the kept seeds by falling seediness.

@@ -1,4 +1,4 @@
-"""Which seeds become instances, decided on a GPU."""
+"""The choice of the seeds that become instances, on a GPU."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DeviceChoice:
     seed_index: Tensor
     """int32 [K], by falling seediness; -1 from ``count`` on."""
     seed_radius: Tensor
-    """float32 [K], the largest squared distance in each one's mask, up to ``count``."""
+    """float32 [K], the largest squared distance in each mask; undefined from ``count`` on."""
     count: Tensor
     """int32 [1]."""
 
@@ -36,14 +36,14 @@ def choose_seeds(
     tau_index: Tensor,
     taus: np.ndarray[tuple[int], np.dtype[np.float32]],
 ) -> DeviceChoice:
-    """``streamseg.kernels.choose_seeds`` on a GPU; nothing waits for it.
+    """Run ``streamseg.kernels.choose_seeds`` on a GPU; return at once.
 
     Args:
         seed_index: int32 [K].
         masks: bool [K, h, w].
         seediness: float32 [h, w].
         min_visible: as for the reference.
-        count: int32 [1], how many of the K are seeds.
+        count: int32 [1], the number of seeds among the K.
         tau_index: uint8 [h, w].
         taus: float32 [T], in host memory.
 

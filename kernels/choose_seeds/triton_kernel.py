@@ -1,4 +1,4 @@
-"""The kernel that chooses seeds: one program, since each decision waits for the one before."""
+"""The kernel that chooses seeds: one program, since each decision depends on the one before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import triton.language as tl
 
 @triton.jit
 def rank_seeds(seed_index, picked, seediness, order, SEEDS_ROUNDED: tl.constexpr):
-    """Write which seed comes when, surest first and among equals as they were picked."""
+    """Write the order of the seeds: by falling score, then in the order of picking."""
     k = tl.arange(0, SEEDS_ROUNDED)
     known = k < picked
     score = tl.load(seediness + tl.load(seed_index + k, mask=known, other=0))
@@ -21,12 +21,12 @@ def rank_seeds(seed_index, picked, seediness, order, SEEDS_ROUNDED: tl.constexpr
         ahead |= (rival[None] == score[:, None]) & (j[None] < k[:, None])
         rank += tl.sum(ahead.to(tl.int32), 1)
     tl.store(order + rank, k, mask=known)
-    tl.debug_barrier()  # other threads than wrote it read it
+    tl.debug_barrier()  # other threads than the writers read it
 
 
 @triton.jit
 def is_new(total, visible, min_visible):
-    """Whether a large enough part of a mask is visible."""
+    """Return whether a large enough part of a mask is visible."""
     least = min_visible * tl.sum(total, 0).to(tl.float32)
     return tl.sum(visible, 0).to(tl.float32) >= least
 
@@ -51,13 +51,12 @@ def choose_seeds_kernel(
     RESIDENT: tl.constexpr,
     SEEDS_ROUNDED: tl.constexpr,
 ):
-    """Go through seeds by falling seediness, keep those whose masks are new.
+    """Go through seeds by falling seediness, and keep those whose masks are new.
 
     seed_index [K] int32, seed_count [1] int32, masks [K, N] uint8, seediness [N] float32,
     tau_index [N] uint8, squared_radius [T] float32; order [K] int32; taken [N] uint8, zeros,
-    used unless RESIDENT; chosen_index [K] int32, -1 beyond chosen_count [1] int32, and
-    chosen_radius [K] float32. RESIDENT asks for N <= BLOCK: which pixels are taken stays in
-    registers.
+    used unless RESIDENT; chosen_index [K] int32, -1 from chosen_count [1] int32 on, and
+    chosen_radius [K] float32. RESIDENT needs N <= BLOCK: registers hold which pixels are taken.
     """
     picked = tl.load(seed_count)
     rank_seeds(seed_index, picked, seediness, order, SEEDS_ROUNDED)
@@ -87,7 +86,7 @@ def choose_seeds_kernel(
                     mask = tl.load(row + start + lane, mask=inside, other=0)
                     before = tl.load(taken + start + lane, mask=inside, other=0)
                     tl.store(taken + start + lane, mask | before, mask=inside)
-                tl.debug_barrier()  # the next mask may be read by other threads than wrote this
+                tl.debug_barrier()  # other threads than the writers may read it for the next mask
         if keep:
             seed = tl.load(seed_index + k)
             tl.store(chosen_index + chosen, seed)

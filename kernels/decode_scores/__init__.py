@@ -28,15 +28,15 @@ def decode_scores(
     foreground: Tensor, classes: Tensor, *, impl: str | None = None
 ) -> DeviceScores: ...
 def decode_scores(foreground: Any, classes: Any, *, impl: str | None = None) -> Any:
-    """See ``reference.decode_scores``, and ``triton_impl.decode_scores`` for CUDA tensors.
+    """Run ``reference.decode_scores``, or ``triton_impl.decode_scores`` for CUDA tensors.
 
     Args:
-        foreground: float32 [T, h, w]; on a GPU of any floating type.
+        foreground: float32 [T, h, w]; on a GPU any floating type.
         classes: float32 [C, ceil(h/2), ceil(w/2)]; on a GPU of the foreground's type.
-        impl: ``reference`` or ``triton``; by default the one that takes such an array.
+        impl: ``reference`` or ``triton``; by default the one for such an array.
 
     Raises:
-        InputError: another shape or dtype, or not an array of that implementation.
+        InputError: another shape or dtype, or an array that ``impl`` does not take.
     """
     if takes_triton(impl, foreground):
         from streamseg.kernels.decode_scores import triton_impl

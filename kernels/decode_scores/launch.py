@@ -1,4 +1,4 @@
-"""How ``decode_scores`` is started."""
+"""The launch of ``decode_scores``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def decode_scores_launch(
     foreground_strides: tuple[int, int],
     class_strides: tuple[int, int],
 ) -> Launch:
-    """Start ``decode_scores`` on foreground [T, h·w] and classes [C, ceil(h/2)·ceil(w/2)].
+    """Make the launch for foreground [T, h·w] and classes [C, ceil(h/2)·ceil(w/2)].
 
     Args:
         thresholds: T.
@@ -32,7 +32,7 @@ def decode_scores_launch(
         class_strides: from one class and one pixel to the next, in values.
     """
     height, width = size
-    block = 128  # pixels of a program, one a thread
+    block = 128  # pixels of a program, one per thread
     return Launch(
         "decode_scores",
         (cdiv(height * width, block), 1),

@@ -14,14 +14,14 @@ from streamseg.kernels.first_argmax import first_argmax
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What the network says about every pixel as a seed."""
+    """Score, threshold and class of every pixel as a seed."""
 
     seediness: NDArray[np.float32]
     """[h, w], 0..1: the largest probability of any class at any threshold."""
     tau_index: NDArray[np.uint8]
-    """[h, w], 0..T-1: the threshold at which it was found."""
+    """[h, w], 0..T-1: the threshold of that probability."""
     class_id: NDArray[np.uint8]
-    """[h, w], 1..C: the class it was found for."""
+    """[h, w], 1..C: the class of that probability."""
 
 
 def decode_scores(foreground: NDArray[np.float32], classes: NDArray[np.float32]) -> Scores:
@@ -29,7 +29,7 @@ def decode_scores(foreground: NDArray[np.float32], classes: NDArray[np.float32])
 
     The distribution of equation (6) has two factors, C(τ, p, c) = F(τ, p) · Q(p, c). So its
     maximum over thresholds and classes (8) is the product of two maxima, and threshold and class
-    (9) are where each is reached. Ties go to the lowest threshold and to the lowest class.
+    (9) are those of the two maxima. Ties go to the lowest threshold and to the lowest class.
 
     Args:
         foreground: float32 [T, h, w], logits of F, 1 <= T <= 255.
@@ -51,7 +51,7 @@ def decode_scores(foreground: NDArray[np.float32], classes: NDArray[np.float32])
 
     logit, tau_index = first_argmax(foreground.reshape(thresholds, -1))
     probability, best_class = first_argmax(classes.reshape(len(classes), -1))
-    with np.errstate(over="ignore"):  # far in the background 1 / infinity is the right 0
+    with np.errstate(over="ignore"):  # of a very low logit: 1 / infinity is 0, as intended
         foreground_probability = 1 / (1 + np.exp(-logit, dtype=np.float32))
     rows, columns = (np.arange(side) // 2 for side in (height, width))
     coarse = (rows[:, None] * classes.shape[2] + columns).reshape(-1)
@@ -64,7 +64,7 @@ def decode_scores(foreground: NDArray[np.float32], classes: NDArray[np.float32])
 
 
 def check_counts(thresholds: int, classes: tuple[int, ...], height: int, width: int) -> None:
-    """Refuse maps that do not fit each other.
+    """Refuse maps of sizes that do not fit.
 
     Args:
         thresholds: T.

@@ -26,14 +26,14 @@ class DeviceScores:
 
 
 def decode_scores(foreground: Tensor, classes: Tensor) -> DeviceScores:
-    """``streamseg.kernels.decode_scores`` on a GPU: one launch, nothing waits for it.
+    """Run ``streamseg.kernels.decode_scores`` on a GPU in one launch; return at once.
 
-    NaN and infinity are not looked for: that would wait for the GPU.
+    NaN and infinity are not checked: that would wait for the GPU.
 
     Args:
-        foreground: float16, bfloat16 or float32 [T, h, w] of any strides whose rows follow each
-            other without a gap; others are copied.
-        classes: of the same type, [C, ceil(h/2), ceil(w/2)], strides likewise.
+        foreground: float16, bfloat16 or float32 [T, h, w], of any strides without gaps between the
+            rows; other layouts are copied.
+        classes: [C, ceil(h/2), ceil(w/2)], of the same dtype; strides as above.
 
     Raises:
         InputError: another shape or dtype.
@@ -63,10 +63,10 @@ def decode_scores(foreground: Tensor, classes: Tensor) -> DeviceScores:
 
 
 def gapless(planes: Tensor) -> Tensor:
-    """[X, h, w] whose rows follow each other without a gap; copied where they do not."""
+    """Return planes [X, h, w] without gaps between the rows; copied if there are any."""
     return planes if planes.stride(1) == planes.shape[2] * planes.stride(2) else planes.contiguous()
 
 
 def plane_strides(planes: Tensor) -> tuple[int, int]:
-    """Of [X, h, w]: from one plane and from one pixel to the next, in values."""
+    """Return the steps of [X, h, w] from one plane and from one pixel to the next, in values."""
     return planes.stride(0), planes.stride(2)

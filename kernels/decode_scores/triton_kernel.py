@@ -1,4 +1,4 @@
-"""The kernel that decodes: best threshold and best class, reading every value once or from L2."""
+"""The kernel that decodes: best threshold and class; it reads each value once, or again from L2."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def decode_scores_kernel(
     CLASSES_ROUNDED: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """A program decodes BLOCK pixels."""
+    """Decode BLOCK pixels per program."""
     pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < pixels
     where = foreground + pixel.to(tl.int64) * foreground_stride_pixel
@@ -36,7 +36,7 @@ def decode_scores_kernel(
         logit = tl.where(better, value, logit)
         best_tau = tl.where(better, tau, best_tau)
 
-    # four neighbours read the same class
+    # four neighbours share a class
     coarse = (pixel // width // 2) * ((width + 1) // 2) + (pixel % width) // 2
     channel = tl.arange(0, CLASSES_ROUNDED)
     at = classes + channel[:, None] * class_stride_class

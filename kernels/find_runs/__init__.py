@@ -24,14 +24,14 @@ def find_runs(label_map: NDArray[np.uint16], *, impl: str | None = None) -> Runs
 @overload
 def find_runs(label_map: Tensor, *, impl: str | None = None) -> DeviceRuns: ...
 def find_runs(label_map: Any, *, impl: str | None = None) -> Any:
-    """See ``reference.find_runs``, and ``triton_impl.find_runs`` for CUDA tensors.
+    """Run ``reference.find_runs``, or ``triton_impl.find_runs`` for CUDA tensors.
 
     Args:
         label_map: uint16 [H, W].
-        impl: ``reference`` or ``triton``; by default the one that takes such an array.
+        impl: ``reference`` or ``triton``; by default the one for such an array.
 
     Raises:
-        InputError: another shape or dtype, or not an array of that implementation.
+        InputError: another shape or dtype, or an array that ``impl`` does not take.
     """
     if takes_triton(impl, label_map):
         from streamseg.kernels.find_runs import triton_impl

@@ -1,4 +1,4 @@
-"""How ``find_runs`` is started."""
+"""The launch of ``find_runs``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POINTERS: Final = {
 
 
 def find_runs_launch(height: int, width: int) -> Launch:
-    """Start ``find_runs``."""
+    """Make the launch for a label map [H, W]."""
     block = 1024
     return Launch(
         "find_runs",

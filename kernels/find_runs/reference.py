@@ -1,4 +1,4 @@
-"""Runs of equal labels in COCO's order, down the columns."""
+"""Runs of equal labels in COCO's order: down the columns."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from streamseg.kernels.checks import check_array
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """A label map as runs: all that needs to be known of its masks."""
+    """A label map as runs, which describe all its masks."""
 
     start: NDArray[np.int64]
     """[R], rising: x * H + y of the first pixel of each run; a run ends where the next starts."""
     label: NDArray[np.uint16]
-    """[R]: what the run is of, 0 background."""
+    """[R]: the label of each run; 0 is background."""
 
 
 def find_runs(label_map: NDArray[np.uint16]) -> Runs:
-    """Find all runs of a frame by one comparison of neighbouring rows.
+    """Find all runs of a frame with one comparison of neighbouring rows.
 
-    A run goes down its column and on into the next one, as in COCO's run-length encoding.
+    A run goes down its column and continues at the top of the next one, as in COCO's run-length
+    encoding.
 
     Args:
         label_map: uint16 [H, W].
 
     Raises:
-        InputError: another shape or dtype, or no pixel.
+        InputError: another shape or dtype, or empty.
     """
     check_array("label_map", label_map, np.uint16, ("H", "W"))
     height, width = label_map.shape
-    # a run starts below a change within a column, or at the top of a column whose predecessor
+    # a run starts below a change in a column, or at the top of a column if the column before
     # ended with another label
     row, column = np.divmod(np.flatnonzero(label_map[1:] != label_map[:-1]), width)
     top = np.flatnonzero(label_map[0, 1:] != label_map[-1, :-1]) + 1

@@ -1,4 +1,4 @@
-"""Runs of equal labels on a GPU, in one launch, so that masks leave it as runs."""
+"""Runs of equal labels on a GPU, in one launch: masks are copied to the host as runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DeviceRuns:
     """int32 [1]."""
 
     def on_host(self) -> Runs:
-        """Wait for the GPU and fetch the runs, a few bytes each, in their order."""
+        """Wait for the GPU, and copy and sort the runs."""
         count = int(self.count)
         start = self.start[:count].cpu().numpy().astype("int64")
         order = start.argsort()
@@ -33,13 +33,13 @@ class DeviceRuns:
 
 
 def find_runs(label_map: Tensor) -> DeviceRuns:
-    """``streamseg.kernels.find_runs`` on a GPU; nothing waits for it.
+    """Run ``streamseg.kernels.find_runs`` on a GPU; return at once.
 
     Args:
         label_map: uint16 [H, W], of fewer than 2^31 pixels.
 
     Raises:
-        InputError: another shape or dtype, or no pixel.
+        InputError: another shape or dtype, or empty.
     """
     check_tensor("label_map", label_map, torch.uint16, ("H", "W"))
     height, width = label_map.shape

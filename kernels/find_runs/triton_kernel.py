@@ -1,4 +1,4 @@
-"""The kernel that finds runs: every program writes those that start among its pixels."""
+"""The kernel that finds runs: each program writes those that start at its pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def find_runs_kernel(label_map, start, label, count, height, width, BLOCK: tl.co
     """Compare each pixel with the one before it, down the columns.
 
     label_map [H, W] uint16; start [H * W] int32 and label [H * W] uint16 are filled from the
-    front, the programs in any order; count [1] int32, zero, becomes their number.
+    front, in any order of the programs; count [1] int32, zero before, becomes their number.
     """
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < height * width

@@ -46,16 +46,16 @@ def group_pixels(
     impl: str | None = None,
 ) -> DeviceGroups: ...
 def group_pixels(embeddings: Any, *arguments: Any, impl: str | None = None, **options: Any) -> Any:
-    """See ``reference.group_pixels``, and ``triton_impl.group_pixels`` for CUDA tensors.
+    """Run ``reference.group_pixels``, or ``triton_impl.group_pixels`` for CUDA tensors.
 
     Args:
-        embeddings: [D, h, w], float32; on a GPU of any floating type.
-        *arguments: as the reference has them.
-        impl: ``reference`` or ``triton``; by default the one that takes such an array.
-        **options: as the reference has them.
+        embeddings: [D, h, w], float32; on a GPU any floating type.
+        *arguments: see the reference.
+        impl: ``reference`` or ``triton``; by default the one for such an array.
+        **options: see the implementation.
 
     Raises:
-        InputError: an argument is not allowed, or not an array of that implementation.
+        InputError: an argument is not allowed, or an array that ``impl`` does not take.
     """
     if takes_triton(impl, embeddings):
         from streamseg.kernels.group_pixels import triton_impl

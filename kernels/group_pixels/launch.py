@@ -1,4 +1,4 @@
-"""How ``group_pixels`` is spread over programs, and started."""
+"""The programs and the launch of ``group_pixels``."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ POINTERS: Final = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How ``group_pixels`` spreads the pixels over programs."""
+    """How the pixels are divided between programs."""
 
     programs: int
     block: int
     warps: int
     resident: bool
-    """Every program has one tile, whose embeddings it keeps."""
+    """Each program has one tile and keeps its embeddings in registers."""
 
 
 def plan(pixels: int, dims: int, bytes_per_number: int, most_programs: int) -> Plan:
-    """Spread pixels over programs.
+    """Divide pixels between programs.
 
-    A thread keeps two pixels of 64 half-precision numbers without spilling, so 128 threads keep
-    256 of them.
+    A thread keeps two pixels of 64 half-precision numbers in registers without spilling, so 128
+    threads keep 256 pixels.
 
     Args:
         pixels: N.
         dims: D.
         bytes_per_number: of an embedding.
-        most_programs: that run at the same time.
+        most_programs: how many can run at the same time.
     """
     block = max(16, min(512, 256 * 64 * 2 // (rounded(dims) * bytes_per_number)))
     programs = cdiv(pixels, block)
@@ -52,9 +52,9 @@ def plan(pixels: int, dims: int, bytes_per_number: int, most_programs: int) -> P
 
 
 def most_programs(multiprocessors: int) -> int:
-    """How many programs of 128 threads with 255 registers each a device holds at once.
+    """Count the programs of 128 threads with 255 registers each that a device runs at once.
 
-    They take half of the registers of a multiprocessor, 65536 from sm_75 to sm_120.
+    A multiprocessor has 65536 registers, from sm_75 to sm_120: enough for two such programs.
     """
     return 2 * multiprocessors
 
@@ -69,7 +69,7 @@ def group_pixels_launch(
     min_seediness: float,
     exclude_claimed: bool,
 ) -> Launch:
-    """Start ``group_pixels`` as planned."""
+    """Make the launch of a plan."""
     return Launch(
         "group_pixels",
         (chosen.programs, 1),
@@ -88,5 +88,17 @@ def group_pixels_launch(
             "EXCLUDE_CLAIMED": exclude_claimed,
         },
         warps=chosen.warps,
+        cooperative=True,
+    )
+
+
+def barrier_launch(programs: int, rounds: int) -> Launch:
+    """Make the launch of ``barrier``: rounds of ``group_pixels`` without work, for benchmarks."""
+    return Launch(
+        "barrier",
+        (programs, 1),
+        {name: POINTERS[name] for name in ("keys", "arrivals")},
+        {"rounds": rounds},
+        {},
         cooperative=True,
     )

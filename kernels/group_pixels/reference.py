@@ -19,7 +19,7 @@ from streamseg.kernels.similarity import squared_norms, squared_radius
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """Seeds in the order they were picked, and the mask grown from each."""
+    """Seeds in the order of picking, and the mask of each."""
 
     seed_index: NDArray[np.int32]
     """[max_seeds]: flat pixel index y*w + x; -1 from ``count`` on."""
@@ -40,14 +40,14 @@ def group_pixels(
     min_seediness: float,
     exclude_claimed: bool,
 ) -> Groups:
-    """Pick seeds that are likely and unlike each other, and grow a mask from each.
+    """Pick seeds that are likely and differ from each other, and grow a mask from each.
 
     Candidates are the pixels with ``seediness >= min_seediness``. The first seed has the largest
     seediness; each next one the largest log S_p + alpha * log(min over seeds s of d2(p, s))
-    among the candidates left (4) (5). A seed is no candidate any more, nor with
-    ``exclude_claimed`` is a pixel of its mask. Ties go to the lowest pixel index. Candidates with
-    the embedding of a seed (d2 = 0) or with S = 0 score -inf: they come last, lowest index first.
-    The mask of a seed is every pixel with d2 <= ln(2/tau - 1), tau being the seed's (3).
+    among the remaining candidates (4) (5). A picked seed is removed from the candidates; with
+    ``exclude_claimed`` so are the pixels of its mask. Ties go to the lowest pixel index. Candidates
+    with the embedding of a seed (d2 = 0) or with S = 0 score -inf: they come last, lowest index
+    first. The mask of a seed has every pixel with d2 <= ln(2/tau - 1), where tau is the seed's (3).
 
     Args:
         embeddings: float32 [D, h, w].
@@ -57,8 +57,8 @@ def group_pixels(
         alpha: weight of the diversity, above 0; the paper found 0.3 best.
         max_seeds: K, at least 1.
         min_seediness: 0..1.
-        exclude_claimed: leave out the pixels inside a mask already grown (streaming). The
-            paper's setting is False: proposals may overlap at will.
+        exclude_claimed: remove the pixels of each mask from the candidates (streaming). False is
+            the paper's setting: proposals may overlap.
 
     Returns:
         Seeds and masks, padded to max_seeds.
@@ -98,7 +98,7 @@ def group_pixels(
     seed_index = np.full(max_seeds, -1, np.int32)
     seed_index[:count] = seeds
     masks = np.zeros((max_seeds, len(norms)), np.bool_)
-    # |a|^2 + |b|^2 - 2ab <= r, with all that depends on the seed alone moved to the right
+    # |a|^2 + |b|^2 - 2ab <= r, with the terms of the seed alone on the right side
     closeness = 2 * pixels[:, seeds].T @ pixels
     closeness -= norms
     np.greater_equal(closeness, (norms[seeds] - radius[seeds])[:, None], out=masks[:count])
@@ -119,9 +119,9 @@ def _pick(
         points: float32 [D, n], embeddings of the candidates.
         norms: float32 [n], their |e|^2.
         seediness: float32 [n].
-        claim_radius: float32 [n]: a seed leaves no candidate within this squared distance.
+        claim_radius: float32 [n]: a seed removes the candidates within this squared distance.
         alpha: weight of the diversity.
-        max_seeds: when to stop.
+        max_seeds: most seeds to pick.
 
     Returns:
         Positions 0..n-1 of the seeds, in the order they were picked.
@@ -129,12 +129,12 @@ def _pick(
     picks: list[int] = []
     alive = np.ones(len(norms), np.bool_)
     nearest = np.full(len(norms), np.inf, np.float32)
-    with np.errstate(divide="ignore"):  # log 0 is -inf, as it should be
+    with np.errstate(divide="ignore"):  # log 0 is -inf, as intended
         log_seediness = np.log(seediness)
-        score = seediness  # of the first round: no seed to be far from
+        score = seediness  # of the first round: there is no seed yet
         while len(picks) < max_seeds and alive.any():
             best = int(score.argmax())
-            if score[best] == -np.inf:  # of those left; the picked and claimed have it too
+            if score[best] == -np.inf:  # all that remain; removed candidates have it too
                 best = int(alive.argmax())
             picks.append(best)
             distance = (-2 * points[:, best]) @ points

@@ -21,13 +21,13 @@ class DeviceGroups:
     seed_index: Tensor
     """int32 [max_seeds]; -1 from ``count`` on."""
     count: Tensor
-    """int32 [1]: on the device, since to know it is to wait for it."""
+    """int32 [1], on the device: reading it waits for the GPU."""
     masks: Tensor
     """bool [max_seeds, h, w]; empty from ``count`` on."""
 
 
 def programs_at_once(device: torch.device) -> int:
-    """How many programs a device holds at once; Triton's interpreter runs one after another."""
+    """Count the programs that run at once on a device; Triton's interpreter runs one at a time."""
     if device.type != "cuda":
         return 1
     return most_programs(torch.cuda.get_device_properties(device).multi_processor_count)
@@ -45,14 +45,14 @@ def group_pixels(
     exclude_claimed: bool,
     spread: Plan | None = None,
 ) -> DeviceGroups:
-    """``streamseg.kernels.group_pixels`` on a GPU; nothing waits for it.
+    """Run ``streamseg.kernels.group_pixels`` on a GPU; return at once.
 
-    Distances are sums of squared differences in float32. The values on the device (NaN, infinity,
-    tau_index beyond T) are not checked: that would wait for the GPU.
+    Distances are sums of squared differences in float32. Values on the device (NaN, infinity,
+    tau_index of T or more) are not checked: that would wait for the GPU.
 
     Args:
-        embeddings: float16, bfloat16 or float32 [D, h, w]; fastest channels last in memory,
-            otherwise copied.
+        embeddings: float16, bfloat16 or float32 [D, h, w], channels last in memory; other layouts
+            are copied.
         seediness: float32 [h, w].
         tau_index: uint8 [h, w].
         taus: float32 [T], in host memory.
@@ -60,7 +60,7 @@ def group_pixels(
         max_seeds: as for the reference.
         min_seediness: as for the reference.
         exclude_claimed: as for the reference.
-        spread: of the pixels over programs; by default as ``plan`` says for this device.
+        spread: division of the pixels between programs; by default that of ``plan``.
 
     Raises:
         InputError: another shape or dtype, or a value out of range.
@@ -77,7 +77,7 @@ def group_pixels(
     device, pixels = embeddings.device, height * width
     rows = embeddings.permute(1, 2, 0).contiguous()
     chosen = spread or plan(pixels, dims, rows.element_size(), programs_at_once(device))
-    # a key and an arrival for every round, so that nothing is reset between rounds
+    # one key and one counter per round, so that nothing is reset between rounds
     barrier = torch.zeros(max_seeds * 2, dtype=torch.int64, device=device)
     nearest_distance = rows.new_empty(0 if chosen.resident else pixels, dtype=torch.float32)
     groups = DeviceGroups(

@@ -1,13 +1,14 @@
-"""The persistent kernel: all rounds of greedy picking, with the masks, inside one launch.
+"""The persistent kernel: all rounds of greedy picking, with the masks, in one launch.
 
-Every program keeps some pixels. In a round each offers its best candidate as a key in device
-memory, all wait for each other, and all read the same winner; then each measures the distances of
-its pixels to the winner, which give both the winner's mask (3) and the scores of the next round
-(4). When every pixel's embedding fits in registers (RESIDENT), embeddings are read once; if not,
-each program walks through several tiles a round and reads them again, from L2 where they fit.
+Each program has some of the pixels. In a round it offers its best candidate as a key in device
+memory, waits for all programs, and reads the best key of all, the winner. Then it measures the
+distances of its pixels to the winner: they give the winner's mask (3) and the scores of the next
+round (4). If all embeddings fit in registers (RESIDENT), they are read once. Otherwise each program
+reads its tiles again in every round, from L2 if they fit there.
 
-The grid must be no larger than what the device holds at once, or the programs would wait for ever
-for one that cannot start. A single program that walks through all tiles is a legal grid.
+The grid must not be larger than what the device runs at once: otherwise programs would wait for one
+that cannot start. A grid of one program is allowed. ``docs/gpu.md`` explains why the barrier is
+right.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ import triton
 import triton.language as tl
 
 NO_KEY = tl.constexpr(0)
-"""Offered by a program without candidates; every other key is above it."""
+"""The key of a program without candidates, less than any other key."""
 DEAD = tl.constexpr(-1.0)
-"""As a pixel's smallest squared distance: it is no candidate, or none any more."""
+"""Smallest squared distance of a pixel that is not, or no longer, a candidate."""
 
 
 @triton.jit
 def best_key(score, pixel, alive):
-    """The key of the best candidate of a tile: larger scores first, then lower pixels.
+    """Compute the key of a tile's best candidate: the largest score, then the lowest pixel.
 
-    Float bits rise with the float once those of negative numbers are turned round. 32 bits of
-    score and 31 of pixel leave the sign bit free, so that a signed maximum will do.
+    The bits of a float, as an integer, rise with the float once those of negative numbers are
+    inverted. A key has 32 bits of score and 31 bits of pixel. The sign bit is 0, so that a signed
+    maximum is right.
     """
     bits = (score + 0.0).to(tl.int32, bitcast=True)
     rising = tl.where(bits >= 0, bits, bits ^ 0x7FFFFFFF)
@@ -37,7 +39,7 @@ def best_key(score, pixel, alive):
 
 @triton.jit
 def meet(key, keys, arrivals, programs):
-    """Offer a key, wait for all programs, and return the largest key of all."""
+    """Offer a key, wait for all programs, and return the largest key."""
     tl.atomic_max(keys, key, sem="relaxed")
     tl.atomic_add(arrivals, 1, sem="acq_rel")
     while tl.atomic_add(arrivals, 0, sem="acq_rel") < programs:
@@ -47,21 +49,21 @@ def meet(key, keys, arrivals, programs):
 
 @triton.jit
 def load_tile(embeddings, pixel, inside, dims, D: tl.constexpr):
-    """Embeddings of some pixels: [BLOCK, ROUNDED_D], zeros beyond D."""
+    """Load the embeddings of some pixels: [BLOCK, ROUNDED_D], zeros from D on."""
     where = embeddings + pixel[:, None].to(tl.int64) * D + dims[None]
     return tl.load(where, mask=inside[:, None] & (dims < D)[None], other=0.0)
 
 
 @triton.jit
 def compare(tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED: tl.constexpr):
-    """Measure a tile against a seed: its mask, and the smallest distances that remain."""
+    """Compare a tile with a seed; return the mask and the new smallest distances."""
     difference = tile.to(tl.float32) - row[None]
     distance = tl.sum(difference * difference, 1)
     mask = distance <= radius
     claimed = pixel == winner
     if EXCLUDE_CLAIMED:
         claimed = claimed | mask
-    # what is dead stays dead: no distance is below -1
+    # DEAD stays: no distance is less than -1
     return mask, tl.where(claimed, DEAD, tl.minimum(nearest, distance))
 
 
@@ -91,8 +93,8 @@ def group_pixels_kernel(
 
     embeddings [N, D], seediness [N] float32, tau_index [N] uint8, squared_radius [T] float32;
     nearest_distance [N] float32, used unless RESIDENT; keys [K] int64 and arrivals [K] int32,
-    zeros; seed_index [K] int32, seed_count [1] int32, masks [K, N] uint8. RESIDENT asks for a
-    program for every BLOCK pixels.
+    zeros; seed_index [K] int32, seed_count [1] int32, masks [K, N] uint8. RESIDENT needs one
+    program per BLOCK pixels.
     """
     program = tl.program_id(0)
     programs = tl.num_programs(0)
@@ -167,7 +169,7 @@ def group_pixels_kernel(
 
 @triton.jit
 def barrier_kernel(keys, arrivals, rounds):
-    """Meet and do nothing else: what the rounds of ``group_pixels_kernel`` cost at the least."""
+    """Meet and do nothing else: the least cost of the rounds of ``group_pixels_kernel``."""
     program = tl.program_id(0)
     programs = tl.num_programs(0)
     for k in range(rounds):

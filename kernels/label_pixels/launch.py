@@ -1,4 +1,4 @@
-"""How ``label_pixels`` is started."""
+"""The launch of ``label_pixels``."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ POINTERS: Final = {
 def label_pixels_launch(
     map_shape: tuple[int, int], dims: int, capacity: int, *, height: int, width: int
 ) -> Launch:
-    """Start ``label_pixels``: a program for a frame row of 16 map columns."""
+    """Make the launch: one program per frame row and 16 map columns."""
     map_height, map_width = map_shape
-    # 16: the smallest side that a tensor core multiplies
+    # 16 is the smallest side of a product on tensor cores
     cells = chunk = 16
     columns = power_of_two(cdiv(width, map_width))
-    # so many that a thread loads 16 bytes of a program's half-precision embeddings at once; in
-    # large frames more, since margins at all columns of a cell are kept in registers
+    # a thread then loads 16 bytes of a program's half-precision embeddings at once; large frames
+    # need more, since registers hold the margins at all columns of a cell
     warps = max(1, min(4, cells * dims // (8 * 32)), min(32, columns // 2))
     return Launch(
         "label_pixels",

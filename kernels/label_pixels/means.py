@@ -13,9 +13,8 @@ def mean_embeddings(
 ) -> NDArray[np.float32]:
     """Average the embeddings of each label's map pixels.
 
-    A map pixel has the label of the first frame pixel at or beyond its centre, if that lies
-    before the centre of the next map pixel; else, as in frames smaller than the map, it counts
-    for none.
+    A map pixel has the label of the first frame pixel at or after its centre, if that lies before
+    the centre of the next map pixel. Otherwise, as in frames smaller than the map, it has none.
 
     Args:
         embeddings: float32 [D, h, w].
@@ -23,7 +22,7 @@ def mean_embeddings(
         seed_index: int32 [K], flat map pixel index of each seed.
 
     Returns:
-        float32 [K, D]; of a label without map pixels the seed's embedding.
+        float32 [K, D]; the seed's embedding for a label without map pixels.
     """
     _, map_height, map_width = embeddings.shape
     map_y, frame_y = _first_lines(map_height, label_map.shape[0])
@@ -31,7 +30,7 @@ def mean_embeddings(
     label = np.zeros((map_height, map_width), np.uint16)
     label[map_y[:, None], map_x] = label_map.take(frame_y, axis=0).take(frame_x, axis=1)
 
-    # map pixels by label, so that each label's are one run, summed at once
+    # sorted by label, the map pixels of each label are one run and are summed at once
     labelled = np.flatnonzero(label)
     labelled = labelled[np.argsort(label.flat[labelled], kind="stable")]
     found, start, members = np.unique(label.flat[labelled], return_index=True, return_counts=True)
@@ -45,9 +44,9 @@ def mean_embeddings(
 
 @lru_cache(maxsize=16)
 def _first_lines(map_size: int, frame_size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Map lines that have a frame line of their own, and the first one of each.
+    """Find the map lines that have a frame line, and the first one of each.
 
-    Frame line X is at (2X + 1) * map / (2 * frame) - 1/2 of the map; in whole numbers.
+    Frame line X is at (2X + 1) * map / (2 * frame) - 1/2 on the map; computed in integers.
     """
     centre = (2 * np.arange(map_size + 1) + 1) * frame_size - map_size
     first = np.maximum(-(-centre // (2 * map_size)), 0)

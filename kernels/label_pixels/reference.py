@@ -14,21 +14,21 @@ from streamseg.kernels.label_pixels.means import mean_embeddings
 from streamseg.kernels.similarity import seed_margins
 
 _PIXELS_AT_ONCE = 1 << 15
-"""Bounds memory: contested frame pixels are interpolated in batches of about this many."""
+"""Frame pixels per batch of the interpolation, about; this bounds memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The instance of every frame pixel, and the extent of every instance."""
+    """The label of every frame pixel, and the extent of every label."""
 
     label_map: NDArray[np.uint16]
-    """[H, W]: 0 background, k the k-th seed."""
+    """[H, W]: 0 is background, k the k-th seed."""
     area_px: NDArray[np.int64]
-    """[K]: pixels of each label; 0 where a label won none."""
+    """[K]: pixels of each label; may be 0."""
     box: NDArray[np.int64]
-    """[K, 4]: x0, y0, x1, y1, half open; zeros where a label won none."""
+    """[K, 4]: x0, y0, x1, y1, half open; zeros for a label without pixels."""
     embedding: NDArray[np.float32]
-    """[K, D]: mean over the map pixels of each label; the seed's where there is none."""
+    """[K, D]: mean over the map pixels of each label; the seed's if there are none."""
 
 
 def label_pixels(
@@ -39,21 +39,21 @@ def label_pixels(
     height: int,
     width: int,
 ) -> Labels:
-    """Give each frame pixel to the seed that it is most similar to, relative to its threshold.
+    """Give each frame pixel to the seed with the largest margin.
 
-    The margin of a seed at a map pixel is r - d2 with r = ln(2/tau - 1): above 0 inside its mask
-    (3), r at the seed itself, and cut off at -r, so that what lies far beyond the threshold does
-    not pull an outline inwards: it runs halfway between the seed's own kind and anything else.
-    Margins are interpolated to the frame bilinearly with half-pixel centres, map row
-    (Y + 0.5) * h / H - 0.5 clamped to the map, columns alike; that is smoother than enlarging
-    masks. The largest margin wins, ties go to the lowest k, wherever there is an object at all:
-    where the largest margin of each map pixel, interpolated likewise, is above 0. Asking that of
-    the winner alone would leave a seam of background between instances that touch.
+    The margin of a seed at a map pixel is r - d2 with r = ln(2/tau - 1), but at least -r. It is
+    above 0 inside the mask (3) and r at the seed. Without the lower bound, pixels far beyond the
+    threshold would move outlines inwards; with it, an outline lies halfway between map pixels of
+    the object and others. Margins are interpolated to the frame bilinearly with half-pixel centres,
+    map row (Y + 0.5) * h / H - 0.5 clamped to the map, columns in the same way. That is smoother
+    than enlarging masks. The largest margin wins; ties go to the lowest k. A frame pixel is
+    background if the largest margin of each map pixel, interpolated in the same way, is 0 or less.
+    To ask this of the winner's margin alone would leave background between instances that touch.
 
-    Exact but sparse: four map pixels bound a cell, and an interpolated value lies between the
-    values at the corners. So where one seed is the largest at all four it wins all of the cell.
-    Only the other cells are interpolated, and there only seeds whose best corner reaches the
-    worst corner of all rivals.
+    The result is exact, but few pixels are interpolated. Four map pixels bound a cell, and an
+    interpolated value lies between the values at its corners. So a seed that is the largest at all
+    four corners wins the whole cell. Only the other cells are interpolated, and in each only the
+    seeds whose largest corner reaches the smallest corner of every other seed.
 
     Args:
         embeddings: float32 [D, h, w].
@@ -90,23 +90,23 @@ def label_pixels(
 
 @dataclass(frozen=True, eq=False)
 class _Axis:
-    """How the lines (rows or columns) of the frame lie in the n cells between map lines."""
+    """Positions of the frame's lines (rows or columns) in the n cells between map lines."""
 
     low: NDArray[np.intp]
-    """[n]: the map line before each cell; only cells that hold a frame line are listed."""
+    """[n]: the map line before each cell; only cells with a frame line are listed."""
     high: NDArray[np.intp]
     """[n]: the map line after it; the same line in the half cells at the two borders."""
     cell: NDArray[np.intp]
     """[frame size]: the cell of each frame line, 0..n-1, rising."""
     line: NDArray[np.intp]
-    """[s, n]: the frame lines of each cell, filled up to s by repeating the last one."""
+    """[s, n]: the frame lines of each cell, filled up to s with the last one."""
     weight: NDArray[np.float32]
     """[s, n]: weight of ``high`` at each of these lines, 0..1."""
 
 
 @lru_cache(maxsize=16)
 def _axis(map_size: int, frame_size: int) -> _Axis:
-    """Lay half-pixel centres of the frame on the map; kept, since a stream has one size."""
+    """Map half-pixel centres of the frame to the map; cached, since a stream has one size."""
     position = (np.arange(frame_size) + 0.5) * (map_size / frame_size) - 0.5
     before, first, cell, count = np.unique(
         np.floor(position).astype(np.intp),
@@ -125,7 +125,7 @@ def _axis(map_size: int, frame_size: int) -> _Axis:
 
 
 def _paint(margins: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint16]:
-    """Interpolate margins [K, h, w] to the frame: which is the largest, uint16 [H, W]."""
+    """Interpolate margins [K, h, w] to the frame; return the largest's label, uint16 [H, W]."""
     rows, columns = _axis(margins.shape[1], height), _axis(margins.shape[2], width)
     largest, first = first_argmax(margins.reshape(len(margins), -1))
     label = np.where(largest > 0, first.astype(np.uint16) + np.uint16(1), np.uint16(0))
@@ -154,9 +154,9 @@ def _paint_cells(
     y: NDArray[np.intp],
     x: NDArray[np.intp],
 ) -> None:
-    """Interpolate margins [K, h, w] in the m cells (y, x) and write the winners to label_map.
+    """Interpolate margins [K, h, w] in the m cells (y, x), and write the winners to label_map.
 
-    ``take`` and not ``[:, index]`` throughout: the latter returns its axes transposed in memory.
+    Uses ``take``, since ``[:, index]`` returns its axes transposed in memory.
     """
     map_width, m = margins.shape[2], len(y)
     top, bottom = rows.low[y] * map_width, rows.high[y] * map_width
@@ -164,7 +164,7 @@ def _paint_cells(
     corners = np.stack([top + left, top + right, bottom + left, bottom + right])
     values = margins.reshape(len(margins), -1).take(corners, axis=1)  # [K, 4, m]
 
-    # list the rivals of each cell, lowest label first, the last repeated to fill up: [R, m]
+    # the seeds that may win in each cell, lowest label first, filled up with the last one: [R, m]
     rival = values.max(axis=1) >= values.min(axis=1).max(axis=0)
     count = rival.sum(axis=0)
     label = np.flatnonzero(rival.T) % len(margins)
@@ -172,7 +172,7 @@ def _paint_cells(
         np.cumsum(count) - count + np.minimum(np.arange(count.max())[:, None], count - 1)
     ]
 
-    # axes from here on: rival R, frame row, frame column, cell m
+    # axes from here on: seed R, frame row, frame column, cell m
     down = rows.weight.take(y, axis=1)[:, None]
     along = columns.weight.take(x, axis=1)
 

@@ -22,7 +22,7 @@ class DeviceLabels:
     area_px: Tensor
     """int32 [K]."""
     box: Tensor
-    """int32 [K, 4]: x0, y0, x1, y1, half open; zeros where a label won no pixel."""
+    """int32 [K, 4]: x0, y0, x1, y1, half open; zeros for a label without pixels."""
     embedding: Tensor
     """float32 [K, D]."""
 
@@ -30,14 +30,14 @@ class DeviceLabels:
 def label_pixels(
     embeddings: Tensor, seed_index: Tensor, seed_tau: Tensor, *, height: int, width: int
 ) -> DeviceLabels:
-    """``streamseg.kernels.label_pixels`` on a GPU; nothing waits for it.
+    """Run ``streamseg.kernels.label_pixels`` on a GPU; return at once.
 
-    The values on the device are not checked: that would wait for the GPU. Sums are made in any
-    order, so the last bits of a mean embedding may differ from run to run.
+    Values on the device are not checked: that would wait for the GPU. Sums are added in any order,
+    so the last bits of a mean embedding may differ between runs.
 
     Args:
-        embeddings: float16, bfloat16 or float32 [D, h, w]; fastest channels last in memory,
-            otherwise copied.
+        embeddings: float16, bfloat16 or float32 [D, h, w], channels last in memory; other layouts
+            are copied.
         seed_index: int32 [K]; K may be 0.
         seed_tau: float32 [K].
         height: H of the frame.

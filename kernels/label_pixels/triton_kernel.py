@@ -1,12 +1,12 @@
-"""The kernel that paints a frame: interpolated margins to disjoint labels, and their extents.
+"""The kernel that labels a frame from interpolated margins, and measures the labels' extents.
 
-A cell lies between neighbouring map columns c-1 and c; cells 0 and w are the half cells at the
-borders, whose two columns are the same one. A program paints one frame row of some cells: it
-measures the margins of all seeds at the four map pixels around each cell, a chunk of seeds at a
-time, and interpolates them to the frame columns of the cell. So margins live in registers only.
+A cell lies between the neighbouring map columns c-1 and c. Cells 0 and w are the half cells at the
+borders, where both columns are the same. A program labels one frame row of some cells. For a chunk
+of seeds at a time it computes the margins at the four map pixels around each cell, and interpolates
+them to the frame columns of the cell. So margins stay in registers.
 
-A map pixel is the left upper corner of the cell that begins at it. It belongs to the label of the
-first frame pixel in that cell; the embeddings of each label's map pixels are summed on the way.
+A map pixel is the upper left corner of the cell that begins at it, and has the label of the first
+frame pixel in that cell. The kernel also sums the embeddings of each label's map pixels.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import triton.language as tl
 
 @triton.jit
 def first_line(cell, map_size, frame_size):
-    """The first frame line whose centre lies in a cell or beyond, in whole numbers.
+    """Find the first frame line whose centre lies in a cell or after it; computed in integers.
 
-    Line X is at (2X + 1) * map / (2 * frame) - 1/2 of the map; cell c begins at c - 1.
+    Line X is at (2X + 1) * map / (2 * frame) - 1/2 on the map; cell c begins at c - 1.
     """
     numerator = (2 * cell - 1) * frame_size - map_size
     step = 2 * map_size
@@ -28,7 +28,7 @@ def first_line(cell, map_size, frame_size):
 
 @triton.jit
 def load_pixels(embeddings, pixel, dims, D: tl.constexpr):
-    """Embeddings [P, ROUNDED_D] of some map pixels, and their squared norms [P]."""
+    """Load the embeddings [P, ROUNDED_D] of some map pixels; compute their squared norms [P]."""
     where = embeddings + pixel[:, None].to(tl.int64) * D + dims[None]
     tile = tl.load(where, mask=(dims < D)[None], other=0.0)
     wide = tile.to(tl.float32)
@@ -37,7 +37,7 @@ def load_pixels(embeddings, pixel, dims, D: tl.constexpr):
 
 @triton.jit
 def margins_of(tile, norms, seeds, seed_norms, radius):
-    """ln(2/tau - 1) - d2, cut off at its own negative: [P, CHUNK]."""
+    """Compute ln(2/tau - 1) - d2, but at least -ln(2/tau - 1): [P, CHUNK]."""
     products = tl.dot(tile, tl.trans(seeds), input_precision="ieee")
     margins = radius[None] - (norms[:, None] + seed_norms[None] - 2 * products)
     return tl.minimum(tl.maximum(margins, -radius[None]), radius[None])
@@ -65,20 +65,20 @@ def label_pixels_kernel(
     COLUMNS: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
-    """Paint frame row program_id(0), cells from program_id(1) * CELLS on.
+    """Label frame row program_id(0), cells from program_id(1) * CELLS on.
 
     embeddings [N, D]; the first chosen_count [1] int32 of chosen_index [K] int32 and chosen_radius
-    [K] float32; label_map [H, W] uint16. To be zeros before: area_px [K] int32; reach [4, K] int32,
-    how far each label comes from the right, the bottom, the left and the top; embedding_sum
-    [K, D] float32 and members [K] int32, over the map pixels of each label. COLUMNS are at least
-    the frame columns of a cell.
+    [K] float32; label_map [H, W] uint16. Zeros before: area_px [K] int32; reach [4, K] int32, the
+    largest distance of each label from the right, the bottom, the left and the top border;
+    embedding_sum [K, D] float32 and members [K] int32, over the map pixels of each label. COLUMNS
+    is at least the number of frame columns of a cell.
     """
     seeds = tl.load(chosen_count)
     row = tl.program_id(0)
     cell = tl.program_id(1) * CELLS + tl.arange(0, CELLS)
     dims = tl.arange(0, ROUNDED_D)
 
-    twice = (2 * row + 1) * map_height - height  # row's place on the map, times 2 * height
+    twice = (2 * row + 1) * map_height - height  # position on the map, times 2 * height
     before = (twice + 2 * height) // (2 * height) - 1  # rounded down, also below 0
     down = (twice - before * 2 * height).to(tl.float32) / (2 * height)
     top = tl.maximum(before, 0) * map_width
@@ -132,7 +132,7 @@ def label_pixels_kernel(
     label = tl.where((anything > 0) & inside, label, 0)
     tl.store(label_map + row.to(tl.int64) * width + column, label.to(tl.uint16), mask=inside)
 
-    # the map row whose first frame row this is, if it is one; its pixels, and their labels
+    # if this is the first frame row of a map row: that row's pixels and their labels
     map_row = tl.maximum(before, 0)
     is_first = (before >= 0) & (row == first_line(map_row + 1, map_height, height))
     has_pixel = (cell >= 1) & (start < end) & is_first
@@ -154,7 +154,7 @@ def label_pixels_kernel(
         tl.atomic_max(reach + 2 * capacity + k, from_left, mask=shown, sem="relaxed")
         tl.atomic_max(reach + 3 * capacity + k, from_top, mask=shown, sem="relaxed")
         if is_first:
-            # read again, since to keep it through the loops would cost registers
+            # read again, since keeping it through the loops would cost registers
             tile, _ = load_pixels(embeddings, top + left, dims, D)
             owns = at_pixel[None] == (k + 1)[:, None]  # [CHUNK, CELLS]
             sums = tl.dot(owns.to(tile.dtype), tile, input_precision="ieee")

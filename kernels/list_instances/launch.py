@@ -1,4 +1,4 @@
-"""How ``list_instances`` and ``relabel`` are started."""
+"""The launches of ``list_instances`` and ``relabel``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RELABEL_POINTERS: Final = {
 def list_instances_launch(
     dims: int, capacity: int, *, height: int, width: int, least_area_px: int
 ) -> Launch:
-    """Start ``list_instances``: a program for each row of the list."""
+    """Make the launch of ``list_instances``: one program per row of the list."""
     return Launch(
         "list_instances",
         (capacity, 1),
@@ -46,7 +46,7 @@ def list_instances_launch(
 
 
 def relabel_launch(frame_pixels: int) -> Launch:
-    """Start ``relabel``."""
+    """Make the launch of ``relabel``."""
     block = 1024
     return Launch(
         "relabel",

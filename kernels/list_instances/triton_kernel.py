@@ -1,4 +1,4 @@
-"""The kernels that end a frame: drop labels of small areas, list the others, number them anew."""
+"""The last kernels of a frame: drop labels of small area, list and renumber the others."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def list_instances_kernel(
     ROUNDED_D: tl.constexpr,
     SEEDS_ROUNDED: tl.constexpr,
 ):
-    """Write the row of one label, program_id(0), if its area is large enough.
+    """Write the row of label program_id(0) if its area is large enough.
 
     embeddings [N, D], seediness [N] float32, tau_index and class_id [N] uint8; chosen_index [K]
     int32, chosen_count [1] int32; area_px, reach, embedding_sum and members as ``label_pixels``
-    leaves them. Out: new_label [K+1] uint16; the first count [1] int32 rows of table [K, 8] int32
+    writes them. Out: new_label [K+1] uint16; the first count [1] int32 rows of table [K, 8] int32
     (seed, tau index, class, area, x0, y0, x1, y1), score [K] float32 and embedding [K, D] float32.
     """
     label = tl.program_id(0)
@@ -72,7 +72,7 @@ def list_instances_kernel(
 
 @triton.jit
 def relabel_kernel(label_map, new_label, chosen_count, count, frame_pixels, BLOCK: tl.constexpr):
-    """Number a label map [H * W] uint16 anew, in place; nothing to do if no label was dropped."""
+    """Renumber a label map [H * W] uint16 in place; a no-op if no label was dropped."""
     if tl.load(chosen_count) != tl.load(count):
         pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
         label = tl.load(label_map + pixel, mask=pixel < frame_pixels, other=0)

@@ -1,1 +1,1 @@
-"""Cases and contracts of the ops, for tests and benchmarks alike."""
+"""Cases and contracts of the ops, for tests and benchmarks."""

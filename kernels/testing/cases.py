@@ -1,4 +1,4 @@
-"""Named inputs, shared by the tests and the benchmark."""
+"""Named inputs for the tests and the benchmark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CAR, _PERSON = 7, 15
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What a network could say about one image, and how much to make of it."""
+    """Outputs that a network could give for an image, and settings of the grouping."""
 
     embeddings: NDArray[np.float32]
     """[D, h, w]"""
@@ -39,7 +39,7 @@ class Case:
         return np.array([0.25, 0.5, 0.75, 0.9], np.float32)
 
     def group(self, scores: Scores, *, exclude_claimed: bool) -> Groups:
-        """What the reference of ``group_pixels`` makes of the case and of its scores."""
+        """Run the reference of ``group_pixels`` on the case and its scores."""
         return group_pixels(
             self.embeddings,
             scores.seediness,
@@ -60,10 +60,10 @@ def street(
     objects: int = 28,
     scale: int = 4,
 ) -> Case:
-    """Cars and people before sky, houses and road: how a trained network speaks.
+    """Make outputs like a trained network's: cars and people before sky, houses and road.
 
-    Objects have one embedding each, far from all others; near ones are larger and cover far
-    ones. All maps are blurred, as by upsampling, and noisy. About 30% of the map is object.
+    Each object has one embedding, far from all others. Near objects are larger and cover far ones.
+    All maps are blurred, as by upsampling, and noisy. About 30% of the map are objects.
     """
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:map_height, 0:map_width] / map_height
@@ -84,7 +84,7 @@ def street(
     embeddings += rng.normal(0, 0.24 / dims**0.5, embeddings.shape)
     blurred = uniform_filter(np.eye(classes + 1)[:, class_of[region]], (0, 5, 5))
     foreground = 7 - 14 * blurred[0] + rng.normal(0, 0.5, (4, map_height, map_width))
-    foreground += rng.uniform(-1, 1, (4, 3 + objects))[:, region]  # each has its tau
+    foreground += rng.uniform(-1, 1, (4, 3 + objects))[:, region]  # each object has its best tau
     return Case(
         embeddings.astype(np.float32),
         foreground.astype(np.float32),
@@ -95,7 +95,7 @@ def street(
 
 
 def alike(map_height: int = 96, map_width: int = 160, *, dims: int = 64, classes: int = 20) -> Case:
-    """An untrained network, the worst case: every pixel a candidate and inside every mask."""
+    """Make outputs like an untrained network's: every pixel is a candidate and in every mask."""
     rng = np.random.default_rng(0)
     return Case(
         rng.normal(0, 0.05, (dims, map_height, map_width)).astype(np.float32),
@@ -108,7 +108,7 @@ def alike(map_height: int = 96, map_width: int = 160, *, dims: int = 64, classes
 
 
 def random(map_height: int, map_width: int, height: int, width: int) -> Case:
-    """No structure at all: masks of a few scattered pixels; one class of four is not asked for."""
+    """Make noise: masks of a few scattered pixels; three classes of four."""
     rng = np.random.default_rng(0)
     return Case(
         rng.normal(0, 0.5, (3, map_height, map_width)).astype(np.float32),
@@ -120,7 +120,7 @@ def random(map_height: int, map_width: int, height: int, width: int) -> Case:
 
 
 def ties() -> Case:
-    """Whole numbers and halves: equal scores, distances and margins everywhere, exactly."""
+    """Make whole numbers and halves: many scores, distances and margins are exactly equal."""
     rng = np.random.default_rng(0)
     return Case(
         rng.integers(0, 2, (2, 9, 11)).astype(np.float32),
@@ -133,7 +133,7 @@ def ties() -> Case:
 
 
 def non_contiguous() -> Case:
-    """Channels last in memory, and every second row of a larger array."""
+    """Make channels last in memory, from every second row of a larger array."""
     case = random(14, 10, 33, 20)
     embeddings, foreground, classes = (
         np.moveaxis(np.moveaxis(values, 0, -1).copy(), -1, 0)[:, ::2]
@@ -143,14 +143,14 @@ def non_contiguous() -> Case:
 
 
 def _half(height: int, width: int) -> tuple[int, int]:
-    """Size of the map of classes."""
+    """Return the size of the map of classes."""
     return (height + 1) // 2, (width + 1) // 2
 
 
 def _probabilities(
     rng: np.random.Generator, logits: NDArray[np.float64], noise: float
 ) -> NDArray[np.float32]:
-    """Of noisy logits [C, h, w]."""
+    """Add noise to logits [C, h, w]; return their softmax."""
     probabilities: NDArray[np.float64] = softmax(rng.normal(logits, noise), axis=0)
     return probabilities.astype(np.float32)
 
@@ -168,4 +168,4 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "no candidate": lambda: replace(random(5, 6, 20, 24), min_seediness=1.0),
     "non-contiguous": non_contiguous,
 }
-"""Small inputs, each made afresh when called; the benchmark calls ``street`` at full size."""
+"""Functions that make small inputs; the benchmark calls ``street`` at full size."""

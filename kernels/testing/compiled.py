@@ -1,9 +1,11 @@
-"""What the Triton kernels compile to, for every GPU and without one.
+"""Resources of the compiled Triton kernels, for all GPUs; this machine needs none.
 
     python -m streamseg.kernels.testing.compiled 80 87 90 > table.json
 
-Each architecture is compiled in a process of its own. The table tells registers and spilled bytes
-a thread, shared memory, instructions, and how many of them load 128 bits from device memory.
+Each architecture is compiled in its own process. The table gives registers and spilled bytes
+per thread, shared memory, instructions, how many of them load 128 bits from device memory, and how
+many use the cache that the memory model leaves out (``ld.global.nc``). For kernels whose programs
+wait for each other it lists the instructions on device memory in their order.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ FRAME = {"height": 384, "width": 640}
 
 
 def variants() -> Iterator[tuple[str, Launch]]:
-    """Every kernel as it is started for a 640x384 frame, and those made for other shapes."""
+    """List the launches for a 640x384 frame, and some for other shapes."""
     height, width = MAP
     pixels, seeds = height * width, 64
     for classes in (20, 80):
@@ -69,18 +71,31 @@ def variants() -> Iterator[tuple[str, Launch]]:
 
 def compile_all(architecture: int) -> list[dict[str, Any]]:
     """Compile every variant for ``sm_<architecture>``, in this process."""
-    return [
-        {
-            "kernel": name,
-            "sm": architecture,
-            **resources(compile_launch(launch, "fp16", architecture)),
-        }
-        for name, launch in variants()
-    ]
+    rows = []
+    for name, launch in variants():
+        compiled = compile_launch(launch, "fp16", architecture)
+        row = {"kernel": name, "sm": architecture, **resources(compiled)}
+        if launch.cooperative:
+            row["memory_order"] = memory_order(compiled.asm["ptx"])
+        rows.append(row)
+    return rows
+
+
+def memory_order(ptx: str) -> list[str]:
+    """List the instructions of a kernel on device memory, and its barriers, as they are written.
+
+    Args:
+        ptx: of one kernel.
+
+    Returns:
+        Each with its predicate: ``@%p9 atom.global.gpu.acq_rel.add.u32``.
+    """
+    memory = r"^\s*((?:@!?%p\d+\s+)?(?:(?:ld|st)\.global|atom|red|fence|membar|bar)\.[\w.:]+)"
+    return [" ".join(found.split()) for found in re.findall(memory, ptx, re.MULTILINE)]
 
 
 def resources(compiled: Any) -> dict[str, int]:
-    """What a compiled kernel takes of a multiprocessor."""
+    """Read what a compiled kernel takes of a multiprocessor, and how it loads."""
     import triton
 
     cuobjdump = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
@@ -100,11 +115,13 @@ def resources(compiled: Any) -> dict[str, int]:
         "shared_bytes": compiled.metadata.shared,
         "instructions": len(instructions),
         "loads_128_bit": sum(i.startswith("LDG") and "128" in i for i in instructions),
+        "loads_past_the_memory_model": sum("CONSTANT" in i for i in instructions)
+        + len(re.findall(r"\bld\.global\S*\.nc\b", compiled.asm["ptx"])),
     }
 
 
 def compile_apart(architectures: list[int]) -> list[dict[str, Any]]:
-    """Compile for several architectures, each in a process of its own, two at a time.
+    """Compile for several architectures, each in its own process, two at a time.
 
     Raises:
         subprocess.CalledProcessError: a kernel did not compile.

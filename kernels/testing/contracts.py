@@ -1,9 +1,9 @@
-"""What each op promises, checked on a result.
+"""The contracts of the ops: checks of a result.
 
-The checks compute in float64 and with the plain square |a - b|^2, and allow for what float32
-may round away: seeds may differ from the exact greedy choice, masks and labels from the exact
-ones, only inside a band of ``slack`` around the deciding distance. They serve for any
-implementation of an op, and raise AssertionError with the promise that was broken.
+The checks compute in float64 with |a - b|^2, and allow for the rounding of float32: seeds may
+differ from the exact greedy choice, and masks and labels from the exact ones, only inside a band of
+``slack`` around the threshold. They work for any implementation of an op, and raise AssertionError
+with the promise that was broken.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streamseg.kernels.testing.cases import Case
 
 
 def check_scores(case: Case, scores: Scores) -> None:
-    """Check decode_scores: the maximum is right, and it is found where the result says."""
+    """Check decode_scores: the maximum, its threshold and its class are right."""
     y, x = np.indices(case.foreground.shape[1:])
     classes = case.classes.astype(np.float64)[:, y // 2, x // 2]
     probability = expit(case.foreground.astype(np.float64))[:, None] * classes
@@ -37,7 +37,7 @@ def check_scores(case: Case, scores: Scores) -> None:
 
 
 def check_groups(case: Case, scores: Scores, groups: Groups, *, exclude_claimed: bool) -> None:
-    """Check group_pixels with the default alpha: each pick is the best left, each mask right."""
+    """Check group_pixels with the default alpha: each pick is the best one, each mask right."""
     alpha = 0.3
     seediness = scores.seediness.reshape(-1).astype(np.float64)
     radius = _squared_radius(case)[scores.tau_index.reshape(-1)]
@@ -48,7 +48,7 @@ def check_groups(case: Case, scores: Scores, groups: Groups, *, exclude_claimed:
     _require(bool((groups.seed_index[groups.count :] == -1).all()), "seeds are padded with -1")
     _require(not masks[groups.count :].any(), "masks are padded with False")
 
-    # candidates, as far as rounding lets us tell
+    # with rounding, some pixels are possible but not certain candidates
     possible = scores.seediness.reshape(-1) >= np.float32(case.min_seediness)
     certain = possible.copy()
     nearest = np.full(seediness.shape, np.inf)
@@ -78,7 +78,7 @@ def check_groups(case: Case, scores: Scores, groups: Groups, *, exclude_claimed:
 def check_labels(
     case: Case, seed_index: NDArray[np.int32], seed_tau: NDArray[np.float32], labels: Labels
 ) -> None:
-    """Check label_pixels: every pixel has the largest interpolated margin, extents fit."""
+    """Check label_pixels: each pixel has the largest interpolated margin, extents are right."""
     label_map = labels.label_map
     _require(label_map.shape == (case.height, case.width), "the label map has the frame's size")
     _, map_height, map_width = case.embeddings.shape
@@ -111,7 +111,7 @@ def check_labels(
 
 
 def _check_means(case: Case, seed_index: NDArray[np.int32], labels: Labels) -> None:
-    """Check mean embeddings against a loop over map pixels, in exact positions."""
+    """Compare mean embeddings with a loop over map pixels, at exact positions."""
     dims, map_height, map_width = case.embeddings.shape
 
     def first_line(line: int, map_size: int, frame_size: int) -> int | None:
@@ -136,7 +136,7 @@ def _check_means(case: Case, seed_index: NDArray[np.int32], labels: Labels) -> N
 
 
 def check_runs(label_map: NDArray[np.uint16], runs: Runs) -> None:
-    """Check find_runs: put back together they are the map, and neighbours differ."""
+    """Check find_runs: decoded runs give the map, and neighbouring runs differ."""
     height, width = label_map.shape
     _require(bool((np.diff(runs.start) > 0).all() and runs.start[0] == 0), "runs rise from 0")
     _require(bool((runs.label[1:] != runs.label[:-1]).all()), "runs are as long as can be")
@@ -151,7 +151,7 @@ def _require(kept: bool, promise: str) -> None:
 
 
 def _slack(case: Case) -> float:
-    """Bound on the float32 rounding of |a|^2 + |b|^2 - 2ab."""
+    """Bound the float32 rounding of |a|^2 + |b|^2 - 2ab."""
     return float(1e-6 * (1 + 2 * np.square(case.embeddings, dtype=np.float64).sum(axis=0).max()))
 
 
@@ -166,7 +166,7 @@ def _squared_distance(case: Case, seed: int) -> NDArray[np.float64]:
 
 
 def _interpolation(map_size: int, frame_size: int) -> NDArray[np.float64]:
-    """Weights [frame, map] of bilinear interpolation with half-pixel centres, clamped."""
+    """Compute weights [frame, map] of bilinear interpolation, half-pixel centres, clamped."""
     position = (np.arange(frame_size) + 0.5) * map_size / frame_size - 0.5
     position = position.clip(0, map_size - 1)
     weights: NDArray[np.float64] = np.maximum(1 - abs(position[:, None] - np.arange(map_size)), 0)

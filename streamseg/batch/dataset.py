@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from streamseg.batch.files import local_copy, place_of
-from streamseg.batch.job import Job, portable_model
+from streamseg.batch.job import Job, portable_model, sources_of
 from streamseg.batch.shares import Shares
 from streamseg.classes import Classes
 from streamseg.errors import ConfigError, MissingExtraError
@@ -36,6 +36,7 @@ def segment_dataset(
     min_score: float | None = None,
     classes: Classes | None = None,
     runtime: str = "auto",
+    topic: str | None = None,
     options: SourceOptions | None = None,
     workers: int = 1,
     cpus: float = 1.0,
@@ -61,6 +62,7 @@ def segment_dataset(
         min_score: see ``load``.
         classes: see ``load``.
         runtime: see ``load``; ``auto`` takes a GPU only where a worker has a share of one.
+        topic: camera topic of MCAP files and ROS bags; by default the only one.
         options: how recordings are opened.
         workers: how many actors, each with a loaded model.
         cpus: share of each worker, in cores; it uses as many threads.
@@ -82,6 +84,7 @@ def segment_dataset(
         raise MissingExtraError("ray[data]", "batch") from error
     shares = Shares.of(runtime, cpus, gpus)
     job = Job(
+        topics=() if topic is None else (topic,),
         model=portable_model(model),
         size=size,
         max_pixels=max_pixels,
@@ -153,10 +156,13 @@ class RecordingSegmenter:
             rows: list[dict[str, Any]] = []
             with (
                 local_copy(place) as path,
-                self._segmenter.stream(path, options=self._options) as results,
+                self._segmenter.stream(
+                    sources_of(path, self._job.topics), options=self._options
+                ) as results,
             ):
                 for result in results:
-                    rows += rows_of(replace(result, source=place.shown))
+                    source = result.source.replace(str(path), place.shown)
+                    rows += rows_of(replace(result, source=source))
                     if len(rows) >= _ROWS_PER_TABLE:
                         yield pyarrow.Table.from_pylist(rows, columns)
                         rows = []

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -26,6 +26,7 @@ VIDEO_SUFFIXES: Final = frozenset({
 LIST_SUFFIX: Final = ".txt"
 _BAG_SUFFIXES = frozenset({".db3", ".mcap"})
 _BAG_METADATA = "metadata.yaml"
+_BAG_MARK = b"rosbag2_bagfile_information"
 _LOOKED_UP_AT_ONCE = 16
 
 Files: TypeAlias = Mapping[str, dict[str, Any]]
@@ -154,12 +155,17 @@ def _grouped(place: Place, files: Files) -> Iterator[Recording]:
     for folder, named in in_folder.items():
         suffixes = {name: PurePosixPath(name).suffix.lower() for name in named}
         videos = [name for name in named if suffixes[name] in VIDEO_SUFFIXES]
-        if _BAG_METADATA in named and _BAG_SUFFIXES.intersection(suffixes.values()):
+        if _BAG_SUFFIXES.intersection(suffixes.values()) and _is_bag(place, folder, named):
             yield _of_folder(place, folder, named)
         elif videos:
             yield from (_of_file(place, f"{folder}/{name}", named[name]) for name in videos)
         elif any(suffix in IMAGE_SUFFIXES for suffix in suffixes.values()):
             yield _of_folder(place, folder, named)
+
+
+def _is_bag(place: Place, folder: str, names: Collection[str]) -> bool:
+    """Whether a folder is a ROS 2 bag that its recorder has completed."""
+    return _BAG_METADATA in names and _BAG_MARK in place.fs.cat_file(f"{folder}/{_BAG_METADATA}")
 
 
 def _of_file(place: Place, path: str, info: dict[str, Any]) -> Recording:

@@ -18,10 +18,13 @@ from streamseg.formats.opening import FORMATS
 from streamseg.loading import RUNTIMES, SHIPPED_MODELS, WEIGHTS_SUFFIX, load, model_path
 from streamseg.segmenter import Segmenter
 from streamseg.video.options import SourceOptions
+from streamseg.video.recordings.paths import split_topic
 
 VERSION: Final = version("streamseg")
 """Workers on all machines must have the same."""
 DATA_FORMATS: Final = (*FORMATS, "video")
+HOLD_SEVERAL: Final = frozenset({"jsonl", "mcap", "parquet"})
+"""Formats that tell the cameras of a recording apart."""
 FILE_OF_FORMAT: Final = {
     "coco": "coco.json",
     "youtube-vis": "youtube-vis.json",
@@ -40,10 +43,13 @@ class Job:
     """Everything that decides what the results of a recording are; see ``load`` for most of it.
 
     Raises:
-        ConfigError: there is no such format or runtime, or none is named.
+        ConfigError: there is no such format or runtime, no format is named, or one that does not
+            hold several cameras.
     """
 
     formats: tuple[str, ...] = ("parquet",)
+    topics: tuple[str, ...] = ()
+    """Camera topics of MCAP files and ROS bags; empty takes the only one."""
     model: str | None = None
     size: tuple[int, int] | None = None
     max_pixels: int | None = None
@@ -59,6 +65,11 @@ class Job:
         for name in self.formats:
             if name not in DATA_FORMATS:
                 raise ConfigError(f"unknown format {name!r}; there are {', '.join(DATA_FORMATS)}")
+            if len(self.topics) > 1 and name not in HOLD_SEVERAL:
+                raise ConfigError(
+                    f"{name} holds one camera only: name one topic, or write "
+                    + " or ".join(sorted(HOLD_SEVERAL))
+                )
         if self.runtime not in RUNTIMES:
             raise ConfigError(f"runtime must be one of {', '.join(RUNTIMES)}, got {self.runtime!r}")
 
@@ -111,6 +122,14 @@ def portable_model(model: str | os.PathLike[str] | None) -> str | None:
     if model is None or os.fspath(model) in SHIPPED_MODELS:
         return None if model is None else os.fspath(model)
     return os.path.abspath(model)
+
+
+def sources_of(path: Path, topics: Sequence[str]) -> str | list[str]:
+    """What to open of a recording: itself, or its topics."""
+    if not topics or split_topic(str(path)) is None:
+        return str(path)
+    named = [f"{path}#{topic}" for topic in topics]
+    return named[0] if len(named) == 1 else named
 
 
 def file_of(format_name: str) -> str:

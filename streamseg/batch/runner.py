@@ -24,6 +24,7 @@ def run(
     out: str | os.PathLike[str],
     *,
     formats: Sequence[str] = ("parquet",),
+    topics: Sequence[str] = (),
     model: str | os.PathLike[str] | None = None,
     size: tuple[int, int] | None = None,
     max_pixels: int | None = None,
@@ -47,6 +48,8 @@ def run(
         sources: files, folders, patterns, text lists, and URLs of object stores; or one of these.
         out: folder or URL of an object store.
         formats: names of formats, see ``open_writer``.
+        topics: camera topics of MCAP files and ROS bags; by default the only one. Several are for
+            ``parquet``, ``jsonl`` and ``mcap``, which tell cameras apart.
         model: see ``load``, as for the next five; the file is read on every machine.
         size: see ``load``.
         max_pixels: see ``load``.
@@ -85,6 +88,7 @@ def run(
     shares = Shares.of(runtime, cpus, gpus)
     job = Job(
         formats=tuple(formats),
+        topics=tuple(topics),
         model=portable_model(model),
         size=size,
         max_pixels=max_pixels,

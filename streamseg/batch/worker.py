@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from streamseg.batch.files import content_hash, local_copy, sweep_temporary
 from streamseg.batch.inputs import Recording
-from streamseg.batch.job import VERSION, Job, file_of
+from streamseg.batch.job import VERSION, Job, file_of, sources_of
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Entry, Store
 from streamseg.errors import ConfigError, SourceError, StreamsegError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from streamseg.formats.writer import ResultWriter
     from streamseg.segmenter import Segmenter
     from streamseg.streaming.stream import Stream
+    from streamseg.video.events import StreamEvent
 
 MOST_NOTES: Final = 20
 """Warnings that are kept of a recording."""
@@ -144,7 +145,15 @@ class Worker:
     def _write(self, path: Path, source: str, folder: Path) -> None:
         """Segment a file, and write all formats; ends early where ``stop`` is called."""
         assert self._segmenter is not None, "prepare comes first"
-        with self._segmenter.stream(path, options=self._source_options) as results:
+        lost: list[SourceError] = []  # of one of several cameras, which would end in silence
+
+        def note(event: StreamEvent) -> None:
+            if event.error is not None:
+                lost.append(event.error)
+
+        sources = sources_of(path, self._job.topics)
+        options = self._source_options
+        with self._segmenter.stream(sources, options=options, on_event=note) as results:
             self._stream = results
             opened = results.opened
             if opened is not None:
@@ -158,15 +167,17 @@ class Worker:
                     if name == "video":
                         writer: ResultWriter = VideoWriter(place, source=opened)
                     else:
-                        writer = open_writer(name, place)
+                        writer = open_writer(name, place, self._segmenter.config.class_names)
                     writers.append(stack.enter_context(writer))
                 for result in results:
                     if self._stopping.is_set():
                         return
-                    named = replace(result, source=source)
+                    named = replace(result, source=result.source.replace(str(path), source))
                     for writer in writers:
                         writer.write(named)
                     self._frames += 1
+                if lost:
+                    raise lost[0]
 
 
 @contextmanager

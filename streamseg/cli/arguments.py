@@ -1,13 +1,54 @@
-"""Kinds of command-line values that argparse does not know."""
+"""Types of command-line values, and options that several commands have."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 from streamseg.classes import LABEL_SETS
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.formats.opening import FORMATS
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data``, ``--split`` and ``--include-training-images``."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="a data set: COCO, YOLO, LabelMe, CVAT, VOC, Cityscapes or SBD",
+    )
+    parser.add_argument("--split", default="val", help="list of images in the folder (val)")
+    parser.add_argument(
+        "--include-training-images",
+        action="store_true",
+        help="do not leave out images that the model was trained on",
+    )
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--size`` and ``--max-pixels`` of the network's input."""
+    parser.add_argument(
+        "--size",
+        type=image_size,
+        metavar="WxH",
+        help="network input, multiples of 32 (default: by the image's aspect)",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=positive,
+        metavar="N",
+        help="most pixels of the network input; fewer are faster (default: the model's own)",
+    )
+
+
+def add_report_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--out``, the folder of a report."""
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write a report there, as HTML and JSON"
+    )
 
 
 def image_size(text: str) -> tuple[int, int]:

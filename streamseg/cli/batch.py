@@ -6,17 +6,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from streamseg.cli.arguments import (
-    above_zero,
-    class_list,
-    image_size,
-    positive,
-    score,
-    whole,
-)
+from streamseg.cli.arguments import above_zero, positive, whole
+from streamseg.cli.stream_options import add_model_options
 from streamseg.formats.opening import FORMATS
-from streamseg.loading import RUNTIMES
-from streamseg.video.options import CPU, SourceOptions
+from streamseg.video.options import SourceOptions
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -50,37 +43,14 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="what to write of each recording (parquet); give it once for each of "
         + ", ".join((*FORMATS, "video")),
     )
+    add_model_options(parser, threads=False)
     parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="an ONNX model, the folder of a release, or nano, the shipped model (default)",
-    )
-    parser.add_argument(
-        "--size", type=image_size, metavar="WxH", help="network input, multiples of 32"
-    )
-    parser.add_argument(
-        "--max-pixels", type=positive, metavar="N", help="most pixels of the network input"
-    )
-    parser.add_argument(
-        "--min-score", type=score, metavar="P", help="least score of an instance, 0 to 1"
-    )
-    parser.add_argument(
-        "--classes",
-        type=class_list,
-        metavar="LIST",
-        help="what to look for: coco, voc, or names, as car,person (default: all)",
-    )
-    parser.add_argument(
-        "--runtime",
-        choices=RUNTIMES,
-        default="auto",
-        help="what runs the network (auto: the CPU, unless --gpus gives each worker a share)",
-    )
-    parser.add_argument(
-        "--hwaccel", default=CPU, metavar="KIND", help="what decodes video, as for streamseg run"
-    )
-    parser.add_argument(
-        "--stream", type=whole, metavar="N", help="which of several video streams, from 0"
+        "--topic",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="camera topic of MCAP files and ROS bags, as /camera/front; give it several times for "
+        "several cameras (default: the only one)",
     )
     ray = parser.add_argument_group("workers")
     ray.add_argument(
@@ -132,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
                 arguments.source,
                 arguments.out,
                 formats=arguments.save or ("parquet",),
+                topics=arguments.topic,
                 model=arguments.model,
                 size=arguments.size,
                 max_pixels=arguments.max_pixels,

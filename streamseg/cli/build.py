@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Build the TensorRT engine of a release for the GPU of this machine, and compare it with the golden
-outputs. It takes minutes; engines run on the kind of GPU and with the version of TensorRT that
-built them, so this is done once in each kind of vehicle, and again after an update."""
+outputs. This takes minutes. An engine runs only on the kind of GPU and with the version of TensorRT
+that built it: build once per kind of vehicle, and again after an update."""
 GIB = 1 << 30
 
 
@@ -30,9 +30,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--workspace",
         type=float,
         metavar="GIB",
-        help="most memory for trying out algorithms (1 on Tegra, else TensorRT's own choice)",
+        help="most memory for trying out algorithms (1 on Tegra, else TensorRT's default)",
     )
-    parser.add_argument("--force", action="store_true", help="even if there is an engine that fits")
+    parser.add_argument(
+        "--force", action="store_true", help="build even if there is an engine that fits"
+    )
     parser.set_defaults(run=run)
 
 

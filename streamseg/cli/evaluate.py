@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamseg import __version__
-from streamseg.cli.arguments import image_size, positive
+from streamseg.classes import plain_name
+from streamseg.cli.arguments import (
+    add_data_options,
+    add_input_options,
+    add_report_option,
+    positive,
+)
 from streamseg.errors import ConfigError
 from streamseg.loading import model_path
 
@@ -16,17 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamseg.evaluate.studies import Study
+    from streamseg.segmenter import Segmenter
 
 DESCRIPTION = """\
-Scores of masks over the classes of PASCAL VOC: mAP^r (Hariharan et al. 2014), recall of
-proposals, COCO's AP and kinds of mistakes. By default the disjoint instances that `streamseg run`
-would give are scored, down to a score of 0.05. With --proposals, and in every sweep, it is the
-overlapping proposals of the paper's own setting.
+Score masks of the classes of the data: mAP^r (Hariharan et al. 2014), recall of proposals, COCO's
+AP and kinds of mistakes. By default the disjoint instances of `streamseg run` are scored, down to
+a score of 0.05. With --proposals, and in every sweep, the paper's overlapping proposals are.
 
-Images that the model was trained on, as listed in the .json beside its file, are left out.
-If DIR holds a GROUND_TRUTH.txt that tells where the masks come from, the report quotes it."""
+Classes are matched by name; well-known spellings, as tv and tvmonitor, are the same. A class of the
+data that the model does not know scores 0. Instances of classes that the data do not have are left
+out.
+
+Images that the model was trained on are left out; the .json beside the model lists them. If DIR has
+a GROUND_TRUTH.txt that says where the masks come from, the report quotes it."""
 PROPOSALS = 100
-"""As many as the paper found to cover nearly every object."""
+"""The paper found that this many cover nearly every object."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,26 +47,20 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_data_options(parser)
     parser.add_argument(
-        "--data",
+        "--config",
         type=Path,
-        required=True,
-        metavar="DIR",
-        help="VOC or SBD folder, COCO folder or file",
+        metavar="FILE",
+        help="TOML file, as a run's config.toml, whose table [classes] renames classes of the data",
     )
-    parser.add_argument("--split", default="val", help="list of images in the folder (val)")
     parser.add_argument(
         "--model",
         type=model_path,
         nargs="+",
         help="an ONNX model, several for a sweep of embedding_dim (nano, the shipped one)",
     )
-    parser.add_argument(
-        "--size", type=image_size, metavar="WxH", help="network input, multiples of 32"
-    )
-    parser.add_argument(
-        "--max-pixels", type=positive, metavar="N", help="most pixels of the network input"
-    )
+    add_input_options(parser)
     parser.add_argument(
         "--min-area", type=int, default=0, metavar="PX", help="leave smaller objects out"
     )
@@ -64,8 +68,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--proposals",
         type=positive,
         metavar="N",
-        help=f"score N overlapping proposals an image, the paper's setting ({PROPOSALS} in a "
-        "sweep of anything else)",
+        help=f"score N overlapping proposals per image, the paper's setting (default of a sweep: "
+        f"{PROPOSALS})",
     )
     parser.add_argument(
         "--sweep",
@@ -73,23 +77,17 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="score at several values instead: alpha=0:0.6:0.1, seeds=10,20,50,100, or "
         "embedding_dim, which is that of each --model",
     )
-    parser.add_argument(
-        "--include-training-images",
-        action="store_true",
-        help="do not leave out what the model was trained on",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="write a report there, as HTML and JSON"
-    )
+    add_report_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Score every image of the split; Ctrl-C scores those that were done."""
+    """Score every image of the split; after Ctrl-C, those that were done."""
     from rich.console import Console
     from rich.progress import track
 
-    from streamseg.datasets import open_dataset
+    from streamseg.cli.class_table import print_classes, read_mapping
+    from streamseg.datasets import open_dataset, with_mapping
     from streamseg.evaluate.provenance import Provenance, describe_ground_truth, held_out
     from streamseg.evaluate.report.page import make_folder
     from streamseg.evaluate.studies import walk
@@ -98,11 +96,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.min_area < 0:
         raise ConfigError(f"--min-area must be 0 or more, got {arguments.min_area}")
     models = arguments.model or [SHIPPED_MODEL]
-    data = open_dataset(arguments.data, arguments.split)
+    mapping = read_mapping(arguments.config)
+    on_disk = open_dataset(arguments.data, arguments.split)
+    data = with_mapping(on_disk, mapping)
     ids, training_note = held_out(
         data.ids, models, include_training_images=arguments.include_training_images
     )
-    study = plan(arguments, models)
+    study, known = plan(arguments, models, data.class_names)
+    print_classes([on_disk], mapping, known, "the model lacks it, AP 0")
     if arguments.out:
         make_folder(arguments.out)
     shown = track(ids, description="evaluating", console=Console(stderr=True))
@@ -131,43 +132,86 @@ def run(arguments: argparse.Namespace) -> int:
     return 130 if provenance.stopped else 0
 
 
-def plan(arguments: argparse.Namespace, models: Sequence[Path]) -> Study[Any]:
-    """Load the models and say what is to be found out.
+def plan(
+    arguments: argparse.Namespace, models: Sequence[Path], class_names: Sequence[str]
+) -> tuple[Study[Any], tuple[str, ...]]:
+    """Load the models, and choose the study that the options ask for.
+
+    Args:
+        arguments: of the command line.
+        models: their files.
+        class_names: of the data.
+
+    Returns:
+        The study, and the classes that every model knows of those of the data.
 
     Raises:
-        ConfigError: options that contradict each other.
+        ConfigError: options contradict each other, or a model knows no class of the data.
         ModelError: a model cannot be loaded.
     """
     from streamseg.evaluate.predictions import LEAST_SCORE
     from streamseg.evaluate.studies import OneSetting, ValueSweep
     from streamseg.evaluate.sweep import EMBEDDING_DIM, Sweep
-    from streamseg.loading import load
 
     of_models = arguments.sweep == EMBEDDING_DIM
     sweep = Sweep.parse(arguments.sweep) if arguments.sweep and not of_models else None
     if sweep and sweep.name == "seeds" and arguments.proposals:
-        raise ConfigError("--sweep seeds=... says how many proposals; leave --proposals out")
+        raise ConfigError("--sweep seeds=... sets the number of proposals: leave out --proposals")
     if len(models) > 1 and not of_models:
-        raise ConfigError(f"several models are scored by --sweep {EMBEDDING_DIM} only")
+        raise ConfigError(f"only --sweep {EMBEDDING_DIM} takes several models")
     segmenters = [
-        load(
+        load_for(
             m,
+            class_names,
             size=arguments.size,
             max_pixels=arguments.max_pixels,
             min_score=LEAST_SCORE,
-            classes="voc",
         )
         for m in models
     ]
+    known = segmenters[0].config.class_names
+    for segmenter in segmenters[1:]:
+        known = shared_classes(known, segmenter.config.class_names)
     if of_models:
         sweep = Sweep.of_models(segmenters)
     if sweep is None:
-        return OneSetting(segmenters[0], arguments.proposals, arguments.min_area)
-    return ValueSweep(segmenters, sweep, arguments.proposals or PROPOSALS, arguments.min_area)
+        one = OneSetting(segmenters[0], class_names, arguments.proposals, arguments.min_area)
+        return one, known
+    proposals = arguments.proposals or PROPOSALS
+    return ValueSweep(segmenters, class_names, sweep, proposals, arguments.min_area), known
+
+
+def load_for(model: Path, class_names: Sequence[str], **options: Any) -> Segmenter:
+    """Load a model for those of its classes that the data have.
+
+    Raises:
+        ConfigError: it has none of them.
+        ModelError: it cannot be loaded.
+    """
+    from streamseg.loading import load
+
+    segmenter = load(model, **options)
+    own = segmenter.config.class_names
+    shared = shared_classes(own, class_names)
+    if not shared:
+        raise ConfigError(
+            f"{model} knows none of the classes of the data: it knows {', '.join(own)}, they are "
+            f"{', '.join(class_names)}; rename classes in [classes] of --config"
+        )
+    if len(shared) == len(own):
+        return segmenter
+    segmenter.close()
+    return load(model, classes=shared, **options)
+
+
+def shared_classes(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """The names that are among the others too, in whatever spelling."""
+    plain = {plain_name(name) for name in others}
+    return tuple(name for name in names if plain_name(name) in plain)
 
 
 def network_input(arguments: argparse.Namespace) -> str:
-    """The options that change what the network sees."""
+    """Describe the network's input, for the report."""
     if arguments.size:
         return "; network input {}x{}".format(*arguments.size)
     if arguments.max_pixels:

@@ -1,4 +1,4 @@
-"""``streamseg export``: make a release for vehicles, on a desk without a GPU."""
+"""``streamseg export``: make a release for vehicles, on a machine without a GPU."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ DESCRIPTION = """\
 Export a model for vehicles: the network as ONNX, the grouping kernels compiled for their GPUs, and
 a manifest with hashes and golden outputs. No GPU is needed here.
 
-In the vehicle follow `streamseg build RELEASE`, `streamseg check RELEASE` and
+Then run in the vehicle: `streamseg build RELEASE`, `streamseg check RELEASE` and
 `streamseg run SOURCE --model RELEASE`."""
 TEST_IMAGES = "test-pattern:"
 EVERY = 5
-"""Of the frames of --frames every fifth is taken, so that they differ."""
+"""Every fifth frame of --frames is taken, so that they differ."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,26 +60,26 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--precision",
         choices=("fp16", "fp32", "int8"),
         default="fp16",
-        help="what the network computes in (fp16); int8 is calibrated on --frames",
+        help="dtype of the network (fp16); int8 is calibrated on --frames",
     )
     parser.add_argument(
         "--frames",
         default=TEST_IMAGES,
         metavar="SOURCE",
-        help="footage as the vehicle will see it: what the exported network is compared with torch "
-        "on (a test pattern)",
+        help="footage as the vehicle will see it; the exported network is compared with torch on "
+        "its frames (a test pattern)",
     )
     parser.add_argument(
-        "--images", type=positive, default=8, metavar="N", help="frames taken of it (8)"
+        "--images", type=positive, default=8, metavar="N", help="number of frames to take (8)"
     )
     parser.add_argument(
         "--classes",
         type=class_list,
         metavar="LIST",
-        help="what to look for: coco, voc, or names, as car,person (default: all)",
+        help="classes to find: coco, voc, or names, as car,person (default: all)",
     )
     parser.add_argument(
-        "--ptxas", type=Path, metavar="FILE", help="assembler of the CUDA that the vehicle runs"
+        "--ptxas", type=Path, metavar="FILE", help="assembler of the CUDA version in the vehicle"
     )
     parser.set_defaults(run=run)
 
@@ -115,9 +115,9 @@ def run(arguments: argparse.Namespace) -> int:
     size_mb = sum(release.path(name).stat().st_size for name in manifest.sha256) / 1e6
     print(f"network     {manifest.precision}, {manifest.size[0]}x{manifest.size[1]}")
     for name, difference in parity.tensors.items():
-        print(f"{name:12}differ from torch by at most {difference.relative:.2g} of their largest")
-    print(f"labels      the same for {parity.label_agreement:.2%} of what the network says")
-    print(f"classes     the same for {parity.class_agreement:.2%} of the pixels")
+        print(f"{name:12}differs from torch by at most {difference.relative:.2g} of its maximum")
+    print(f"labels      {parity.label_agreement:.2%} of the network's labels are the same")
+    print(f"classes     {parity.class_agreement:.2%} of the pixels keep their class")
     for architecture in sorted({kernel.architecture for kernel in manifest.kernels}):
         kernels = release.kernels_for(architecture)
         print(f"sm_{architecture:<9}{len(kernels)} kernels, CUDA {kernels[0].assembled_by}")
@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def read_images(source: str, count: int, size: tuple[int, int]) -> list[Image]:
-    """Frames of a source at the network's size.
+    """Read frames of a source at the network's size.
 
     Raises:
         SourceError: it cannot be read.

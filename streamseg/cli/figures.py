@@ -1,4 +1,4 @@
-"""``streamseg figures``: the images of the paper for any image."""
+"""``streamseg figures``: draw the figures of the paper for any image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "figures",
-        help="draw what the network makes of an image",
+        help="draw what the network computes for an image",
         description="Draw embeddings, seeds, similarities, seediness and classes of an image, "
         f"each as a PNG, and all of them on {SHEET}.",
     )
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def write(folder: Path, files: dict[str, Image]) -> None:
-    """Write PNGs into a folder, which is made if it does not exist.
+    """Write PNGs into a folder, which is created if it does not exist.
 
     Raises:
         SinkError: a file cannot be written.

@@ -1,4 +1,4 @@
-"""Entry point: parse the command line, run a subcommand, turn our errors into one line."""
+"""Entry point: parse the command line, run a command, print errors as one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamseg.errors import StreamsegError
 from streamseg.interrupts import ending_like_ctrl_c
 
 STOPPED = 130
-"""What a command returns that was interrupted, as shells count: 128 and the number of SIGINT."""
+"""Exit status of an interrupted command: 128 plus the number of SIGINT, as in shells."""
 
 DESCRIPTION = "Instance segmentation of video: a mask and a lasting name for every object."
 EPILOG = """\
@@ -28,7 +28,7 @@ start here:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Build the parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="streamseg",
         description=DESCRIPTION,
@@ -46,11 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 done, 1 failed with an error of ours, 130 stopped with Ctrl-C, 143 with SIGTERM, 129 with
-        SIGHUP. argparse itself exits with 2 on a wrong command line.
+        The exit status: 0 done, 1 failed with a ``StreamsegError``, 130 stopped with Ctrl-C, 143
+        with SIGTERM, 129 with SIGHUP. argparse exits with 2 on a wrong command line.
     """
     logging.basicConfig(format="streamseg: %(message)s", level=logging.WARNING)
-    if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be text
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files may be invalid UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     parsed = build_parser().parse_args(arguments)
     with ending_like_ctrl_c() as signal_that_came:
@@ -60,13 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_command(parsed: argparse.Namespace) -> int:
-    """Run what was parsed; an error of ours becomes one line on stderr.
+    """Run a parsed command; print a ``StreamsegError`` as one line on stderr.
 
     Args:
-        parsed: with the function to call as ``run``.
+        parsed: its ``run`` is the function to call.
 
     Returns:
-        As ``main``.
+        The exit status, see ``main``.
     """
     try:
         code: int = parsed.run(parsed)
@@ -77,8 +77,8 @@ def run_command(parsed: argparse.Namespace) -> int:
         print("streamseg: stopped", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:
-        # the reader of `streamseg run --jsonl - | head` has seen enough; without the redirection
-        # Python would complain once more when it flushes at exit
+        # the reader has closed the pipe, as in `streamseg run --jsonl - | head`; without the
+        # redirection Python would print a second error when it flushes stdout at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code

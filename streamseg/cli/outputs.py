@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.cli.places import STANDARD_OUTPUT, check_places, numbered
+from streamseg.cli.places import STANDARD_OUTPUT, Places, check_places
 from streamseg.interrupts import defer_sigint
 from streamseg.results import FrameResult
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Outputs:
-    """Opens the files of a source with its first frame, or before; closes all at the end."""
+    """Opens the files of a source before or with its first frame; closes all at the end."""
 
     def __init__(
         self,
@@ -30,53 +30,52 @@ class Outputs:
         draws_all: bool = False,
         zero_start: bool = True,
     ) -> None:
-        """Know what to write.
+        """Check the paths; nothing is opened yet.
 
         Args:
-            sources: of the results; with several, the names of files are numbered.
-            out: annotated video, with the sound of its source where that is a file.
-            saves: names of formats, each with a path; ``-`` is the standard output.
+            sources: of the results; if there are several, the names of files are numbered.
+            out: annotated video, with the sound of its source if that is a file.
+            saves: names of formats, each with a path; ``-`` is stdout.
             draws_all: see ``VideoWriter``.
             zero_start: see ``VideoWriter``.
 
         Raises:
             SinkError: an output is a source.
-            ConfigError: two outputs have the same place, or several sources would all write to
-                the standard output.
+            ConfigError: two outputs have the same path, or several sources would write to stdout.
         """
         check_places(sources, [*([("video", str(out))] if out else []), *saves])
-        self._out, self._saves, self._source_count = out, saves, len(sources)
+        self._out, self._saves, self._numbering = out, saves, Places(sources)
+        self.class_names: Sequence[str] = ()
+        """Of the model, see ``open_writer``; set before the first file is opened."""
         self._draws_all, self._zero_start = draws_all, zero_start
         self._stack = ExitStack()
         self._writers: dict[int, list[ResultWriter]] = {}
-        self._places: list[str] = []
+        self._writer_of_place: dict[Path, ResultWriter] = {}
 
     def open(self, index: int, source: Source | None = None) -> None:
         """Open the files of one source.
 
         Args:
             index: of the source.
-            source: itself, if its frames are not read yet; without, its first result creates the
-                video.
+            source: the source, if no frame was read yet. Without it the video is created with the
+                first result.
 
         Raises:
             SinkError: a file cannot be created.
         """
-        from streamseg.formats.opening import open_writer
         from streamseg.formats.video import VideoWriter
 
         writers = self._writers[index] = []
         if self._out is not None:
+            place = self._numbering.place("video", str(self._out), index)
             video = VideoWriter(
-                self._place(str(self._out), index),
+                place,
                 source=source,
                 draws_all=self._draws_all,
                 zero_start=self._zero_start,
             )
-            writers.append(self._stack.enter_context(video))
-        for name, place in self._saves:
-            to = place if place == STANDARD_OUTPUT else self._place(place, index)
-            writers.append(self._stack.enter_context(open_writer(name, to)))
+            writers.append(self._keep(place, video))
+        writers += [self._writer(name, place, index) for name, place in self._saves]
 
     def write(self, result: FrameResult) -> None:
         """Write one result.
@@ -91,12 +90,22 @@ class Outputs:
 
     def places(self) -> list[str]:
         """Files and folders that were written."""
-        return sorted(self._places)
+        return sorted(map(str, self._writer_of_place))
 
-    def _place(self, place: str, index: int) -> Path:
-        path = numbered(place, index, self._source_count)
-        self._places.append(str(path))
-        return path
+    def _writer(self, name: str, place: str, index: int) -> ResultWriter:
+        """The writer for a source; several cameras of a recording may share one."""
+        from streamseg.formats.opening import open_writer
+
+        if place == STANDARD_OUTPUT:
+            return self._stack.enter_context(open_writer(name, place, self.class_names))
+        path = self._numbering.place(name, place, index)
+        return self._writer_of_place.get(path) or self._keep(
+            path, open_writer(name, path, self.class_names)
+        )
+
+    def _keep(self, path: Path, writer: ResultWriter) -> ResultWriter:
+        self._writer_of_place[path] = self._stack.enter_context(writer)
+        return writer
 
     def __enter__(self) -> Outputs:
         """Return itself."""
@@ -108,6 +117,6 @@ class Outputs:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Complete all files, whatever signal comes meanwhile."""
+        """Complete all files; signals that come meanwhile are deferred."""
         with defer_sigint(once=True):
             self._stack.__exit__(kind, error, traceback)

@@ -1,4 +1,4 @@
-"""The live lines under a running segmentation and under a training run."""
+"""Progress bars of long commands."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from streamseg.train.metrics import StepMetrics
+    from streamseg.train.validation import Validated
 
 
 @contextmanager
 def frame_progress(expected: int | None, summary: Summary) -> Iterator[Callable[[], None]]:
-    """Show frames done, frames a second, latency, instances and lost sources on stderr.
+    """Show frames done, frames per second, latency, instances and lost sources on stderr.
 
     Args:
-        expected: number of frames; None where it is not known, as with cameras.
-        summary: what is shown, anew several times a second.
+        expected: number of frames; None if unknown, as for cameras.
+        summary: what to show; it is read several times per second.
 
     Yields:
         A function to call after every frame.
@@ -48,15 +49,19 @@ def frame_progress(expected: int | None, summary: Summary) -> Iterator[Callable[
 
 
 @contextmanager
-def training_progress(done: int, total: int) -> Iterator[Callable[[StepMetrics], None]]:
-    """Show steps, time left, losses and speeds.
+def training_progress(
+    done: int, total: int, best: Validated | None
+) -> Iterator[tuple[Callable[[StepMetrics], None], Callable[[Validated, Validated], None]]]:
+    """Show steps, time left, losses, speeds and the best validation.
 
     Args:
-        done: steps done before.
+        done: steps that an earlier run has done.
         total: steps of the whole run.
+        best: validation so far.
 
     Yields:
-        A function to call after every step.
+        A function to call after every step, and one to call after every validation with its result
+        and the best one.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
@@ -66,25 +71,36 @@ def training_progress(done: int, total: int) -> Iterator[Callable[[StepMetrics],
         BarColumn(),
         MofNCompleteColumn(),
         TimeLeft(),
+        TextColumn("{task.fields[validation]}"),
         TextColumn("{task.fields[state]}"),
     )
     latest: deque[StepMetrics] = deque(maxlen=20)
     with Progress(*columns, refresh_per_second=2) as progress:
-        task = progress.add_task("training", total=total, completed=done, state="")
+        task = progress.add_task("training", total=total, completed=done, state="", validation="")
 
         def show(metrics: StepMetrics) -> None:
             latest.append(metrics)
             progress.update(task, completed=metrics.step + 1, state=_training_state(latest))
 
-        yield show
+        def show_best(best: Validated) -> None:
+            text = f"best AP_vol {100 * best.score:.1f} at step {best.step}"
+            progress.update(task, validation=text)
+
+        def show_validation(found: Validated, best: Validated) -> None:
+            progress.console.print(f"validation at {found.line()}", highlight=False, soft_wrap=True)
+            show_best(best)
+
+        if best:
+            show_best(best)
+        yield show, show_validation
 
 
 @contextmanager
 def stage_progress() -> Iterator[Callable[[str, float], None]]:
-    """Show stages of long work, each with a bar.
+    """Show the stages of long work, each with a bar.
 
     Yields:
-        A function to call with a stage's name and the part of it that is done.
+        A function to call with a stage's name and the share of it that is done, 0..1.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -102,9 +118,9 @@ def stage_progress() -> Iterator[Callable[[str, float], None]]:
 
 
 def _training_state(latest: Sequence[StepMetrics]) -> str:
-    """Losses of the last step and speeds over the latest ones."""
+    """Losses of the last step, and speeds over the latest steps."""
     now = latest[-1]
-    # of rates the harmonic mean: the time is what adds up
+    # the harmonic mean of rates is total images by total time
     speed = harmonic_mean([metrics.images_per_second for metrics in latest])
     loader = harmonic_mean([metrics.loader_images_per_second for metrics in latest])
     return (

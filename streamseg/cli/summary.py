@@ -1,4 +1,4 @@
-"""What a run saw, and how fast."""
+"""The summary of a run: what was found, and how fast."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from streamseg.results import FrameResult
 from streamseg.video.events import State, StreamEvent
 
 LATEST = 1000
-"""Frames over which latencies are summed up: memory stays flat on a camera."""
+"""Frames whose latencies are kept, so that memory stays flat on a camera."""
 MOST_NAMES = 10_000
-"""Names that are counted; beyond, those in the fewest frames are forgotten."""
+"""Names that are counted; if there are more, those in the fewest frames are forgotten."""
 
 
 class Summary:
     """Counts frames and names, and keeps the latencies of the latest frames."""
 
     def __init__(self, *, counts_all: bool = False) -> None:
-        """Start the clock; ``counts_all`` counts what may be a flicker, too."""
+        """Start the clock; ``counts_all`` also counts instances that are not confirmed."""
         self._counts_all = counts_all
+        self._any_unconfirmed = False
         self.frames = 0
         self.dropped = 0
         self.skipped = 0
@@ -30,7 +31,7 @@ class Summary:
         self.frames_of_name: Counter[str] = Counter()
         self.names_of_class: Counter[str] = Counter()
         self.failed: dict[int, str] = {}
-        """Why sources ended that did so with an error, by their index."""
+        """The errors that sources ended with, by index of the source."""
         self._states: dict[int, tuple[str, State, int]] = {}
         self._timings: dict[str, list[float]] = {}
         self._latencies_ms: list[float] = []
@@ -42,6 +43,7 @@ class Summary:
         self.frames += 1
         self.dropped += result.dropped
         instances = result.instances if self._counts_all else result.confirmed
+        self._any_unconfirmed |= len(instances) < len(result.instances)
         self.latest_instances = len(instances)
         for instance in instances:
             if instance.name not in self.frames_of_name:
@@ -58,13 +60,13 @@ class Summary:
         self._seconds = time.perf_counter() - self._started
 
     def note(self, event: StreamEvent) -> None:
-        """Remember what state a source is in; may be called from any thread."""
+        """Remember the state of a source; may be called from any thread."""
         self._states[event.source_index] = (event.source, event.state, event.attempt)
         if event.error is not None:
             self.failed[event.source_index] = event.reason
 
     def status(self) -> str:
-        """Speed, latency and instances, and the sources that give no images just now."""
+        """One line: speed, latency, instances, and sources that give no images now."""
         parts = []
         if self.frames:
             parts.append(f"{self.fps():.1f} fps, {self.latency_ms():.0f} ms")
@@ -75,15 +77,15 @@ class Summary:
         return ", ".join(parts)
 
     def fps(self) -> float:
-        """Frames a second of wall-clock time, drawing and writing included."""
+        """Frames per second of wall-clock time, drawing and writing included."""
         return self.frames / max(self._seconds, 1e-9)
 
     def latency_ms(self) -> float:
-        """Latest frame, all stages, without drawing and writing."""
+        """Sum over all stages of the latest frame, without drawing and writing."""
         return sum(spent[-1] for spent in self._timings.values())
 
     def lines(self) -> list[str]:
-        """A few lines for people: how much, what, how fast, and which sources failed."""
+        """A few lines to print: frames, objects, speed, and sources that failed."""
         state = "stopped after" if self.stopped else "segmented"
         extra = f", {self.dropped} dropped" if self.dropped else ""
         extra += f", {self.skipped} unreadable" if self.skipped else ""
@@ -101,15 +103,17 @@ class Summary:
         return lines + [f"failed: {reason}" for reason in self.failed.values()]
 
     def _found(self) -> str:
-        """``car ×12, person ×2; in most frames: car-1 (221), ...``."""
+        """Count objects: ``car ×12, person ×2; seen longest, in frames: car-1 (221), ...``."""
         if not self.frames_of_name:
+            if self._any_unconfirmed:
+                return "no confirmed objects; --draw all counts those that may be false"
             return "no objects"
         counts = [f"{name} ×{count}" for name, count in self.names_of_class.most_common()]
         longest = [f"{name} ({count})" for name, count in self.frames_of_name.most_common(3)]
-        return f"{', '.join(counts)}; in most frames: {', '.join(longest)}"
+        return f"{', '.join(counts)}; seen longest, in frames: {', '.join(longest)}"
 
     def stage_table(self) -> str:
-        """Median and 95th percentile of each stage, in ms; stages of two frames overlap."""
+        """A table: median and 95th percentile of each stage, in ms; stages of frames overlap."""
         rows = [f"{'stage':<12}{'median ms':>10}{'p95 ms':>10}{'share':>8}"]
         total = sum(float(np.median(spent)) for spent in self._timings.values())
         for stage, spent in self._timings.items():

@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.cli.progress import training_progress
-from streamseg.errors import ConfigError, MissingExtraError
+from streamseg.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-
-    from torch import Tensor
 
     from streamseg.datasets import InstanceDataset
     from streamseg.train.loop import Trainer
     from streamseg.train.metrics import StepMetrics
     from streamseg.train.run_config import RunConfig, Tables
+    from streamseg.train.validation import Validated
 
 DESCRIPTION = """\
-Learn a model from images with instance masks. The run's folder holds config.toml (all numbers of
-the run, to be edited and given to --config), checkpoint.pt (the same command goes on from it),
-metrics.jsonl, tensorboard/ (numbers, and what the network makes of some images) and, when the run
-ends or is stopped with Ctrl-C, model.onnx for `streamseg run --model`, model.int8.onnx for the
-same but faster on a CPU, model.safetensors to fine-tune from and model.json with all that it was
-made of.
+Learn a model from images with instance masks. The folder of the run has config.toml (all settings;
+edit it and pass it to --config), checkpoint.pt (the same command continues from it), metrics.jsonl
+and tensorboard/ (losses, and the outputs of the network on some images). When the run ends or is
+stopped with Ctrl-C, it also has model.onnx for `streamseg run --model`, model.int8.onnx (the same
+in 8 bits), model.safetensors to fine-tune from, and model.json with the settings and the ids of the
+training images.
 
 `torchrun --nproc-per-node N -m streamseg.cli.main train ...` trains in N processes."""
 IMAGES_SHOWN = 4
 SHORTHANDS: dict[str, tuple[Callable[[str], object], str]] = {
     "steps": (int, "length of the run in steps"),
-    "batch_size": (int, "images a step"),
-    "learning_rate": (float, "of neck and heads, at its peak"),
-    "trunk_learning_rate": (float, "of the trunk, at its peak"),
-    "seed": (int, "source of all chance"),
+    "batch_size": (int, "images per step"),
+    "learning_rate": (float, "highest learning rate of neck and heads"),
+    "trunk_learning_rate": (float, "highest learning rate of the trunk"),
+    "seed": (int, "seed of all random numbers"),
     "device": (str, "auto, cpu or cuda"),
 }
 """Options that are short for ``--set train.NAME=VALUE``."""
@@ -56,27 +54,32 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="append",
         required=True,
         metavar="DIR[:SPLIT]",
-        help="VOC, SBD or COCO folder, COCO file (split train if not named); several times",
+        help="a data set: COCO, YOLO, LabelMe, CVAT, VOC, Cityscapes or SBD (split train by "
+        "default); may be given several times",
     )
     parser.add_argument(
         "--val",
         metavar="DIR[:SPLIT]",
-        help="images to show in TensorBoard (split val if not named); of the data by default",
+        help="images to score at every checkpoint and to show in TensorBoard (split val if not "
+        "named); without it, some of the data are shown and the last weights are exported",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="TOML file with the tables [model] and [train]"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="TOML file with the tables [model], [train] and [classes]",
     )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="TABLE.KEY=VALUE",
-        help="one number of the configuration, as train.weight_decay=0.05; several times",
+        help="change one setting, as train.weight_decay=0.05; may be given several times",
     )
     for name, (kind, text) in SHORTHANDS.items():
         option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=kind, metavar="X", help=f"{text}; train.{name}")
+        parser.add_argument(option, type=kind, metavar="X", help=f"{text}: train.{name}")
     parser.add_argument(
         "--init",
         metavar="FILE",
@@ -92,62 +95,61 @@ def run(arguments: argparse.Namespace) -> int:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from error
+    from streamseg.datasets import with_mapping
+    from streamseg.loading import WEIGHTS_SUFFIX, model_path
     from streamseg.train.loop import Trainer
     from streamseg.train.processes import started_by_torchrun
+    from streamseg.train.setup import prepare
 
     datasets = [read_split(text, "train") for text in arguments.data]
-    shown = read_split(arguments.val, "val") if arguments.val else datasets[0]
+    validation = read_split(arguments.val, "val") if arguments.val else None
     with started_by_torchrun() as processes:
-        config, weights = processes.from_first(lambda: configure(arguments))
+        init = model_path(arguments.init, WEIGHTS_SUFFIX) if arguments.init else None
+        config, weights = processes.from_first(
+            lambda: prepare(arguments.out, init, asked_for(arguments), datasets)
+        )
+        if processes.is_first:
+            tell_classes(datasets, config)
         trainer = Trainer(
-            datasets,
+            [with_mapping(data, config.classes) for data in datasets],
             arguments.out,
             config.model,
             config.train,
+            classes=config.classes,
+            validation_data=with_mapping(validation, config.classes) if validation else None,
             start_from=weights,
             processes=processes,
         )
-        stopped = not learn(trainer, shown)
+        stopped = not learn(trainer, validation or datasets[0])
         if processes.is_first:
             write(trainer)
     return 130 if stopped else 0
 
 
 def read_split(text: str, default: str) -> InstanceDataset:
-    """``DIR:SPLIT``, or ``DIR`` for its default split."""
+    """Open ``DIR:SPLIT``, or the default split of ``DIR``."""
     from streamseg.datasets import open_dataset
 
     folder, _, split = text.partition(":")
     return open_dataset(folder, split or default)
 
 
-def configure(arguments: argparse.Namespace) -> tuple[RunConfig, dict[str, Tensor] | None]:
-    """All numbers of the run, and the weights that it starts from if any were asked for.
+def tell_classes(datasets: Sequence[InstanceDataset], config: RunConfig) -> None:
+    """Print what becomes of the classes of the data, and which ones the model keeps besides."""
+    from streamseg.classes import plain_name
+    from streamseg.cli.class_table import print_classes
+    from streamseg.datasets import taught_classes, with_mapping
 
-    Raises:
-        ConfigError: numbers that are not allowed, or another model than that of the run so far.
-    """
-    from streamseg.loading import WEIGHTS_SUFFIX, model_path
-    from streamseg.model.weights import load_safetensors
-    from streamseg.train.loop import saved_config
-    from streamseg.train.run_config import RunConfig
-
-    so_far, weights = saved_config(arguments.out), None
-    base = so_far or RunConfig()
-    if arguments.init:
-        weights, model_config = load_safetensors(model_path(arguments.init, WEIGHTS_SUFFIX))
-        base = replace(base, model=model_config)
-    config = base.changed(asked_for(arguments))
-    if so_far and so_far.model != config.model:
-        raise ConfigError(
-            f"{arguments.out} holds a run with another [model]; leave [model] and --init as they "
-            f"were or choose another --out"
-        )
-    return config, weights
+    print_classes(datasets, config.classes, config.model.class_names, "void, not in class_names")
+    taught = taught_classes(with_mapping(data, config.classes) for data in datasets)
+    plain = {plain_name(name) for name in taught}
+    kept = [name for name in config.model.class_names if plain_name(name) not in plain]
+    if kept:
+        print(f"{len(kept)} more classes of the model, unknown in the data: {', '.join(kept)}")
 
 
 def asked_for(arguments: argparse.Namespace) -> Tables:
-    """The values of ``--config``, ``--set`` and the shorthands; the later ones win."""
+    """Merge ``--config``, ``--set`` and the shorthands; later ones win."""
     from streamseg.train.run_config import merged, parse_assignments, read_toml
 
     given = {name: getattr(arguments, name) for name in SHORTHANDS}
@@ -157,55 +159,74 @@ def asked_for(arguments: argparse.Namespace) -> Tables:
 
 
 def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
-    """Run to the end under a progress bar; False if stopped with Ctrl-C.
+    """Train under a progress bar.
 
     Args:
         trainer: of the run.
         shown: its first images are shown in TensorBoard.
+
+    Returns:
+        Whether the run came to its end; False if it was stopped with Ctrl-C.
     """
     if not trainer.processes.is_first:
-        return run_or_stop(trainer, lambda _: None)
+        return run_or_stop(trainer, lambda _: None, lambda _: None)
     from streamseg.train.board import Board
 
+    validation = trainer.validation
     board = Board(trainer.folder / "tensorboard", trainer.step)
     samples = [shown.load(image_id) for image_id in shown.ids[:IMAGES_SHOWN]]
     print(
         f"{len(trainer.image_ids)} images; steps {trainer.step} to {trainer.config.steps} on "
         f"{trainer.processes.count} x {trainer.learner.device.type}; {trainer.folder}"
     )
-    with closing(board), training_progress(trainer.step, trainer.config.steps) as show_progress:
+    with (
+        closing(board),
+        training_progress(
+            trainer.step, trainer.config.steps, validation.best if validation else None
+        ) as (show_progress, show_validation),
+    ):
 
         def on_step(metrics: StepMetrics) -> None:
             show_progress(metrics)
             board.add(metrics)
             done = metrics.step + 1
-            if done % trainer.config.checkpoint_every == 0 or done == trainer.config.steps:
+            if trainer.is_checkpoint:
                 board.show(samples, trainer.learner.weights(), trainer.model_config, done)
 
-        return run_or_stop(trainer, on_step)
+        def on_validation(found: Validated) -> None:
+            board.add_validation(found)
+            show_validation(found, validation.best or found if validation else found)
+
+        return run_or_stop(trainer, on_step, on_validation)
 
 
-def run_or_stop(trainer: Trainer, on_step: Callable[[StepMetrics], None]) -> bool:
-    """Whether the run came to its end."""
+def run_or_stop(
+    trainer: Trainer,
+    on_step: Callable[[StepMetrics], None],
+    on_validation: Callable[[Validated], None],
+) -> bool:
+    """Train; return whether the run came to its end."""
     try:
-        trainer.run(on_step)
+        trainer.run(on_step, on_validation)
     except KeyboardInterrupt:
         return False
     return True
 
 
 def write(trainer: Trainer) -> None:
-    """Write the model, and tell what was written."""
+    """Write the model, and print what was written."""
     from streamseg.train.result import write_result
 
     result = write_result(trainer)
     print(
-        f"step {trainer.step}: wrote {result.onnx.name} (differs from torch by "
+        f"weights of step {result.step}: wrote {result.onnx.name} (differs from torch by "
         f"{result.onnx_difference:.1e}), {result.safetensors.name} and {result.card.name} to "
         f"{trainer.folder}"
     )
+    if result.predictions:
+        print(f"wrote {result.predictions.name}: validation images, truth left, predictions right")
     if result.int8:
         difference = f"{result.int8_difference:.2f}"
-        print(f"wrote {result.int8.name}, faster on CPUs (differs by {difference} rms)")
+        print(f"wrote {result.int8.name}, the same in 8 bits (differs by {difference} rms)")
     else:
         print(f"no model.int8.onnx: {result.int8_refusal}")

@@ -1,39 +1,40 @@
-"""Map class names of other data sets to the 20 classes of PASCAL VOC."""
+"""Number the classes of a data set by their names."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
-from streamseg.classes import VOC_CLASSES, plain_name
-from streamseg.datasets.splits import read_text
+from streamseg.classes import MOST_CLASSES, distinct, plain_name
 from streamseg.errors import DataError
 
-ALL_CLASSES = frozenset(range(1, len(VOC_CLASSES) + 1))
+
+def all_of(class_names: Sequence[str]) -> frozenset[int]:
+    """The ids 1..C of all classes."""
+    return frozenset(range(1, len(class_names) + 1))
 
 
-def class_of_name(name: str) -> int | None:
-    """The class, 1..20, that a name means (see ``plain_name``); None if it is none of VOC's.
-
-    >>> class_of_name("Dining Table"), class_of_name("tv"), class_of_name("zebra")
-    (11, 20, None)
-    """
-    plain = plain_name(name)
-    return VOC_CLASSES.index(plain) + 1 if plain in VOC_CLASSES else None
+def ids_by_name(class_names: Sequence[str]) -> dict[str, int]:
+    """The ids 1..C by ``plain_name``."""
+    return {plain_name(name): k for k, name in enumerate(class_names, start=1)}
 
 
-def read_class_list(path: Path) -> frozenset[int]:
-    """The classes that a text file names, one a line.
+def number_classes(place: object, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Number the classes that a data set names; those that differ in spelling only are one.
+
+    Args:
+        place: what names them, for errors.
+        names: in the order of the data set.
+
+    Returns:
+        The C different names, and for each of ``names`` its class, 1..C.
 
     Raises:
-        DataError: it cannot be read, is empty or names something other than a VOC class.
+        DataError: there are none, or too many, or one is empty.
     """
-    names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    if not names:
-        raise DataError(f"{path} names no class; delete it if all classes are labelled")
-    classes = set()
-    for name in names:
-        class_id = class_of_name(name)
-        if class_id is None:
-            raise DataError(f"{path}: {name!r} is none of the classes {', '.join(VOC_CLASSES)}")
-        classes.add(class_id)
-    return frozenset(classes)
+    class_names = distinct(names)
+    if not 1 <= len(class_names) <= MOST_CLASSES:
+        raise DataError(f"{place} must have 1 to {MOST_CLASSES} classes, got {len(class_names)}")
+    if not all(map(plain_name, class_names)):
+        raise DataError(f"{place} has a class without a name")
+    ids = ids_by_name(class_names)
+    return class_names, tuple(ids[plain_name(name)] for name in names)

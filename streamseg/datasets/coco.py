@@ -1,25 +1,19 @@
 """Data sets in COCO's JSON format: polygons or run lengths, several images a file.
 
-In an object map each pixel belongs to one object; COCO's masks may overlap. The rules:
-
-* Of two objects that overlap, the smaller lies on top: a cup on a table, a rider on a horse.
-* A crowd (``iscrowd``) of a VOC class is void, under all objects.
-* Categories that VOC has no name for are background. Where such a thing overlaps a larger object
-  of a VOC class (a plate on a table), the pixels are void: the file does not say which is seen.
-* Trucks are void: COCO's trucks hold the vans and pickups that VOC calls cars.
-* Of more than 254 objects, the smallest become void.
+A crowd (``iscrowd``) is void. Masks that overlap are painted by the rules of ``painting``.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from streamseg.datasets import coco_masks
-from streamseg.datasets.coco_json import OTHER, UNJUDGED, AnnotatedImage, read_annotations
+from streamseg.datasets.class_names import all_of
+from streamseg.datasets.coco_json import read_annotations
 from streamseg.datasets.interface import InstanceDataset
-from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, number_objects
+from streamseg.datasets.object_maps import ObjectMaps
+from streamseg.datasets.painting import VOID_CLASS, paint
 from streamseg.datasets.splits import check_files, check_ids
 from streamseg.errors import DataError
 
@@ -47,52 +41,39 @@ class CocoFile(InstanceDataset):
 
         Raises:
             DataError: the file or an image is missing; the file is no COCO JSON; an annotation
-                names an unknown image or category or has a broken mask; no category has the
-                name of a VOC class.
+                names an unknown image or category or has a broken mask; there are no
+                categories, or too many.
         """
         self.file = Path(file)
-        images, self.labelled_classes = read_annotations(self.file)
+        images, self.class_names = read_annotations(self.file)
+        self.labelled_classes = all_of(self.class_names)
         self.ids = tuple(image.id for image in images)
         check_ids(self.file, self.ids)
         self.folder = Path(folder) if folder else _find_folder(self.file, images[0].file_name)
         check_files(self.folder, [image.file_name for image in images], self.file.stem)
         self._images = dict(zip(self.ids, images, strict=True))
 
+    @cached_property
+    def object_classes(self) -> list[tuple[int, ...]]:
+        """For each image the classes of its annotations without crowds, as the file lists them."""
+        return [
+            tuple(
+                a.class_id for a in image.annotations if a.class_id != VOID_CLASS and len(a.shape)
+            )
+            for image in self._images.values()
+        ]
+
     def image_path(self, image_id: str) -> Path:
         """The image's file."""
         return self.folder / self._images[image_id].file_name
 
     def read_maps(self, image_id: str) -> ObjectMaps:
-        """Draw the annotations of one image, by the rules above."""
-        return draw_objects(image_id, self._images[image_id])
-
-
-def draw_objects(image_id: str, image: AnnotatedImage) -> ObjectMaps:
-    """Draw the annotations of one image into one map: void first, then from large to small."""
-    from pycocotools import mask as coco_mask
-
-    size = image.height, image.width
-    masks = [coco_masks.encode(annotation.shape, *size) for annotation in image.annotations]
-    # one by one: for a list of over 255 masks, pycocotools 2.0.11 fails with numpy 2
-    area = np.array([coco_mask.area(mask) for mask in masks], np.int64)
-    class_id = np.array([annotation.class_id for annotation in image.annotations], np.int64)
-    by_size = np.argsort(-area, kind="stable")
-    void_first = by_size[np.argsort(class_id[by_size] != UNJUDGED, kind="stable")]
-
-    values = np.zeros(size, np.uint8)
-    class_of_value = np.zeros(256, np.int64)
-    objects = 0
-    for index in void_first:
-        mask = coco_mask.decode(masks[index]).view(np.bool_)
-        if class_id[index] == OTHER:
-            values[mask & (values != 0)] = VOID
-        elif class_id[index] == UNJUDGED or objects == MOST_OBJECTS:
-            values[mask] = VOID
-        else:
-            objects += 1
-            values[mask] = objects
-            class_of_value[objects] = class_id[index]
-    return number_objects(image_id, values, class_of_value)
+        """Draw the annotations of one image."""
+        image = self._images[image_id]
+        shape = image.height, image.width
+        masks = [coco_masks.encode(annotation.shape, *shape) for annotation in image.annotations]
+        classes = [annotation.class_id for annotation in image.annotations]
+        return paint(image_id, shape, masks, classes)
 
 
 def _find_folder(file: Path, image: str) -> Path:

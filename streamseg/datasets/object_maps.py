@@ -26,7 +26,7 @@ class ObjectMaps:
     object_map: NDArray[np.uint8]
     """[H, W]: 0 background, k the k-th object (k = 1..M without gaps), 255 void."""
     class_of_object: NDArray[np.int64]
-    """[M], 1..20: the class of object k at k-1."""
+    """[M], 1..C: the class of object k at k-1."""
 
     def __len__(self) -> int:
         """Number of objects M."""
@@ -49,7 +49,7 @@ def number_objects(
     Args:
         image_id: name of the image.
         values: uint8 [H, W]: 0 background, 255 void, any other value an object.
-        class_of_value: int64 [256]: the class, 1..20, of each value that is an object.
+        class_of_value: int64 [256]: the class, 1..C, of each value that is an object.
     """
     present = np.bincount(values.ravel(), minlength=256) > 0
     present[[0, VOID]] = False

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.classes import VOC_CLASSES
-from streamseg.datasets.class_names import ALL_CLASSES
+from streamseg.datasets.class_names import all_of
 from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, number_objects
 from streamseg.datasets.splits import check_files, read_split
@@ -49,7 +49,8 @@ class SbdLayout(InstanceDataset):
         self.root = Path(root)
         self.split = split
         self.ids = read_split(self.root, split)
-        self.labelled_classes = ALL_CLASSES
+        self.class_names = VOC_CLASSES
+        self.labelled_classes = all_of(VOC_CLASSES)
         check_files(self.root / "img", [f"{image_id}.jpg" for image_id in self.ids], split)
         check_files(self.root / "inst", [f"{image_id}.mat" for image_id in self.ids], split)
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamseg.errors import DataError
+from streamseg.text_files import read_text
+from streamseg.video.image_files import IMAGE_SUFFIXES
 
 
 def read_split(folder: Path, split: str) -> tuple[str, ...]:
@@ -19,7 +21,7 @@ def read_split(folder: Path, split: str) -> tuple[str, ...]:
         raise DataError(
             f"{path} does not exist; splits there are: {existing_splits(folder, '*.txt')}"
         )
-    ids = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
+    ids = tuple(line.strip() for line in read_text(path, DataError).splitlines() if line.strip())
     check_ids(path, ids)
     return ids
 
@@ -29,6 +31,12 @@ def existing_splits(folder: Path, pattern: str) -> str:
     before, after = pattern.split("*")
     names = (file.name[len(before) : -len(after)] for file in folder.glob(pattern))
     return ", ".join(sorted(names)) or "none"
+
+
+def existing_folders(folder: Path) -> str:
+    """The names of all folders in ``folder``."""
+    there = folder.iterdir() if folder.is_dir() else ()
+    return ", ".join(sorted(path.name for path in there if path.is_dir())) or "none"
 
 
 def check_ids(path: Path, ids: Sequence[str]) -> None:
@@ -44,6 +52,29 @@ def check_ids(path: Path, ids: Sequence[str]) -> None:
         if image_id in seen:
             raise DataError(f"{path} lists {image_id} twice")
         seen.add(image_id)
+
+
+def find_images(folder: Path, ids: Sequence[str], split: str) -> dict[str, Path]:
+    """Find the images of a folder by their names without ending; of several, ``.jpg`` is taken.
+
+    Args:
+        folder: where the images are.
+        ids: their names, which may begin with subfolders.
+        split: whose images they are.
+
+    Raises:
+        DataError: the folder or an image does not exist.
+    """
+    there: dict[Path, Path] = {}
+    for parent in {(folder / image_id).parent for image_id in ids}:
+        for path in sorted(parent.iterdir() if parent.is_dir() else ()):
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                key = parent / path.stem
+                there[key] = path if path.suffix == ".jpg" else there.get(key, path)
+    names = [there.get(folder / image_id, folder / f"{image_id}.jpg").name for image_id in ids]
+    places = [str(Path(image_id).parent / name) for image_id, name in zip(ids, names, strict=True)]
+    check_files(folder, places, split)
+    return {image_id: folder / place for image_id, place in zip(ids, places, strict=True)}
 
 
 def check_files(folder: Path, names: Sequence[str], split: str) -> None:
@@ -71,15 +102,3 @@ def check_files(folder: Path, names: Sequence[str], split: str) -> None:
             f"{missing[0]} does not exist "
             f"({len(missing)} of the {len(names)} images of split {split!r} have no file there)"
         )
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error

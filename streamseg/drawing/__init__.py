@@ -1,1 +1,1 @@
-"""Images of results and of what the network computes."""
+"""Draw results and outputs of the network as images."""

@@ -1,4 +1,4 @@
-"""False colours of the network's output maps: embeddings, seediness, similarity."""
+"""Colour the network's output maps: embeddings, seediness, similarity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from streamseg.results import Image
 
-# Dark blue, purple, red, orange, pale yellow: brightness rises steadily.
+# Dark blue, purple, red, orange, pale yellow: brightness increases steadily.
 _HEAT = ((6, 5, 30), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
 
 
@@ -19,12 +19,13 @@ def embedding_colours(embeddings: NDArray[np.float32]) -> Image:
 
     Returns:
         RGB uint8 [h, w, 3]: the first three principal components, each stretched to its range
-        without the outer 1 % on either side. Colours of two images are not comparable.
+        without the outer 1 % on each side. Colours of two images are not comparable.
     """
     depth, height, width = embeddings.shape
     centred = embeddings.reshape(depth, -1).astype(np.float64)
     centred -= centred.mean(axis=1, keepdims=True)
-    # eigh sorts upwards; a direction's sign is arbitrary, so the largest entry is made positive.
+    # eigh sorts in ascending order. The sign of an axis is arbitrary: its largest entry is made
+    # positive.
     axes = np.linalg.eigh(centred @ centred.T)[1][:, ::-1][:, :3]
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
     return _stretched(centred.T @ axes).reshape(height, width, 3)
@@ -38,7 +39,7 @@ def random_colours(embeddings: NDArray[np.float32]) -> Image:
 
     Returns:
         RGB uint8 [h, w, 3]: coordinates along three random orthogonal directions, always the same
-        for one D, each stretched to its range without the outer 1 % on either side.
+        for one D, each stretched to its range without the outer 1 % on each side.
     """
     depth, height, width = embeddings.shape
     axes = np.linalg.qr(np.random.default_rng(0).standard_normal((depth, 3)))[0]

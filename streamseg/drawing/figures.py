@@ -1,4 +1,4 @@
-"""The figures of the paper for any image: outputs of the network and results."""
+"""Draw the figures of the paper for any image: outputs of the network and results."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def paper_figures(
 
     Args:
         result: of the image.
-        output: of the network for it.
+        output: of the network, for the same image.
         taus: T similarity thresholds of the network.
         class_names: C names.
 
     Returns:
         Panels of one size: ``image``, ``masks``, ``embeddings-pca``, ``embeddings-random``,
-        ``seeds``, ``seediness``, ``similarity-1`` to ``-6`` (to fewer if the map is tiny), and
-        for each threshold ``seediness-tau-0.25`` and ``classes-tau-0.25``.
+        ``seeds``, ``seediness``, ``similarity-1`` to ``-6`` (fewer if the map is tiny), and for
+        each threshold ``seediness-tau-0.25`` and ``classes-tau-0.25``.
 
     Raises:
-        InputError: the output holds NaN or infinity.
+        InputError: the output has NaN or infinity.
     """
     scores = decode_scores(output.foreground, output.classes)
     height, width = result.label_map.shape
@@ -69,12 +69,12 @@ def _overview(result: FrameResult, output: NetworkOutput, size: Size) -> dict[st
         "embeddings-pca": panel(
             enlarge(embedding_colours(output.embeddings), size),
             "Embeddings, principal components",
-            "red, green, blue: the first three; like colours are alike",
+            "red, green, blue: the first three; similar colours are similar embeddings",
         ),
         "embeddings-random": panel(
             enlarge(random_colours(output.embeddings), size),
             "Embeddings, random projection",
-            f"three random directions out of {len(output.embeddings)}; like colours are alike",
+            f"three random directions in {len(output.embeddings)} dimensions",
         ),
     }
 
@@ -95,7 +95,7 @@ def _seeds(
         "seeds": panel(
             number_seeds(_reduce(image, size), seeds, scores.seediness.shape, colours),
             "Seeds in picking order",
-            "likely pixels, each unlike those before",
+            "high seediness, and far from the seeds before",
             legend=list(dict(zip(names, colours, strict=True)).items()),
         ),
         "seediness": panel(
@@ -133,7 +133,7 @@ def _thresholds(
         classes[f"classes-tau-{tau:g}"] = panel(
             np.asarray(Pillow.fromarray(image).resize(size, Pillow.Resampling.NEAREST)),
             f"Classes at tau = {tau:g}",
-            "likeliest class; the brighter, the likelier",
+            "most probable class; brighter is more probable",
             legend=legend,
         )
     return {**seediness, **classes}
@@ -144,8 +144,8 @@ def seed_order(
 ) -> list[tuple[int, int]]:
     """The seeds (4) as y, x on the feature map, in picking order.
 
-    As in a stream, no seed lies in the mask of one before, but unlikely pixels are picked too, to
-    show the order beyond the threshold.
+    As in a stream, no seed is inside the mask of an earlier one. Unlike in a stream, pixels of any
+    seediness are picked, to show the order below the threshold.
     """
     groups = group_pixels(
         output.embeddings,

@@ -1,8 +1,7 @@
-"""Outputs of the network as images, without titles; ``figures`` adds those.
+"""Draw outputs of the network as images, without titles; ``figures`` adds those.
 
 Maps are enlarged with smooth edges, classes and masks with hard ones. Images are RGB uint8
-[H, W, 3], as TensorBoard and image files take them; embeddings and seediness alone are coloured
-by ``embedding_colours``, ``random_colours`` and ``heat`` of ``false_colours``.
+[H, W, 3]. ``false_colours`` colours embeddings and seediness.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _FINENESS = 4  # discs are drawn at this scale and then reduced: Pillow does not
 
 
 def similarity(embeddings: NDArray[np.float32], y: int, x: int) -> NDArray[np.float32]:
-    """Similarity (1) of every pixel to one of them, float32 [h, w], 0..1.
+    """Similarity (1) of every pixel to one pixel, float32 [h, w], 0..1.
 
     Args:
         embeddings: float32 [D, h, w].
@@ -97,7 +96,7 @@ def _discs(
     map_shape: tuple[int, ...],
     marks: Sequence[tuple[str, Colour]],
 ) -> Image:
-    """Draw a disc with dark text on it at each y, x of the map; the first lies on top."""
+    """Draw a disc with dark text at each y, x of the map; the first disc is on top."""
     height, width = image.shape[:2]
     canvas = Pillow.fromarray(image).resize(
         (width * _FINENESS, height * _FINENESS), Pillow.Resampling.NEAREST
@@ -106,7 +105,7 @@ def _discs(
     radius = 10 * _FINENESS
     most_x, most_y = canvas.width - radius, canvas.height - radius
     for (y, x), (text, colour) in reversed(list(zip(places, marks, strict=True))):
-        # a disc at the rim is moved inside, where its number can be read
+        # a disc at the border is moved inside, so that its number can be read
         centre_x = np.clip((x + 0.5) / map_shape[1] * width * _FINENESS, radius, most_x)
         centre_y = np.clip((y + 0.5) / map_shape[0] * height * _FINENESS, radius, most_y)
         box = (centre_x - radius, centre_y - radius, centre_x + radius, centre_y + radius)

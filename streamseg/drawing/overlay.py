@@ -1,6 +1,6 @@
 """Draw results over their frames, each name in its own colour.
 
-Everything takes and returns RGB uint8 [H, W, 3] and leaves its arguments as they are.
+Images are RGB uint8 [H, W, 3]. Arguments are never changed.
 """
 
 from __future__ import annotations
@@ -16,38 +16,39 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from streamseg.errors import InputError
-from streamseg.results import Box, FrameResult, Image
+from streamseg.results import Box, FrameResult, Image, Instance
 
 _TINT = 0.4
-_INK = (17, 19, 23)
-# Golden ratio: steps of it on the circle of hues keep any number of colours well apart.
+INK = (17, 19, 23)
+"""The colour of the text of labels."""
+# Golden ratio: with this step around the circle of hues, any number of colours differ well.
 _HUE_STEP = 0.618034
-# Start of the hash of classes, picked so that the first cars, persons, buses, ... of a street scene
-# are as far apart as they come.
+# Start of the hash of classes, chosen so that the first cars, persons, buses, ... of a street scene
+# have very different colours.
 _HUE_SALT = 3139
 _GAP_PX = 4
 _GAP_COLOUR = (24, 26, 30)
 
-# One item for each pixel: numpy moves such items several times faster than rows of three bytes.
+# One item per pixel: numpy copies such items several times faster than rows of three bytes.
 _PIXEL = np.dtype((np.void, 3))
 
 
 def draw(result: FrameResult, *, image: Image | None = None, only_confirmed: bool = False) -> Image:
     """Draw the instances over their frame: a tint, an outline of 2 px and a label for each.
 
-    A label holds name and score ("car-1 87%"), in a size that follows the frame's; it is placed
+    A label shows name and score ("car-1 87%"). Its size follows that of the frame. It is placed
     above its object if there is room. A label larger than the image is left out.
 
     Args:
         result: what to draw.
         image: RGB uint8 [H, W, 3] to draw over, instead of the result's own frame.
-        only_confirmed: leave out what may be a flicker, see ``FrameResult.confirmed``.
+        only_confirmed: leave out instances that are not confirmed, see ``FrameResult.confirmed``.
 
     Returns:
         A new image, RGB uint8 [H, W, 3].
 
     Raises:
-        InputError: ``image`` is no RGB uint8 image of the size of the label map.
+        InputError: ``image`` is not an RGB uint8 image of the size of the label map.
     """
     image = result.image if image is None else image
     height, width = result.label_map.shape
@@ -71,24 +72,34 @@ def draw(result: FrameResult, *, image: Image | None = None, only_confirmed: boo
     _tint(out, label_map, colours)
     _outline(out, label_map, colours)
 
-    font = _font(max(11, round(min(height, width) / 42)))
+    font = _font(label_size(height, width))
     placed: dict[Box, Image] = {}
     for instance in shown:
-        plate = _plate(f"{instance.name}  {instance.score:.0%}", name_colour(instance.name), font)
+        plate = _plate(label_text(instance), name_colour(instance.name), font)
         place = _place(plate, instance.box, (height, width), placed)
         if place is not None:
             placed.setdefault(place, plate)
-    # The first instance has the highest score: in a crowd its label lies on top.
+    # The first instance has the highest score: where labels overlap, its label is on top.
     for (x0, y0, x1, y1), plate in reversed(placed.items()):
         out[y0:y1, x0:x1] = plate
     return out
 
 
+def label_text(instance: Instance) -> str:
+    """Name and score: ``car-1  87%``."""
+    return f"{instance.name}  {instance.score:.0%}"
+
+
+def label_size(height: int, width: int) -> int:
+    """The font size of labels in pixels, for an image of this size."""
+    return max(11, round(min(height, width) / 42))
+
+
 def name_colour(name: str) -> tuple[int, int, int]:
     """The colour of an instance's name, the same in every run.
 
-    The class sets a hue and the number an offset, so that car-1 and car-2 are far apart. All
-    colours are equally bright (OKLCH): none stands out, and dark text is readable on each.
+    The class sets a hue and the number an offset, so that car-1 and car-2 differ well. All colours
+    are equally bright (OKLCH): none stands out, and dark text is readable on each.
     """
     class_name, _, number = name.rpartition("-")
     start = zlib.crc32((class_name or name).encode(), _HUE_SALT) / 2**32
@@ -97,16 +108,16 @@ def name_colour(name: str) -> tuple[int, int, int]:
 
 
 def class_colour(class_id: int) -> tuple[int, int, int]:
-    """The colour of a class in images of classes; those of 20 classes are well apart.
+    """The colour of a class in images of classes; those of 20 classes differ well.
 
-    Golden-ratio hues come near each other again after 8 and 13 steps, neither a multiple of the
-    three brightnesses.
+    Hues in steps of the golden ratio are similar again after 8 and 13 steps. Neither is a multiple
+    of 3, so that such classes differ in brightness.
     """
     return _oklch((0.88, 0.74, 0.6)[class_id % 3], 0.16, 2 * math.pi * _HUE_STEP * class_id)
 
 
 def contact_sheet(images: Sequence[Image], columns: int) -> Image:
-    """Show images side by side, row by row, with thin gaps.
+    """Lay out images side by side, row by row, with thin gaps.
 
     Args:
         images: RGB uint8 [H, W, 3], at least one. The first sets the size of a cell; the others
@@ -151,7 +162,7 @@ def _tint(out: Image, label_map: NDArray[np.uint16], colours: NDArray[np.uint8])
     pixels = out.view(_PIXEL)[..., 0]
     share = round(256 * _TINT)
     tint = colours.astype(np.uint16) * np.uint16(share)
-    # Only labelled pixels: in most frames they are a fraction of the image.
+    # Only labelled pixels, which in most frames are a fraction of the image.
     blend = pixels[inside].view(np.uint8).reshape(-1, 3).astype(np.uint16)
     blend *= 256 - share
     blend += tint.take(label_map[inside], axis=0)
@@ -170,7 +181,8 @@ def _outline(out: Image, label_map: NDArray[np.uint16], colours: NDArray[np.uint
     above = np.flatnonzero(label_map[1:] != label_map[:-1])
     for first, second in ((beside, beside + 1), (above, above + width)):
         label, other = labels[first], labels[second]
-        # The background takes the colour of its neighbour; of two instances each keeps its own.
+        # A background pixel takes the colour of its neighbour; between two instances each keeps
+        # its own colour.
         pixels[first] = ink[np.where(label, label, other)]
         pixels[second] = ink[np.where(other, other, label)]
 
@@ -185,12 +197,12 @@ def _plate(
     plate = Pillow.new(
         "RGB", (round(font.getlength(text)) + 2 * pad, round(line) + 2 * pad), colour
     )
-    ImageDraw.Draw(plate).text((pad, pad - top), text, fill=_INK, font=font)
+    ImageDraw.Draw(plate).text((pad, pad - top), text, fill=INK, font=font)
     return np.asarray(plate)
 
 
 def _place(plate: Image, box: Box, size: tuple[int, int], taken: Collection[Box]) -> Box | None:
-    """Place a plate above, inside or below its box, without overlapping others if possible."""
+    """Place a plate above, inside or below its box, so that it overlaps no other if possible."""
     height, width = size
     plate_height, plate_width = plate.shape[:2]
     if plate_width > width or plate_height > height:
@@ -237,6 +249,6 @@ def _oklch(lightness: float, chroma: float, hue: float) -> tuple[int, int, int]:
 
 
 def _srgb(linear: float) -> int:
-    """A linear channel, cut to 0..1, as an sRGB byte."""
+    """Convert a linear channel, clipped to 0..1, to an sRGB byte."""
     x = min(max(linear, 0.0), 1.0)
     return round(255 * (12.92 * x if x <= 0.0031308 else 1.055 * x ** (1 / 2.4) - 0.055))

@@ -1,6 +1,6 @@
-"""Titled images: a heading, the image, and below it a legend.
+"""Draw panels: a heading, an image, and a legend below.
 
-All panels of one image have the same size, so that they line up on a contact sheet.
+All panels of one image have the same size, so that they align on a contact sheet.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Size: TypeAlias = tuple[int, int]  # width, height in pixels
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 LONGER_SIDE_PX = 640
-"""Of the image in a panel: small maps are enlarged to it, large images reduced."""
+"""Longer side of the image in a panel; small maps are enlarged, large images reduced."""
 
-_LEAST_WIDTH_PX = 480  # what headings need, however narrow the image
+_LEAST_WIDTH_PX = 480  # headings need it, also above a narrow image
 _MARGIN_PX, _HEADING_PX, _FOOTER_PX = 12, 76, 54
 _BAR_PX = (260, 14)
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -50,8 +50,8 @@ def panel(
         image: RGB uint8 [H, W, 3], already of the size that ``panel_size`` gives.
         title: the first line, in white.
         note: the second line, in grey.
-        bar: what a heat colour stands for; with it, a colour bar from 0 to 1 is drawn below.
-        legend: names and colours to explain below, as many as fit.
+        bar: the quantity that heat colours show; draws a colour bar from 0 to 1 below.
+        legend: names and colours, drawn below as far as they fit.
 
     Returns:
         RGB uint8, ``image`` with a strip above and a strip below.

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 
-from streamseg.classes import VOC_CLASSES
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.voc import nullable
 
@@ -52,16 +51,17 @@ class CocoResult:
         return dict(zip(asdict(self), nullable(asdict(self).values()), strict=True))
 
 
-def coco_ap(images: Sequence[Compared]) -> CocoResult:
+def coco_ap(images: Sequence[Compared], class_count: int) -> CocoResult:
     """Score predictions as COCO does.
 
     Evaluates class by class, so that memory holds pycocotools' records of one class only.
 
     Args:
         images: predictions compared with objects.
+        class_count: C.
     """
     precision, recall = [], []
-    for class_id in range(1, len(VOC_CLASSES) + 1):
+    for class_id in range(1, class_count + 1):
         judge = _ClassEvaluation(images, class_id)
         with redirect_stdout(StringIO()):  # it reports its progress
             judge.evaluate()

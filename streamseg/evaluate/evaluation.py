@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.classes import VOC_CLASSES
 from streamseg.evaluate.coco import CocoResult, coco_ap
 from streamseg.evaluate.matching import judge, precision_recall
 from streamseg.evaluate.mistakes import Mistakes, confusion, sort_mistakes
@@ -43,10 +42,10 @@ class Evaluation:
             "map_r": self.voc.to_json(),
             "coco": self.coco.to_json(),
             "proposal_recall": self.recall.to_json(),
-            "mistakes": self.mistakes.to_json(),
+            "mistakes": self.mistakes.to_json(self.voc.class_names),
             "confusion": {
-                name: dict(zip((*VOC_CLASSES, "missed"), row.tolist(), strict=True))
-                for name, row in zip(VOC_CLASSES, self.confusion, strict=True)
+                name: dict(zip((*self.voc.class_names, "missed"), row.tolist(), strict=True))
+                for name, row in zip(self.voc.class_names, self.confusion, strict=True)
             },
             "curves": {
                 name: {
@@ -58,18 +57,21 @@ class Evaluation:
         }
 
 
-def evaluate(images: Sequence[Compared], min_area_px: int = 0) -> Evaluation:
+def evaluate(
+    images: Sequence[Compared], class_names: Sequence[str], min_area_px: int = 0
+) -> Evaluation:
     """Compute all scores.
 
     Args:
         images: predictions compared with objects, each image once, at least one.
+        class_names: of the data, C names.
         min_area_px: objects with fewer pixels are ignored (except by COCO's AP, which has area
             ranges of its own).
 
     Raises:
         InputError: no image, one that came twice, or a negative area.
     """
-    collected = VocEvaluator(VOLUME_THRESHOLDS, min_area_px)
+    collected = VocEvaluator(class_names, VOLUME_THRESHOLDS, min_area_px)
     for image in images:
         collected.take(image)
     voc = collected.result()
@@ -78,7 +80,7 @@ def evaluate(images: Sequence[Compared], min_area_px: int = 0) -> Evaluation:
     for c in np.flatnonzero(voc.object_count).tolist():
         ranked = matches.ranked(c + 1)
         objects = int(voc.object_count[c])
-        curves[VOC_CLASSES[c]] = {
+        curves[class_names[c]] = {
             threshold: precision_recall(judge(ranked, threshold), objects)
             for threshold in CURVE_THRESHOLDS
         }
@@ -86,7 +88,7 @@ def evaluate(images: Sequence[Compared], min_area_px: int = 0) -> Evaluation:
         voc=voc,
         curves=curves,
         recall=proposal_recall(images, min_area_px=min_area_px),
-        coco=coco_ap(images),
+        coco=coco_ap(images, len(class_names)),
         mistakes=sort_mistakes(matches, voc.object_count),
-        confusion=confusion(images, min_area_px=min_area_px),
+        confusion=confusion(images, len(class_names), min_area_px=min_area_px),
     )

@@ -21,7 +21,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.classes import VOC_CLASSES
 from streamseg.evaluate.matching import Matches, average_precision, verdicts
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.voc import nullable
@@ -49,14 +48,14 @@ class Mistakes:
     cost: NDArray[np.float64]
     """[6], rise of mAP^r without this kind, 0..1; nan without objects."""
 
-    def to_json(self) -> dict[str, Any]:
-        """The result in JSON's own types."""
+    def to_json(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """The result in JSON's own types, by the names of the C classes."""
         return {
             "threshold": self.threshold,
             "cost": dict(zip(KINDS, nullable(self.cost), strict=True)),
             "count": {
                 name: dict(zip(KINDS, row.tolist(), strict=True))
-                for name, row in zip(VOC_CLASSES, self.count, strict=True)
+                for name, row in zip(class_names, self.count, strict=True)
             },
         }
 
@@ -71,8 +70,8 @@ def sort_mistakes(
         object_count: [C], objects to find.
         threshold: t.
     """
-    count = np.zeros((len(VOC_CLASSES), len(KINDS)), np.int64)
-    rise = np.full((len(VOC_CLASSES), len(KINDS)), np.nan)
+    count = np.zeros((len(object_count), len(KINDS)), np.int64)
+    rise = np.full((len(object_count), len(KINDS)), np.nan)
     for c, objects in enumerate(object_count.tolist()):
         ranked = matches.ranked(c + 1)
         hits, left_out = verdicts(ranked, threshold)
@@ -107,12 +106,13 @@ def _kind(ranked: Matches, threshold: float) -> NDArray[np.intp]:
 
 
 def confusion(
-    images: Sequence[Compared], threshold: float = 0.5, min_area_px: int = 0
+    images: Sequence[Compared], class_count: int, threshold: float = 0.5, min_area_px: int = 0
 ) -> NDArray[np.int64]:
     """Count which class objects are taken for.
 
     Args:
         images: predictions compared with objects.
+        class_count: C.
         threshold: least IoU of a prediction with an object.
         min_area_px: objects with fewer pixels do not count.
 
@@ -121,13 +121,13 @@ def confusion(
         reaches the threshold with it, whatever its class; the last column counts objects without
         any.
     """
-    count = np.zeros((len(VOC_CLASSES), len(VOC_CLASSES) + 1), np.int64)
+    count = np.zeros((class_count, class_count + 1), np.int64)
     for image in images:
         by_score = np.argsort(-image.score, kind="stable")
         reaches = image.overlap.iou[by_score] >= threshold
         # the last row stands for "none", which everything reaches
         reaches = np.vstack([reaches, np.ones((1, reaches.shape[1]), np.bool_)])
-        taken_for = np.append(image.class_id[by_score] - 1, len(VOC_CLASSES))
+        taken_for = np.append(image.class_id[by_score] - 1, class_count)
         counts = image.overlap.object_px >= min_area_px
         rows = image.class_of_object[counts] - 1
         np.add.at(count, (rows, taken_for[reaches.argmax(axis=0)[counts]]), 1)

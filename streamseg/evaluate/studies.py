@@ -11,7 +11,12 @@ from typing import Any, Generic, TypeVar
 from streamseg.datasets import InstanceDataset, Sample
 from streamseg.evaluate.evaluation import CURVE_THRESHOLDS, evaluate
 from streamseg.evaluate.overlap import Compared
-from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances, compare_proposals
+from streamseg.evaluate.predictions import (
+    LEAST_SCORE,
+    compare_instances,
+    compare_proposals,
+    data_classes,
+)
 from streamseg.evaluate.provenance import Provenance, truth_digest
 from streamseg.evaluate.report.gallery import Gallery, image_quality
 from streamseg.evaluate.report.page import percent
@@ -33,8 +38,9 @@ class Study(ABC, Generic[Seen]):
 
     predictions: str
 
-    def __init__(self, segmenters: Sequence[Segmenter]) -> None:
-        """Start without images."""
+    def __init__(self, segmenters: Sequence[Segmenter], class_names: Sequence[str]) -> None:
+        """Start without images; ``class_names`` are those of the data."""
+        self.class_names = class_names
         self.images: list[Seen] = []
         self.runtime = ", ".join(dict.fromkeys(s.runtime.description for s in segmenters))
 
@@ -90,13 +96,19 @@ def walk(data: InstanceDataset, ids: Iterable[str], study: Study[Any]) -> dict[s
 class OneSetting(Study[Compared]):
     """Every score of one model in one setting."""
 
-    def __init__(self, segmenter: Segmenter, proposals: int | None, min_area_px: int) -> None:
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        class_names: Sequence[str],
+        proposals: int | None,
+        min_area_px: int,
+    ) -> None:
         """Score ``proposals`` overlapping proposals per image; disjoint instances if None."""
-        super().__init__([segmenter])
+        super().__init__([segmenter], class_names)
         self._segmenter = segmenter
         self._proposals = proposals
         self._min_area_px = min_area_px
-        self._gallery = Gallery()
+        self._gallery = Gallery(class_names)
         self.predictions = f"disjoint instances as in a stream, down to a score of {LEAST_SCORE}"
         if proposals:
             self.predictions = f"the paper's setting: {proposals} overlapping proposals per image"
@@ -105,15 +117,16 @@ class OneSetting(Study[Compared]):
         """Predict one image."""
         if self._proposals:
             proposals = self._segmenter.propose(sample.image, self._proposals)
-            masks, compared = proposals.masks, compare_proposals(proposals, sample)
+            class_of = data_classes(self._segmenter.config.class_names, self.class_names)
+            masks, compared = compare_proposals(proposals, sample, class_of)
         else:
-            masks, compared = compare_instances(self._segmenter, sample)
+            masks, compared = compare_instances(self._segmenter, sample, self.class_names)
         self._gallery.offer(image_quality(compared, self._min_area_px), sample, masks, compared)
         return compared
 
     def score(self) -> str:
         """Compute mAP^r by class, COCO's AP and recall."""
-        self._evaluation = evaluate(self.images, self._min_area_px)
+        self._evaluation = evaluate(self.images, self.class_names, self._min_area_px)
         recall = self._evaluation.recall.average_recall[-1]
         return (
             f"{self._evaluation.voc.table(CURVE_THRESHOLDS)}\n"
@@ -129,10 +142,15 @@ class ValueSweep(Study[list[Compared]]):
     """mAP^r and recall at several values of one parameter, in the paper's setting."""
 
     def __init__(
-        self, segmenters: Sequence[Segmenter], sweep: Sweep, proposals: int, min_area_px: int
+        self,
+        segmenters: Sequence[Segmenter],
+        class_names: Sequence[str],
+        sweep: Sweep,
+        proposals: int,
+        min_area_px: int,
     ) -> None:
         """Score ``proposals`` overlapping proposals per image where they are not what is swept."""
-        super().__init__(segmenters)
+        super().__init__(segmenters, class_names)
         self._segmenters = segmenters
         self._sweep = sweep
         self._proposals = proposals
@@ -143,11 +161,13 @@ class ValueSweep(Study[list[Compared]]):
 
     def look(self, sample: Sample) -> list[Compared]:
         """Propose at every value."""
-        return self._sweep.compare(self._segmenters, sample, self._proposals)
+        return self._sweep.compare(self._segmenters, sample, self._proposals, self.class_names)
 
     def score(self) -> str:
         """Compute a row for each value."""
-        self._rows = score_sweep(self._sweep, self.images, self._proposals, self._min_area_px)
+        self._rows = score_sweep(
+            self._sweep, self.images, self.class_names, self._proposals, self._min_area_px
+        )
         return sweep_table(self._sweep, self._rows)
 
     def write(self, folder: Path, provenance: Provenance) -> Path:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from streamseg.datasets import Sample
 from streamseg.errors import ConfigError
 from streamseg.evaluate.overlap import Compared
-from streamseg.evaluate.predictions import compare_proposals
+from streamseg.evaluate.predictions import compare_proposals, data_classes
 from streamseg.evaluate.proposals import proposal_recall
 from streamseg.evaluate.provenance import Provenance
 from streamseg.evaluate.report.charts import line_chart
@@ -81,7 +83,11 @@ class Sweep:
         return cls(EMBEDDING_DIM, tuple(map(float, sizes)))
 
     def compare(
-        self, segmenters: Sequence[Segmenter], sample: Sample, proposals: int
+        self,
+        segmenters: Sequence[Segmenter],
+        sample: Sample,
+        proposals: int,
+        class_names: Sequence[str],
     ) -> list[Compared]:
         """Propose at every value, from one run of each network.
 
@@ -89,19 +95,23 @@ class Sweep:
             segmenters: the models; one, unless the sweep is over models.
             sample: the image and its objects.
             proposals: number of proposals where it is not what is swept.
+            class_names: of the data.
         """
+        class_of = [data_classes(s.config.class_names, class_names) for s in segmenters]
         if self.name == EMBEDDING_DIM:
-            rising = sorted(segmenters, key=lambda segmenter: segmenter.config.embedding_dim)
+            by_size = np.argsort([segmenter.config.embedding_dim for segmenter in segmenters])
             return [
-                compare_proposals(segmenter.propose(sample.image, proposals), sample)
-                for segmenter in rising
+                compare_proposals(
+                    segmenters[i].propose(sample.image, proposals), sample, class_of[i]
+                )[1]
+                for i in by_size
             ]
         if self.name == "alpha":
             most, alphas = proposals, self.values
         else:
             most, alphas = int(self.values[-1]), (PAPER_ALPHA,)
         compared = [
-            compare_proposals(p, sample)
+            compare_proposals(p, sample, class_of[0])[1]
             for p in segmenters[0].propose_each(sample.image, most, alphas)
         ]
         if self.name == "alpha":
@@ -134,20 +144,25 @@ class SweepRow:
 
 
 def score_sweep(
-    sweep: Sweep, images: Sequence[Sequence[Compared]], proposals: int, min_area_px: int = 0
+    sweep: Sweep,
+    images: Sequence[Sequence[Compared]],
+    class_names: Sequence[str],
+    proposals: int,
+    min_area_px: int = 0,
 ) -> list[SweepRow]:
     """Score every value.
 
     Args:
         sweep: which values.
         images: for each image what ``Sweep.compare`` returned, at least one.
+        class_names: of the data.
         proposals: number of proposals where it is not what is swept; AR is at this number.
         min_area_px: objects with fewer pixels are ignored.
     """
     rows = []
     for i, value in enumerate(sweep.values):
         at_value = [image[i] for image in images]
-        evaluator = VocEvaluator(VOLUME_THRESHOLDS, min_area_px)
+        evaluator = VocEvaluator(class_names, VOLUME_THRESHOLDS, min_area_px)
         for image in at_value:
             evaluator.take(image)
         voc = evaluator.result()

@@ -1,4 +1,4 @@
-"""AP^r of a model on a data set in VOC layout, collected image by image.
+"""AP^r of a model on a data set, collected image by image.
 
 The protocol, with all its choices, is written down in ``streamseg.evaluate.matching``.
 """
@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.classes import VOC_CLASSES
 from streamseg.datasets import ObjectMaps
 from streamseg.errors import InputError
 from streamseg.evaluate.matching import Matches, average_precision, judge, match
@@ -21,16 +20,16 @@ from streamseg.evaluate.overlap import Compared, compare
 VOLUME_THRESHOLDS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """The thresholds whose mean is AP^r_vol."""
 
-_ROWS: Final = len(VOC_CLASSES) + 1  # counts by class id; row 0, background, stays empty
-
 
 @dataclass(frozen=True, eq=False)
 class VocResult:
     """Average precision per class and IoU threshold, with what it was measured on.
 
-    Row c-1 of every array over classes is class c of ``VOC_CLASSES``.
+    Row c-1 of every array over classes is class c, ``class_names[c - 1]``.
     """
 
+    class_names: tuple[str, ...]
+    """C names, those of the data."""
     thresholds: tuple[float, ...]
     """J values, rising."""
     ap: NDArray[np.float64]
@@ -67,14 +66,21 @@ class VocResult:
         """
         shown = [j for j, at in enumerate(self.thresholds) if columns is None or at in columns]
         head = "".join(f"{f'AP@{self.thresholds[j]:g}':>8}" for j in shown)
-        lines = [f"{'class':<12}{'objects':>9}{'predicted':>11}{head}"]
-        seen = self.object_count + self.ignored_count + self.prediction_count > 0
+        counted = self.object_count + self.ignored_count + self.prediction_count
+        seen = np.flatnonzero(counted).tolist()
+        width = max([12, *(len(self.class_names[c]) + 2 for c in seen)])
+        lines = [f"{'class':<{width}}{'objects':>9}{'predicted':>11}{head}"]
         lines += [
-            _row(VOC_CLASSES[c], self.object_count[c], self.prediction_count[c], self.ap[c, shown])
-            for c in np.flatnonzero(seen)
+            _row(
+                f"{self.class_names[c]:<{width}}",
+                self.object_count[c],
+                self.prediction_count[c],
+                self.ap[c, shown],
+            )
+            for c in seen
         ]
         total = self.object_count.sum(), self.prediction_count.sum()
-        lines.append(_row("mean", *total, self.map_r[shown]))
+        lines.append(_row(f"{'mean':<{width}}", *total, self.map_r[shown]))
         note = f"images: {self.image_count}"
         if self.min_area_px:
             note += f", objects under {self.min_area_px} px ignored: {self.ignored_count.sum()}"
@@ -101,7 +107,7 @@ class VocResult:
                     "predictions": int(self.prediction_count[c]),
                     "ap": nullable(self.ap[c]),
                 }
-                for c, name in enumerate(VOC_CLASSES)
+                for c, name in enumerate(self.class_names)
             },
         }
 
@@ -113,7 +119,7 @@ class VocEvaluator:
 
     Example::
 
-        evaluator = VocEvaluator()
+        evaluator = VocEvaluator(dataset.class_names)
         for image_id in dataset.ids:
             sample = dataset.load(image_id)
             found = segmenter.propose(sample.image)
@@ -121,16 +127,23 @@ class VocEvaluator:
         print(evaluator.result().table())
     """
 
-    def __init__(self, thresholds: Sequence[float] = (0.5, 0.6, 0.7), min_area_px: int = 0) -> None:
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        thresholds: Sequence[float] = (0.5, 0.6, 0.7),
+        min_area_px: int = 0,
+    ) -> None:
         """Start without images.
 
         Args:
+            class_names: of the data: class k (1..C) is ``class_names[k - 1]``.
             thresholds: IoUs to judge at, each in (0, 1]; ``VOLUME_THRESHOLDS`` for AP^r_vol.
             min_area_px: objects with fewer pixels are ignored.
 
         Raises:
             InputError: no threshold, one outside (0, 1], or a negative area.
         """
+        self.class_names = tuple(class_names)
         # rounded, so that 3 * 0.1 does not lie above an IoU of 3/10
         self.thresholds = tuple(sorted({round(float(value), 9) for value in thresholds}))
         self.min_area_px = min_area_px
@@ -140,8 +153,9 @@ class VocEvaluator:
             raise InputError(f"min_area_px must be 0 or more, got {min_area_px}")
         self._ids: set[str] = set()
         self._matches: list[Matches] = []
-        self._object_count = np.zeros(_ROWS, np.int64)
-        self._ignored_count = np.zeros(_ROWS, np.int64)
+        self._rows = len(self.class_names) + 1  # by class id; row 0, background, stays empty
+        self._object_count = np.zeros(self._rows, np.int64)
+        self._ignored_count = np.zeros(self._rows, np.int64)
 
     def add(
         self,
@@ -156,7 +170,7 @@ class VocEvaluator:
         Args:
             image_id: id of the image, the same as that of ``sample``; each only once.
             masks: bool [K, H, W] at the size of the object map, free to overlap.
-            class_id: int [K], 1..20.
+            class_id: int [K], 1..C.
             score: float [K], finite; only the order matters.
             sample: the ground truth.
 
@@ -169,16 +183,22 @@ class VocEvaluator:
         """Add predictions for one image that are compared with its objects already.
 
         Raises:
-            InputError: the image came before.
+            InputError: the image came before, or a class is not 1..C.
         """
         if compared.image_id in self._ids:
             raise InputError(f"{compared.image_id!r} was added before")
+        for classes in (compared.class_id, compared.class_of_object):
+            if classes.max(initial=0) >= self._rows:
+                raise InputError(
+                    f"class_id of {compared.image_id!r} must be 1 to {self._rows - 1}, "
+                    f"got {classes.max()}"
+                )
         objects_before = int(self._object_count.sum() + self._ignored_count.sum())
         self._matches.append(match(compared, self.min_area_px, objects_before))
         objects = compared.class_of_object
         is_ignored = compared.overlap.object_px < self.min_area_px
-        self._object_count += np.bincount(objects[~is_ignored], minlength=_ROWS)
-        self._ignored_count += np.bincount(objects[is_ignored], minlength=_ROWS)
+        self._object_count += np.bincount(objects[~is_ignored], minlength=self._rows)
+        self._ignored_count += np.bincount(objects[is_ignored], minlength=self._rows)
         self._ids.add(compared.image_id)
 
     def matches(self) -> Matches:
@@ -198,19 +218,20 @@ class VocEvaluator:
             InputError: no image was added.
         """
         matches = self.matches()
-        ap = np.full((len(VOC_CLASSES), len(self.thresholds)), np.nan)
-        for c in range(1, _ROWS):
+        ap = np.full((len(self.class_names), len(self.thresholds)), np.nan)
+        for c in range(1, self._rows):
             ranked = matches.ranked(c)
             ap[c - 1] = [
                 average_precision(judge(ranked, threshold), int(self._object_count[c]))
                 for threshold in self.thresholds
             ]
         return VocResult(
+            class_names=self.class_names,
             thresholds=self.thresholds,
             ap=ap,
             object_count=self._object_count[1:].copy(),
             ignored_count=self._ignored_count[1:].copy(),
-            prediction_count=np.bincount(matches.class_id, minlength=_ROWS)[1:],
+            prediction_count=np.bincount(matches.class_id, minlength=self._rows)[1:],
             image_count=len(self._ids),
             min_area_px=self.min_area_px,
         )
@@ -218,7 +239,7 @@ class VocEvaluator:
 
 def _row(name: str, objects: int, predictions: int, ap: NDArray[np.float64]) -> str:
     cells = "".join(f"{'-' if np.isnan(value) else f'{100 * value:.1f}':>8}" for value in ap)
-    return f"{name:<12}{objects:>9}{predictions:>11}{cells}"
+    return f"{name}{objects:>9}{predictions:>11}{cells}"
 
 
 def nullable(values: Iterable[float]) -> list[float | None]:

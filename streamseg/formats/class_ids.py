@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from streamseg.classes import plain_name
+from streamseg.classes import coco_index, plain_name
 from streamseg.formats.writer import OneSource
 from streamseg.results import FrameResult, Instance
 
@@ -20,13 +20,22 @@ class ClassIds:
     ``aeroplane``.
     """
 
-    def __init__(self, format_name: str, id_of_name: Mapping[str, int]) -> None:
-        """Take the table of a format.
+    def __init__(
+        self, format_name: str, id_of_name: Mapping[str, int], class_names: Sequence[str] = ()
+    ) -> None:
+        """Take the table of a format, or number the classes of a model.
 
         Args:
             format_name: for messages.
             id_of_name: the id of each class that the format knows.
+            class_names: of the model. If one of them is neither COCO's nor VOC's, the table of the
+                format does not fit: the ids are 1 to C, in this order.
         """
+        self.own_names: tuple[str, ...] = ()
+        """The names of classes 1 to C where the table of the format is not used."""
+        if any(coco_index(name) is None for name in class_names):
+            self.own_names = tuple(class_names)
+            id_of_name = {name: id_ for id_, name in enumerate(class_names, start=1)}
         self._format_name = format_name
         self._source = OneSource()
         self._id_of_name = {plain_name(name): id_ for name, id_ in id_of_name.items()}

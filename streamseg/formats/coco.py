@@ -5,11 +5,12 @@ Defined at https://cocodataset.org/#format-results; read by ``COCO.loadRes`` of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from streamseg import rle
 from streamseg.formats.class_ids import ClassIds
-from streamseg.formats.json_list import JsonList
+from streamseg.formats.json_list import JsonList, write_categories
 from streamseg.formats.writer import ResultWriter
 from streamseg.results import UNNUMBERED, FrameResult
 
@@ -39,19 +40,24 @@ class CocoWriter(ResultWriter):
     ``bbox``: pycocotools would take its area for that of the mask. Instances of classes that COCO
     lacks, and of images without a number among those with one, are left out, counted and told
     at the end. The file appears on ``close``; memory does not grow.
+
+    A model with classes of its own has categories 1 to C; ``results.categories.json`` beside
+    ``results.json`` names them.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, class_names: Sequence[str] = ()) -> None:
         """Open the file.
 
         Args:
             path: file to create or overwrite.
+            class_names: of the model, see ``ClassIds``.
 
         Raises:
             SinkError: the file cannot be created.
         """
         self._entries = JsonList(Path(path))
-        self._ids = ClassIds("COCO", CATEGORIES)
+        self._ids = ClassIds("COCO", CATEGORIES, class_names)
+        self._path = Path(path)
 
     def write(self, result: FrameResult) -> None:
         """Append the instances of one frame.
@@ -84,4 +90,5 @@ class CocoWriter(ResultWriter):
             SinkError: the file cannot be completed.
         """
         self._entries.close()
+        write_categories(self._path, self._ids)
         self._ids.report()

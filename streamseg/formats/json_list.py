@@ -9,7 +9,26 @@ from typing import Any
 
 from streamseg.atomic_write import atomic_write
 from streamseg.claims import replaced_alone
+from streamseg.formats.class_ids import ClassIds
 from streamseg.formats.writer import check_folder_of, saving
+
+
+def write_categories(path: Path, ids: ClassIds) -> None:
+    """Name the categories of a list beside it, if they are those of the model.
+
+    Args:
+        path: of the list; ``results.json`` has ``results.categories.json`` beside it.
+        ids: of the list's categories.
+
+    Raises:
+        SinkError: the file cannot be written.
+    """
+    if not ids.own_names:
+        return
+    names = [{"id": id_, "name": name} for id_, name in enumerate(ids.own_names, start=1)]
+    place = path.with_suffix(".categories.json")
+    with saving(place), atomic_write(place) as partial:
+        partial.write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
 
 
 class JsonList:

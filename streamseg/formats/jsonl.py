@@ -55,7 +55,7 @@ class JsonlWriter(ResultWriter):
             SinkError: the line cannot be written, as when the disk is full.
             BrokenPipeError: the reader of a pipe has gone.
         """
-        line = json.dumps(_frame(result), separators=(",", ":"), allow_nan=False)
+        line = json.dumps(frame_object(result), separators=(",", ":"), allow_nan=False)
         with saving(self._name):
             self._file.write(line + "\n")
             self._file.flush()
@@ -71,13 +71,15 @@ class JsonlWriter(ResultWriter):
                 self._file.close()
 
 
-def _frame(result: FrameResult) -> dict[str, Any]:
+def frame_object(result: FrameResult) -> dict[str, Any]:
+    """All that is known of a frame, as docs/formats.md describes it, for ``json.dumps``."""
     height, width = result.label_map.shape
     masks = rle.encode(result.label_map, [instance.label for instance in result.instances])
     return {
         "version": VERSION,
         "index": result.index,
         "pts_seconds": round(result.pts_seconds, 6),
+        "stamp_ns": result.stamp_ns,
         "width": width,
         "height": height,
         "dropped": result.dropped,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from streamseg.errors import ConfigError
 from streamseg.formats.writer import ResultWriter
@@ -20,22 +21,30 @@ _WRITERS = {
     "voc": ("voc", "VocWriter"),
     "parquet": ("parquet", "ParquetWriter"),
     "rerun": ("rerun", "RerunWriter"),
+    "mcap": ("mcap", "McapWriter"),
     "video": ("video", "VideoWriter"),
 }
+NUMBERED: Final = frozenset({"coco", "youtube-vis", "voc"})
+"""Formats whose files hold numbers of classes that a model with its own classes may choose."""
 FORMATS = tuple(name for name in _WRITERS if name != "video")
 """The names of formats for data; docs/formats.md describes each."""
 
 
-def open_writer(format_name: str, path: str | Path) -> ResultWriter:
+def open_writer(
+    format_name: str, path: str | Path, class_names: Sequence[str] = ()
+) -> ResultWriter:
     """Create a file, or a folder of images, and the writer that fills it.
 
     Use it as a context manager: then the file is complete after an exception or Ctrl-C, too.
 
     Args:
         format_name: ``jsonl``, ``parquet``, ``coco``, ``youtube-vis``, ``mots``, ``mots-png``,
-            ``kitti-step``, ``voc``, ``rerun``, or ``video`` for an annotated video.
+            ``kitti-step``, ``voc``, ``rerun``, ``mcap``, or ``video`` for an annotated video.
         path: a file; for ``mots-png``, ``kitti-step`` and ``voc`` a folder. For ``jsonl``, ``"-"``
             is the standard output. A video's name ends in .mp4, .mov or .mkv.
+        class_names: of the model (``segmenter.config.class_names``). ``coco``, ``youtube-vis`` and
+            ``voc`` number them if they are not the well-known ones; the other formats name classes
+            or have their own.
 
     Returns:
         A writer; its ``write`` takes one result, and can be given as ``on_result``.
@@ -48,4 +57,6 @@ def open_writer(format_name: str, path: str | Path) -> ResultWriter:
     if format_name not in _WRITERS:
         raise ConfigError(f"unknown format {format_name!r}; there are {', '.join(_WRITERS)}")
     module, writer = _WRITERS[format_name]
-    return cast(ResultWriter, getattr(import_module(f"streamseg.formats.{module}"), writer)(path))
+    kind = getattr(import_module(f"streamseg.formats.{module}"), writer)
+    arguments = (path, class_names) if format_name in NUMBERED else (path,)
+    return cast(ResultWriter, kind(*arguments))

@@ -98,6 +98,7 @@ def rows_of(result: FrameResult) -> list[dict[str, Any]]:
             {
                 "index": result.index,
                 "pts_seconds": result.pts_seconds,
+                "stamp_ns": result.stamp_ns,
                 "height": height,
                 "width": width,
                 "name": instance.name,
@@ -125,7 +126,7 @@ def rows_of(result: FrameResult) -> list[dict[str, Any]]:
 def schema(arrow: Any) -> pyarrow.Schema:
     """The columns; ``arrow`` is the module pyarrow."""
     kinds = {
-        arrow.int64(): ("index", "track_id", "area_px"),
+        arrow.int64(): ("index", "stamp_ns", "track_id", "area_px"),
         arrow.int32(): (
             "height",
             "width",
@@ -146,13 +147,13 @@ def schema(arrow: Any) -> pyarrow.Schema:
     }
     kind_of = {name: kind for kind, names in kinds.items() for name in names}
     return arrow.schema(
-        [arrow.field(name, kind_of[name], nullable=False) for name in _COLUMNS],
+        [arrow.field(name, kind_of[name], nullable=name == "stamp_ns") for name in _COLUMNS],
         metadata={"streamseg": json.dumps({"version": VERSION})},
     )
 
 
 _COLUMNS = (
-    "index", "pts_seconds", "height", "width", "name", "track_id", "confirmed",
+    "index", "pts_seconds", "stamp_ns", "height", "width", "name", "track_id", "confirmed",
     "class", "class_id", "score",
     "x0", "y0", "x1", "y1", "area_px", "seed_x", "seed_y", "tau", "rle_counts", "source",
     "source_index",

@@ -25,7 +25,8 @@ def log_to_rerun(
 ) -> None:
     """Log one frame: the image (as JPEG), a segmentation image and boxes with names.
 
-    The timelines are ``frame``, the index, and ``video_time``, the media's own time. Names and
+    The timelines are ``frame``, the index, and ``video_time``, the media's own time; of drive
+    recordings also ``stamp``, the time of the header. Names and
     colours are those of the annotated video.
 
     Args:
@@ -39,6 +40,9 @@ def log_to_rerun(
     rr = _rerun()
     rr.set_time("frame", sequence=result.index, recording=recording)
     rr.set_time("video_time", duration=result.pts_seconds, recording=recording)
+    if result.stamp_ns is not None:
+        stamp = np.datetime64(result.stamp_ns, "ns")
+        rr.set_time("stamp", timestamp=stamp, recording=recording)
     labels = [instance.label for instance in result.instances]
     colours = [name_colour(instance.name) for instance in result.instances]
     names = [

@@ -7,12 +7,14 @@ VOCcode/VOClabelcolormap.m): ``SegmentationObject/`` numbers the objects of an i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from streamseg.atomic_write import atomic_write
 from streamseg.classes import VOC_CLASSES
 from streamseg.errors import SinkError
 from streamseg.formats.class_ids import ClassIds
@@ -33,13 +35,17 @@ class VocWriter(ResultWriter):
     Objects are numbered anew in each frame, the surest first: tracks are lost. Instances of
     classes that VOC lacks, and those beyond the surest 254 of a frame, are left out, counted and
     told at the end. No pixel is void.
+
+    A model with classes of its own has classes 1 to C; ``labelmap.txt`` names them, in the format
+    of CVAT: ``name:red,green,blue::``, background first.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, class_names: Sequence[str] = ()) -> None:
         """Create the folder and the two in it.
 
         Args:
             folder: need not exist; the two in it must not hold images already.
+            class_names: of the model, see ``ClassIds``.
 
         Raises:
             SinkError: a folder cannot be used.
@@ -51,8 +57,19 @@ class VocWriter(ResultWriter):
             root.mkdir(exist_ok=True)
         self._objects = PngFolder(root / "SegmentationObject")
         self._classes = PngFolder(root / "SegmentationClass")
-        self._ids = ClassIds("VOC", {name: id_ for id_, name in enumerate(VOC_CLASSES, 1)})
-        self._palette = _palette().tobytes()
+        self._ids = ClassIds(
+            "VOC", {name: id_ for id_, name in enumerate(VOC_CLASSES, 1)}, class_names
+        )
+        palette = _palette()
+        self._palette = palette.tobytes()
+        if names := self._ids.own_names[:MOST_OBJECTS]:
+            lines = ["# label:color_rgb:parts:actions"]
+            lines += [
+                f"{name}:{','.join(map(str, colour))}::"
+                for name, colour in zip(("background", *names), palette.tolist(), strict=False)
+            ]
+            with saving(root), atomic_write(root / "labelmap.txt") as partial:
+                partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def write(self, result: FrameResult) -> None:
         """Write the two images of one frame.
@@ -60,7 +77,12 @@ class VocWriter(ResultWriter):
         Raises:
             SinkError: they cannot be written.
         """
-        known = self._ids.known(result)
+        known = []
+        for instance, class_id in self._ids.known(result):
+            if class_id <= MOST_OBJECTS:
+                known.append((instance, class_id))
+            else:
+                self._ids.leave_out(f"of classes beyond the {MOST_OBJECTS} of a byte")
         for _ in known[MOST_OBJECTS:]:
             self._ids.leave_out(f"beyond {MOST_OBJECTS} in one frame")
         known = known[:MOST_OBJECTS]

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from streamseg.closing import Completing
+from streamseg.closing import Closing
 from streamseg.errors import SinkError
 from streamseg.results import FrameResult
 
 
-class ResultWriter(Completing):
+class ResultWriter(Closing):
     """Takes results one by one and writes them to one place; a context manager.
 
     What was written is complete and readable after ``close``, also after an exception or Ctrl-C.

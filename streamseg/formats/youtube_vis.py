@@ -7,13 +7,14 @@ of 2021; read by ``ytvos.loadRes`` and by TrackEval.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from streamseg import rle
 from streamseg.formats.class_ids import ClassIds
-from streamseg.formats.json_list import JsonList
+from streamseg.formats.json_list import JsonList, write_categories
 from streamseg.formats.writer import ResultWriter
 from streamseg.results import FrameResult
 
@@ -46,18 +47,23 @@ class YouTubeVisWriter(ResultWriter):
     their run-length encodings: the format wants all of a track in one place.
     """
 
-    def __init__(self, path: str | Path, *, video_id: int = 1) -> None:
+    def __init__(
+        self, path: str | Path, class_names: Sequence[str] = (), *, video_id: int = 1
+    ) -> None:
         """Open the file.
 
         Args:
             path: file to create or overwrite.
+            class_names: of the model. With classes of its own, categories are 1 to C, and
+                ``results.categories.json`` beside ``results.json`` names them.
             video_id: the video's ``id`` in the data set's own JSON.
 
         Raises:
             SinkError: the file cannot be created.
         """
         self._entries = JsonList(Path(path))
-        self._ids = ClassIds("YouTube-VIS", CATEGORIES)
+        self._ids = ClassIds("YouTube-VIS", CATEGORIES, class_names)
+        self._path = Path(path)
         self._video_id = video_id
         self._frame_count = 0
         self._tracks: dict[int, _Track] = {}
@@ -91,4 +97,5 @@ class YouTubeVisWriter(ResultWriter):
                 }
             )
         self._entries.close()
+        write_categories(self._path, self._ids)
         self._ids.report()

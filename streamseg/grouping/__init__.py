@@ -1,1 +1,1 @@
-"""From a network's output to segments: in numpy, or as launches on a GPU."""
+"""Network output → segments: in numpy, or with kernels on a GPU."""

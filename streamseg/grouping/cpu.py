@@ -1,4 +1,4 @@
-"""Network output → disjoint instances, as a stream wants them."""
+"""Network output → disjoint instances, in numpy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from streamseg.config import DEFAULT_SCORE_THRESHOLD
 from streamseg.errors import ConfigError
 from streamseg.kernels import (
     Groups,
@@ -24,26 +25,26 @@ from streamseg.kernels import (
 from streamseg.results import NetworkOutput, Segments
 
 PAPER_ALPHA: Final = 0.3
-"""Weight of a seed's distance from the seeds before that the paper found best (Table 2)."""
+"""The best weight of a seed's distance from earlier seeds in the paper (Table 2)."""
 
 
 @dataclass(frozen=True)
 class GroupingConfig:
-    """How instances are taken from the network's output.
+    """Options of the grouping.
 
     Raises:
         ConfigError: a value is outside its range.
     """
 
-    min_score: float = 0.5
-    """Seeds less likely than this are not picked."""
+    min_score: float = DEFAULT_SCORE_THRESHOLD
+    """Least score of a seed."""
     max_instances: int = 64
     min_area: float = 2e-4
-    """Instances smaller than this part of the image are dropped."""
+    """Least area of an instance, as a share of the image."""
     min_visible: float = 0.7
-    """Part of its mask that an instance must have for itself, where surer ones do not reach."""
+    """Least share of an instance's mask that no instance with a higher score covers."""
     alpha: float = PAPER_ALPHA
-    """Weight of a seed's distance from the seeds before."""
+    """Weight of a seed's distance from earlier seeds, equation (4)."""
 
     def __post_init__(self) -> None:
         """Check every range."""
@@ -52,7 +53,7 @@ class GroupingConfig:
         if self.max_instances < 1:
             raise ConfigError(f"max_instances must be at least 1, got {self.max_instances}")
         if not 0 <= self.min_area < 1:
-            raise ConfigError(f"min_area must be a part of the image, got {self.min_area}")
+            raise ConfigError(f"min_area must be at least 0 and below 1, got {self.min_area}")
         if not 0 <= self.min_visible <= 1:
             raise ConfigError(f"min_visible must lie between 0 and 1, got {self.min_visible}")
 
@@ -68,14 +69,14 @@ def find_segments(
     """Group pixels into disjoint instances.
 
     Args:
-        output: of the network, for an image of height×width.
+        output: of the network for an image of height×width.
         taus: T similarity thresholds of the network.
-        config: what to keep.
+        config: which instances to keep.
         height: of the image in pixels.
         width: of the image in pixels.
 
     Returns:
-        Instances by falling score, their labels at the image's size.
+        Instances by falling score; the label map has the image's size.
 
     Raises:
         InputError: the output holds NaN or infinity.
@@ -115,11 +116,11 @@ def drop_unlikely(segments: Segments, thresholds: Sequence[float]) -> Segments:
     """Drop the instances whose score is below the threshold of their class.
 
     Args:
-        segments: M instances, of the CPU or of a device.
-        thresholds: C scores, one for each class; empty if nothing is dropped.
+        segments: M instances.
+        thresholds: C scores, one per class; empty to drop nothing.
 
     Returns:
-        The others, their labels renumbered without gaps.
+        The other instances, renumbered without gaps.
     """
     if not thresholds:
         return segments
@@ -128,7 +129,7 @@ def drop_unlikely(segments: Segments, thresholds: Sequence[float]) -> Segments:
 
 
 def _keep(segments: Segments, kept: NDArray[np.bool_]) -> Segments:
-    """Only some of M instances, ``kept`` [M], in their order, with labels renumbered from 1."""
+    """Keep some of M instances, ``kept`` [M], in their order; renumber their labels from 1."""
     if kept.all():
         return segments
     new_label = np.zeros(len(segments) + 1, np.uint16)
@@ -151,9 +152,9 @@ def _blas() -> ThreadpoolController:
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
-    """Compute numpy's matrix products in one thread.
+    """Limit numpy's matrix products to one thread.
 
-    Threads of a BLAS spin after each product, and take the cores from the network.
+    Threads of a BLAS spin after each product, and slow down the network.
     """
     limiter: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
     return limiter
@@ -168,7 +169,7 @@ def pick_seeds(
     min_seediness: float,
     exclude_claimed: bool,
 ) -> tuple[Scores, Groups]:
-    """What streaming and the paper's setting have in common, equations (4) to (9)."""
+    """Score pixels and pick seeds, equations (4) to (9), for streaming and the paper's setting."""
     scores = decode_scores(output.foreground, output.classes)
     groups = group_pixels(
         output.embeddings,
@@ -186,6 +187,6 @@ def pick_seeds(
 def frame_position(
     seeds: NDArray[np.signedinteger[Any]], map_shape: tuple[int, int], height: int, width: int
 ) -> NDArray[np.int64]:
-    """Flat feature-map index → y, x of the pixel's centre in the image, [K, 2]."""
+    """Convert flat map indices to y, x of the map pixels' centres in the image, [K, 2]."""
     yx = np.stack(np.unravel_index(seeds, map_shape), axis=1)
     return ((yx + 0.5) * (height, width) / map_shape).astype(np.int64)

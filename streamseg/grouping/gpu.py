@@ -1,20 +1,19 @@
-"""Network output → disjoint instances with torch and Triton; nothing leaves the GPU but the result.
+"""Network output → disjoint instances on a GPU, with torch and Triton.
 
-A ``DeviceGrouper`` owns the memory that its plan asks for, so that calling it is seven launches
-and no allocation, and can be recorded as part of a CUDA graph.
+A ``DeviceGrouper`` allocates the memory of its plan once. A call is a memset and six launches, and
+can be recorded as part of a CUDA graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.grouping.plan import Block, MapShape, plan_frame, read_segments
+from streamseg.grouping.plan import NUMPY_TYPES, Block, MapShape, plan_frame, read_segments
 from streamseg.kernels.decode_scores.triton_impl import plane_strides
 from streamseg.kernels.device_checks import device_radius
 from streamseg.kernels.group_pixels.triton_impl import programs_at_once
@@ -22,18 +21,12 @@ from streamseg.kernels.triton_launch import start
 from streamseg.results import Segments
 
 TORCH_TYPES = {
-    "fp16": torch.float16,
-    "fp32": torch.float32,
-    "i64": torch.int64,
-    "i32": torch.int32,
-    "u16": torch.uint16,
-    "u8": torch.uint8,
+    name: torch.from_numpy(np.empty(0, dtype)).dtype for name, dtype in NUMPY_TYPES.items()
 }
-"""By the names of ``frame_plan``."""
 
 
 class DeviceGrouper:
-    """Groups the pixels of frames of one size, one after another."""
+    """Groups the pixels of frames of one size, one at a time."""
 
     def __init__(
         self,
@@ -46,15 +39,15 @@ class DeviceGrouper:
         height: int,
         width: int,
     ) -> None:
-        """Plan and allocate.
+        """Plan the launches and allocate the memory.
 
         Args:
-            embeddings: like those to come: float16 or float32 [h, w, D].
-            foreground: like those to come: of the same type, [T, h, w], of any strides whose
-                rows follow each other without a gap.
-            classes: like those to come: of the same type, [C, ceil(h/2), ceil(w/2)], likewise.
+            embeddings: an example: float16 or float32 [h, w, D].
+            foreground: an example: [T, h, w] of the same dtype, of any strides without gaps between
+                the rows.
+            classes: an example: [C, ceil(h/2), ceil(w/2)] of the same dtype; strides as above.
             taus: T similarity thresholds of the network.
-            config: what to keep.
+            config: which instances to keep.
             height: of the frames in pixels.
             width: of the frames in pixels.
         """
@@ -84,18 +77,18 @@ class DeviceGrouper:
         )
         self._arrays = {
             "squared_radius": device_radius(tuple(taus), device),
-            **views(self._plan.cleared, self._cleared),
-            **views(self._plan.scratch, scratch),
-            **views(self._plan.results, self.results),
+            **device_views(self._plan.cleared, self._cleared),
+            **device_views(self._plan.scratch, scratch),
+            **device_views(self._plan.results, self.results),
         }
 
     def __call__(self, embeddings: Tensor, foreground: Tensor, classes: Tensor) -> None:
-        """Group a frame into ``results``, without waiting; NaN and infinity are not looked for.
+        """Group a frame into ``results`` and return at once; NaN and infinity are not checked.
 
         Args:
-            embeddings: as it was planned for.
-            foreground: as it was planned for.
-            classes: as it was planned for.
+            embeddings: of the shape, dtype and strides of the example.
+            foreground: as above.
+            classes: as above.
         """
         self._cleared.zero_()
         outputs = {"embeddings": embeddings, "foreground": foreground, "classes": classes}
@@ -104,15 +97,13 @@ class DeviceGrouper:
             start(launch, **{name: arrays[name] for name in launch.pointers})
 
     def read(self, results: Tensor) -> Segments:
-        """What a copy of ``results`` in host memory means; the label map is not copied again."""
-        arrays: Mapping[str, NDArray[Any]] = {
-            name: view.numpy() for name, view in views(self._plan.results, results).items()
-        }
+        """Convert a copy of ``results`` in host memory; the label map is a view of it."""
+        arrays = self._plan.results.views(results.numpy())
         return read_segments(arrays, self.taus, self.shape)
 
 
-def views(block: Block, memory: Tensor) -> dict[str, Tensor]:
-    """The arrays of a block in its memory, uint8 [bytes]."""
+def device_views(block: Block, memory: Tensor) -> dict[str, Tensor]:
+    """View the arrays of a block in device memory, uint8 [bytes]."""
     return {
         name: memory[array.offset : array.offset + array.bytes]
         .view(TORCH_TYPES[array.kind])

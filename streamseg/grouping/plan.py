@@ -1,9 +1,9 @@
-"""A frame's grouping on a GPU as a list of launches over a few blocks of memory.
+"""The plan of a frame's grouping on a GPU: launches and blocks of memory.
 
-Numbers only, so that torch on a workstation and the CUDA driver in a vehicle do exactly the same,
-which is what ``grouping.find_segments`` does in numpy. Nothing depends on what is in the frame:
-which seeds there are is known on the GPU alone, every array has room for ``max_instances``, and so
-the plan can be made once, recorded as a CUDA graph and replayed for each frame.
+It has the result of ``find_segments`` in numpy. A plan holds numbers only; torch on a workstation
+and the CUDA driver in a vehicle run the same plan. It does not depend on the content of a frame:
+only the GPU knows the seeds, and each array has room for ``max_instances``. So a plan is made once,
+can be recorded as a CUDA graph, and is replayed for each frame.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TABLE: Final = ("seed", "tau_index", "class_id", "area_px", "x0", "y0", "x1", "y
 
 @dataclass(frozen=True)
 class MapShape:
-    """What a network puts out for an image."""
+    """The shape of a network's output for an image."""
 
     height: int
     """h"""
@@ -58,9 +58,9 @@ class MapShape:
     dtype: str
     """Type of the outputs: ``fp16`` or ``fp32``."""
     foreground_strides: tuple[int, int]
-    """From one threshold and one pixel to the next, in values. Embeddings are [h, w, D]."""
+    """Steps from one threshold and one pixel to the next, in values. Embeddings are [h, w, D]."""
     class_strides: tuple[int, int]
-    """From one class and one pixel of the map of classes to the next."""
+    """Steps from one class and one pixel of the map of classes to the next."""
 
     @property
     def pixels(self) -> int:
@@ -74,7 +74,7 @@ class MapShape:
 
 
 def network_shape(config: ModelConfig, size: tuple[int, int], dtype: str) -> MapShape:
-    """What an exported network puts out for images of one size.
+    """Compute the shape of an exported network's output for images of one size.
 
     Args:
         config: of the model.
@@ -107,7 +107,7 @@ class Array:
 
     @property
     def bytes(self) -> int:
-        """Without the gap behind it."""
+        """Size without the gap after it."""
         return NUMPY_TYPES[self.kind].itemsize * prod(self.shape)
 
 
@@ -118,18 +118,27 @@ class Block:
     arrays: Mapping[str, Array]
     bytes: int
 
+    def views(self, memory: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        """View the arrays in a copy of the block in host memory, uint8 [bytes]."""
+        return {
+            name: memory[array.offset : array.offset + array.bytes]
+            .view(NUMPY_TYPES[array.kind])
+            .reshape(array.shape)
+            for name, array in self.arrays.items()
+        }
+
 
 @dataclass(frozen=True)
 class FramePlan:
-    """Everything that happens between the network's output and the list of instances."""
+    """All work between the network's output and the list of instances."""
 
     scratch: Block
-    """Memory of no meaning before and after a frame."""
+    """Intermediate results of a frame."""
     cleared: Block
-    """To be zeros at the start of each frame."""
+    """Arrays that must be zeros at the start of each frame."""
     results: Block
-    """What the host wants: ``label_map`` [H, W]; ``count`` [1] M; and of each of the first M
-    instances ``table`` [K, 8], ``score`` [K] and ``embedding`` [K, D]."""
+    """Results for the host: ``label_map`` [H, W]; ``count`` [1] M; and in the first M rows the
+    instances' ``table`` [K, 8], ``score`` [K] and ``embedding`` [K, D]."""
     launches: tuple[Launch, ...]
     """In their order. Besides the arrays of the blocks they use ``embeddings`` [h, w, D],
     ``foreground`` and ``classes`` of the network, and ``squared_radius`` [T]: ln(2/tau - 1)."""
@@ -145,7 +154,7 @@ def plan_frame(
         config: which instances are kept.
         height: of the frame in pixels.
         width: of the frame in pixels.
-        most_programs: that run at the same time, see ``group_pixels.launch.most_programs``.
+        most_programs: how many can run at the same time, see ``group_pixels.launch``.
     """
     seeds, pixels, dims = config.max_instances, shape.pixels, shape.dims
     item_bytes = NUMPY_TYPES[shape.dtype].itemsize
@@ -215,10 +224,10 @@ def plan_frame(
 def read_segments(
     results: Mapping[str, NDArray[Any]], taus: Sequence[float], shape: MapShape
 ) -> Segments:
-    """What a frame's results mean.
+    """Convert a frame's results.
 
     Args:
-        results: the arrays of ``FramePlan.results``, in host memory; copied but for ``label_map``.
+        results: the arrays of ``FramePlan.results`` in host memory; ``label_map`` is not copied.
         taus: T similarity thresholds of the network.
         shape: of the network's output.
     """
@@ -238,7 +247,7 @@ def read_segments(
 
 
 def _block(kinds: Mapping[str, str], **shapes: tuple[int, ...]) -> Block:
-    """Lay arrays out one after another."""
+    """Place arrays one after another."""
     placed, offset = {}, 0
     for name, shape in shapes.items():
         placed[name] = Array(kinds[name], shape, offset)

@@ -1,4 +1,4 @@
-"""Network output → the paper's proposals: a mask for every seed, and masks may overlap."""
+"""Network output → the paper's proposals: one mask per seed; masks may overlap."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def propose(
     width: int,
     alpha: float = PAPER_ALPHA,
 ) -> Proposals:
-    """Overlapping proposals as in the paper: greedy seeds, each with its whole mask.
+    """Make overlapping proposals as in the paper: greedy seeds, each with its whole mask.
 
     Args:
         output: of the network, for an image of height×width.
         taus: T similarity thresholds of the network.
-        max_seeds: K, number of proposals wanted; about 100 cover nearly every object.
+        max_seeds: K, number of proposals; about 100 cover nearly all objects.
         height: of the image in pixels.
         width: of the image in pixels.
-        alpha: weight of a seed's distance from the seeds before, equation (4), 0 or more; at 0
-            seeds come by seediness alone.
+        alpha: weight of a seed's distance from earlier seeds, equation (4), 0 or more; with 0,
+            seeds are picked by seediness only.
 
     Returns:
         Proposals by falling score; masks from similarity interpolated to the image's size.
@@ -46,7 +46,7 @@ def propose(
     scores, groups = pick_seeds(
         output,
         thresholds,
-        # of the smallest float any multiple of a logarithm rounds away beside log S
+        # the smallest float: its product with a logarithm vanishes when added to log S
         alpha=max(alpha, float(np.finfo(np.float32).tiny)),
         max_seeds=max_seeds,
         min_seediness=0.0,
@@ -74,12 +74,11 @@ def seed_masks(
     height: int,
     width: int,
 ) -> NDArray[np.bool_]:
-    """Grow the mask of each seed, equation (3) of the paper, smoothly enlarged to the image.
+    """Grow the mask of each seed, equation (3) of the paper, and enlarge it to the image.
 
-    What ``label_pixels`` does for a seed that has no rivals: its margin (``seed_margins``) is
-    interpolated bilinearly with half-pixel centres, and the mask is
-    where it is above 0. An interpolated value lies between those at the four map pixels around
-    it, so only where these disagree is anything interpolated.
+    As in ``label_pixels`` with one seed: its margin (``seed_margins``) is interpolated bilinearly
+    with half-pixel centres, and the mask is where it is above 0. An interpolated value lies between
+    those at the four map pixels around it, so only pixels where these differ are interpolated.
 
     Args:
         embeddings: float32 [D, h, w].
@@ -98,18 +97,18 @@ def seed_masks(
     pixels = embeddings.reshape(len(embeddings), -1)
     margins = seed_margins(pixels, seed_index, seed_tau)
 
-    # one more map pixel all around, so that every image pixel lies between four
+    # one more map pixel on each side, so that every image pixel lies between four
     corners = np.pad(margins.reshape(-1, *map_shape), ((0, 0), (1, 1), (1, 1)), mode="edge")
     inside = corners > 0
     every, some = inside[:, 1:] & inside[:, :-1], inside[:, 1:] | inside[:, :-1]
     every, some = every[..., 1:] & every[..., :-1], some[..., 1:] | some[..., :-1]
-    torn = some & ~every  # cells [K, h+1, w+1] that an outline crosses
+    torn = some & ~every  # cells [K, h+1, w+1] with an outline
 
     rows, columns = _axis(map_shape[0], height), _axis(map_shape[1], width)
     masks: NDArray[np.bool_] = every.take(columns.cell, axis=2).take(rows.cell, axis=1)
     for mask, corner, cells in zip(masks, corners, torn, strict=True):
         contested = cells.take(columns.cell, axis=1).take(rows.cell, axis=0)
-        # flatnonzero and take: several times faster than nonzero and pairs of indices
+        # flatnonzero and take are several times faster than nonzero and pairs of indices
         pixel = np.flatnonzero(contested)
         y, x = np.divmod(pixel, width)
         down, along = rows.weight.take(y), columns.weight.take(x)
@@ -123,10 +122,10 @@ def seed_masks(
 
 @dataclass(frozen=True, eq=False)
 class _Axis:
-    """Where the lines (rows or columns) of the image lie between the lines of the padded map."""
+    """Positions of the image's lines (rows or columns) between the lines of the padded map."""
 
     cell: NDArray[np.intp]
-    """[image size]: the padded map line before each."""
+    """[image size]: the padded map line before each image line."""
     weight: NDArray[np.float32]
     """[image size]: weight of the padded map line after it, 0..1."""
 

@@ -13,6 +13,7 @@ from timm.models import FeatureInfo
 from torch import Tensor, nn
 from torch.nn import functional
 
+from streamseg.classes import COCO_CLASSES
 from streamseg.errors import ConfigError, MissingExtraError
 from streamseg.model.deeplab import Deeplab
 from streamseg.model.picodet import SIZES, PicoDet
@@ -99,6 +100,11 @@ def build_trunk(name: str, *, pretrained: bool) -> Trunk:
     if name == "deeplab":
         return Deeplab(pretrained=pretrained)
     return TimmTrunk(name, pretrained=pretrained)
+
+
+def detected_classes(name: str) -> tuple[str, ...]:
+    """The classes that a trunk has scores for before it is trained."""
+    return COCO_CLASSES if name in SIZES else ()
 
 
 def _info(net: nn.Module) -> FeatureInfo:

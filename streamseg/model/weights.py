@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import pickle
 import struct
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from streamseg.config import ModelConfig
+from streamseg.classes import plain_name
+from streamseg.config import DEFAULT_SCORE_THRESHOLD, ModelConfig
 from streamseg.errors import ConfigError, MissingExtraError, ModelError
-from streamseg.model.network import Network
+from streamseg.model.network import UNKNOWN_TO_TRUNK, Network
 
 BROKEN_PICKLE = (
     *(OSError, EOFError, RuntimeError, TypeError, ValueError, LookupError, AttributeError),
@@ -36,6 +38,8 @@ class Checkpoint:
     train_config_json: str
     image_ids: list[str]
     """Ids of all training images; the evaluator leaves them out."""
+    classes: dict[str, str] = field(default_factory=dict)
+    """The user's table of what classes of the data become."""
     average: dict[str, Tensor] | None = None
     """The moving average of ``network``, if the run keeps one."""
     teacher: dict[str, Tensor] | None = None
@@ -115,6 +119,43 @@ def load_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
         name: tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()
     }, config
+
+
+def with_class_names(
+    weights: dict[str, Tensor], config: ModelConfig, class_names: Sequence[str]
+) -> tuple[dict[str, Tensor], ModelConfig]:
+    """Give a trained network other classes.
+
+    Classes that it has by that name keep what it learned of them. The others start from what the
+    trunk knows of them, and from a low score where it knows nothing.
+
+    Args:
+        weights: of the network.
+        config: of the network.
+        class_names: those it is to have.
+    """
+    if tuple(class_names) == config.class_names:
+        return weights, config
+    row_of = {plain_name(name): row for row, name in enumerate(config.class_names)}
+    rows = [row_of.get(plain_name(name)) for name in class_names]
+    weight, bias = weights["class_head.weight"], weights["class_head.bias"]
+    new_weight = weight.new_zeros((len(rows), *weight.shape[1:]))
+    # the prior of a trunk that detects holds the low score already
+    new_bias = bias.new_full((len(rows),), 0.0 if "prior_scale" in weights else UNKNOWN_TO_TRUNK)
+    thresholds = [DEFAULT_SCORE_THRESHOLD] * len(rows)
+    for new, old in enumerate(rows):
+        if old is not None:
+            new_weight[new], new_bias[new] = weight[old], bias[old]
+            if config.score_thresholds:
+                thresholds[new] = config.score_thresholds[old]
+    return (
+        {**weights, "class_head.weight": new_weight, "class_head.bias": new_bias},
+        replace(
+            config,
+            class_names=tuple(class_names),
+            score_thresholds=tuple(thresholds) if config.score_thresholds else (),
+        ),
+    )
 
 
 def network_from(weights: dict[str, Tensor], config: ModelConfig) -> Network:

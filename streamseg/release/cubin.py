@@ -43,7 +43,7 @@ class KernelParameters:
     size_bytes: int
     """Of all parameters."""
     threads: tuple[int, int, int] | None
-    """Of a block, as compiled; None if any will do."""
+    """Threads of a block, as compiled; None if any number is allowed."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_cubin(data: bytes) -> Cubin:
         data: the whole file.
 
     Raises:
-        ModelError: this is no cubin, or a broken one, or its kind is unknown.
+        ModelError: this is not a cubin, or a broken one, or its kind is unknown.
     """
     try:
         return _read(data)
@@ -98,7 +98,7 @@ def _read(data: bytes) -> Cubin:
 
 
 def _sections(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of all sections."""
+    """Iterate over the names and contents of all sections."""
     (table,) = struct.unpack_from("<Q", data, 40)
     size, count, names_index = struct.unpack_from("<HHH", data, 58)
     headers = [struct.unpack_from("<IIQQQQIIQQ", data, table + size * i) for i in range(count)]
@@ -138,7 +138,7 @@ def _kernel(name: str, records: bytes) -> KernelParameters:
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Attributes and their values."""
+    """Iterate over attributes and their values."""
     at = 0
     while at < len(data):
         form, attribute, length = struct.unpack_from("<BBH", data, at)

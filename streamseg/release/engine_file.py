@@ -27,7 +27,7 @@ from streamseg.release.tensorrt_module import (
 )
 
 ENGINE: Final = "engine/trunk.plan"
-"""Where the engine of a release lies in it."""
+"""Path of the engine in a release."""
 
 
 def why_rebuild(
@@ -94,14 +94,14 @@ def load_engine(
     Raises:
         DeviceError: TensorRT finds no GPU.
         MissingExtraError: TensorRT is not installed.
-        ModelError: there is no such file, it is no engine, damaged, or not for this machine.
+        ModelError: the file is missing or damaged, not an engine, or not for this machine.
     """
     trt = trt or import_tensorrt()
     name = str(plan) if isinstance(plan, Path) else "the engine"
     plan = _read(plan) if isinstance(plan, Path) else plan
     version = plan_version(plan)
     if version is None:
-        raise ModelError(f"{name} is no engine of TensorRT: {ADVICE}")
+        raise ModelError(f"{name} is not an engine of TensorRT: {ADVICE}")
     if manifest is not None:
         if hashlib.sha256(plan).hexdigest() != manifest.plan_sha256:
             raise ModelError(f"{name} is not the engine that its manifest describes: {ADVICE}")

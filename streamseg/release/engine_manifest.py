@@ -28,7 +28,7 @@ class EngineOptions:
     """Options of an engine's build.
 
     Raises:
-        InputError: no such precision, or a workspace below one byte.
+        InputError: an unknown precision, or a workspace below one byte.
     """
 
     precision: str | None = None
@@ -108,12 +108,12 @@ class EngineManifest:
 
 
 def manifest_path(engine: Path) -> Path:
-    """Where the manifest of an engine lies: ``engine.json`` beside ``engine.plan``."""
+    """Return the path of an engine's manifest: ``engine.json`` beside ``engine.plan``."""
     return engine.with_suffix(".json")
 
 
 def read_manifest(engine: Path) -> EngineManifest | None:
-    """Read the manifest of an engine; None where it has none.
+    """Read the manifest of an engine; None if it has none.
 
     Raises:
         ModelError: it is broken, or of another version's format.
@@ -131,11 +131,11 @@ def read_manifest(engine: Path) -> EngineManifest | None:
     except ModelError:
         raise
     except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is no manifest of an engine ({error}): {ADVICE}") from None
+        raise ModelError(f"{path} is not the manifest of an engine ({error}): {ADVICE}") from None
 
 
 def plan_version(plan: bytes) -> str | None:
-    """The version of TensorRT that a plan names, such as ``10.16.2.10``; None if it is no plan.
+    """Read the version of TensorRT in a plan, such as ``10.16.2.10``; None if it is not a plan.
 
     TensorRT does not document these bytes: use them for messages, not for decisions.
     """

@@ -46,7 +46,7 @@ def count_layers(network: INetworkDefinition) -> LayerCounts:
 
 
 def wrong_precision(counts: Mapping[str, Mapping[str, int]], asked: str) -> str | None:
-    """Explain in a sentence why a network does not have a precision; None if it has.
+    """Explain in a sentence why a network does not have a precision; None if it has it.
 
     All heavy layers of an ``fp32`` network must be FLOAT. Of an ``fp16`` or ``int8`` network more
     than half must have that dtype: heads and a few sensitive layers may have a higher precision.

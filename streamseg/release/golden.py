@@ -50,7 +50,7 @@ def load_golden(path: Path, config: ModelConfig) -> Golden:
     """Read what ``save`` wrote; never unpickles.
 
     Raises:
-        ModelError: the file is missing or something else.
+        ModelError: the file is missing, or holds something else.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""Python values → the bytes that a Triton kernel compiled ahead of time takes as arguments."""
+"""Python values → the bytes of the arguments of a Triton kernel compiled ahead of time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FORMATS = {
 }
 _POINTER = "Q"
 MOST_SCRATCH_POINTERS = 2
-"""Triton adds pointers to scratch memory behind the arguments: two, in older releases fewer."""
+"""Triton adds pointers to scratch memory after the arguments: two, or fewer in older releases."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Argument:
     type: str
     """As in Triton's signatures: ``*fp16``, ``i32``, ``fp32``."""
     divisible_by_16: bool = False
-    """Assumed at compile time; with an address or value that breaks it the kernel fails or gives
-    wrong results."""
+    """Assumed at compile time; with any other address or value the kernel fails or gives wrong
+    results."""
 
 
 class Signature:
@@ -74,7 +74,7 @@ class Signature:
         self._struct = struct.Struct("@" + "".join(formats))
 
     def pack(self, *values: int | float) -> bytes:
-        """Bytes for ``Function.launch``; pointers to scratch memory are null.
+        """Pack values for ``Function.launch``; pointers to scratch memory are null.
 
         Args:
             values: one for each argument; addresses for pointers.

@@ -2,9 +2,10 @@
 
 ::
 
-    trunk.onnx              the network, from which the vehicle builds its engine golden.npz
-    an image and its golden outputs kernels/sm_87/*.cubin   the grouping kernels manifest.json
-    hashes, shapes, arguments, classes, thresholds
+    trunk.onnx              the network, from which the vehicle builds its engine
+    golden.npz              an image and its golden outputs
+    kernels/sm_87/*.cubin   the grouping kernels
+    manifest.json           hashes, shapes, arguments, classes, thresholds
 
 Reading one needs neither torch nor Triton nor CUDA. It holds no Python code, and a file that
 differs from the manifest is refused by name.
@@ -106,11 +107,11 @@ class Release:
     manifest: Manifest
 
     def path(self, name: str) -> Path:
-        """Where a file of the manifest lies."""
+        """Return the path of a file of the manifest."""
         return self.folder / name
 
     def kernels_for(self, architecture: int) -> list[KernelFile]:
-        """The kernels for a GPU.
+        """List the kernels for a GPU.
 
         Raises:
             ModelError: there are none.
@@ -134,15 +135,17 @@ def open_release(folder: Path) -> Release:
     """Read a manifest and compare every file with it.
 
     Raises:
-        ModelError: the folder is no release, was made by another version's format, or a file is
-            missing, truncated, changed, or lies outside of the folder.
+        ModelError: the folder is not a release or has another format, or a file is missing,
+            truncated, changed, or outside the folder.
     """
     try:
         text = (folder / MANIFEST).read_text("utf-8")
     except OSError as error:
-        raise ModelError(f"{folder} is no release: {MANIFEST} cannot be read ({error})") from None
+        raise ModelError(
+            f"{folder} is not a release: {MANIFEST} cannot be read ({error})"
+        ) from None
     except UnicodeDecodeError:
-        raise ModelError(f"{folder / MANIFEST} is no text") from None
+        raise ModelError(f"{folder / MANIFEST} is not a text file") from None
     manifest = _parse(text, folder / MANIFEST)
     listed = {TRUNK, GOLDEN, *(kernel.path for kernel in manifest.kernels)}
     if missing := sorted(listed - manifest.sha256.keys()):
@@ -190,7 +193,7 @@ def _parse(text: str, path: Path) -> Manifest:
     except ModelError:
         raise
     except (ValueError, AttributeError) as error:
-        raise ModelError(f"{path} is no manifest of a release: {error}") from None
+        raise ModelError(f"{path} is not the manifest of a release: {error}") from None
 
 
 def _inside(name: str, folder: Path) -> PurePosixPath:
@@ -198,5 +201,5 @@ def _inside(name: str, folder: Path) -> PurePosixPath:
     path = PurePosixPath(name)
     resolved = (folder / path).resolve()
     if path.is_absolute() or ".." in path.parts or not resolved.is_relative_to(folder.resolve()):
-        raise ModelError(f"{folder / MANIFEST} names {name!r}, which lies outside of the release")
+        raise ModelError(f"{folder / MANIFEST} names {name!r}, which lies outside the release")
     return path

@@ -82,7 +82,7 @@ class Parity:
         """Refuse differences beyond a tolerance.
 
         Args:
-            tolerance: one of ``TOLERANCES``, or one's own.
+            tolerance: one of ``TOLERANCES``, or another.
 
         Raises:
             ModelError: names the difference and the tolerance.

@@ -121,7 +121,7 @@ def start(trt: TensorRT, make: Callable[[ILogger], Made]) -> Made:
 
 
 def readable(message: str) -> str:
-    """A message of TensorRT on one line, without the places in its source.
+    """Shorten a message of TensorRT to one line, without places in its source.
 
     >>> readable("IBuilder::build: Error Code 4: API Usage Error (no inputs. In check at a.cpp:7)")
     'API Usage Error (no inputs.)'

@@ -1,1 +1,1 @@
-"""Ways to run a network. Each is one file; ``base.Runtime`` is what they have in common."""
+"""Backends that run a network, one file each; ``base.Runtime`` is their protocol."""

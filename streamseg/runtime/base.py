@@ -1,4 +1,4 @@
-"""What every way of running a network offers."""
+"""The protocol of all backends."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Runtime(Protocol):
 
     config: ModelConfig
     description: str
-    """What runs where, for people: ``ONNX Runtime 1.20 on 2 CPU threads``."""
+    """Backend and device, to print: ``ONNX Runtime 1.20, CPU, threads: 2``."""
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height in pixels of the only images that it takes; None if it takes any."""
+        """Width and height in pixels of the images that it takes; None if it takes any size."""
         ...
 
     def run(self, image: Image) -> NetworkOutput:
@@ -36,7 +36,7 @@ class Runtime(Protocol):
         ...
 
     def close(self) -> None:
-        """Free what it holds on a device; closing again does nothing."""
+        """Free device memory; closing again is a no-op."""
         ...
 
 
@@ -54,29 +54,29 @@ class Pending(Protocol):
 
 @runtime_checkable
 class GroupingRuntime(Runtime, Protocol):
-    """A runtime that also groups, on its own device, while the next image is prepared."""
+    """A runtime that also groups on its device, while the next image is prepared."""
 
     def submit(self, image: Image, grouping: GroupingConfig, *, height: int, width: int) -> Pending:
-        """Start with an image and return at once; at most two may be in flight.
+        """Submit an image and return at once; at most two may be in flight.
 
         Args:
-            image: as for ``run``.
+            image: see ``run``.
             grouping: which instances are kept.
-            height: of the frame that the image was made of, in pixels.
-            width: of it.
+            height: of the frame that the image was scaled from, in pixels.
+            width: of that frame.
         """
         ...
 
 
 def check_network_image(image: Image, size: tuple[int, int] | None = None) -> None:
-    """Refuse an image that a network does not take.
+    """Check that a network takes an image.
 
     Args:
-        image: to be RGB uint8 [H, W, 3], both sides multiples of 32.
-        size: width and height in pixels of the only images that it takes; None takes any.
+        image: must be RGB uint8 [H, W, 3], both sides multiples of 32.
+        size: width and height in pixels that it must have; None takes any.
 
     Raises:
-        InputError: it is something else.
+        InputError: the dtype, shape or size is another.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(

@@ -1,7 +1,7 @@
-"""torch on a CUDA GPU: network in half precision, grouping by our Triton kernels.
+"""torch on a CUDA GPU: the network in half precision, the grouping in Triton kernels.
 
-Two images may be under way. One stream uploads, one computes, one downloads, so that copies of
-one image run beside the network of another; images go through buffers of pinned memory.
+Two images may be in flight. One CUDA stream uploads, one computes, one downloads, so that the
+copies of one image overlap with the network of another. Images are copied through pinned memory.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from streamseg.model.weights import load_safetensors, network_from
 from streamseg.runtime.cuda_slot import Mark, Slot
 
 SLOTS = 2
-"""Images under way."""
+"""Images in flight."""
 MOST_SIZES = 8
-"""Sizes of images and frames whose slots are kept."""
+"""Sizes of images and frames for which slots are kept."""
 
 
 class CudaRuntime:
@@ -44,13 +44,13 @@ class CudaRuntime:
 
         Args:
             path: a .safetensors file that ``streamseg train`` wrote.
-            device: where; Triton's interpreter can also group on ``cpu``, for tests.
-            classes: those of the model to look for, see ``load``; all if None.
+            device: ``cuda``, or ``cpu`` for tests, with Triton's interpreter.
+            classes: the classes to find, see ``load``; all of the model if None.
 
         Raises:
             ConfigError: there is no such device, or the model does not know a class.
             MissingExtraError: torch or timm is not installed.
-            ModelError: the file is missing or not a model of ours.
+            ModelError: the file is missing or not a streamseg model.
         """
         self.device = torch.device(device)
         self._on_gpu = self.device.type == "cuda"
@@ -88,7 +88,7 @@ class CudaRuntime:
     def submit(
         self, image: Image, grouping: GroupingConfig, *, height: int, width: int
     ) -> _PendingSegments:
-        """Start with an image and return at once; see ``GroupingRuntime``.
+        """Submit an image and return at once; see ``GroupingRuntime``.
 
         Raises:
             InputError: wrong shape or dtype.
@@ -114,13 +114,13 @@ class CudaRuntime:
         return _PendingSegments(slot, started, between, done, fetched)
 
     def close(self) -> None:
-        """Give back the memory of images; the network stays until the runtime is dropped."""
+        """Free the memory of images; that of the network is freed with the runtime."""
         self._slots.clear()
 
     def _slot(
         self, shape: tuple[int, ...], grouping: GroupingConfig, height: int, width: int
     ) -> Slot:
-        """Of the two slots for such images the one whose turn it is."""
+        """Take the next of the two slots for images and frames of this size."""
         key = (shape, grouping, height, width)
         if key not in self._slots:
 
@@ -151,11 +151,11 @@ class CudaRuntime:
             embeddings, foreground, classes = self._network.output(
                 pixels[None].permute(0, 3, 1, 2).to(self._dtype)
             )
-        # no copy where the network is channels last
+        # without a copy where the network is channels last
         return embeddings[0].permute(1, 2, 0).contiguous(), foreground[0], classes[0]
 
     def _on(self, stream: Any) -> AbstractContextManager[Any]:
-        """Work in a stream; where there is none, right here."""
+        """Make a CUDA stream current; a no-op on the CPU."""
         return torch.cuda.stream(stream) if stream else nullcontext()
 
 
@@ -169,6 +169,6 @@ class _PendingSegments:
 
     def fetch(self) -> tuple[Segments, float, float]:
         self.fetched.wait()
-        # a copy: the slot's memory is the next image's
+        # a copy, because the next image overwrites the slot's memory
         found = self.slot.grouper.read(self.slot.host.clone())
         return found, self.started.ms_until(self.between), self.between.ms_until(self.done)

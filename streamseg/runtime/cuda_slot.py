@@ -1,4 +1,4 @@
-"""What one image under way needs on a GPU: memory, recorded work, events."""
+"""Memory, recorded work and events of one image in flight on a GPU."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Forward = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 """The network: uint8 [H, W, 3] → embeddings [h, w, D], foreground [T, h, w] and classes
 [C, h/2, w/2]."""
 NewGrouper = Callable[[Tensor, Tensor, Tensor], DeviceGrouper]
-"""Makes a grouper for outputs like these."""
+"""Makes a grouper for network outputs of these shapes and dtypes."""
 
 
 class Slot:
-    """Place for one image at a time.
+    """Memory for one image at a time.
 
-    The first image is computed step by step, which also lets libraries choose their algorithms
-    and Triton compile; before the second one the steps are recorded as two CUDA graphs, and from
-    then on replayed. So a size that comes only once costs no recording.
+    The first image is computed without CUDA graphs; meanwhile libraries choose their algorithms
+    and Triton compiles. Before the second image the work is recorded as two CUDA graphs, which are
+    replayed from then on. So a size that comes only once is not recorded.
     """
 
     def __init__(
@@ -33,18 +33,18 @@ class Slot:
         shape: tuple[int, ...],
         device: torch.device,
     ) -> None:
-        """Allocate what is needed for images of this shape, uint8 [H, W, 3]."""
+        """Allocate memory for images of a shape, uint8 [H, W, 3]."""
         self._forward = forward
         self._new_grouper = new_grouper
         self._on_gpu = device.type == "cuda"
         self._grouper: DeviceGrouper | None = None
         self._graphs: tuple[Any, Any] | None = None
         self.staged = torch.empty(shape, dtype=torch.uint8, pin_memory=self._on_gpu)
-        """In pinned memory."""
+        """uint8 [H, W, 3] on the host, in pinned memory."""
         self.pixels = torch.empty(shape, dtype=torch.uint8, device=device)
 
     def run_network(self) -> None:
-        """Start the network on ``pixels`` in the current stream."""
+        """Launch the network on ``pixels`` in the current CUDA stream."""
         if self._on_gpu and self._grouper and not self._graphs:
             self._graphs = self._recorded(self._grouper)
         if self._graphs:
@@ -53,7 +53,7 @@ class Slot:
             self._outputs = self._forward(self.pixels)
 
     def run_grouping(self) -> None:
-        """Start grouping what the network puts out, in the current stream."""
+        """Launch the grouping of the network's output in the current CUDA stream."""
         if self._graphs:
             self._graphs[1].replay()
             return
@@ -65,7 +65,7 @@ class Slot:
 
     @property
     def grouper(self) -> DeviceGrouper:
-        """From the first ``run_grouping`` on."""
+        """The grouper, which the first ``run_grouping`` makes."""
         assert self._grouper
         return self._grouper
 
@@ -80,32 +80,32 @@ class Slot:
 
 
 class Mark:
-    """A CUDA event; on a CPU, where all is done in order, a time."""
+    """A CUDA event; on a CPU, where everything runs in order, a time."""
 
     def __init__(self, on_gpu: bool) -> None:
-        """Make a mark that is not set."""
+        """Create the event, not yet set."""
         self._event = torch.cuda.Event(enable_timing=True) if on_gpu else None
         self._seconds = 0.0
 
     def set(self) -> None:
-        """Mark this point of the current stream."""
+        """Record the event in the current CUDA stream."""
         if self._event:
             self._event.record()
         else:
             self._seconds = time.perf_counter()
 
     def wait_on(self, stream: Any) -> None:
-        """Let a stream wait for this point."""
+        """Make a CUDA stream wait for the event."""
         if self._event:
             stream.wait_event(self._event)
 
     def wait(self) -> None:
-        """Wait here until this point has passed."""
+        """Wait on the CPU for the event."""
         if self._event:
             self._event.synchronize()
 
     def ms_until(self, later: Mark) -> float:
-        """Milliseconds between two points that have passed."""
+        """Milliseconds between two events that have occurred."""
         if self._event and later._event:
             return float(self._event.elapsed_time(later._event))
         return 1e3 * (later._seconds - self._seconds)

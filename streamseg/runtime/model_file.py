@@ -1,4 +1,4 @@
-"""What an ONNX file of streamseg holds: the names of its outputs, and its configuration."""
+"""Contents of a streamseg ONNX file: names of outputs, and the model's configuration."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ METADATA_KEY: Final = "streamseg"
 EMBEDDINGS, FOREGROUND, CLASSES = "embeddings", "foreground", "classes"
 """Names of the outputs, [1, D, h, w], [1, T, h, w] and [1, C, h/2, w/2]; see ``NetworkOutput``."""
 CHANNELS_LAST: Final = "embeddings_channels_last"
-"""Name of embeddings [1, h, w, D], so that nobody takes one for the other."""
+"""Name of embeddings [1, h, w, D]: another name, so that the layouts cannot be confused."""
 
 
 def output_names(names: Iterable[str]) -> tuple[str, str, str]:
-    """The outputs to ask a file for, of all those that it has: embeddings, foreground, classes."""
+    """Choose the outputs to compute among all those of a file: embeddings, foreground, classes."""
     return (CHANNELS_LAST if CHANNELS_LAST in names else EMBEDDINGS, FOREGROUND, CLASSES)
 
 
 def configuration(metadata: str | None, path: Path) -> ModelConfig:
-    """Read what a file says of itself.
+    """Read the model's configuration.
 
     Args:
         metadata: the file's entry ``METADATA_KEY``, None if it has none.
         path: of the file, for messages.
 
     Raises:
-        ModelError: streamseg did not export it, or another version of it did.
+        ModelError: the file was not exported by streamseg, or by another version of it.
     """
     if metadata is None:
-        raise ModelError(f"{path} was not exported by streamseg: it holds no configuration")
+        raise ModelError(f"{path} was not exported by streamseg: it has no configuration")
     try:
         return ModelConfig.from_json(metadata)
     except ConfigError as error:
@@ -47,12 +47,12 @@ def configuration(metadata: str | None, path: Path) -> ModelConfig:
 def network_output(
     outputs: Mapping[str, NDArray[np.floating[Any]]], classes: Sequence[int]
 ) -> NetworkOutput:
-    """Order what a file put out as a ``NetworkOutput``.
+    """Convert the outputs of a file to a ``NetworkOutput``.
 
     Args:
         outputs: by name: ``EMBEDDINGS`` [1, D, h, w] or ``CHANNELS_LAST`` [1, h, w, D];
             ``FOREGROUND`` [1, T, h, w]; ``CLASSES`` [1, C, h/2, w/2].
-        classes: positions of those that are wanted.
+        classes: positions of the selected classes.
     """
     if CHANNELS_LAST in outputs:
         embeddings = outputs[CHANNELS_LAST].transpose(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: what ``pip install streamseg`` runs with."""
+"""ONNX Runtime on the CPU, which ``pip install streamseg`` installs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class OnnxRuntime:
 
         Args:
             path: an ONNX file that streamseg exported.
-            threads: for one run of the network; all CPU cores if None.
-            classes: those of the model to look for, see ``load``; all if None.
+            threads: CPU threads of the network; one for each core if None.
+            classes: the classes to find, see ``load``; all of the model if None.
 
         Raises:
             ConfigError: the model does not know a class.
@@ -48,15 +48,15 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
         options.log_severity_level = 3
-        # idle threads must not spin: decoding and grouping run beside the network
+        # idle threads must not spin: decoding and grouping run at the same time
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path),
                 options,
                 providers=["CPUExecutionProvider"],
-                # makes integers of biases that were left in half precision, by scales too small
-                # for it: 8-bit files for TensorRT would give nonsense
+                # it quantizes biases that are in half precision, with scales that are too small
+                # for that: 8-bit files for TensorRT would give wrong outputs
                 disabled_optimizers=["WeightBiasQuantization"],
             )
         except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
@@ -66,12 +66,12 @@ class OnnxRuntime:
         self.config, self._classes = config.select(classes)
         shape = self._session.get_inputs()[0].shape
         self.size: tuple[int, int] | None = None
-        """Width and height in pixels of the only images that the file takes."""
+        """Width and height in pixels of the images that the file takes; None if it takes any."""
         if all(isinstance(side, int) for side in shape[1:3]):
             self.size = shape[2], shape[1]
         self._outputs = output_names(output.name for output in self._session.get_outputs())
         self.description = (
-            f"ONNX Runtime {onnxruntime.__version__}, CPU, {options.intra_op_num_threads} threads"
+            f"ONNX Runtime {onnxruntime.__version__}, CPU, threads: {options.intra_op_num_threads}"
         )
 
     def run(self, image: Image) -> NetworkOutput:
@@ -81,7 +81,7 @@ class OnnxRuntime:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.
 
         Returns:
-            Float32 whatever the file's precision.
+            Float32 for any precision of the file.
 
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.

@@ -25,21 +25,21 @@ except ImportError as error:
 
 DEVICE: Final = "CPU"
 PRECISIONS: Final = {"bf16": "BF16", "f32": "FP32"}
-"""Best first, with the capability that the CPU must have."""
+"""Best first, each with the capability that the CPU must have."""
 METADATA: Final = "framework"
-"""Where OpenVINO keeps the metadata of an ONNX file."""
+"""The section in which OpenVINO keeps the metadata of an ONNX file."""
 SIZES_SEEN: Final = 100
-"""Sizes that are remembered."""
+"""Image sizes that are remembered."""
 SIZES_KEPT: Final = 8
-"""Image sizes that the network stays compiled for, at some 55 MiB each."""
+"""Image sizes for which the compiled network is kept, at some 55 MiB each."""
 
 
 class OpenVinoRuntime:
     """A model file in OpenVINO.
 
-    The network is compiled for the size that comes first, which takes a second; for all sizes when
-    another one comes; and for that one when it comes a second time: images then take two thirds
-    of the time.
+    The network is compiled for the size of the first image, which takes a second. For the first
+    image of another size it is compiled for all sizes. When that size comes again, it is compiled
+    for that size too: images then take two thirds of the time.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class OpenVinoRuntime:
 
         Args:
             path: an ONNX file that streamseg exported.
-            threads: for one run of the network; all CPU cores if None.
-            classes: those of the model to look for, see ``load``; all if None.
+            threads: CPU threads of the network; one for each core if None.
+            classes: the classes to find, see ``load``; all of the model if None.
             precision: ``bf16`` or ``f32``, of the layers that are not 8-bit; ``bf16`` by default
                 if the CPU computes in it.
 
         Raises:
-            ConfigError: no such precision, the CPU does not compute in it, or the model does not
-                know a class.
+            ConfigError: the precision is unknown, the CPU does not compute in it, or the model
+                does not know a class.
             ModelError: the file is missing, not ONNX, or not exported by streamseg.
         """
         able = precisions()
@@ -89,7 +89,7 @@ class OpenVinoRuntime:
         }
         shape = self._model.inputs[0].partial_shape
         self.size: tuple[int, int] | None = None
-        """Width and height in pixels of the only images that the file takes."""
+        """Width and height in pixels of the images that the file takes; None if it takes any."""
         if shape.is_static:
             self.size = shape[2].get_length(), shape[1].get_length()
         self._outputs = output_names(
@@ -100,7 +100,7 @@ class OpenVinoRuntime:
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
         self.description = (
             f"OpenVINO {__version__.partition('-')[0]}, CPU, {precision or able[0]}, "
-            f"{threads or usable_cores()} threads"
+            f"threads: {threads or usable_cores()}"
         )
 
     def run(self, image: Image) -> NetworkOutput:
@@ -110,7 +110,7 @@ class OpenVinoRuntime:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.
 
         Returns:
-            Float32 whatever the network computes in.
+            Float32 for any precision.
 
         Raises:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
@@ -123,8 +123,8 @@ class OpenVinoRuntime:
         """No-op: nothing is held on a device."""
 
     def _request(self, shape: tuple[int, ...]) -> InferRequest:
-        """The network for images [H, W, 3]: compiled for them, or for all sizes."""
-        is_first = not self._seen  # of a video most likely, whose frames have one size
+        """The network compiled for images of a shape [H, W, 3], or for all sizes."""
+        is_first = not self._seen  # most likely of a video, whose frames have one size
         if shape not in self._seen and self.size is None:
             self._seen[shape] = None
             if len(self._seen) > SIZES_SEEN:
@@ -146,6 +146,6 @@ class OpenVinoRuntime:
 
 
 def precisions() -> tuple[str, ...]:
-    """What this CPU computes in, best first."""
+    """The precisions that this CPU computes in, best first."""
     capabilities = Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
     return tuple(name for name, needed in PRECISIONS.items() if needed in capabilities)

@@ -1,4 +1,4 @@
-"""A network in torch on the CPU, as it is in memory: for training, and to compare exports with."""
+"""torch on the CPU, with a network in memory: for training, and to compare exports with."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class TorchRuntime:
     size = None
 
     def __init__(self, network: Network) -> None:
-        """Use a network in evaluation mode; it is not copied."""
+        """Use a network in evaluation mode, without a copy."""
         self.config = network.output_config
         self.description = f"torch {torch.__version__}, CPU"
         self._network = network
 
     @classmethod
     def copy_of(cls, network: Network) -> TorchRuntime:
-        """Use a copy in evaluation mode: what an export of the network is compared with."""
+        """Use a copy of a network, in evaluation mode."""
         return cls(deepcopy(network).eval())
 
     def run(self, image: Image) -> NetworkOutput:

@@ -60,6 +60,8 @@ class Lane:
     name: str
     frames: Prefetch
     tracker: Tracker
+    recording: str | None = None
+    """The drive recording that the source is a topic of."""
     to_skip: int = 0
     """Frames to pass over from now on."""
     passed_over: int = 0
@@ -84,8 +86,24 @@ class Lanes:
         return self._skipped_before + sum(lane.frames.skipped for lane in self.open)
 
     def next_ready(self) -> Lane | None:
-        """The ready lane that was served the longest ago."""
-        return next((lane for lane in self.open if lane.frames.is_ready()), None)
+        """The ready lane that was served the longest ago.
+
+        Of the topics of one recording, it is the lane whose next frame has the earliest stamp, once
+        all of them are ready.
+        """
+        return next((lane for lane in self.open if self._may_follow(lane)), None)
+
+    def _may_follow(self, lane: Lane) -> bool:
+        if not lane.frames.is_ready():
+            return False
+        first = lane.frames.first()
+        if first is None or first.stamp_ns is None or lane.recording is None or lane.frames.drops:
+            return True
+        others = [other for other in self.open if other.recording == lane.recording]
+        if not all(other.frames.is_ready() for other in others):
+            return False
+        following = [other.frames.first() for other in others]
+        return first.stamp_ns <= min(f.stamp_ns for f in following if f and f.stamp_ns is not None)
 
     def fetch(self, lane: Lane) -> Fetched | None:
         """A frame of a lane that is ready; None where it is skipped, or the lane has ended.

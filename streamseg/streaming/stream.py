@@ -20,6 +20,7 @@ from streamseg.video.base import Source
 from streamseg.video.events import Announcer
 from streamseg.video.frame_buffer import Fetched, Policy
 from streamseg.video.prefetch import Prefetch
+from streamseg.video.recordings.paths import recording_of
 from streamseg.video.source import name_of
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class Stream(Closing, Iterator[FrameResult]):
     """The results of one or several sources, frame by frame; memory does not grow.
 
     Each source is read in a thread of its own, in bounded memory. With several sources frames
-    are taken in turn, and a source that ends or fails does not affect the others: the failure is
-    reported as an event and in the log. With one, its error is raised here.
+    are taken in turn, those of several topics of one recording in the order of their stamps. A
+    source that ends or fails does not affect the others: the failure is reported as an event and
+    in the log. With one source, its error is raised here.
 
     The sources are closed when the stream ends, is closed, dropped, or left as a context manager.
     One thread iterates; all other methods may be called from any.
@@ -199,7 +201,7 @@ class Stream(Closing, Iterator[FrameResult]):
         with self._changed:
             self._added += 1
             tracker = Tracker(self._config.class_names)
-            self._lanes.open.append(Lane(index, name, prefetch, tracker))
+            self._lanes.open.append(Lane(index, name, prefetch, tracker, recording_of(name)))
             self._changed.notify_all()
         return index
 

@@ -2,11 +2,11 @@
 
 Three cues, each between 0 and 1, are added up:
 
-- mask: the track's last mask, moved as its object is expected to have moved, over the segment:
-  IoU, or, with less weight, the part of the smaller mask that lies in the other. The second is for
-  an object that enters the frame or reappears from behind another, at first as a sliver.
-- box: overlap with the track's box, moved likewise; both are widened by a margin that grows with
-  uncertainty, so that the boxes of a small fast object still overlap.
+- mask: the track's last mask, moved by the predicted motion, over the segment: IoU, or, with less
+  weight, the share of the smaller mask that is inside the other. The second is for an object that
+  enters the frame or reappears from behind another, at first as a sliver.
+- box: overlap with the track's box, moved in the same way; both are widened by a margin that grows
+  with uncertainty, so that the boxes of a small fast object still overlap.
 - embedding: the method's own similarity 2 / (1 + exp(d²)) of the mean embeddings. It drifts as an
   object moves or is partly occluded; a matching position then replaces it, with less weight.
 
@@ -25,10 +25,10 @@ from streamseg.tracking.motion import Floats, Motion
 
 Labels = NDArray[np.int64]
 
-# Weight of the mask cue; that of the others is 1.
+# Weight of the mask cue; the other cues have weight 1.
 _MASK_WEIGHT = 1.5
 # The least sum of the three cues for a match: for a segment of the track's class, and for one of a
-# class without votes, which is then an error of the classifier.
+# class without votes, which is then taken for an error of the classifier.
 _MIN_AFFINITY = 0.65
 _MIN_AFFINITY_OTHER_CLASS = 2.8
 # Least box and embedding cues of a match, unless the track was in the frame before and its mask cue
@@ -39,9 +39,9 @@ _MIN_BOX = 0.03
 _MIN_ALIKE = 0.01
 # Weight of position where it replaces the embedding.
 _PLACE_AS_LIKENESS = 0.7
-# Mask cue if the smaller mask lies fully within the other.
+# Mask cue if the smaller mask is completely inside the other.
 _CONTAINED = 0.7
-# The least margin of a box, as a part of the frame.
+# The least margin of a box, relative to the frame.
 _LEAST_MARGIN = 0.04
 # For a hidden object: least share of a segment's box within the object's reach, and least
 # similarity.
@@ -68,9 +68,9 @@ class View:
     labels: Labels
     """[h, w], the label map on the sampling grid."""
     area: Labels
-    """[M], samples of each segment; 0 for a segment between the samples."""
+    """[M], samples of each segment; 0 for a segment that lies between samples."""
     boxes: Floats
-    """[M, 2, 2] in parts of the frame."""
+    """[M, 2, 2], relative to the frame's size."""
     embeddings: Floats
     """[M, D]"""
     class_id: Labels
@@ -98,7 +98,7 @@ class TrackMask:
         return cls(view.labels[y0:y1, x0:x1] == k + 1, (y0, x0), (height, width))
 
     def samples_by_label(self, labels: Labels, shift: Floats, count: int) -> Labels:
-        """Count its samples, moved by a shift, on each label 0..count-1.
+        """Count its samples on each label 0..count-1, after moving it by a shift.
 
         Samples outside the frame are not counted.
         """
@@ -128,9 +128,9 @@ def affinity(
         masks: of the tracks.
         embeddings: [T, D] of the tracks.
         votes: [T, C+1], sums of scores by class.
-        missing: [T], tracks that the frame before did not show.
+        missing: [T], tracks that were not seen in the frame before.
         view: the segments.
-        cues: which of them count.
+        cues: the cues in use.
     """
     mask = _mask_cue(motions, masks, view)
     box = _box_overlap(
@@ -157,14 +157,14 @@ def return_affinity(
     """Affinities of hidden tracks and segments, [T, M]; 0 where a match is impossible.
 
     Position is uncertain after some time: a segment must look like the hidden object, have its
-    class and lie within its reach.
+    class and be within its reach.
 
     Args:
         motions: of the tracks.
         embeddings: [T, D] of the tracks.
         votes: [T, C+1], sums of scores by class.
         view: the segments.
-        cues: which of them count.
+        cues: the cues in use.
     """
     reach = np.stack([motion.reach() for motion in motions])
     low = np.maximum(reach[:, None, 0], view.boxes[None, :, 0])
@@ -179,9 +179,9 @@ def return_affinity(
 
 
 def similarity(a: Floats, b: Floats) -> Floats:
-    """The method's similarity [T, M] of embeddings a [T, D] and b [M, D]."""
+    """Similarity (1) [T, M] of embeddings a [T, D] and b [M, D]."""
     squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
-    # Clipped far beyond any distance that counts, so that exp does not overflow.
+    # Clipped far above all distances that matter, so that exp does not overflow.
     alike: Floats = 2 / (1 + np.exp(np.clip(squared, 0, 50)))
     return alike
 
@@ -193,7 +193,7 @@ def _class_share(votes: Floats, view: View) -> Floats:
 
 
 def _mask_cue(motions: Sequence[Motion], masks: Sequence[TrackMask], view: View) -> Floats:
-    """IoU [T, M] after motion compensation, or the weighted containment."""
+    """IoU [T, M] after motion compensation, or the weighted share of the smaller mask."""
     count = len(view.area) + 1
     joint = np.stack(
         [
@@ -212,9 +212,9 @@ def _mask_cue(motions: Sequence[Motion], masks: Sequence[TrackMask], view: View)
 def _box_overlap(a: Floats, b: Floats, margin: Floats) -> Floats:
     """Overlap [T, M] of boxes a [T, 2, 2] and b [M, 2, 2], both widened by a's margins [T].
 
-    Margins are relative to each box's size, with a minimum, as the box of a sliver is a poor
-    estimate of the object's position. The overlap is the shared area over the geometric mean of
-    both areas: 0 if disjoint, 1 if equal, and higher than IoU for half-hidden objects.
+    Margins are relative to the size of each box, with a minimum, because the box of a sliver is a
+    poor estimate of the object's position. The overlap is the shared area over the geometric mean
+    of both areas: 0 if disjoint, 1 if equal, and higher than IoU for half-hidden objects.
     """
     pair = np.stack(np.broadcast_arrays(a[:, None], b))  # [2, T, M, 2, 2]
     low, high = pair[..., 0, :], pair[..., 1, :]

@@ -1,7 +1,7 @@
 """Motion model: an object's box, its velocity, and the uncertainty of its position.
 
-Boxes are float64 [2, 2], low and high edge, x and y, in parts of the frame's size; velocities are
-[2] in such parts a second.
+Boxes are float64 [2, 2], low and high edge, x and y, relative to the frame's size; velocities are
+[2], in the same unit per second.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Motion:
         return self.box + self.velocity * self.unseen_seconds
 
     def predicted_shift(self) -> Floats:
-        """How far the object is expected to have moved since it was seen, [2]."""
+        """How far the object has probably moved since it was seen, [2]."""
         return self.velocity * self.unseen_seconds
 
     def margin(self) -> float:
-        """How far the object may be from its predicted box, as a part of the box's size."""
+        """How far the object may be from its predicted box, relative to the box's size."""
         if self._sightings < 2:
             return _MAX_MARGIN
         return min(_MAX_MARGIN, _MIN_MARGIN + _MARGIN_PER_SECOND * self.unseen_seconds)
@@ -88,10 +88,10 @@ class Motion:
 
 
 def _common_shift(residual: Floats) -> Floats:
-    """Motion [2] that both edges share, of residuals [2, 2]: low and high edge; x and y.
+    """The motion [2] that both edges share, of residuals [2, 2]: low and high edge; x and y.
 
-    A shift of one edge only is not motion: its cause is an occluder, the border of the frame or a
-    ragged mask. Edges that move apart are a change of size.
+    A shift of one edge only is not motion: it comes from an occluder, the border of the frame or
+    a ragged mask. Edges that move apart are a change of size.
     """
     shift: Floats = np.maximum(residual.min(axis=0), 0) + np.minimum(residual.max(axis=0), 0)
     return shift

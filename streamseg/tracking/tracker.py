@@ -26,17 +26,17 @@ from streamseg.tracking.association import (
 )
 from streamseg.tracking.motion import Floats, Motion
 
-# Masks are compared on about this many samples of the frame; 1280x720 gives every 4th pixel.
+# Masks are compared on about this many samples of the frame: of 1280x720, on every 4th pixel.
 _GRID_SAMPLES = 60_000
 # Even a score of 0 is a vote, so that the winner is never the background.
 _MIN_VOTE = 1e-6
-# A track is confirmed once a segment of it has the first score, or the scores of all add up to the
-# second: false segments that last some frames seldom do.
+# A track is confirmed when one of its segments reaches the first score, or the sum of their scores
+# reaches the second. False segments that last for some frames rarely do.
 _SURE_SCORE = 0.85
 _ENOUGH_EVIDENCE = 8.0
 # Weight of the newest embedding in the average; less where the object is seen only in part.
 _EMBEDDING_GAIN = 0.5
-# Weight of the newest area, where it is smaller, in the area that counts as the whole object.
+# Weight of the newest area in the average, which estimates the area of the whole object.
 _AREA_GAIN = 0.2
 
 
@@ -63,7 +63,7 @@ class _Track:
     motion: Motion
     mask: TrackMask
     embedding: Floats  # [D]
-    area: float  # parts of the frame, slowly forgotten
+    area: float  # relative to the frame; an average, see _AREA_GAIN
     votes: Floats  # [C+1] sum of scores by class
     confirmed: bool = False
     missing: bool = False  # in the frame before
@@ -76,13 +76,13 @@ class _Track:
 class Tracker:
     """Gives the segments of successive frames of one stream consistent names.
 
-    An object is named when it is first seen, so that already the first frame of a stream has
-    names. A false segment of one frame therefore uses up a number; ``TrackName.is_confirmed`` is
-    False for it. A name is never given to another object.
+    An object is named when it is first seen, so that the first frame of a stream has names too. A
+    false segment of one frame therefore uses up a number; its ``TrackName.is_confirmed`` is False.
+    A name is never given to another object.
 
     Args:
         class_names: class k (k = 1..C) is ``class_names[k - 1]``.
-        max_gap_seconds: how long an object that was missing in a frame is still looked for.
+        max_gap_seconds: how long a missing object is still looked for.
         cues: which cues to use, for ablations.
 
     Raises:
@@ -117,7 +117,7 @@ class Tracker:
             segments: the frame's M disjoint instances. Their order does not matter, and the frame
                 may differ in size from the last.
             pts_seconds: the frame's presentation time. A jump backwards, as of a source that
-                starts anew, counts as zero elapsed time.
+                restarts, counts as zero elapsed time.
 
         Returns:
             One name for each segment, in the order of the segments.

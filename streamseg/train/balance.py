@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.datasets import InstanceDataset, object_classes
+from streamseg.datasets import InstanceDataset
 from streamseg.errors import DataError
 
 
@@ -31,7 +31,7 @@ class BalancedDraw:
         images: dict[int, list[list[tuple[InstanceDataset, str]]]] = defaultdict(list)
         for data in datasets:
             of_class = defaultdict(list)
-            for image_id, found in zip(data.ids, object_classes(data), strict=True):
+            for image_id, found in zip(data.ids, data.object_classes, strict=True):
                 for name in set(found):
                     of_class[name].append((data, image_id))
             for name, shown in of_class.items():

@@ -20,6 +20,7 @@ from streamseg.results import Image
 from streamseg.runtime.torch_cpu import TorchRuntime
 from streamseg.segmenter import Segmenter
 from streamseg.train.metrics import StepMetrics
+from streamseg.train.validation import Validated
 
 
 class Board:
@@ -46,6 +47,12 @@ class Board:
         for name, value in asdict(metrics).items():
             if name != "step":
                 self.writer.add_scalar(name, value, metrics.step)
+
+    def add_validation(self, found: Validated) -> None:
+        """Log the scores of a validation."""
+        self.writer.add_scalar("validation/AP_vol", found.score, found.step)
+        for name, ap in found.ap_of_class.items():
+            self.writer.add_scalar(f"validation/{name}", ap, found.step)
 
     def show(
         self,

@@ -78,6 +78,12 @@ class TrainConfig:
     clip_norm: float = 5.0
     """Largest norm of the gradient."""
     checkpoint_every: int = 250
+    """Steps between checkpoints, and between validations."""
+    validation_images: int = 100
+    """The most images of ``--val`` that are scored at every checkpoint; the weights that score best
+    are exported. 0: they are only shown, and the last weights are exported."""
+    patience: int = 0
+    """Validations in a row without a better score after which the run ends; 0 is off."""
     device: str = "auto"
     """``auto`` takes a CUDA GPU if there is one; ``cuda`` without one is an error."""
     mixed_precision: str = "auto"
@@ -85,6 +91,9 @@ class TrainConfig:
     float32."""
     ema_decay: float = 0.998
     """Decay of the moving average of the weights, which is exported; 0 is off."""
+    keep_classes: bool = False
+    """Teach the classes of the initial model too; without one, those that its trunk detects. Those
+    that no data set labels stay as they are: unknown, not background."""
     balance: float = 0.5
     """Classes and data sets are drawn by the number of their images to this power."""
 
@@ -93,7 +102,14 @@ class TrainConfig:
         for name in ("steps", "batch_size", "points_per_instance", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        not_negative = ("seed", "points_in_background", "class_weight", "semantic_weight")
+        not_negative = (
+            "patience",
+            "validation_images",
+            "seed",
+            "points_in_background",
+            "class_weight",
+            "semantic_weight",
+        )
         for name in (
             *not_negative,
             "class_weight_start",

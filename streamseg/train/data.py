@@ -9,14 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from streamseg.classes import VOC_CLASSES, plain_name
 from streamseg.config import ModelConfig
-from streamseg.datasets import VOID, InstanceDataset, Sample
-from streamseg.errors import ConfigError
+from streamseg.datasets import VOID, InstanceDataset, Sample, with_classes
 from streamseg.results import Image, frame_of_array
 from streamseg.train.augment import AugmentDraw, Crop, choose_view, cut
 from streamseg.train.balance import BalancedDraw
@@ -82,15 +79,16 @@ class BatchStream(Dataset[Batch]):
             processes: number of shares.
 
         Raises:
+            ConfigError: the model lacks a class that a data set labels.
             DataError: a mask cannot be read, or no image shows an object.
         """
+        datasets = [with_classes(data, model_config.class_names) for data in datasets]
         self.images = [(data, image_id) for data in datasets for image_id in data.ids]
         self.balanced = BalancedDraw(datasets, config.balance)
         self.model_config = model_config
         self.config = config
         self.processes = processes
         self.share = slice(process, None, processes)
-        self.class_of_voc = model_classes(model_config.class_names)
 
     def __len__(self) -> int:
         """Number of steps of a whole run."""
@@ -116,7 +114,7 @@ class BatchStream(Dataset[Batch]):
             )
             crops.append(crop)
             labels.append(found)
-            classes.append(torch.from_numpy(self.class_of_voc[sample.class_of_object[kept]]))
+            classes.append(torch.from_numpy(sample.class_of_object[kept]))
             unlabelled.append(self._unlabelled(data, sample))
             image_ids.append(image_id)
         return Batch(
@@ -133,7 +131,7 @@ class BatchStream(Dataset[Batch]):
         """[C] bool: classes that may be in the image without a mask."""
         unlabelled = torch.ones(len(self.model_config.class_names), dtype=torch.bool)
         labelled = [*data.labelled_classes, *sample.class_of_object]
-        unlabelled[self.class_of_voc[labelled] - 1] = False
+        unlabelled[np.array(labelled, np.int64) - 1] = False
         return unlabelled
 
     def _crop(self, sample: Sample, size: int, draw: AugmentDraw) -> Crop:
@@ -151,22 +149,6 @@ class BatchStream(Dataset[Batch]):
             draw=draw,
         )
         return cut(sample, size, view)
-
-
-def model_classes(class_names: Sequence[str]) -> NDArray[np.int64]:
-    """Map VOC's classes to those of the model.
-
-    Returns:
-        int64 [21], 1..C; 0 at 0.
-
-    Raises:
-        ConfigError: the model has no name for one of them.
-    """
-    names = [plain_name(name) for name in class_names]
-    missing = [name for name in VOC_CLASSES if plain_name(name) not in names]
-    if missing:
-        raise ConfigError(f"class_names lacks {', '.join(missing)}")
-    return np.array([0, *(names.index(plain_name(name)) + 1 for name in VOC_CLASSES)])
 
 
 def images_at_input_size(

@@ -66,5 +66,10 @@ class _BatchesOrErrors(Dataset[Batch | DataError]):
 
 
 def _ignore_interrupts(_worker: int) -> None:
-    """Ignore Ctrl-C, which reaches every process of a terminal: the trainer still needs a batch."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ignore signals that reach all processes of a terminal or a job.
+
+    The trainer still needs a batch, and ends the loading itself.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)

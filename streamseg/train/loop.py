@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from streamseg.atomic_write import atomic_write
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
-from streamseg.interrupts import defer_sigint
+from streamseg.interrupts import defer_sigint, interrupt
 from streamseg.model.network import Network
 from streamseg.model.picodet import load_published
 from streamseg.model.weights import Checkpoint, load_checkpoint, network_from, save_checkpoint
@@ -28,6 +28,7 @@ from streamseg.train.malloc import keep_freed_memory
 from streamseg.train.metrics import StepMetrics, open_log
 from streamseg.train.processes import Processes
 from streamseg.train.run_config import RunConfig
+from streamseg.train.validation import Validated, Validation
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +46,19 @@ def saved_config(folder: Path) -> RunConfig | None:
     if not (folder / CHECKPOINT).exists():
         return None
     saved = load_checkpoint(folder / CHECKPOINT)
-    return RunConfig(saved.model_config, TrainConfig.from_json(saved.train_config_json))
+    return RunConfig(
+        saved.model_config, TrainConfig.from_json(saved.train_config_json), saved.classes
+    )
 
 
 class Trainer:
     """One run in one folder.
 
     ``checkpoint.pt`` holds what resuming needs, ``config.toml`` all settings, ``metrics.jsonl`` a
-    line per step. Each process has a trainer with the same arguments; only the first one writes.
-    Together they see the batches that one process would see. On GPUs the batch norms of neck and
-    heads use the statistics of the whole batch, on CPUs, where torch cannot, those of each
-    process's share.
+    line per step and ``validation.jsonl`` a line per validation. Each process has a trainer with
+    the same arguments; only the first one writes. Together they see the batches that one process
+    would see. On GPUs the batch norms of neck and heads use the statistics of the whole batch, on
+    CPUs, where torch cannot, those of each process's share.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class Trainer:
         model_config: ModelConfig,
         config: TrainConfig,
         *,
+        classes: Mapping[str, str] | None = None,
+        validation_data: InstanceDataset | None = None,
         start_from: dict[str, Tensor] | None = None,
         processes: Processes | None = None,
     ) -> None:
@@ -75,6 +80,8 @@ class Trainer:
             folder: of the run; made if missing.
             model_config: of a new run; an old one keeps its own.
             config: may differ from an old run's, to prolong it.
+            classes: the user's table that ``datasets`` were read with, to be remembered.
+            validation_data: scored at every checkpoint, see ``validation_images``.
             start_from: weights of a trained network to fine-tune, instead of ImageNet's.
             processes: those that train together; by default there is just this one.
 
@@ -92,6 +99,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.folder = folder
         self.config = config
+        self.classes = dict(classes or {})
         old = self.processes.from_first(self._last_checkpoint)
         if old and old.step > config.steps:
             raise ConfigError(
@@ -121,23 +129,43 @@ class Trainer:
             process=self.processes.rank,
             processes=self.processes.count,
         )
+        self.validates = bool(validation_data and config.validation_images)
+        self.validation: Validation | None = None
+        """Of the first process; None if nothing is validated."""
         if self.processes.is_first:
+            if validation_data and config.validation_images:
+                self.validation = Validation(
+                    validation_data,
+                    folder,
+                    self.model_config,
+                    images=config.validation_images,
+                    patience=config.patience,
+                    step=self.step,
+                )
             folder.mkdir(parents=True, exist_ok=True)
-            whole = RunConfig(self.model_config, config)
+            whole = RunConfig(self.model_config, config, self.classes)
             (folder / CONFIG).write_text(whole.to_toml(), encoding="utf-8")
 
     def _last_checkpoint(self) -> Checkpoint | None:
         path = self.folder / CHECKPOINT
         return load_checkpoint(path) if path.exists() else None
 
-    def run(self, on_step: Callable[[StepMetrics], None]) -> None:
-        """Train until ``config.steps``; an interrupt or an error saves a checkpoint.
+    def run(
+        self,
+        on_step: Callable[[StepMetrics], None],
+        on_validation: Callable[[Validated], None] = lambda _: None,
+    ) -> None:
+        """Train until ``config.steps``, or until validations stay without a better score.
+
+        An interrupt or an error saves a checkpoint.
 
         After a ``TrainingError`` the last checkpoint is kept: the running statistics may hold NaN.
-        Ctrl-C ends the run after a whole step.
+        Ctrl-C, SIGTERM and SIGHUP end the run after a whole step; the last two are then raised
+        again.
 
         Args:
             on_step: called after every step, in the first process only.
+            on_validation: called after every validation, likewise.
 
         Raises:
             TrainingError: a loss or a gradient is not finite, or memory ran out.
@@ -147,9 +175,13 @@ class Trainer:
             keep_freed_memory()
         alone = self.processes.count == 1  # torchrun passes a Ctrl-C on once more
         try:
-            with defer_sigint(once=alone) as interrupted:
+            with defer_sigint(once=alone) as signal_that_came:
+
+                def interrupted() -> bool:
+                    return signal_that_came() is not None
+
                 if self.processes.is_first:
-                    self._run_and_write(on_step, interrupted)
+                    self._run_and_write(on_step, on_validation, interrupted)
                 else:
                     for _ in self._steps(interrupted):
                         pass
@@ -164,24 +196,54 @@ class Trainer:
                     f"{self.config.crop_sizes}) and run again"
                 ) from error
             self.save()
+            number = signal_that_came()
+            if number and isinstance(error, KeyboardInterrupt):
+                interrupt(number)
             raise
         self.save()
 
     def _run_and_write(
-        self, on_step: Callable[[StepMetrics], None], interrupted: Callable[[], bool]
+        self,
+        on_step: Callable[[StepMetrics], None],
+        on_validation: Callable[[Validated], None],
+        interrupted: Callable[[], bool],
     ) -> None:
         with open_log(self.folder / METRICS, self.step) as log:
             for metrics in self._steps(interrupted):
                 log.write(metrics.to_json() + "\n")
                 log.flush()
                 on_step(metrics)
-                if self.step % self.config.checkpoint_every == 0:
+                if self.is_checkpoint:
                     self.save()
+                    if self.validation:
+                        on_validation(self.validation.run(self.learner.weights(), self.step))
+
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether a checkpoint is written, and the weights validated, after the last step."""
+        return self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps
+
+    def _is_over(self) -> bool:
+        """Whether the first process found that the run learns no more; all of them must ask."""
+        if not (self.validates and self.config.patience and self.is_checkpoint):
+            return False
+        return self.processes.from_first(lambda: bool(self.validation and self.validation.is_over))
+
+    def best_weights(self) -> tuple[dict[str, Tensor], int]:
+        """The weights to export, and the step of them: the best, or without validation the last.
+
+        Raises:
+            ModelError: the file of the best ones cannot be read.
+        """
+        best = self.validation.best_weights() if self.validation else None
+        return best or (self.learner.weights(), self.step)
 
     def _steps(self, interrupted: Callable[[], bool]) -> Iterator[StepMetrics]:
         workers = worker_count(
             on_gpu=self.learner.device.type == "cuda", local_count=self.processes.local_count
         )
+        if self._is_over():
+            return
         self.learner.start()
         asked = time.perf_counter()
         for batch in load_batches(self.batches, range(self.step, self.config.steps), workers):
@@ -200,6 +262,8 @@ class Trainer:
             yield metrics
             if stop:
                 raise KeyboardInterrupt
+            if self._is_over():
+                return
             asked = time.perf_counter()
 
     def save(self) -> None:
@@ -213,6 +277,7 @@ class Trainer:
             model_config=self.model_config,
             train_config_json=self.config.to_json(),
             image_ids=self.image_ids,
+            classes=self.classes,
             average=self.learner.average.tensors if self.learner.average else None,
             teacher=self.learner.teacher.state_dict() if self.learner.teacher else None,
         )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from streamseg.errors import ConfigError, ModelError
+from streamseg.errors import ConfigError, DataError, ModelError
 
 T = TypeVar("T")
 
@@ -59,10 +59,10 @@ class Processes:
         if self.is_first:
             try:
                 made = [make()]
-            except (ConfigError, ModelError) as error:
+            except (ConfigError, DataError, ModelError) as error:
                 made = [error]
         dist.broadcast_object_list(made)
-        if isinstance(made[0], ConfigError | ModelError):
+        if isinstance(made[0], ConfigError | DataError | ModelError):
             raise made[0]
         result: T = made[0]
         return result

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+
+from PIL import Image as PillowImage
 
 from streamseg.atomic_write import atomic_write
 from streamseg.errors import ModelError
@@ -37,6 +39,10 @@ class RunResult:
     """Root mean square difference to the float file; NaN where there is no 8-bit file."""
     int8_refusal: str
     """Why there is no 8-bit file; empty where there is one."""
+    step: int
+    """At which the weights were reached."""
+    predictions: Path | None
+    """Validation images with their truth and predictions; None without validation."""
 
 
 def write_result(trainer: Trainer) -> RunResult:
@@ -49,15 +55,23 @@ def write_result(trainer: Trainer) -> RunResult:
             ``model.json`` are there by then.
         ModelError: the exported graph does not agree with the network.
     """
-    folder, weights = trainer.folder, trainer.learner.weights()
+    folder = trainer.folder
+    weights, step = trainer.best_weights()
     safetensors, card = folder / "model.safetensors", folder / "model.json"
     save_safetensors(safetensors, weights, trainer.model_config)
     content = {
-        "steps": trainer.step,
+        "steps": step,
         "model": json.loads(trainer.model_config.to_json()),
         "training": json.loads(trainer.config.to_json()),
+        "classes": trainer.classes,
         "training_images": trainer.image_ids,
     }
+    predictions = None
+    if trainer.validation:
+        content["validation"] = [asdict(found) for found in trainer.validation.history]
+        predictions = folder / "predictions.jpg"
+        with atomic_write(predictions) as partial:
+            PillowImage.fromarray(trainer.validation.sheet(weights)).save(partial, "JPEG")
     with atomic_write(card) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     onnx, int8 = folder / "model.onnx", folder / "model.int8.onnx"
@@ -75,4 +89,6 @@ def write_result(trainer: Trainer) -> RunResult:
         None if refusal else int8,
         int8_difference,
         refusal,
+        step,
+        predictions,
     )

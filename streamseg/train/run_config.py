@@ -1,4 +1,4 @@
-"""The configuration of a run in one TOML file, with the tables ``[model]`` and ``[train]``."""
+"""The configuration of a run in one TOML file: tables ``[model]``, ``[train]``, ``[classes]``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-import tomli_w
-
 from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError
 from streamseg.parsing import parse_values
+from streamseg.text_files import read_text
 from streamseg.train.config import TrainConfig
 
 if sys.version_info >= (3, 11):
@@ -26,14 +25,17 @@ TABLES: dict[str, type[ModelConfig] | type[TrainConfig]] = {
     "model": ModelConfig,
     "train": TrainConfig,
 }
+"""Those with fixed keys."""
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Both configurations of a run."""
+    """All settings of a run."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    classes: dict[str, str] = field(default_factory=dict)
+    """What classes of the data become, see ``streamseg.datasets.with_mapping``."""
 
     def changed(self, tables: Tables) -> RunConfig:
         """Override values of this configuration.
@@ -47,6 +49,8 @@ class RunConfig:
 
     def to_toml(self) -> str:
         """Every value, as a file that ``read_toml`` reads back."""
+        import tomli_w
+
         return tomli_w.dumps(asdict(self))
 
 
@@ -57,10 +61,8 @@ def read_toml(path: Path) -> Tables:
         ConfigError: missing, not TOML, or a value outside of a table.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = tomllib.loads(read_text(path, ConfigError))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     for key, values in tables.items():
         if not isinstance(values, dict):
@@ -102,7 +104,7 @@ def merged(layers: Iterable[Mapping[str, Mapping[str, object]]]) -> Tables:
 def _full_names(key: str) -> str:
     """Suggest the full name of a key, or list the tables."""
     found = [f"{table}.{key}" for table, kind in TABLES.items() if key in kind.__dataclass_fields__]
-    return f"did you mean {found[0]}?" if found else "the tables are [model] and [train]"
+    return f"did you mean {found[0]}?" if found else "the tables are [model], [train] and [classes]"
 
 
 def _value(text: str) -> object:

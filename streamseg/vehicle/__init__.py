@@ -1,1 +1,1 @@
-"""Running a release with TensorRT, without torch and Triton."""
+"""Run a release with TensorRT, without torch and Triton."""

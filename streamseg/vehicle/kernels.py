@@ -1,4 +1,4 @@
-"""The kernels of a release on a device: finds the file for a launch and packs its arguments."""
+"""The kernels of a release on a device: find the file of a launch, and pack its arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ReadyLaunch:
     arguments: bytes
 
     def start(self, stream: Stream) -> None:
-        """Put it into a stream."""
+        """Submit it to a stream."""
         self.function.launch(self.grid, self.arguments, stream)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.grouping.plan import NUMPY_TYPES, FramePlan
+from streamseg.grouping.plan import FramePlan
 from streamseg.vehicle.cuda import Device, DeviceBuffer, Graph, Stream
 from streamseg.vehicle.kernels import ReleaseKernels
 from streamseg.vehicle.network import EngineNetwork
@@ -86,13 +86,7 @@ class Slot:
 
     def read(self) -> Mapping[str, NDArray[Any]]:
         """Copy the fetched results, by name."""
-        memory = self.host.array.copy()
-        return {
-            name: memory[array.offset : array.offset + array.bytes]
-            .view(NUMPY_TYPES[array.kind])
-            .reshape(array.shape)
-            for name, array in self._plan.results.arrays.items()
-        }
+        return self._plan.results.views(self.host.array.copy())
 
     def release(self) -> None:
         """Free everything but the network; nothing may be in flight."""

@@ -99,6 +99,10 @@ class FrameBuffer:
         """Whether ``get`` would give one at once."""
         return bool(self._waiting)
 
+    def first(self) -> Frame | None:
+        """The frame that ``get`` would give; None if none is waiting."""
+        return self._waiting[0].frame if self._waiting else None
+
     def get(self) -> Fetched | None:
         """Wait for a frame; None at the end.
 

@@ -1,11 +1,11 @@
-"""The pages of an image file as upright RGB images, read with Pillow."""
+"""The pages of an image file as RGB images, read with Pillow."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -50,7 +50,7 @@ class Page(NamedTuple):
     """One image of a file."""
 
     image: PIL.Image.Image
-    """Upright, in mode RGB; an alpha channel is dropped."""
+    """In mode RGB; an alpha channel is dropped."""
     duration_seconds: float | None
     """How long it is shown, where the file says so."""
 
@@ -58,8 +58,14 @@ class Page(NamedTuple):
 class PageReader:
     """Reads the files of one source; images of more than 8 bits are scaled alike."""
 
-    def __init__(self) -> None:
-        """Start before the first file."""
+    def __init__(self, *, upright: bool = True) -> None:
+        """Start before the first file.
+
+        Args:
+            upright: turn images as their EXIF data say; if not, they are as Pillow reads them,
+                which turns TIFF files only.
+        """
+        self._upright = upright
         self._levels = Levels()
         self.latest_count = 1
         """Images in the file that was read last, by its own word."""
@@ -81,9 +87,18 @@ class PageReader:
             yield Page(_read_heif(path), None)
             return
         with opened:
-            yield from self._pages_of(opened, path)
+            yield from self.pages_of(opened, path)
 
-    def _pages_of(self, opened: PIL.Image.Image, path: Path) -> Iterator[Page]:
+    def pages_of(self, opened: PIL.Image.Image, file: Path | BinaryIO) -> Iterator[Page]:
+        """All images of a file that Pillow has opened.
+
+        Args:
+            opened: what Pillow made of it.
+            file: the file itself, for FFmpeg, which reads colours of more than 8 bits.
+
+        Raises:
+            one of ``UNREADABLE``.
+        """
         is_paged = opened.format in _PAGED_FORMATS
         self.latest_count = getattr(opened, "n_frames", 1) if is_paged else 1
         is_found = False
@@ -94,47 +109,54 @@ class PageReader:
             tags = getattr(opened, "tag_v2", {})
             if not tags.get(_TIFF_KIND, 0) & _TIFF_PREVIEW_OR_MASK:
                 is_found = True
-                image = self._rgb(opened, path)
+                image = self._rgb(opened, file)
                 milliseconds = float(opened.info.get("duration") or 0)
                 yield Page(image, milliseconds / 1e3 or None)
         if not is_found:
             raise SourceError("it holds previews only")
 
-    def _rgb(self, opened: PIL.Image.Image, path: Path) -> PIL.Image.Image:
+    def _rgb(self, opened: PIL.Image.Image, file: Path | BinaryIO) -> PIL.Image.Image:
         tiles = getattr(opened, "tile", [])
         raw_mode = str(tiles[0][3]) if tiles else ""
+        said = orientation_of(opened)
         opened.load()
-        upright = _upright(opened)
-        if upright.mode == "F" or upright.mode.startswith("I"):
+        left = orientation_of(opened)
+        stored = opened
+        if opened.mode == "F" or opened.mode.startswith("I"):
             bits = _stated_bits(opened)
-            upright = PIL.Image.fromarray(self._levels.to_bytes(np.asarray(upright), bits))
+            stored = PIL.Image.fromarray(self._levels.to_bytes(np.asarray(opened), bits))
         elif ";16" in raw_mode and self.latest_count == 1:
             # Pillow keeps the upper byte of colours, which 12 bits leave dark
-            upright = _upright(opened, self._deep_colours(path) or opened)
-        return upright.convert("RGB")
+            deep = self._deep_colours(file)
+            stored, left = (deep, said) if deep else (opened, left)
+        is_turned = self._upright or opened.format == "TIFF"  # Pillow itself turns a TIFF
+        turn = _TURNS.get(left) if is_turned else None
+        return (stored if turn is None else stored.transpose(turn)).convert("RGB")
 
-    def _deep_colours(self, path: Path) -> PIL.Image.Image | None:
+    def _deep_colours(self, file: Path | BinaryIO) -> PIL.Image.Image | None:
         """The image, not turned, as FFmpeg reads it; None where it cannot."""
         import av
         import av.error
 
         try:
-            with av.open(str(path.absolute()), metadata_errors="replace") as container:
+            opened = str(file.absolute()) if isinstance(file, Path) else file
+            with av.open(opened, metadata_errors="replace") as container:
                 values = next(container.decode(video=0)).to_ndarray(format="rgb48le")
         except (av.error.FFmpegError, StopIteration):
             return None
         return PIL.Image.fromarray(self._levels.to_bytes(values))
 
 
-def _upright(opened: PIL.Image.Image, stored: PIL.Image.Image | None = None) -> PIL.Image.Image:
-    """Turn as the EXIF data say, where that much of them can be read."""
-    stored = stored or opened
+def orientation_of(opened: PIL.Image.Image) -> int:
+    """How an image is to be turned: a key of ``_TURNS``, or 1 if it is not.
+
+    5 to 8 swap height and width. 1 too if the EXIF data cannot be read.
+    """
     try:
         orientation = opened.getexif().get(_ORIENTATION)
     except UNREADABLE:
-        return stored
-    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
-    return stored if turn is None else stored.transpose(turn)
+        return 1
+    return orientation if isinstance(orientation, int) and orientation in _TURNS else 1
 
 
 def _stated_bits(opened: PIL.Image.Image) -> int | None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from streamseg.closing import Closing
 from streamseg.errors import InputError, StreamsegError
+from streamseg.results import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer
 from streamseg.video.frame_buffer import Fetched, FrameBuffer, Policy
@@ -76,6 +77,10 @@ class Prefetch(Closing, Iterator[Fetched]):
     def has_frame(self) -> bool:
         """Whether a frame waits, and not just the end; to be asked while holding ``changed``."""
         return self._buffer.has_frame()
+
+    def first(self) -> Frame | None:
+        """The frame that ``__next__`` would give; ask while holding ``changed``."""
+        return self._buffer.first()
 
     @property
     def drops(self) -> bool:

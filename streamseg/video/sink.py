@@ -19,7 +19,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from streamseg.claims import written_alone
-from streamseg.closing import Completing
+from streamseg.closing import Closing
 from streamseg.errors import InputError, SinkError
 from streamseg.results import Image
 from streamseg.video.ffmpeg_errors import writing
@@ -56,7 +56,7 @@ _MPEG4_MAX_DENOMINATOR = 65535
 _BT709 = 1
 
 
-class VideoSink(Completing):
+class VideoSink(Closing):
     """A video file being written; a context manager that completes the file on the way out.
 
     The file is complete after ``close``, also after an exception or Ctrl-C. When the process is

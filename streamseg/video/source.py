@@ -18,6 +18,7 @@ from streamseg.video.image_files import IMAGE_SUFFIXES, is_pattern
 from streamseg.video.live import OpenOnce, open_live
 from streamseg.video.local_paths import is_url, local_path
 from streamseg.video.options import AUTO, CPU, SourceOptions
+from streamseg.video.recordings.paths import split_topic
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ def open_source(
     - ``test-pattern:[WIDTHxHEIGHT][@FPS][?frames=COUNT]``: a synthetic street
     - ``file://...``: the file or folder, see below
     - ``scheme://...``: a network stream (RTSP, HTTP, RTMP, UDP, SRT ...)
+    - an MCAP file, a ROS 1 bag, or the folder or .db3 file of a ROS 2 bag: its camera topic; of
+      several, the one named after a ``#``, as ``drive.mcap#/camera/front``
     - a folder: its images, sorted naturally, at a nominal 25 per second
     - a file: an image by its suffix, else a video (GIF, too)
     - a string with ``*``, ``?`` or ``[``: the images that match, like a folder
@@ -150,6 +153,8 @@ def _open_text(text: str, opening: _Opening) -> Source:
         from streamseg.video import containers
 
         return opening.live(lambda: containers.open_url(text, opening.options))
+    if recording := split_topic(text):
+        return _open_recording(*recording, opening)
     path = local_path(text)
     if not path.exists():
         if text.isdecimal():
@@ -159,7 +164,15 @@ def _open_text(text: str, opening: _Opening) -> Source:
     return _open_path(path, opening)
 
 
+def _open_recording(path: Path, topic: str | None, opening: _Opening) -> Source:
+    from streamseg.video.recordings.source import RecordingSource
+
+    return _on_device(RecordingSource(path, topic), opening.options.hwaccel)
+
+
 def _open_path(path: Path, opening: _Opening) -> Source:
+    if recording := split_topic(str(path)):
+        return _open_recording(*recording, opening)
     return _on_device(_open_file(path, opening.options), opening.options.hwaccel)
 
 

@@ -29,7 +29,7 @@ def archive(tmp_path: Path) -> Path:
     ):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(name)
+        path.write_text(name if path.suffix != ".yaml" else "rosbag2_bagfile_information:")
     return root
 
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import fsspec
 import pytest
@@ -32,8 +33,9 @@ pytest.importorskip("pyarrow")
 def make_worker(colour_model: str, tmp_path: Path) -> Callable[..., tuple[Worker, Store]]:
     """A worker in this process that writes to ``out``."""
 
-    def make(*formats: str, out: str = "") -> tuple[Worker, Store]:
-        job = Job(formats=formats or ("parquet",), model=colour_model, runtime="onnx", size=SIZE)
+    def make(*formats: str, out: str = "", **options: Any) -> tuple[Worker, Store]:
+        formats = formats or ("parquet",)
+        job = Job(formats=formats, model=colour_model, runtime="onnx", size=SIZE, **options)
         store = Store(out or str(tmp_path / "out"))
         worker = Worker(job, store, model_hash(colour_model), Shares())
         worker.prepare(__version__)
@@ -148,6 +150,36 @@ def test_a_folder_of_images_is_one_recording(
     for index, image in enumerate(drive(0, 3)):
         PillowImage.fromarray(image).save(folder / f"{index}.png")
     assert worker.segment(one(folder), None).frames == 3
+
+
+def test_the_cameras_of_a_drive_recording(
+    make_worker: Callable[..., tuple[Worker, Store]], tmp_path: Path
+) -> None:
+    pytest.importorskip("mcap_protobuf")
+    from recorded_drives import compressed_shot, stamps, write_foxglove
+
+    topics = ("/camera/front", "/camera/rear")
+    shots = [
+        compressed_shot(topic, "foxglove.CompressedImage", stamp_ns, "png", image)
+        for stamp_ns, image in zip(stamps(3), drive(0, 3), strict=True)
+        for topic in topics
+    ]
+    recording = one(write_foxglove(tmp_path / "drive.mcap", shots))
+    worker, _ = make_worker("parquet", "mcap", topics=topics)
+    assert worker.segment(recording, None).frames == 6
+    rows = rows_of(tmp_path / "out")
+    assert {row["source"] for row in rows} == {f"{recording.source}#{topic}" for topic in topics}
+    assert {row["stamp_ns"] for row in rows} == set(stamps(3))
+    assert list((tmp_path / "out").glob("*/part.mcap"))
+
+    for unclear in ((), ("/camera/left",), ("/camera/front", "/camera/left")):
+        worker, _ = make_worker(topics=unclear, out=str(tmp_path / "other"))
+        outcome = worker.segment(recording, None)
+        assert outcome.state == "failed"
+        assert "/camera/front" in outcome.error
+    assert not rows_of(tmp_path / "other")
+    with pytest.raises(ConfigError, match="coco holds one camera only"):
+        make_worker("coco", topics=topics)
 
 
 def test_warnings_are_kept_in_the_entry(

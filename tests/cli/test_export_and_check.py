@@ -72,7 +72,7 @@ def test_a_release_is_replaced_and_nothing_else(
     assert open_release(folder).path(TRUNK).stat().st_size > 1000
     (folder / MANIFEST).unlink()
     assert export(weights, folder) == 1
-    assert "is not empty and no release" in capsys.readouterr().err
+    assert "is not empty and not a release" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_a_folder_that_is_no_release_cannot_be_built(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["build", str(tmp_path)]) == 1
-    assert "is no release" in capsys.readouterr().err
+    assert "is not a release" in capsys.readouterr().err

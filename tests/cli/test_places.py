@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["test-pattern:", "cam-1.mp4"], "video:cam.mp4"),  # the second becomes cam-1.mp4
         (["rtsp://camera/1", "test-pattern:", "link.mp4"], "jsonl:cam.mp4"),
         (["images"], "jsonl:images/7.jpg"),
-        (["again/pict*/*.jpg"], "jsonl:images/7.jpg"),
+        (["again/imag*/*.jpg"], "jsonl:images/7.jpg"),
         (["images"], "mots-png:images"),
         (["images"], "voc:images"),
     ],
@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_output_is_no_source(folder: Path, sources: list[str], output: str) -> None:
     name, _, place = output.partition(":")
     out = Path(place) if name == "video" else None
-    with pytest.raises(SinkError, match=r"it is the source .*; name another place"):
+    with pytest.raises(SinkError, match=r"it is the source .*; choose another path"):
         Outputs(
             [source.format(folder=folder) for source in sources],
             out=out,

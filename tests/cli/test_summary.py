@@ -34,9 +34,18 @@ def test_names_are_counted_by_the_class_in_the_name() -> None:
     seen = Summary()
     for names in (["car-1", "person-1"], ["car-1", "car-2"], ["car-1"]):
         seen.add(result(*names))
-    assert (
-        seen.lines()[1]
-        == "found car ×2, person ×1; in most frames: car-1 (3), person-1 (1), car-2 (1)"
+    assert seen.lines()[1] == (
+        "found car ×2, person ×1; seen longest, in frames: car-1 (3), person-1 (1), car-2 (1)"
+    )
+
+
+def test_instances_that_are_not_confirmed_are_mentioned() -> None:
+    seen = Summary()
+    seen.add(result())
+    assert seen.lines()[1] == "found no objects"
+    seen.add(result("car-1", confirmed=0))
+    assert seen.lines()[1] == (
+        "found no confirmed objects; --draw all counts those that may be false"
     )
 
 

@@ -45,7 +45,8 @@ def test_commands_on_a_page_are_understood(page: Path) -> None:
                 assert understood, f"{page.name} shows {command!r}, which is not understood"
         if words[:2] == ["python", "-m"] or words[:3] == ["python", "-m", "streamseg"]:
             module = Path(words[2].replace(".", "/"))
-            assert (ROOT / module).with_suffix(".py").exists(), command
+            places = (ROOT / module).with_suffix(".py"), ROOT / module / "__main__.py"
+            assert any(place.exists() for place in places), command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -72,7 +72,7 @@ def test_all_twelve_numbers_are_pycocotools_own(seed: int) -> None:
         random_scene(100 * seed + i, f"{i}", side=side, classes=1 + seed % 3, predictions=many)
         for i in range(5)
     ]
-    ours = coco_ap([compare(s.id, *found, s) for s, found in scenes])
+    ours = coco_ap([compare(s.id, *found, s) for s, found in scenes], 20)
     expected = official(scenes)
     measured = [math.nan if value is None else value for value in ours.to_json().values()]
     assert np.allclose(measured, expected, rtol=0, atol=1e-12, equal_nan=True)
@@ -84,4 +84,4 @@ def test_nothing_to_find_is_undefined() -> None:
         id="x", object_map=np.zeros((4, 4), np.uint8), class_of_object=np.zeros(0, np.int64)
     )
     found = np.ones((1, 4, 4), np.bool_), np.array([1]), np.array([0.5])
-    assert set(coco_ap([compare("x", *found, sample)]).to_json().values()) == {None}
+    assert set(coco_ap([compare("x", *found, sample)], 20).to_json().values()) == {None}

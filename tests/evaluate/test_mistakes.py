@@ -8,6 +8,8 @@ from streamseg.evaluate.mistakes import KINDS, confusion, sort_mistakes
 from streamseg.evaluate.overlap import Compared, compare
 from streamseg.evaluate.voc import VocEvaluator
 
+NAMES = tuple(f"class {k}" for k in range(1, 21))
+
 
 def scene(*predictions: tuple[str, int, float]) -> Compared:
     sample = ObjectMaps(
@@ -26,7 +28,7 @@ def scene(*predictions: tuple[str, int, float]) -> Compared:
 
 
 def judged(*predictions: tuple[str, int, float]) -> tuple[Matches, VocEvaluator]:
-    evaluator = VocEvaluator((0.5,))
+    evaluator = VocEvaluator(NAMES, (0.5,))
     evaluator.take(scene(*predictions))
     return evaluator.matches(), evaluator
 
@@ -66,7 +68,7 @@ def test_the_cost_is_what_the_score_would_rise_by() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_true_positives_and_mistakes_are_all_there_is(seed: int) -> None:
-    evaluator = VocEvaluator((0.5,))
+    evaluator = VocEvaluator(NAMES, (0.5,))
     for i in range(6):
         sample, found = random_scene(seed * 10 + i, str(i))
         evaluator.add(sample.id, *found, sample)
@@ -79,8 +81,8 @@ def test_true_positives_and_mistakes_are_all_there_is(seed: int) -> None:
 
 
 def test_confusion_uses_the_highest_scoring_mask_of_each_object() -> None:
-    counts = confusion([scene(FOUND, ("###.........", 7, 0.95), ("......#.....", 2, 0.5))])
+    counts = confusion([scene(FOUND, ("###.........", 7, 0.95), ("......#.....", 2, 0.5))], 20)
     assert counts[0, 6] == 1  # a is taken for class 7
     assert counts[1, -1] == 1  # b is missed: 1/4 is too little
     assert counts.sum() == 2
-    assert confusion([scene(FOUND)], min_area_px=5).sum() == 0
+    assert confusion([scene(FOUND)], 20, min_area_px=5).sum() == 0

@@ -141,7 +141,7 @@ BAD = {
     ),
     "bytes moved": (
         graph("Transpose", ["x"], kind=TensorProto.UINT8),
-        "it reads bytes ('x'); all that TensorRT does with them is to cast them",
+        "it reads bytes ('x'); TensorRT can only cast them",
     ),
     "padded axes": (
         graph("Pad", ["x", "p", "", "a"], {"p": np.zeros(4, np.int64), "a": np.array([2, 3])}),

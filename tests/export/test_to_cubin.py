@@ -72,7 +72,7 @@ def test_only_grouping_is_cooperative(compiled_release: Release) -> None:
     ("script", "message"),
     [
         ("[ $1 = --version ] && echo 'release 12.6, V12.6.85'", "PTXASError"),
-        ("exit 1", "ptxas is no assembler that runs here"),
+        ("exit 1", "ptxas is not an assembler that runs here"),
     ],
 )
 def test_an_assembler_that_fails_is_told(

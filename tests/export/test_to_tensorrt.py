@@ -316,7 +316,7 @@ def test_a_missing_folder_is_told_before_minutes_have_passed(tmp_path: Path) -> 
     def never(step: BuildStep) -> None:
         raise AssertionError("built")
 
-    with pytest.raises(SinkError, match="gone is no folder"):
+    with pytest.raises(SinkError, match="gone is not a folder"):
         build_engine(onnx, tmp_path / "gone/engine.plan", ORIN, progress=never, trt=trt)
 
 

@@ -68,6 +68,7 @@ def test_a_line_says_everything(tmp_path: Path) -> None:
         "version": 1,
         "index": 7,
         "pts_seconds": 123456.789012,
+        "stamp_ns": None,
         "width": 53,
         "height": 37,
         "dropped": 2,

@@ -33,8 +33,8 @@ def test_a_row_says_everything_about_an_instance(tmp_path: Path) -> None:
     counts = rows[1].pop("rle_counts")
     assert coco_mask.toBbox({"size": [48, 64], "counts": counts}).tolist() == [14, 1, 10, 10]
     assert rows[1] == {
-        "index": 0, "pts_seconds": 0.0, "height": 48, "width": 64, "name": "dog-2",
-        "track_id": 2, "confirmed": True, "class": "dog", "class_id": 4,
+        "index": 0, "pts_seconds": 0.0, "stamp_ns": None, "height": 48, "width": 64,
+        "name": "dog-2", "track_id": 2, "confirmed": True, "class": "dog", "class_id": 4,
         "score": pytest.approx(0.89), "x0": 14, "y0": 1, "x1": 24, "y1": 11,
         "area_px": 100, "seed_x": 19, "seed_y": 6, "tau": 0.75, "source": "b.mp4",
         "source_index": 1,

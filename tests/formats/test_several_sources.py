@@ -9,7 +9,7 @@ from scene_results import make_result
 from streamseg.errors import SinkError
 from streamseg.formats.opening import FORMATS, open_writer
 
-TELL_SOURCES_APART = {"jsonl", "parquet"}
+TELL_SOURCES_APART = {"jsonl", "parquet", "mcap"}
 
 
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - TELL_SOURCES_APART))

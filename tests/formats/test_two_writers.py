@@ -22,7 +22,7 @@ from streamseg.video.sink import VideoSink
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_second_writer_is_refused_and_the_first_completes(name: str, tmp_path: Path) -> None:
-    pytest.importorskip({"rerun": "rerun", "parquet": "pyarrow"}.get(name, "json"))
+    pytest.importorskip({"rerun": "rerun", "parquet": "pyarrow", "mcap": "mcap"}.get(name, "json"))
     place = tmp_path / "out"
     with open_writer(name, place) as first:
         first.write(make_result(0, ["car-1"]))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.kernels import group_pixels as group_pixels_benchmark
 from streamseg.errors import InputError
 from streamseg.kernels import (
     Groups,
@@ -355,3 +356,10 @@ def test_what_is_no_such_tensor_is_refused(device: torch.device) -> None:
     ):
         with pytest.raises(InputError, match=message):
             call()
+
+
+def test_the_contenders_of_the_benchmark_agree_on_half_precision(device: torch.device) -> None:
+    case = replace(random(6, 9, 12, 18), max_seeds=5, min_seediness=0.0)
+    scores = decode_scores(case.foreground, case.classes)
+    contenders = group_pixels_benchmark.on_gpu(case, scores, device)
+    assert list(contenders) == ["ours", "torch loop", "one program"]

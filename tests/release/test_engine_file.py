@@ -85,9 +85,9 @@ def test_an_engine_that_fits_is_loaded(engine: Path, trt: ModuleType) -> None:
     [
         (PLAN[:-1], "is not the engine that its manifest describes: run"),
         (PLAN + b"more", "is not the engine that its manifest describes"),
-        (PLAN[:20], "is no engine of TensorRT"),
-        (b"", "is no engine of TensorRT"),
-        (b"\x7fELF" + PLAN, "is no engine of TensorRT"),
+        (PLAN[:20], "is not an engine of TensorRT"),
+        (b"", "is not an engine of TensorRT"),
+        (b"\x7fELF" + PLAN, "is not an engine of TensorRT"),
     ],
 )
 def test_a_truncated_or_changed_engine_is_refused(
@@ -155,7 +155,7 @@ def spoil(path: Path) -> None:
         ("engine.plan", remove, r"engine\.plan does not exist"),
         ("engine.plan", spoil, r"engine\.plan is not the file that engine\.json describes"),
         ("engine.json", remove, r"engine\.json does not exist"),
-        ("engine.json", spoil, r"engine\.json is no manifest of an engine"),
+        ("engine.json", spoil, r"engine\.json is not the manifest of an engine"),
         ("model.onnx", spoil, r"engine\.plan was built from another ONNX file"),
     ],
 )

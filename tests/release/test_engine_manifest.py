@@ -115,7 +115,7 @@ def test_a_manifest_is_read_back(tmp_path: Path) -> None:
 )
 def test_a_broken_manifest_is_an_error_of_ours(tmp_path: Path, text: str) -> None:
     (tmp_path / "engine.json").write_text(text)
-    with pytest.raises(ModelError, match=r"engine\.json is no manifest of an engine .*: run"):
+    with pytest.raises(ModelError, match=r"engine\.json is not the manifest of an engine .*: run"):
         read_manifest(tmp_path / "engine.plan")
 
 

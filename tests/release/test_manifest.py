@@ -79,7 +79,7 @@ def test_a_file_that_was_changed_cut_or_lost_is_named(folder: Path, name: str) -
 def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path, name: str) -> None:
     (folder / "link").symlink_to("/etc/hostname")
     change(folder, lambda fields: fields["sha256"].update({name: "0" * 64}))
-    with pytest.raises(ModelError, match="lies outside of the release"):
+    with pytest.raises(ModelError, match="lies outside the release"):
         open_release(folder)
 
 
@@ -87,11 +87,11 @@ def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path, name: str) -> No
     ("edit", "message"),
     [
         (lambda fields: fields.update(format=1), "is of format 1.*reads 2"),
-        (lambda fields: fields.pop("size"), "no manifest of a release"),
-        (lambda fields: fields.update(size=3), "no manifest of a release"),
-        (lambda fields: fields.update(extra=1), "no manifest of a release"),
-        (lambda fields: fields["model"].update(taus=[2.0]), "no manifest of a release"),
-        (lambda fields: fields["kernels"][0].pop("entry"), "no manifest of a release"),
+        (lambda fields: fields.pop("size"), "not the manifest of a release"),
+        (lambda fields: fields.update(size=3), "not the manifest of a release"),
+        (lambda fields: fields.update(extra=1), "not the manifest of a release"),
+        (lambda fields: fields["model"].update(taus=[2.0]), "not the manifest of a release"),
+        (lambda fields: fields["kernels"][0].pop("entry"), "not the manifest of a release"),
         (lambda fields: fields["sha256"].pop(TRUNK), "gives no hash for trunk.onnx"),
     ],
 )
@@ -111,7 +111,7 @@ def test_what_is_no_manifest_at_all_is_refused(folder: Path, text: bytes) -> Non
 
 
 def test_a_folder_without_a_manifest_is_no_release(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is no release"):
+    with pytest.raises(ModelError, match="is not a release"):
         open_release(tmp_path)
 
 

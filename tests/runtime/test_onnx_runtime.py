@@ -87,7 +87,7 @@ def test_a_view_gives_what_its_copy_gives(runtime: OnnxRuntime) -> None:
 def test_config_and_description_come_with_the_model(path: Path, runtime: OnnxRuntime) -> None:
     assert runtime.config == CONFIG
     assert "ONNX Runtime" in runtime.description
-    assert "3 threads" in OnnxRuntime(path, threads=3).description
+    assert "threads: 3" in OnnxRuntime(path, threads=3).description
 
 
 @pytest.mark.parametrize(

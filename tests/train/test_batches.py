@@ -74,7 +74,7 @@ def test_classes_are_those_of_the_model_by_name(make_voc: MakeVoc) -> None:
     unlabelled = {COCO_CLASSES[int(k)] for k in batch.unlabelled[0].nonzero()}
     assert len(unlabelled) == 60
     assert {"truck", "traffic light"} <= unlabelled
-    with pytest.raises(ConfigError, match="class_names lacks aeroplane, bicycle, bird"):
+    with pytest.raises(ConfigError, match=r"class_names lacks aeroplane, bicycle, .* of the"):
         BatchStream([data], replace(NATIVE, class_names=("car", "person")), SMALL)
 
 

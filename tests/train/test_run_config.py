@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,12 @@ def test_files_that_cannot_be_meant_are_refused(text: str, message: str, tmp_pat
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         RunConfig().changed(read_toml(path))
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_bytes(codecs.BOM_UTF8 + b"[train]\r\nsteps = 8\r\n")
+    assert read_toml(path) == {"train": {"steps": 8}}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -138,6 +138,33 @@ def test_deep_colours_are_scaled_by_the_depth_in_use(tmp_path: Path, name: str) 
     assert next(open_source(path)).image[3, 3].tolist() == [255, 128, 0]
 
 
+def write_deep_tiff(path: Path, pixels: NDArray[np.uint8], orientation: int) -> None:
+    """RGB of 16 bits, not compressed, with the tags that TIFF 6.0 asks for."""
+    height, width, _ = pixels.shape
+    short, long = 3, 4
+    tags = [
+        *((256, short, width), (257, short, height), (258, short, None), (259, short, 1)),
+        *((262, short, 2), (273, long, None), (274, short, orientation), (277, short, 3)),
+        *((278, short, height), (279, long, pixels.size * 2)),
+    ]
+    end = 8 + 2 + 12 * len(tags) + 4
+    where = {258: end, 273: end + 6}  # bits of each channel, and the pixels
+    file = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    for tag, kind, value in tags:
+        number = where.get(tag) if value is None else value
+        file += struct.pack("<HHII", tag, kind, 3 if tag == 258 else 1, number)
+    file += struct.pack("<I3H", 0, 16, 16, 16) + (pixels.astype("<u2") * 257).tobytes()
+    path.write_bytes(file)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_deep_tiff_is_turned_as_a_shallow_one(tmp_path: Path, orientation: int) -> None:
+    write_deep_tiff(tmp_path / "a.tif", quadrants(), orientation)
+    with PIL.Image.open(tmp_path / "a.tif") as opened:
+        turned = np.array(opened.convert("RGB"))  # Pillow itself turns a TIFF
+    assert np.array_equal(next(open_source(tmp_path / "a.tif")).image, turned)
+
+
 @needs_avif
 def test_tiles_are_put_together(tmp_path: Path) -> None:
     path = write_tiled_avif(tmp_path / "a.avif", quadrants(256, 128), 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Final
@@ -11,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from streamseg.classes import VOC_CLASSES
 from streamseg.datasets import VOID, Sample
 from streamseg.drawing.overlay import contact_sheet, draw
 from streamseg.evaluate.matching import average_precision, judge, match
@@ -41,12 +41,14 @@ class Exhibit:
 class Gallery:
     """Keeps the drawings of a few images out of any number."""
 
-    def __init__(self, size: int = 6) -> None:
+    def __init__(self, class_names: Sequence[str], size: int = 6) -> None:
         """Start empty.
 
         Args:
+            class_names: of the data.
             size: number of best and of worst images.
         """
+        self._class_names = class_names
         self._size = size
         self._best: list[Exhibit] = []
         self._worst: list[Exhibit] = []
@@ -67,7 +69,7 @@ class Gallery:
         jpeg = None
         for heap, rank in ((self._best, quality), (self._worst, -quality)):
             if len(heap) < self._size or rank > heap[0].rank:
-                jpeg = jpeg or _jpeg(_side_by_side(sample, masks, compared))
+                jpeg = jpeg or _jpeg(side_by_side(sample, masks, compared, self._class_names))
                 heapq.heappush(heap, Exhibit(rank, sample.id, quality, jpeg))
                 if len(heap) > self._size:
                     heapq.heappop(heap)
@@ -100,7 +102,20 @@ def image_quality(compared: Compared, min_area_px: int) -> float:
     )
 
 
-def _side_by_side(sample: Sample, masks: NDArray[np.bool_], compared: Compared) -> Image:
+def side_by_side(
+    sample: Sample, masks: NDArray[np.bool_], compared: Compared, class_names: Sequence[str]
+) -> Image:
+    """Draw the truth of an image on the left, its predictions on the right.
+
+    Args:
+        sample: the image and its objects.
+        masks: bool [K, H, W], the predictions.
+        compared: their classes and scores.
+        class_names: C names.
+
+    Returns:
+        RGB uint8, each half 300 px wide.
+    """
     height, width = sample.object_map.shape
     size = (_WIDTH_PX, max(1, round(_WIDTH_PX * height / width)))
     image = np.asarray(PillowImage.fromarray(sample.image).resize(size))
@@ -111,8 +126,18 @@ def _side_by_side(sample: Sample, masks: NDArray[np.bool_], compared: Compared) 
         predictions[masks[k]] = label
     return contact_sheet(
         [
-            draw(_result(image, objects, sample.class_of_object, np.ones(len(sample)))),
-            draw(_result(image, predictions, compared.class_id[shown], compared.score[shown])),
+            draw(
+                _result(image, objects, sample.class_of_object, np.ones(len(sample)), class_names)
+            ),
+            draw(
+                _result(
+                    image,
+                    predictions,
+                    compared.class_id[shown],
+                    compared.score[shown],
+                    class_names,
+                )
+            ),
         ],
         columns=2,
     )
@@ -135,6 +160,7 @@ def _result(
     label_map: NDArray[np.uint16],
     class_id: NDArray[np.int64],
     score: NDArray[np.float64],
+    class_names: Sequence[str],
 ) -> FrameResult:
     """Labels, at any size, as instances over the image."""
     height, width = image.shape[:2]
@@ -146,7 +172,7 @@ def _result(
         y, x = np.nonzero(small == label)
         if not len(y):
             continue
-        name = VOC_CLASSES[c - 1]
+        name = class_names[c - 1]
         instances.append(
             Instance(
                 name=f"{name}-{label}",

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 
-from streamseg.classes import VOC_CLASSES
 from streamseg.evaluate.evaluation import CURVE_THRESHOLDS, Evaluation
 from streamseg.evaluate.mistakes import KINDS
 from streamseg.evaluate.provenance import Provenance
@@ -90,7 +89,7 @@ def _classes(evaluation: Evaluation) -> Section:
     seen = voc.object_count + voc.ignored_count + voc.prediction_count > 0
     rows = [
         [
-            VOC_CLASSES[c],
+            voc.class_names[c],
             str(voc.object_count[c]),
             str(voc.prediction_count[c]),
             *(percent(ap) for ap in voc.ap[c]),
@@ -191,7 +190,7 @@ def _mistakes(evaluation: Evaluation) -> Section:
 def _confusion(evaluation: Evaluation) -> Section:
     counts = evaluation.confusion
     (present,) = np.nonzero(counts.sum(axis=1))
-    names = [*VOC_CLASSES, "missed"]
+    names = [*evaluation.voc.class_names, "missed"]
     columns = [c for c in range(len(names)) if counts[:, c].any() or c in present]
     rows, shades = [], []
     for c in present:

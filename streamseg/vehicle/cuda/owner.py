@@ -6,7 +6,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
 from streamseg.closing import Closing
 from streamseg.errors import DeviceError
@@ -70,19 +69,6 @@ class ResourceOwner(Closing):
                 errors.append(error)
         if errors:
             raise errors[0]
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close; an error from the ``with`` block is not hidden by one of closing."""
-        try:
-            self.close()
-        except DeviceError:
-            if error is None:
-                raise
 
     def add(self, resource: Resource) -> None:
         """Register a resource for release at ``close``; called by the resource itself."""

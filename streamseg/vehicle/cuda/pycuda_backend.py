@@ -42,11 +42,11 @@ class _PycudaBackend:
         self.driver = Driver()
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the error that follows says the same
+                warnings.simplefilter("ignore")  # the error below says the same
                 import pycuda.driver as cuda
         except ImportError as error:
             raise DeviceError(
-                f"pycuda does not fit this CUDA driver, build it anew here: {error}"
+                f"pycuda does not fit this CUDA driver; build it again on this machine: {error}"
             ) from None
         self._cuda: Any = cuda
         self.description = f"pycuda {pycuda.VERSION_TEXT}"
@@ -131,7 +131,7 @@ class _PycudaBackend:
         try:
             return function(*arguments)
         except self._cuda.Error as error:
-            # "cuMemAlloc failed: out of memory - and more": all that pycuda tells
+            # pycuda gives only a text: "cuMemAlloc failed: out of memory - and more"
             name, _, text = str(error).partition(" failed: ")
             raise self.driver.error_of_text(name, text.partition(" - ")[0]) from None
 

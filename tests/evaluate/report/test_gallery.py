@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamseg.classes import VOC_CLASSES
 from streamseg.datasets import Sample
 from streamseg.evaluate.overlap import Compared, compare
 from streamseg.evaluate.report.gallery import Gallery, image_quality
@@ -30,7 +31,7 @@ def compared(
 
 
 def test_only_the_best_and_worst_are_kept() -> None:
-    gallery = Gallery(size=2)
+    gallery = Gallery(VOC_CLASSES, size=2)
     for name, quality in zip("abcdefg", (0.4, 0.9, 0.1, 0.6, 1.0, math.nan, 0.3), strict=True):
         masks, found = compared(name, 30)
         gallery.offer(quality, sample(name), masks, found)
@@ -39,7 +40,7 @@ def test_only_the_best_and_worst_are_kept() -> None:
 
 
 def test_a_image_is_not_shown_twice() -> None:
-    gallery = Gallery(size=2)
+    gallery = Gallery(VOC_CLASSES, size=2)
     masks, found = compared("a", 30)
     gallery.offer(0.5, sample("a"), masks, found)
     assert len(gallery.best()) == 1
@@ -47,7 +48,7 @@ def test_a_image_is_not_shown_twice() -> None:
 
 
 def test_the_drawing_shows_truth_and_prediction_in_colour() -> None:
-    gallery = Gallery(size=1)
+    gallery = Gallery(VOC_CLASSES, size=1)
     masks, found = compared("a", 30)
     gallery.offer(1.0, sample("a"), masks, found)
     image = np.asarray(Image.open(BytesIO(gallery.best()[0].jpeg))).astype(int)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -83,3 +84,40 @@ def test_embeddings_are_loaded_128_bits_at_a_time(rows: list[Row]) -> None:
         name = row["kernel"]
         if name.startswith(("group_pixels", "label_pixels")) and "full HD" not in name:
             assert row["loads_128_bit"] > 0, row
+
+
+@pytest.mark.parametrize("architecture", [80, 87, 90, 120])
+@pytest.mark.parametrize("variant", ["in registers", "in tiles"])
+def test_one_thread_offers_arrives_waits_and_reads_in_the_order_of_the_memory_model(
+    rows: list[Row], architecture: int, variant: str
+) -> None:
+    """The argument that this carries is in ``docs/gpu.md``."""
+    (order,) = (
+        row["memory_order"]
+        for row in rows
+        if row["sm"] == architecture and row["kernel"] == f"group_pixels, D = 64, {variant}"
+    )
+    at = next(i for i, instruction in enumerate(order) if ".max." in instruction)
+    predicate, offer = order[at].split()
+    assert "bar.sync" in order[:at], "what other threads of the program wrote comes before"
+    assert offer == "atom.global.gpu.relaxed.max.s64"
+    barrier = [
+        rf"{predicate} atom\.global\.gpu\.acq_rel\.add\.u32",  # arrives
+        r"bar\.sync",
+        rf"{predicate} atom\.global\.gpu\.acq_rel\.add\.u32",  # waits, in a loop
+        r"bar\.sync",
+        r"bar\.sync",
+        # reads the best key; which of the two depends on Triton
+        rf"{predicate} (ld\.global\.gpu\.acquire\.b64|atom\.global\.gpu\.acquire\.add\.u64)",
+        r"bar\.sync",
+    ]
+    for pattern, found in zip(barrier, order[at + 1 :], strict=False):
+        assert re.fullmatch(pattern, found), (found, order[at : at + 10])
+    row_of_the_winner = order[at + 1 + len(barrier)]
+    assert re.fullmatch(r"(@%p\d+ )?ld\.global(\.v\d)?\.b\d+", row_of_the_winner)
+    communication = [one for one in order if re.search(r"atom|red|acquire|relaxed", one)]
+    assert len(communication) == 4, "programs share nothing but keys and arrivals"
+
+
+def test_no_load_uses_the_cache_that_the_memory_model_leaves_out(rows: list[Row]) -> None:
+    assert {row["loads_past_the_memory_model"] for row in rows} == {0}

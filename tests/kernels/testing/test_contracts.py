@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.kernels import __main__ as bench
 from benchmarks.kernels import group_pixels
-from benchmarks.kernels import ops as bench
 from streamseg.kernels import (
     Groups,
     Labels,
@@ -131,11 +131,8 @@ def test_a_label_where_a_rival_is_closer_is_noticed() -> None:
 def test_the_benchmark_prints_a_table_and_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench, "ROUNDS", 2)
-    monkeypatch.setattr(group_pixels, "MAPS", ((24, 40),))
     monkeypatch.setattr(group_pixels, "SEEDS", (10,))
-    monkeypatch.setattr(bench, "bench_cases", lambda: {"small": (CASES["street"](), True)})
-    bench.main()
+    bench.main(["--quick"])
     document = json.loads(capsys.readouterr().out.splitlines()[-1])
     ops = [row["op"] for row in document["rows"]]
     assert ops == ["decode_scores", "group_pixels", "label_pixels", "together"]
@@ -150,4 +147,4 @@ def test_the_benchmark_refuses_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(bench, "decode_scores", wrong)
     with pytest.raises(SystemExit, match=r"not timed, .* broken promise: seediness"):
-        bench.main()
+        bench.main(["--quick"])

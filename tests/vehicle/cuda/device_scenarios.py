@@ -5,7 +5,9 @@ Each scenario prints what the test compares, as JSON.
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -263,14 +265,16 @@ def close_within(kind: str) -> Any:
 
 
 def error_under_way(kind: str) -> Any:
-    """Closing fails too, but what went wrong first is what is told."""
+    """Closing fails too: the first error is raised, the second one is logged."""
+    logged = io.StringIO()
+    logging.basicConfig(stream=logged, format="%(message)s")
 
     def work() -> None:
         with open_device(kind) as device, device.current():
             device.stream()
             raise StreamsegError("the first")
 
-    return refusal(work)
+    return [refusal(work), logged.getvalue().strip()]
 
 
 def refusal(work: Callable[[], Any]) -> str | None:

@@ -185,7 +185,9 @@ def test_closing_goes_on_when_the_driver_refuses_something(play: Play) -> None:
 
 def test_an_error_under_way_is_not_hidden_by_one_of_closing(play: Play) -> None:
     done = play("error_under_way", FAKE_CUDA_FAIL="cuCtxSynchronize:1:1")
-    assert done.output == "StreamsegError: the first"
+    first, logged = done.output
+    assert first == "StreamsegError: the first"
+    assert logged == "cuCtxSynchronize: CUDA_ERROR_INVALID_VALUE (invalid argument)"
 
 
 def test_a_device_may_be_closed_while_it_is_current(play: Play) -> None:

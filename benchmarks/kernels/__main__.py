@@ -1,12 +1,14 @@
-"""Time the ops: ``OPENBLAS_NUM_THREADS=1 python -m benchmarks.kernels.ops``.
+"""Time the ops: ``OPENBLAS_NUM_THREADS=1 python -m benchmarks.kernels``.
 
-Every result is checked against the op's contract first; a wrong one is not timed. CPU time is
-the figure to compare on a machine with other work to do. The last line of the output is one JSON
-document with all that is printed above it.
+Every result is first checked against the op's contract; a wrong one is not timed. On a busy machine
+compare CPU time. ``--gpu`` leaves out what runs on the CPU, ``--seconds`` starts no new size after
+that time, and ``--quick`` takes one small map, to try the benchmark itself. The last line of the
+output is one JSON document with the same figures.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -28,20 +30,37 @@ WARM_UP_ROUNDS = 5
 ROUNDS = 60
 
 
-def main() -> None:
-    """Check and time every op on every case, and print the table."""
+def main(arguments: list[str] | None = None) -> None:
+    """Check and time every op on every case, and print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description="time ops")
+    parser.add_argument("--gpu", action="store_true", help="only what runs on a GPU")
+    parser.add_argument("--quick", action="store_true", help="one small map, few rounds")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="of new sizes")
+    chosen = parser.parse_args(arguments)
     machine = describe_machine()
     for name, value in machine.items():
         print(f"{name:12} {value}")
+    rows = [] if chosen.gpu else time_on_cpu(quick=chosen.quick)
+    end = time.monotonic() + chosen.seconds
+    grouping = with_torch(end, on_cpu=not chosen.gpu, quick=chosen.quick)
+    print(json.dumps({"machine": machine, "rounds": ROUNDS, "rows": rows, "grouping": grouping}))
+
+
+def time_on_cpu(*, quick: bool) -> list[dict[str, Any]]:
+    """Check and time the references.
+
+    Returns:
+        A row for each case and op.
+    """
     print(f"\n{'case':26}{'op':15}{'wall ms: min':>14}{'p20':>8}{'median':>8}{'p80':>8}", end="")
     print(f"{'CPU ms: min':>14}{'median':>8}")
     rows: list[dict[str, Any]] = []
-    for name, (case, exclude_claimed) in bench_cases().items():
+    for name, (case, exclude_claimed) in bench_cases(quick=quick).items():
         try:
             ops = checked_ops(case, exclude_claimed)
         except AssertionError as error:
-            sys.exit(f"not timed, {name} came out wrong: {error}")
-        for op, times_ms in measure(ops).items():
+            sys.exit(f"not timed, the result of {name} is wrong: {error}")
+        for op, times_ms in measure(ops, 2 if quick else ROUNDS).items():
             wall_ms, cpu_ms = np.array(times_ms).T
             least, p20, median, p80 = np.percentile(wall_ms, [0, 20, 50, 80]).round(3).tolist()
             cpu_least, cpu_median = np.percentile(cpu_ms, [0, 50]).round(3).tolist()
@@ -54,15 +73,19 @@ def main() -> None:
             row |= {"min_ms": least, "p20_ms": p20, "median_ms": median, "p80_ms": p80}
             row |= {"cpu_min_ms": cpu_least, "cpu_median_ms": cpu_median}
             rows.append(row)
-    grouping = with_torch()
-    print(json.dumps({"machine": machine, "rounds": ROUNDS, "rows": rows, "grouping": grouping}))
+    return rows
 
 
-def with_torch() -> dict[str, list[dict[str, Any]]]:
-    """Compare ``group_pixels`` with torch on every device there is; time whole frames on a GPU.
+def with_torch(end: float, *, on_cpu: bool, quick: bool) -> dict[str, list[dict[str, Any]]]:
+    """Compare ``group_pixels`` with torch on every device; time whole frames on a GPU.
+
+    Args:
+        end: on ``time.monotonic``; no new size is started after it.
+        on_cpu: whether the CPU takes part.
+        quick: one small map.
 
     Returns:
-        Rows of ``group_pixels.measure`` and ``frame.measure``; nothing without torch.
+        Rows of ``group_pixels.measure`` and ``frame.measure``; empty without torch.
     """
     try:
         import torch
@@ -72,27 +95,31 @@ def with_torch() -> dict[str, list[dict[str, Any]]]:
     from benchmarks.kernels import frame, group_pixels
 
     installed = f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads"
-    parts = [("group_pixels in the paper's setting", "cpu", group_pixels)]
+    parts = [("group_pixels in the paper's setting", "cpu", group_pixels)] if on_cpu else []
     if torch.cuda.is_available():
         parts += [
-            ("group_pixels in the paper's setting", "cuda", group_pixels),
             ("all of a frame's grouping", "cuda", frame),
+            ("group_pixels in the paper's setting", "cuda", group_pixels),
         ]
     results: dict[str, list[dict[str, Any]]] = {}
     for title, device, part in parts:
         print(f"\n{title}, {device}, {installed}")
         rows = results[f"{title}, {device}"] = []
         try:
-            for row in part.measure(torch.device(device)):
+            for row in part.measure(torch.device(device), quick=quick):
                 print(part.table_row(row), flush=True)
                 rows.append(row)
+                if time.monotonic() > end:
+                    break
         except AssertionError as error:
-            sys.exit(f"not timed, a result came out wrong: {error}")
+            sys.exit(f"not timed, a result is wrong: {error}")
     return results
 
 
-def bench_cases() -> dict[str, tuple[Case, bool]]:
+def bench_cases(*, quick: bool) -> dict[str, tuple[Case, bool]]:
     """Name the cases, each with its ``exclude_claimed``."""
+    if quick:
+        return {"small street": (street(24, 40, dims=16), True)}
     full = street()
     return {
         "street, streaming": (full, True),
@@ -102,7 +129,7 @@ def bench_cases() -> dict[str, tuple[Case, bool]]:
 
 
 def checked_ops(case: Case, exclude_claimed: bool) -> dict[str, Callable[[], object]]:
-    """Run the three ops in turn, check each result, and return the calls to be timed.
+    """Run the three ops in turn, check each result, and return the calls to time.
 
     Raises:
         AssertionError: a result breaks its contract.
@@ -129,14 +156,16 @@ def checked_ops(case: Case, exclude_claimed: bool) -> dict[str, Callable[[], obj
     return {"decode_scores": decode, "group_pixels": group, "label_pixels": label}
 
 
-def measure(ops: dict[str, Callable[[], object]]) -> dict[str, list[tuple[float, float]]]:
+def measure(
+    ops: dict[str, Callable[[], object]], rounds: int
+) -> dict[str, list[tuple[float, float]]]:
     """Time each op and their sum, the ops in turn in every round.
 
     Returns:
         For each op and for "together", wall and CPU milliseconds of every round.
     """
     times_ms: dict[str, list[tuple[float, float]]] = {name: [] for name in (*ops, "together")}
-    for round_number in range(WARM_UP_ROUNDS + ROUNDS):
+    for round_number in range(WARM_UP_ROUNDS + rounds):
         this_round = {}
         for name, op in ops.items():
             wall, cpu = time.perf_counter(), time.process_time()
@@ -152,7 +181,7 @@ def measure(ops: dict[str, Callable[[], object]]) -> dict[str, list[tuple[float,
 
 
 def describe_machine() -> dict[str, str]:
-    """Say what the figures depend on."""
+    """Describe what the figures depend on."""
     cpuinfo = Path("/proc/cpuinfo")
     models = [
         line.partition(":")[2].strip()

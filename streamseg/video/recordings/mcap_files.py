@@ -1,0 +1,184 @@
+"""Read MCAP files, also those that were cut off before their index."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from streamseg.errors import MissingExtraError, SourceError
+from streamseg.video.recordings.decoders import Decoder, Schema, decoder_of
+from streamseg.video.recordings.recording import CutOffError, Message, Recording, Topic, kind_of
+
+if TYPE_CHECKING:
+    from mcap.reader import McapReader
+    from mcap.records import Channel
+    from mcap.records import Schema as McapSchema
+
+# What the library raises on damaged bytes, besides its own errors.
+_DAMAGED = (
+    OSError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+)
+
+
+class McapRecording(Recording):
+    """One recording in one or several MCAP files, which follow each other.
+
+    Files without an index are read from the start to where they are cut off.
+    """
+
+    def __init__(self, path: Path, files: Sequence[Path]) -> None:
+        """Read what the files hold, by their index or, without one, by reading them once.
+
+        Args:
+            path: what the user named: the file, or the folder of the files.
+            files: in the order of time, at least one.
+
+        Raises:
+            MissingExtraError: mcap is not installed.
+            SourceError: a file cannot be opened, or is not MCAP.
+        """
+        self.path = path
+        self._stack = ExitStack()
+        try:
+            parts = [self._stack.enter_context(_McapFile(file)) for file in files]
+        except BaseException:
+            self._stack.close()
+            raise
+        self._parts = parts
+        kinds: dict[str, str] = {}
+        counts: Counter[str] | None = Counter()
+        for part in parts:
+            kinds |= part.kind_of_topic
+            counts = None if counts is None or part.counts is None else counts + part.counts
+        self.topics = tuple(
+            Topic(name, kinds[name], None if counts is None else counts[name])
+            for name in sorted(kinds)
+        )
+        spans = [part.span_ns for part in parts if part.span_ns is not None]
+        self.duration_seconds = None
+        if spans:
+            first, last = min(span[0] for span in spans), max(span[1] for span in spans)
+            self.duration_seconds = (last - first) / 1e9
+
+    def messages(self, topic: str) -> Iterator[Message]:
+        """See ``Recording``; a damaged file ends the recording."""
+        for part in self._parts:
+            yield from part.messages(topic)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._stack.close()
+
+
+class _McapFile:
+    """One MCAP file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.kind_of_topic: dict[str, str] = {}
+        self.counts: Counter[str] | None = Counter()
+        self.span_ns: tuple[int, int] | None = None
+        try:
+            from mcap.exceptions import McapError, RecordLengthLimitExceeded
+        except ImportError as error:
+            raise MissingExtraError("mcap", "recordings") from error
+        damaged: list[type[Exception]] = [McapError, RecordLengthLimitExceeded, *_DAMAGED]
+        try:
+            from zstandard import ZstdError
+
+            damaged.append(ZstdError)
+        except ImportError:  # then no chunk is compressed by it
+            pass
+        self._damaged = tuple(damaged)
+        try:
+            self._stream: IO[bytes] = path.open("rb")
+        except OSError as error:
+            raise SourceError(f"cannot read {path}: {error.strerror}") from error
+
+    def __enter__(self) -> _McapFile:
+        try:
+            self._list_topics()
+        except BaseException:
+            self._stream.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def _list_topics(self) -> None:
+        from mcap.exceptions import InvalidMagic
+        from mcap.reader import SeekingReader
+
+        try:
+            reader = SeekingReader(self._stream)
+        except (InvalidMagic, struct.error) as error:
+            raise SourceError(f"{self._path} is not an MCAP file, or it is empty") from error
+        except self._damaged as error:
+            raise SourceError(f"{self._path} is empty or cut off: {error}") from error
+        try:
+            summary = reader.get_summary()
+        except self._damaged:
+            summary = None
+        self._is_indexed = summary is not None and bool(summary.chunk_indexes)
+        if summary is None or not summary.channels:
+            self._scan()
+            return
+        statistics = summary.statistics
+        self.counts = None if statistics is None else Counter()
+        for channel in summary.channels.values():
+            schema = summary.schemas.get(channel.schema_id)
+            self.kind_of_topic[channel.topic] = kind_of(schema.name if schema else "")
+            if statistics is not None and self.counts is not None:
+                self.counts[channel.topic] += statistics.channel_message_counts.get(channel.id, 0)
+        if statistics is not None and statistics.message_count:
+            self.span_ns = (statistics.message_start_time, statistics.message_end_time)
+
+    def _scan(self) -> None:
+        """Read the whole file, as far as it can be read, to count its messages."""
+        assert self.counts is not None
+        try:
+            for schema, channel, message in self._reader().iter_messages(log_time_order=False):
+                self.kind_of_topic[channel.topic] = kind_of(schema.name if schema else "")
+                self.counts[channel.topic] += 1
+                first, last = self.span_ns or (message.log_time, message.log_time)
+                self.span_ns = min(first, message.log_time), max(last, message.log_time)
+        except self._damaged:
+            return
+
+    def _reader(self) -> McapReader:
+        from mcap.reader import NonSeekingReader, SeekingReader
+
+        self._stream.seek(0)
+        return (SeekingReader if self._is_indexed else NonSeekingReader)(self._stream)
+
+    def messages(self, topic: str) -> Iterator[Message]:
+        decoders: dict[int, Decoder] = {}
+        try:
+            # without an index, sorting would read the whole file into memory
+            found = self._reader().iter_messages([topic], log_time_order=self._is_indexed)
+            for schema, channel, message in found:
+                if channel.id not in decoders:
+                    decoders[channel.id] = _decoder(schema, channel)
+                yield Message(message.log_time, message.data, decoders[channel.id])
+        except SourceError:
+            raise
+        except self._damaged as error:
+            reason = str(error) or "the file ends in the middle of a record"
+            raise CutOffError(f"the file is cut off or damaged: {reason}") from error
+
+
+def _decoder(schema: McapSchema | None, channel: Channel) -> Decoder:
+    if schema is None:
+        return decoder_of(channel.message_encoding, Schema("", "", b""))
+    return decoder_of(channel.message_encoding, Schema(schema.name, schema.encoding, schema.data))

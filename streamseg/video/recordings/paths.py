@@ -1,0 +1,86 @@
+"""Which paths are recordings, and the topic that may follow the path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamseg.errors import InputError
+from streamseg.video.local_paths import is_url, local_path
+
+_SUFFIXES = (".mcap", ".bag", ".bag.active", ".db3")
+_SEPARATOR = "#"
+
+
+def is_recording(path: Path) -> bool:
+    """Whether it is an MCAP file, a ROS 1 bag, or the folder or file of a ROS 2 bag."""
+    if path.is_dir():
+        return has_metadata(path) or bool(bag_files(path))
+    return path.name.endswith(_SUFFIXES)
+
+
+def has_metadata(folder: Path) -> bool:
+    """Whether the recorder of a ROS 2 bag has completed it."""
+    try:
+        return b"rosbag2_bagfile_information" in (folder / "metadata.yaml").read_bytes()
+    except OSError:
+        return False
+
+
+def bag_files(folder: Path) -> list[Path]:
+    """The MCAP or SQLite files of a ROS 2 bag, in the order of time.
+
+    They are named after the folder, and numbered. A recorder that was killed leaves them without
+    ``metadata.yaml``.
+    """
+    found: dict[int, Path] = {}
+    for path in folder.iterdir():
+        stem, _, number = path.stem.rpartition("_")
+        if path.suffix in (".mcap", ".db3") and stem == folder.name and number.isdecimal():
+            found[int(number)] = path
+    return [found[number] for number in sorted(found)]
+
+
+def split_topic(source: str) -> tuple[Path, str | None] | None:
+    """The recording and the topic that a source names; None if it is not a recording.
+
+    A topic follows the path after a ``#``: ``drive.mcap#/camera/front``.
+    """
+    if is_url(source):
+        return None
+    path = local_path(source)
+    if path.exists() or _SEPARATOR not in source:
+        return (path, None) if path.exists() and is_recording(path) else None
+    name, _, topic = source.partition(_SEPARATOR)
+    path = local_path(name)
+    return (path, topic) if path.exists() and is_recording(path) else None
+
+
+def recording_of(source: str) -> str | None:
+    """The recording that a source names one topic of, the same for all of its topics."""
+    found = split_topic(source)
+    return None if found is None or found[1] is None else str(found[0].absolute())
+
+
+def with_topics(sources: list[str], topics: list[str]) -> list[str]:
+    """The sources with each recording replaced by the topics in it that are named.
+
+    Args:
+        sources: paths, URLs and others.
+        topics: names; without any, the sources stay as they are.
+
+    Raises:
+        InputError: topics are named, and a source is not a recording or has a topic already.
+    """
+    if not topics:
+        return sources
+    named = []
+    for source in sources:
+        found = split_topic(source)
+        if found is None:
+            raise InputError(
+                f"--topic is for MCAP files and ROS bags; {source} is not one, or does not exist"
+            )
+        if found[1] is not None:
+            raise InputError(f"{source} names a topic already: leave --topic out")
+        named += [f"{source}{_SEPARATOR}{topic}" for topic in dict.fromkeys(topics)]
+    return named

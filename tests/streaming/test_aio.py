@@ -1,0 +1,74 @@
+"""Streams in asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from camera_servers import http_camera, wait_until
+from colour_runtime import ColourRuntime
+from slow_streams import QUICK, pattern
+
+import streamseg
+from streamseg.results import FrameResult, Image, NetworkOutput
+from streamseg.segmenter import Segmenter
+
+pytestmark = pytest.mark.usefixtures("first_use_is_over", "no_thread_is_left")
+
+
+def test_the_event_loop_runs_while_frames_are_segmented() -> None:
+    ticked = threading.Event()
+    waits = []
+
+    class WaitingForTick(ColourRuntime):
+        def run(self, image: Image) -> NetworkOutput:
+            ticked.clear()
+            waits.append(ticked.wait(10))
+            return super().run(image)
+
+    async def watch() -> list[FrameResult]:
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(0.01)
+                ticked.set()
+
+        ticking = asyncio.create_task(tick())
+        segmenter = Segmenter(WaitingForTick(), size=(160, 96))
+        results = [r async for r in segmenter.astream(pattern(6))]
+        ticking.cancel()
+        return results
+
+    results = asyncio.run(watch())
+    assert [r.index for r in results] == list(range(6))
+    assert waits == [True] * 6
+
+
+def test_cancelling_an_asyncio_task_closes_the_camera(segmenter: Segmenter) -> None:
+    async def watch(url: str) -> None:
+        async def consume() -> None:
+            async for _ in segmenter.astream(url, options=QUICK):
+                seen.set()
+
+        seen = asyncio.Event()
+        task = asyncio.create_task(consume())
+        await seen.wait()
+        camera.stalled = True
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with http_camera() as camera:
+        asyncio.run(watch(camera.url))
+        camera.stalled = False
+        wait_until(lambda: camera.viewers == 0, 1)
+
+
+def test_asyncio_gets_errors_with_the_first_result(segmenter: Segmenter) -> None:
+    async def watch() -> None:
+        async for _ in segmenter.astream("nowhere.mp4"):
+            raise AssertionError
+
+    with pytest.raises(streamseg.SourceError, match="nowhere"):
+        asyncio.run(watch())

@@ -1,0 +1,152 @@
+"""Controls of a stream from other threads, callbacks, and how it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import islice
+
+import pytest
+from camera_servers import http_camera, wait_until
+from slow_streams import QUICK, REALTIME, pattern
+
+from streamseg import SourceOptions, Stream, StreamEvent
+from streamseg.results import FrameResult
+from streamseg.segmenter import Segmenter
+
+pytestmark = pytest.mark.usefixtures("first_use_is_over", "no_thread_is_left")
+
+
+def test_a_stream_is_an_iterator_and_a_context_manager(segmenter: Segmenter) -> None:
+    with segmenter.stream(pattern(3)) as stream:
+        assert isinstance(stream, Stream)
+        assert iter(stream) is stream
+        assert stream.opened is not None
+        assert stream.opened.frame_count == 3
+        assert len(list(stream)) == 3
+    assert segmenter.stream([pattern(3)]).opened is None
+
+
+def test_an_error_in_the_callback_comes_out_of_the_loop(segmenter: Segmenter) -> None:
+    def fail(event: StreamEvent) -> None:
+        if event.state == "ended":
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(segmenter.stream(pattern(2), on_event=fail))
+
+
+def test_a_hook_sees_every_result_just_before_the_loop(segmenter: Segmenter) -> None:
+    seen: list[FrameResult] = []
+    for result in segmenter.stream("test-pattern:96x64@25?frames=5", on_result=seen.append):
+        assert seen[-1] is result
+        assert result.source == "test-pattern:96x64@25?frames=5"
+    assert [result.index for result in seen] == [0, 1, 2, 3, 4]
+
+
+def test_an_error_in_the_hook_comes_out_of_the_loop(segmenter: Segmenter) -> None:
+    def refuse(result: FrameResult) -> None:
+        raise ValueError(f"frame {result.index}")
+
+    with (
+        segmenter.stream("test-pattern:96x64@25?frames=5", on_result=refuse) as stream,
+        pytest.raises(ValueError, match="frame 0"),
+    ):
+        next(stream)
+
+
+def test_sources_come_and_go_while_it_runs(segmenter: Segmenter) -> None:
+    stream = segmenter.stream([pattern(100_000)])
+    assert next(stream).source_index == 0
+    added = stream.add(pattern(100_000))
+    assert added == 1
+    while next(stream).source_index != 1:
+        pass
+    stream.remove(0)
+    last = [next(stream).source_index for _ in range(10)]
+    assert last[-8:] == [1] * 8
+    stream.remove(1)
+    assert list(islice(stream, 5))[4:] == []
+
+
+def test_pause_resume_and_skip_from_another_thread(segmenter: Segmenter) -> None:
+    stream = segmenter.stream(pattern(100_000))
+    assert next(stream).index == 0
+    stream.skip(5)
+    result = next(stream)
+    assert (result.index, result.dropped) == (6, 5)
+    stream.pause()
+    is_resumed = threading.Event()
+
+    def resume() -> None:
+        is_resumed.set()
+        stream.resume()
+
+    threading.Timer(0.2, resume).start()
+    assert next(stream).index == 7
+    assert is_resumed.is_set()
+    stream.close()
+    assert list(stream) == []
+
+
+@pytest.mark.timing
+def test_a_paused_camera_is_still_read_and_resumes_with_the_newest_frame(
+    segmenter: Segmenter,
+) -> None:
+    with segmenter.stream(pattern(1000, 100), options=REALTIME) as stream:
+        next(stream)
+        stream.pause()
+        threading.Timer(0.3, stream.resume).start()
+        result = next(stream)
+    assert 20 < result.dropped < 60
+    assert result.latency_ms < 250
+
+
+@pytest.mark.timing
+def test_stop_ends_a_wait_for_a_silent_camera(segmenter: Segmenter) -> None:
+    with http_camera() as camera:
+        stream = segmenter.stream(camera.url, options=SourceOptions(timeout_seconds=5))
+        next(stream)
+        camera.stalled = True
+        threading.Timer(0.2, stream.stop).start()
+        started = time.monotonic()
+        list(stream)
+        assert time.monotonic() - started < 4
+        camera.stalled = False
+
+
+@pytest.mark.parametrize("way", ["break", "with", "close", "raise"])
+def test_every_way_out_closes_the_camera(segmenter: Segmenter, way: str) -> None:
+    def watch(url: str) -> None:
+        if way == "break":
+            for _ in segmenter.stream(url, options=QUICK):
+                break
+        elif way == "with":
+            with segmenter.stream(url, options=QUICK) as stream:
+                next(stream)
+        elif way == "close":
+            stream = segmenter.stream(url, options=QUICK)
+            next(stream)
+            stream.close()
+        else:
+            with pytest.raises(ZeroDivisionError):
+                for _ in segmenter.stream(url, options=QUICK):
+                    raise ZeroDivisionError
+
+    with http_camera() as camera:
+        watch(camera.url)
+        wait_until(lambda: camera.viewers == 0, 1)
+
+
+def test_a_frame_in_flight_gives_no_result_after_stop_or_remove(segmenter: Segmenter) -> None:
+    stream = segmenter.stream(pattern(100))
+    next(stream)
+    time.sleep(0.1)
+    next(stream)
+    stream.stop()
+    assert list(stream) == []
+    stream = segmenter.stream([pattern(100), pattern(100)])
+    first = {next(stream).source_index for _ in range(10)}
+    assert first == {0, 1}
+    stream.remove(0)
+    assert {r.source_index for r in stream} == {1}
