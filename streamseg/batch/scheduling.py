@@ -22,7 +22,7 @@ POLL_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 5.0
 """What workers have to give up their recordings in order."""
 MOST_FAILED_STARTS: Final = 3
-"""Workers that die before one is ready: then the run ends."""
+"""Workers in a row that die before they are ready: then no more are started."""
 
 
 @dataclass(eq=False)
@@ -62,7 +62,7 @@ class Scheduler:
         self._waiting = deque(tasks)
         self._entries, self._tally, self._on_progress = entries, tally, on_progress
         self._members: dict[ObjectRef[Any], _Member] = {}
-        self._failed_starts = 0
+        self._failed_starts: list[Exception] = []
 
     def run(self) -> None:
         """Do all tasks; workers are gone afterwards, also after Ctrl-C or an error.
@@ -84,6 +84,13 @@ class Scheduler:
             self._end()
 
     def _start_missing(self) -> None:
+        if len(self._failed_starts) >= MOST_FAILED_STARTS:
+            if self._members:
+                return
+            raise ConfigError(
+                "no worker can be started; is streamseg[batch] installed on all machines? "
+                f"{last_line(self._failed_starts[-1])}"
+            )
         busy = sum(member.task is not None for member in self._members.values())
         while len(self._members) < min(self._workers, busy + len(self._waiting)):
             actor = self._start_worker()
@@ -107,6 +114,7 @@ class Scheduler:
             return
         if member.task is None:
             self._tally.welcome(answer)
+            self._failed_starts.clear()
         else:
             self._finish(member.task, answer)
         if self._waiting:
@@ -129,13 +137,8 @@ class Scheduler:
         ray.kill(member.actor)
         if member.task is not None:
             self._finish(member.task, Outcome("failed", error=why_lost(error)))
-            return
-        self._failed_starts += 1
-        if not self._tally.worker and self._failed_starts >= MOST_FAILED_STARTS:
-            raise ConfigError(
-                "no worker can be started; is streamseg[batch] installed on all machines? "
-                f"{last_line(error)}"
-            )
+        else:
+            self._failed_starts.append(error)
 
     def _poll(self) -> None:
         """Ask the busy workers how far they are, and report."""

@@ -12,7 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Final, Literal
 
 from streamseg.batch.files import content_hash, local_copy, sweep_temporary
-from streamseg.batch.inputs import Recording
+from streamseg.batch.inputs import Recording, find_recordings
 from streamseg.batch.job import VERSION, Job, file_of, sources_of
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Entry, Store
@@ -199,8 +199,5 @@ def collected_warnings() -> Iterator[list[str]]:
 
 
 def content_changed(recording: Recording) -> bool:
-    """Whether a file is another one than when it was found."""
-    from streamseg.batch.inputs import find_recordings
-
-    (now,) = find_recordings([recording.place.path])
-    return (now.size, now.version) != (recording.size, recording.version)
+    """Whether a file or folder is another one than when it was found."""
+    return recording not in find_recordings([recording.place.path])

@@ -16,6 +16,7 @@ from drives import FRAMES, rows_of, write_drive
 from streamseg.cli.main import main
 
 
+@pytest.mark.ray
 def test_sigterm_ends_it_soon_with_all_that_is_done(colour_model: str, tmp_path: Path) -> None:
     psutil = pytest.importorskip("psutil")
     pytest.importorskip("ray")

@@ -32,6 +32,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         nodes.shutdown()
 
 
+@pytest.mark.ray
 @pytest.mark.usefixtures("quick_polls")
 def test_two_nodes_share_the_work_and_one_does_all_when_the_other_is_lost(
     cluster: Any, colour_model: str, tmp_path: Path

@@ -18,6 +18,7 @@ from streamseg import batch
 from streamseg.cli.main import main
 
 pytestmark = [
+    pytest.mark.ray,
     pytest.mark.usefixtures("ray_here", "quick_polls"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
 ]
@@ -146,6 +147,26 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(
         run(tmp_path / "out", model=tmp_path / "text.onnx")
     with pytest.raises(ConfigError, match="unicorn"):
         run(tmp_path / "out", classes=["unicorn"])
+
+
+def test_workers_that_die_at_the_start_end_the_run(archive: Path) -> None:
+    import ray
+
+    from streamseg.batch.inputs import find_recordings
+    from streamseg.batch.progress import Tally, Task
+    from streamseg.batch.scheduling import Scheduler
+    from streamseg.errors import ConfigError
+
+    class Dying:
+        def prepare(self, version: str) -> None:
+            os._exit(1)
+
+    tasks = [Task(recording) for recording in find_recordings([archive])]
+    tally = Tally(recordings=3, skipped=0, to_do_bytes=0, retries=0)
+    actor = ray.remote(Dying)
+    scheduler = Scheduler(lambda: actor.remote(), 1, tasks, {}, tally, lambda _: None)
+    with pytest.raises(ConfigError, match="no worker can be started"):
+        scheduler.run()
 
 
 def test_a_ray_data_set_of_images_gets_instances(colour_model: str, tmp_path: Path) -> None:
