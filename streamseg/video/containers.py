@@ -54,7 +54,13 @@ def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
     if container.format.name == "tty":
         container.close()
         raise SourceError(f"{description} is a text file, not a video")
-    return VideoSource(container, description, is_live=False, stream_number=options.stream)
+    return VideoSource(
+        container,
+        description,
+        is_live=False,
+        stream_number=options.stream,
+        threads=options.threads,
+    )
 
 
 def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
@@ -98,6 +104,7 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
         is_live=is_live,
         timeout_seconds=seconds,
         stream_number=options.stream,
+        threads=options.threads,
     )
 
 

@@ -67,8 +67,9 @@ class ImageConverter:
     tone-mapped.
     """
 
-    def __init__(self) -> None:
-        """Start without scalers."""
+    def __init__(self, threads: int | None = None) -> None:
+        """Start without scalers; ``threads`` convert an image, by default one for each core."""
+        self._threads = threads
         self._reformatters: dict[tuple[int, int], VideoReformatter] = {}
         self._lock = Lock()
 
@@ -95,7 +96,9 @@ class ImageConverter:
         stored_width, stored_height = orientation.size(width, height)
         with self._lock:
             reformatter = self._reformatter(stored_width, stored_height)
-            rgb = _reformatted(reformatter, decoded, stored_width, stored_height, "rgb24")
+            rgb = _reformatted(
+                reformatter, decoded, stored_width, stored_height, "rgb24", self._threads
+            )
         array: Image = orientation.upright(rgb.to_ndarray())  # type: ignore[arg-type]
         # A frame that needs no conversion is returned itself: the decoder still uses its memory.
         return array.copy() if rgb is decoded else np.ascontiguousarray(array)
@@ -109,7 +112,12 @@ class ImageConverter:
 
 
 def _reformatted(
-    reformatter: VideoReformatter, decoded: VideoFrame, width: int, height: int, pixel_format: str
+    reformatter: VideoReformatter,
+    decoded: VideoFrame,
+    width: int,
+    height: int,
+    pixel_format: str,
+    threads: int | None = None,
 ) -> VideoFrame:
     """Scale and convert; colour tags of the frame that FFmpeg refuses are dropped."""
 
@@ -123,6 +131,7 @@ def _reformatted(
             pixel_format,
             src_colorspace=_source_colorspace(decoded),
             interpolation=Interpolation.BILINEAR,
+            threads=threads,
         )
 
     try:

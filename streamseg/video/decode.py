@@ -53,6 +53,7 @@ class VideoSource(Source):
         is_live: bool,
         timeout_seconds: float | None = None,
         stream_number: int | None = None,
+        threads: int | None = None,
     ) -> None:
         """Take over an opened container and decode its first frame.
 
@@ -64,6 +65,7 @@ class VideoSource(Source):
             timeout_seconds: a wait of this length for one packet is an error; the container must
                 have the same timeout.
             stream_number: of the video stream, from 0; None follows FFmpeg's rule.
+            threads: that decode and convert; None takes as many as there are cores.
 
         Raises:
             SourceError: there is no such stream, or no frame of it can be decoded.
@@ -75,6 +77,9 @@ class VideoSource(Source):
             raise
         # Threads that decode several frames at once are faster, but delay as many frames.
         stream.thread_type = "SLICE" if is_live else "AUTO"
+        if threads is not None:
+            stream.codec_context.thread_count = threads
+        self._threads = threads
         self._own_seconds = _own_duration_seconds(container, stream)
         duration_seconds = self._own_seconds or _duration_seconds(container)
         self._timeout_seconds = timeout_seconds
@@ -90,7 +95,7 @@ class VideoSource(Source):
         self.hwaccel = kind_in_use(stream)
 
     def _read(self, container: InputContainer, stream: VideoStream) -> Generator[Frame, None, None]:
-        converter = ImageConverter()
+        converter = ImageConverter(self._threads)
         clock = PresentationClock(self.time_base, from_zero=self.is_live)
         nominal_seconds = float(1 / (self.average_rate or _FALLBACK_RATE))
         end_seconds = 0.0

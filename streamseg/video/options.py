@@ -30,6 +30,9 @@ class SourceOptions:
     stream: int | None = None
     """Files and network streams: number of the video stream, from 0; None takes the one flagged as
     the default, else the one with the most pixels."""
+    threads: int | None = None
+    """Files and network streams: CPU threads that decode and convert; None takes as many as there
+    are cores."""
     live: bool | None = None
     """Network streams: True reads like a camera: reconnect at the end, drop stale frames. False
     reads like a file, to its end. None decides by whether the stream states an end."""
@@ -60,6 +63,8 @@ class SourceOptions:
             raise ConfigError(f"retries must be 0 or more, or None, got {self.retries}")
         if self.stream is not None and self.stream < 0:
             raise ConfigError(f"stream must be 0 or more, or None, got {self.stream}")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads must be 1 or more, or None, got {self.threads}")
         if self.transport not in (None, "tcp", "udp"):
             raise ConfigError(f"transport must be tcp or udp, got {self.transport!r}")
         if self.size is not None and min(self.size) < 1:
