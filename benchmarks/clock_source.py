@@ -83,7 +83,7 @@ class ClockSource(Source):
             yield Frame(index, seconds + index * 1e-6, HEIGHT, WIDTH, partial(self._draw, shown))
 
     def _draw(self, milliseconds: int, width: int, height: int) -> Image:
-        image = self._street.render(width, height).copy()
+        image: Image = self._street.render(width, height).copy()
         total = sum((milliseconds >> shift) & 255 for shift in (0, 8, 16)) & 255
         value = milliseconds | total << TIME_BITS
         bits = np.array([value >> bit & 1 for bit in range(STRIPES)], np.uint8) * 255

@@ -155,14 +155,17 @@ def test_a_frame_in_flight_gives_no_result_after_stop_or_remove(segmenter: Segme
 def test_a_stream_that_stays_open_waits_for_sources_until_it_is_stopped(
     segmenter: Segmenter,
 ) -> None:
-    stream = segmenter.stream([], stays_open=True)
-    threading.Timer(0.05, stream.add, [pattern(2)]).start()
-    assert [next(stream).index, next(stream).index] == [0, 1]
-    threading.Timer(0.05, stream.add, ["nowhere.mp4"]).start()
-    threading.Timer(0.1, stream.add, [pattern(1)]).start()
-    assert next(stream).source_index == 2
-    threading.Timer(0.05, stream.stop).start()
-    assert next(stream, None) is None
+    def add_two() -> None:
+        stream.add("nowhere.mp4")
+        stream.add(pattern(1))
+
+    with segmenter.stream([], stays_open=True) as stream:
+        threading.Timer(0.05, stream.add, [pattern(2)]).start()
+        assert [next(stream).index, next(stream).index] == [0, 1]
+        threading.Timer(0.05, add_two).start()
+        assert next(stream).source_index == 2
+        threading.Timer(0.05, stream.stop).start()
+        assert next(stream, None) is None
 
 
 def test_a_stream_that_is_stopped_raises_no_error_of_a_source(segmenter: Segmenter) -> None:
@@ -170,7 +173,9 @@ def test_a_stream_that_is_stopped_raises_no_error_of_a_source(segmenter: Segment
         if event.state == "ended":
             threading.Timer(0.05, stream.stop).start()
 
-    stream = segmenter.stream(["nowhere.mp4"], stays_open=True, on_event=stop_at_the_end)
+    stream = segmenter.stream(["nowhere.mp4"], stays_open=True)
+    for event in stream.listen(stop_at_the_end):
+        stop_at_the_end(event)
     assert next(stream, None) is None
 
 
