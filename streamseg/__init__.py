@@ -24,7 +24,7 @@ from streamseg.errors import (
     TrainingError,
 )
 from streamseg.loading import load, stream
-from streamseg.results import Frame, FrameResult, Instance, Proposals
+from streamseg.results import Frame, FrameResult, Instance, Proposals, Recorded
 from streamseg.segmenter import Segmenter
 from streamseg.streaming.sources import StreamOptions
 from streamseg.streaming.stream import Stream
@@ -49,6 +49,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "Proposals",
+    "Recorded",
     "Segmenter",
     "SinkError",
     "SourceError",

@@ -19,6 +19,7 @@ def test_public_names_are_these_and_no_others() -> None:
         "MissingExtraError",
         "ModelError",
         "Proposals",
+        "Recorded",
         "Segmenter",
         "SinkError",
         "SourceError",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 VERSION = 1
-"""Stands in the file's metadata as ``streamseg``. It rises when a column changes or goes."""
+"""Part of the file's metadata, as ``streamseg``. It rises when a column changes or is removed."""
 
 _ROWS_PER_GROUP = 8192
 
@@ -26,8 +26,8 @@ _ROWS_PER_GROUP = 8192
 class ParquetWriter(ResultWriter):
     """Writes one row for each instance; docs/formats.md lists the columns.
 
-    Rows are written in groups of 8192, which bounds memory. The index of the groups comes last:
-    the file appears on ``close``, and a kill leaves none.
+    Rows are written in groups of 8192, which bounds memory. The index of the groups is written
+    last: the file appears on ``close``, and after a kill there is none.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -73,7 +73,7 @@ class ParquetWriter(ResultWriter):
         """Complete the file.
 
         Raises:
-            SinkError: the file cannot be completed; its place is left as it was.
+            SinkError: the file cannot be completed; an old one is left as it was.
         """
         stack, self._stack = self._stack, None
         if stack is not None:

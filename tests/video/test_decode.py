@@ -288,7 +288,7 @@ def test_a_file_of_which_nothing_can_be_decoded(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("empty.mp4", b"", "is empty"),
-        ("text.mp4", b"hello world\n" * 99, "no video that FFmpeg knows"),
+        ("text.mp4", b"hello world\n" * 99, "not a video that FFmpeg knows"),
         ("text.txt", b"hello world\n" * 99, "is a text file"),
         ("captions.srt", b"1\n00:00:00,000 --> 00:00:01,000\nhi\n", "no video stream.*subtitle"),
     ],
