@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -59,7 +58,6 @@ def test_results_are_those_of_a_run(
 ) -> None:
     worker, store = make_worker("parquet", "jsonl", "coco", "mots-png", "video")
     recording = one(write_drive(tmp_path / "a.mp4"))
-    recording = pickle.loads(pickle.dumps(recording))  # as it comes to another process
     outcome = worker.segment(recording, None)
     assert (outcome.state, outcome.frames) == ("done", FRAMES)
     assert worker.progress() == (FRAMES, FRAMES)
