@@ -145,7 +145,7 @@ class Worker:
     def _write(self, path: Path, source: str, folder: Path) -> None:
         """Segment a file, and write all formats; ends early where ``stop`` is called."""
         assert self._segmenter is not None, "prepare comes first"
-        lost: list[SourceError] = []  # of one of several cameras, which would end in silence
+        lost: list[StreamsegError] = []  # of one of several cameras, which would end in silence
 
         def note(event: StreamEvent) -> None:
             if event.error is not None:
@@ -200,4 +200,7 @@ def collected_warnings() -> Iterator[list[str]]:
 
 def content_changed(recording: Recording) -> bool:
     """Whether a file or folder is another one than when it was found."""
-    return recording not in find_recordings([recording.place.path])
+    found = find_recordings([recording.place.path])
+    # file systems of two processes are never equal
+    now = {each.source: (each.size, each.version) for each in found}
+    return now.get(recording.source) != (recording.size, recording.version)
