@@ -22,6 +22,7 @@ class Mistaken(ColourRuntime):
 
 def test_accuracy_changes_with_what_is_seen(make_voc: MakeVoc) -> None:
     data = make_voc([[1], [2, 1]])
+    data.class_names = ColourRuntime().config.class_names
     same = accuracy_change(ColourRuntime(), ColourRuntime(), data, data.ids)
     assert same.points == same.volume_points == 0
     assert same.reference.image_count == 2
