@@ -27,6 +27,7 @@ def print_classes(
         unknown: said of a class that the model lacks.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from streamseg.datasets import categories
@@ -35,7 +36,7 @@ def print_classes(
     table.columns[1].justify = "right"
     for category in categories(datasets, mapping, class_names):
         becomes = category.becomes if category.is_known else f"{category.becomes}: {unknown}"
-        table.add_row(category.name, str(category.objects), becomes)
+        table.add_row(escape(category.name), str(category.objects), escape(becomes))
     Console(soft_wrap=True).print(table)
 
 

@@ -37,6 +37,7 @@ EXTRAS = {
     "vehicle-bindings": ("cuda-bindings",),
     "openvino": ("openvino",),
     "serve": ("starlette", "uvicorn", "websockets", "prometheus-client", "anyio"),
+    "batch": ("ray", "fsspec", "pyarrow"),
     "recordings": ("mcap", "mcap-protobuf-support", "foxglove-schemas-protobuf", "rosbags"),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}

@@ -87,7 +87,9 @@ def training_progress(
             progress.update(task, validation=text)
 
         def show_validation(found: Validated, best: Validated) -> None:
-            progress.console.print(f"validation at {found.line()}", highlight=False, soft_wrap=True)
+            progress.console.print(
+                f"validation at {found.line()}", markup=False, highlight=False, soft_wrap=True
+            )
             show_best(best)
 
         if best:

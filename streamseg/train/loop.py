@@ -215,7 +215,7 @@ class Trainer:
                 on_step(metrics)
                 if self.is_checkpoint:
                     self.save()
-                    if self.validation:
+                    if self.validation and not interrupted():
                         on_validation(self.validation.run(self.learner.weights(), self.step))
 
     @property

@@ -1,4 +1,4 @@
-"""The states of a source while it is read, as typed events."""
+"""Changes of a source's state, as typed events for a callback."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ State: TypeAlias = Literal["connecting", "live", "lost", "reconnecting", "ended"
 class StreamEvent:
     """A source has changed its state.
 
-    ``connecting`` → ``live`` → ``ended``. Cameras and network streams also go through ``lost`` →
-    ``reconnecting`` (once for each try) → ``live``, any number of times.
+    ``connecting`` → ``live`` → ``ended``. Cameras and network streams that are lost also have
+    ``lost`` → ``reconnecting`` (once per attempt) → ``live``.
     """
 
     source: str
-    """The source, passwords masked; as in ``FrameResult.source``."""
+    """Name of the source, passwords masked; as in ``FrameResult.source``."""
     source_index: int
-    """Place of the source among those of the stream, from 0."""
+    """Index of the source in the stream, from 0."""
     state: State
     reason: str = ""
-    """Why the source was lost or has ended, for people."""
+    """Human-readable reason of a loss or an end."""
     attempt: int = 0
-    """While reconnecting: the number of this try, from 1."""
+    """While reconnecting: number of the attempt, from 1."""
     error: StreamsegError | None = None
-    """The error that ended the source; None for the regular end."""
+    """The error that ended it; None for the regular end."""
 
 
 OnEvent: TypeAlias = Callable[[StreamEvent], None]
@@ -79,15 +79,15 @@ class StreamEvents:
 
 
 class Announcer:
-    """Tells the events of one source, and logs losses, returns and errors."""
+    """Sends the events of one source to a callback, and logs losses and errors."""
 
     def __init__(self, source: str, source_index: int = 0, on_event: OnEvent | None = None) -> None:
-        """Announce for one source.
+        """Set the callback.
 
         Args:
-            source: description of the source.
-            source_index: its place among the sources of the stream.
-            on_event: called in the source's own thread; must be quick.
+            source: name of the source.
+            source_index: see ``StreamEvent``.
+            on_event: called in the thread of the source; it should return quickly.
         """
         self.source = source
         self._source_index = source_index
@@ -102,7 +102,7 @@ class Announcer:
         attempt: int = 0,
         error: StreamsegError | None = None,
     ) -> None:
-        """Tell one event."""
+        """Send one event."""
         if state == "lost":
             logger.warning("%s: lost: %s", self.source, reason)
         elif state == "live" and self._was_lost:

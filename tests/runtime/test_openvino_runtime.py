@@ -19,7 +19,9 @@ from streamseg.runtime.onnx import OnnxRuntime
 
 pytest.importorskip("openvino")
 
-from streamseg.runtime.openvino import Core, OpenVinoRuntime
+from openvino import Core
+
+from streamseg.runtime.openvino import OpenVinoRuntime
 
 
 def images(*sizes: tuple[int, int]) -> list[Image]:
@@ -46,7 +48,7 @@ def test_it_is_compiled_for_the_first_size_and_for_others_that_come_again(
 ) -> None:
     compiled = []
 
-    class Recording(Core):
+    class Recording(Core):  # type: ignore[misc]
         def compile_model(self, model: Any, *rest: Any) -> Any:
             shape = model.inputs[0].partial_shape
             compiled.append(tuple(shape.to_shape())[1:3] if shape.is_static else "all sizes")

@@ -16,6 +16,7 @@ from streamseg.datasets import CocoFile
 from streamseg.errors import ConfigError
 from streamseg.model.network import UNKNOWN_TO_TRUNK, Network
 from streamseg.model.weights import network_from, save_safetensors, with_class_names
+from streamseg.train.run_config import Tables
 from streamseg.train.setup import prepare
 
 # pycocotools 2.0.11 itself does not follow numpy 2 when it decodes
@@ -66,7 +67,7 @@ def test_classes_in_common_keep_their_scores(trunk: str) -> None:
     scale = network.prior_scale if trunk == "picodet-s" else 1
     assert torch.allclose(after.classes[:, [0, 2]], torch.tensor(UNKNOWN_TO_TRUNK) * scale)
     if trunk == "picodet-s":  # the trunk knows trucks, though the old model had none
-        assert torch.equal(after.classes[:, 4], after.prior[:, 4] * scale)  # type: ignore[index]
+        assert torch.equal(after.classes[:, 4], after.prior[:, 4] * scale)
 
 
 def test_a_new_model_is_taught_the_classes_of_its_data(tmp_path: Path, initial: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_new_model_is_taught_the_classes_of_its_data(tmp_path: Path, initial: 
 
 def test_keep_classes_keeps_those_of_the_initial_model(tmp_path: Path, initial: Path) -> None:
     data = [own_data(tmp_path)]
-    keep = {"train": {"keep_classes": True}}
+    keep: Tables = {"train": {"keep_classes": True}}
     config, _ = prepare(tmp_path / "run", initial, keep, data)
     assert config.model.class_names == (*VOC_CLASSES, "forklift", "pallet", "truck")
     config, _ = prepare(tmp_path / "run", None, keep, data)  # a detector knows COCO's
@@ -94,11 +95,13 @@ def test_keep_classes_keeps_those_of_the_initial_model(tmp_path: Path, initial: 
 
 def test_listed_classes_and_a_table_decide(tmp_path: Path, initial: Path) -> None:
     data = [own_data(tmp_path)]
-    table = {"classes": {"forklift": "truck", "pallet": "void"}}
+    table: Tables = {"classes": {"forklift": "truck", "pallet": "void"}}
     config, _ = prepare(tmp_path / "run", initial, {**table}, data)
     assert config.model.class_names == ("truck", "Car", "person")
     assert config.classes == table["classes"]
-    listed = {"model": {"class_names": ["person", "truck", "car"], "score_thresholds": [0, 0, 1]}}
+    listed: Tables = {
+        "model": {"class_names": ["person", "truck", "car"], "score_thresholds": [0, 0, 1]}
+    }
     config, _ = prepare(tmp_path / "run", initial, {**table, **listed}, data)
     assert config.model.class_names == ("person", "truck", "car")
     assert config.model.score_thresholds == (0, 0, 1)
