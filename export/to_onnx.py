@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from streamseg.atomic_write import atomic_write
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.export.precision import Precision, planned
+from streamseg.files.atomic_write import atomic_write
 from streamseg.model.network import Network
 from streamseg.release.parity import TOLERANCES, Tolerance, compare
 from streamseg.results import Image

@@ -15,9 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from streamseg.atomic_write import atomic_write
 from streamseg.errors import ModelError, SinkError
 from streamseg.export.build_progress import BuildStep, BuildWatch, progress_monitor
+from streamseg.files.atomic_write import atomic_write
 from streamseg.release.device_facts import DeviceFacts
 from streamseg.release.engine_file import load_engine
 from streamseg.release.engine_manifest import (

@@ -29,17 +29,15 @@ ALLOWED = table()
 FOUNDATION = {"rle": "kernels"} | dict.fromkeys(
     (
         "array_image",
-        "claims",
         "classes",
         "closing",
         "config",
         "cores",
         "errors",
+        "files",
         "interrupts",
         "parsing",
         "results",
-        "atomic_write",
-        "text_files",
     ),
     "",
 )

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streamseg.claims import written_alone
 from streamseg.errors import (
     ConfigError,
     InputError,
@@ -19,6 +18,7 @@ from streamseg.errors import (
     SourceError,
     StreamsegError,
 )
+from streamseg.files.claims import written_alone
 from streamseg.video.credentials import masked
 from streamseg.video.local_paths import is_url, local_path
 

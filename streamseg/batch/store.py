@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from streamseg.atomic_write import atomic_write
 from streamseg.batch.files import Place, place_of, reaching, temporary_folder
 from streamseg.batch.inputs import Recording
-from streamseg.claims import written_alone
 from streamseg.errors import SinkError
+from streamseg.files.atomic_write import atomic_write
+from streamseg.files.claims import written_alone
 
 ENTRY: Final = "_recording.json"
 SUMMARY: Final = "_summary.json"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import DataError
-from streamseg.text_files import read_json
+from streamseg.files.text import read_json
 
 Field = TypeVar("Field")
 

@@ -32,8 +32,8 @@ from streamseg.datasets.object_maps import ObjectMaps
 from streamseg.datasets.painting import VOID_CLASS, encode, paint
 from streamseg.datasets.splits import check_ids, existing_folders
 from streamseg.errors import DataError
+from streamseg.files.text import read_json
 from streamseg.results import Image
-from streamseg.text_files import read_json
 
 IGNORED: Final = "__ignore__"
 """labelme's own label for what is not to be used."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamseg.errors import DataError
-from streamseg.text_files import read_text
+from streamseg.files.text import read_text
 from streamseg.video.image_files import IMAGE_SUFFIXES
 
 

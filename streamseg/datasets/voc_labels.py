@@ -24,7 +24,7 @@ from streamseg.classes import VOC_CLASSES, plain_name
 from streamseg.datasets.class_names import all_of, ids_by_name, number_classes
 from streamseg.datasets.object_maps import VOID
 from streamseg.errors import DataError
-from streamseg.text_files import read_text
+from streamseg.files.text import read_text
 
 Colour: TypeAlias = tuple[int, int, int]
 

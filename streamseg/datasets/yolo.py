@@ -29,7 +29,7 @@ from streamseg.datasets.painting import encode, fill_polygons, paint
 from streamseg.datasets.splits import check_ids
 from streamseg.datasets.yolo_yaml import labels_of, read_description
 from streamseg.errors import DataError
-from streamseg.text_files import read_text
+from streamseg.files.text import read_text
 
 _TOLERANCE = 0.01
 """How far outside of the image a point may be, in parts of the image; as in Ultralytics."""

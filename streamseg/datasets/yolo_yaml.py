@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamseg.errors import DataError
-from streamseg.text_files import read_text, read_yaml
+from streamseg.files.text import read_text, read_yaml
 from streamseg.video.image_files import IMAGE_SUFFIXES
 
 _SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from streamseg.atomic_write import atomic_write
-from streamseg.claims import replaced_alone
+from streamseg.files.atomic_write import atomic_write
+from streamseg.files.claims import replaced_alone
 from streamseg.formats.class_ids import ClassIds
 from streamseg.formats.writer import check_folder_of, saving
 

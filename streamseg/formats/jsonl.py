@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamseg import rle
-from streamseg.claims import written_alone
+from streamseg.files.claims import written_alone
 from streamseg.formats.writer import ResultWriter, check_folder_of, readable, saving
 from streamseg.results import FrameResult, Instance
 

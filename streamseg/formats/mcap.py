@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamseg.claims import written_alone
 from streamseg.errors import MissingExtraError, SinkError
+from streamseg.files.claims import written_alone
 from streamseg.formats.writer import ResultWriter, check_folder_of, saving
 from streamseg.results import FrameResult
 

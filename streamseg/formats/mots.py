@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from streamseg import rle
-from streamseg.claims import written_alone
+from streamseg.files.claims import written_alone
 from streamseg.formats.class_ids import ClassIds
 from streamseg.formats.png_folder import PngFolder, numbered, painted
 from streamseg.formats.track_numbers import TrackNumbers

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamseg import rle
-from streamseg.atomic_write import atomic_write
-from streamseg.claims import replaced_alone
 from streamseg.errors import MissingExtraError
+from streamseg.files.atomic_write import atomic_write
+from streamseg.files.claims import replaced_alone
 from streamseg.formats.writer import ResultWriter, check_folder_of, readable, saving
 from streamseg.results import FrameResult
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from streamseg.atomic_write import atomic_write
-from streamseg.claims import written_alone
 from streamseg.closing import Closing
 from streamseg.errors import SinkError
+from streamseg.files.atomic_write import atomic_write
+from streamseg.files.claims import written_alone
 from streamseg.formats.writer import saving
 from streamseg.results import FrameResult
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamseg.claims import written_alone
 from streamseg.drawing.overlay import name_colour
 from streamseg.errors import MissingExtraError
+from streamseg.files.claims import written_alone
 from streamseg.formats.writer import OneSource, ResultWriter, check_folder_of
 from streamseg.results import FrameResult
 

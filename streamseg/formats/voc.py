@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from streamseg.atomic_write import atomic_write
 from streamseg.classes import VOC_CLASSES
 from streamseg.errors import SinkError
+from streamseg.files.atomic_write import atomic_write
 from streamseg.formats.class_ids import ClassIds
 from streamseg.formats.png_folder import PngFolder, numbered, painted
 from streamseg.formats.writer import ResultWriter, saving

@@ -20,9 +20,9 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from streamseg.atomic_write import atomic_write
 from streamseg.config import ModelConfig
 from streamseg.errors import ModelError
+from streamseg.files.atomic_write import atomic_write
 from streamseg.grouping.plan import MapShape
 from streamseg.kernels.launch import Launch
 from streamseg.parsing import parse_values

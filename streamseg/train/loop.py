@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from streamseg.atomic_write import atomic_write
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
+from streamseg.files.atomic_write import atomic_write
 from streamseg.interrupts import defer_sigint, interrupt
 from streamseg.model.network import Network
 from streamseg.model.picodet import load_published

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
-from streamseg.atomic_write import atomic_write
+from streamseg.files.atomic_write import atomic_write
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Final
 
 from PIL import Image as PillowImage
 
-from streamseg.atomic_write import atomic_write
 from streamseg.errors import ModelError
 from streamseg.export.quantize import quantize_onnx
 from streamseg.export.to_onnx import export_onnx
+from streamseg.files.atomic_write import atomic_write
 from streamseg.model.weights import network_from, save_safetensors
 from streamseg.train.data import images_at_input_size
 from streamseg.train.loop import Trainer

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError
+from streamseg.files.text import read_text
 from streamseg.parsing import parse_values
-from streamseg.text_files import read_text
 from streamseg.train.config import TrainConfig
 
 if sys.version_info >= (3, 11):

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 from torch import Tensor
 
-from streamseg.atomic_write import atomic_write
 from streamseg.classes import plain_name
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
@@ -19,6 +18,7 @@ from streamseg.errors import ConfigError, DataError
 from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
 from streamseg.evaluate.report.gallery import side_by_side
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
+from streamseg.files.atomic_write import atomic_write
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.model.weights import load_safetensors, network_from, save_safetensors
 from streamseg.results import Image

@@ -18,9 +18,9 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from streamseg.claims import written_alone
 from streamseg.closing import Closing
 from streamseg.errors import InputError, SinkError
+from streamseg.files.claims import written_alone
 from streamseg.results import Image
 from streamseg.video.ffmpeg_errors import writing
 from streamseg.video.sound import open_sound

@@ -14,8 +14,8 @@ import pytest
 from media import quadrants, read_video
 from scene_results import make_result
 
-from streamseg.atomic_write import atomic_write
 from streamseg.errors import SinkError
+from streamseg.files.atomic_write import atomic_write
 from streamseg.formats.opening import FORMATS, open_writer
 from streamseg.video.sink import VideoSink
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from jinja2 import Environment
 
-from streamseg.atomic_write import atomic_write
 from streamseg.errors import SinkError
 from streamseg.evaluate.report.gallery import Exhibit
+from streamseg.files.atomic_write import atomic_write
 
 
 @dataclass(frozen=True)
