@@ -44,7 +44,7 @@ def test_public_names_are_these_and_no_others() -> None:
 
 def test_stream_takes_the_same_options_everywhere() -> None:
     options = set(get_type_hints(streamseg.StreamOptions))
-    assert options == {"policy", "options", "on_event", "on_result"}
+    assert options == {"policy", "options", "on_event", "on_result", "stays_open"}
     described = streamseg.StreamOptions.__doc__ or ""
     assert all(f"    {name}: " in described for name in options)
     for function in (streamseg.stream, streamseg.Segmenter.stream, streamseg.Segmenter.astream):
