@@ -24,7 +24,7 @@ from streamseg.errors import (
     TrainingError,
 )
 from streamseg.loading import load, stream
-from streamseg.results import Frame, FrameResult, Instance, Proposals
+from streamseg.results import Frame, FrameResult, Instance, Proposals, Recorded
 from streamseg.segmenter import Segmenter
 from streamseg.streaming.sources import StreamOptions
 from streamseg.streaming.stream import Stream
@@ -32,6 +32,7 @@ from streamseg.video.events import StreamEvent
 from streamseg.video.options import SourceOptions
 
 if TYPE_CHECKING:
+    from streamseg import batch
     from streamseg.drawing.overlay import draw
     from streamseg.formats.opening import open_writer
     from streamseg.formats.rerun import log_to_rerun
@@ -48,6 +49,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "Proposals",
+    "Recorded",
     "Segmenter",
     "SinkError",
     "SourceError",
@@ -57,6 +59,7 @@ __all__ = [
     "StreamOptions",
     "StreamsegError",
     "TrainingError",
+    "batch",
     "draw",
     "load",
     "log_to_rerun",
@@ -76,7 +79,9 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a name of ``_LAZY``."""
+    """Import what not every program needs."""
+    if name == "batch":
+        return import_module("streamseg.batch")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

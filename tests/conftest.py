@@ -191,3 +191,19 @@ def first_use_is_over() -> None:
 def no_thread_is_left() -> Iterator[None]:
     yield
     wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("streamseg")])
+
+
+@pytest.fixture(scope="session")
+def colour_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of a model that tells objects by their colours."""
+    from colour_model import write_colour_model
+
+    return str(write_colour_model(tmp_path_factory.mktemp("model") / "model.onnx"))
+
+
+@pytest.fixture
+def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress comes often, so that small recordings are seen in progress."""
+    from streamseg.batch import scheduling
+
+    monkeypatch.setattr(scheduling, "POLL_SECONDS", 0.05)

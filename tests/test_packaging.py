@@ -44,7 +44,8 @@ def test_the_wheel_holds_every_module_and_the_model(tmp_path: Path) -> None:
         for module in folder.glob("*.py"):
             assert f"{package.replace('.', '/')}/{module.name}" in names
     weights = ("weights/nano.onnx", "weights/nano.safetensors", "weights/nano.json")
-    for data in ("py.typed", "evaluate/report/page.html.jinja", *weights):
+    page = [f"serve/static/{file.name}" for file in (ROOT / "streamseg/serve/static").iterdir()]
+    for data in ("py.typed", "evaluate/report/page.html.jinja", *weights, *page):
         assert f"streamseg/{data}" in names
     assert not [name for name in names if name.startswith(("benchmarks", "tests"))]
     assert wheel.stat().st_size < 30e6

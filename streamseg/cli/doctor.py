@@ -36,6 +36,8 @@ EXTRAS = {
     "vehicle": ("pycuda",),
     "vehicle-bindings": ("cuda-bindings",),
     "openvino": ("openvino",),
+    "serve": ("starlette", "uvicorn", "websockets", "prometheus-client", "anyio"),
+    "batch": ("ray", "fsspec", "pyarrow"),
     "recordings": ("mcap", "mcap-protobuf-support", "foxglove-schemas-protobuf", "rosbags"),
 }
 OPTIONAL = {*EXTRAS, "hwaccel"}

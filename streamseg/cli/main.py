@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from streamseg import __version__
-from streamseg.cli import build, check, demo, doctor, evaluate, export, figures, run, train
+from streamseg.cli import (
+    batch,
+    build,
+    check,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    figures,
+    run,
+    serve,
+    train,
+)
 from streamseg.errors import StreamsegError
 from streamseg.interrupts import ending_like_ctrl_c
 
@@ -23,6 +35,7 @@ start here:
   streamseg demo                                see it work on real footage
   streamseg run clip.mp4 --out annotated.mp4    your own video, masks drawn in
   streamseg run 0 --jsonl instances.jsonl       camera 0, results as JSON lines
+  streamseg serve 0                             watch camera 0 in a browser
   streamseg doctor                              what is installed and what works
 """
 
@@ -37,7 +50,19 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"streamseg {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (run, demo, figures, train, evaluate, export, build, check, doctor):
+    for command in (
+        run,
+        serve,
+        batch,
+        demo,
+        figures,
+        train,
+        evaluate,
+        export,
+        build,
+        check,
+        doctor,
+    ):
         command.add_parser(commands)
     return parser
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from streamseg.segmenter import Segmenter
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the model and of decoding."""
+def add_model_options(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
+    """Add the options of the model and of decoding; ``--threads`` only where it is the user's."""
     parser.add_argument(
         "--model",
         metavar="MODEL",
@@ -42,9 +42,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="classes to find: coco, voc, or names, as car,person,'traffic light' (default: all "
         "classes of the model)",
     )
-    parser.add_argument(
-        "--threads", type=positive, metavar="N", help="CPU threads of the network (default: all)"
-    )
+    if threads:
+        parser.add_argument(
+            "--threads",
+            type=positive,
+            metavar="N",
+            help="CPU threads of the network (default: all)",
+        )
     parser.add_argument(
         "--runtime", choices=RUNTIMES, default="auto", help="backend of the network (auto)"
     )

@@ -1,4 +1,4 @@
-"""The class ids of a format, by the names that it gives its classes."""
+"""The class ids of a format, found by the names of classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class ClassIds:
-    """Finds the id of a class, and counts the instances that a format has no place for.
+    """Finds the ids of classes, and counts the instances that a format cannot hold.
 
     Names are compared without case, spaces, hyphens and underscores; ``airplane`` is
     ``aeroplane``.
@@ -23,7 +23,7 @@ class ClassIds:
     def __init__(
         self, format_name: str, id_of_name: Mapping[str, int], class_names: Sequence[str] = ()
     ) -> None:
-        """Take the table of a format, or number the classes of a model.
+        """Set the table of a format, or number the classes of a model.
 
         Args:
             format_name: for messages.
@@ -40,7 +40,7 @@ class ClassIds:
         self._source = OneSource()
         self._id_of_name = {plain_name(name): id_ for name, id_ in id_of_name.items()}
         self.left_out: Counter[str] = Counter()
-        """Instances left out so far, by the reason: their class, or that there is no room."""
+        """Number of instances left out so far, by reason."""
 
     def known(self, result: FrameResult) -> list[tuple[Instance, int]]:
         """The instances whose class the format knows, each with its id; others are counted.
@@ -59,7 +59,7 @@ class ClassIds:
         return found
 
     def known_tracks(self, result: FrameResult) -> list[tuple[Instance, int]]:
-        """``known`` without what is no confirmed track, for formats that are scored by tracks.
+        """``known`` without unconfirmed tracks, for formats that are scored by tracks.
 
         Raises:
             SinkError: the result is of another source than those before.
@@ -73,11 +73,11 @@ class ClassIds:
         return found
 
     def leave_out(self, reason: str) -> None:
-        """Count one more instance that has no place in the format."""
+        """Count one instance that the format cannot hold."""
         self.left_out[reason] += 1
 
     def report(self) -> None:
-        """Say in one line what was left out, if anything was; then start counting anew."""
+        """Log in one line what was left out, if anything was, and reset the counts."""
         if self.left_out:
             reasons = "; ".join(f"{n} {reason}" for reason, n in self.left_out.most_common())
             logger.warning("%s: masks left out: %s", self._format_name, reasons)

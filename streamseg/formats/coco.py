@@ -35,10 +35,10 @@ CATEGORIES = {name: id_ for id_, name in enumerate(_NAMES, 1) if name}
 class CocoWriter(ResultWriter):
     """Writes ``image_id``, ``category_id``, ``segmentation`` (RLE) and ``score``.
 
-    ``image_id`` is the number that the image's file is named by, where most files of the source
-    are named by different numbers, as ``000000000139.jpg``; else the frame's index. There is no
-    ``bbox``: pycocotools would take its area for that of the mask. Instances of classes that COCO
-    lacks, and of images without a number among those with one, are left out, counted and told
+    ``image_id`` is the number in the name of the image's file, as in ``000000000139.jpg``, if most
+    files of the source are named by different numbers. Otherwise it is the frame's index. There is
+    no ``bbox``: pycocotools would use its area as that of the mask. Instances of classes that COCO
+    lacks, and of images without a number among numbered ones, are left out, counted and reported
     at the end. The file appears on ``close``; memory does not grow.
 
     A model with classes of its own has categories 1 to C; ``results.categories.json`` beside
@@ -68,7 +68,7 @@ class CocoWriter(ResultWriter):
         known = self._ids.known(result)
         if result.frame.image_number == UNNUMBERED:
             for _ in known:
-                self._ids.leave_out("of images whose name is no number, as those of the others")
+                self._ids.leave_out("of images whose name is not a number, unlike the others")
             return
         masks = rle.encode(result.label_map, [instance.label for instance, _ in known])
         number = result.frame.image_number
@@ -84,7 +84,7 @@ class CocoWriter(ResultWriter):
             )
 
     def close(self) -> None:
-        """Complete the file, and say what was left out.
+        """Complete the file, and log what was left out.
 
         Raises:
             SinkError: the file cannot be completed.

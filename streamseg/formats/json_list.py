@@ -1,4 +1,4 @@
-"""A JSON list on disk that grows entry by entry and appears when it is complete."""
+"""A JSON list that is written entry by entry and appears when it is complete."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def write_categories(path: Path, ids: ClassIds) -> None:
 
 
 class JsonList:
-    """Writes ``[entry, entry, ...]``, one entry a line, beside the file that it becomes.
+    """Writes ``[entry, entry, ...]``, one entry per line; the file appears at the end.
 
     Memory does not grow with the list. A kill leaves the file as it was before.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open it at once, so that a wrong path is known before any work is done.
+        """Open the file now, so that a wrong path fails before any work is done.
 
         Raises:
             SinkError: the file cannot be created, or another run is writing it.
@@ -60,7 +60,7 @@ class JsonList:
 
         Raises:
             SinkError: it cannot be written.
-            ValueError: it holds a number that JSON does not know; nothing is written.
+            ValueError: the entry holds NaN or infinity, which JSON lacks; nothing is written.
         """
         text = json.dumps(entry, separators=(",", ":"), allow_nan=False)
         with saving(self._path):
@@ -68,10 +68,10 @@ class JsonList:
         self._is_empty = False
 
     def close(self) -> None:
-        """End the list and put it in its place; doing so twice is harmless.
+        """End the list and rename the file; closing again is a no-op.
 
         Raises:
-            SinkError: the last of it cannot be written; the place is left as it was.
+            SinkError: the rest cannot be written; the file is left as it was before.
         """
         if not self._is_open:
             return

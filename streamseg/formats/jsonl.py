@@ -14,7 +14,7 @@ from streamseg.formats.writer import ResultWriter, check_folder_of, readable, sa
 from streamseg.results import FrameResult, Instance
 
 VERSION = 1
-"""Stands in every line. It rises when a field changes its meaning or goes, not when one comes."""
+"""Part of every line. It rises when a field changes its meaning or is removed."""
 
 # Larger than any line, so that a line reaches the system in one piece.
 _BUFFER_BYTES = 1 << 20
@@ -23,11 +23,11 @@ _BUFFER_BYTES = 1 << 20
 class JsonlWriter(ResultWriter):
     """Writes one line of JSON for each result; docs/formats.md says what is in it.
 
-    Every line is flushed, so that a crash, a kill or Ctrl-C leaves a file of whole lines.
+    Every line is flushed: a crash, a kill or Ctrl-C leaves a file of whole lines.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Open the file at once, so that a wrong path is known before any work is done.
+        """Open the file now, so that a wrong path fails before any work is done.
 
         Args:
             path: file to create or overwrite; ``"-"`` is the standard output.
@@ -52,8 +52,8 @@ class JsonlWriter(ResultWriter):
         """Append ``result`` as one line.
 
         Raises:
-            SinkError: the line cannot be written, as when the disk is full.
-            BrokenPipeError: the reader of a pipe has gone.
+            SinkError: the line cannot be written, for example because the disk is full.
+            BrokenPipeError: the reader of a pipe has closed it.
         """
         line = json.dumps(frame_object(result), separators=(",", ":"), allow_nan=False)
         with saving(self._name):

@@ -1,8 +1,8 @@
 """KITTI-STEP panoptic maps: an RGB PNG for each frame.
 
 Defined by DeepLab2 (g3doc/setup/kitti_step.md and data/utils/create_step_panoptic_maps.py, after
-Weber et al. 2021, arXiv 2102.11859): R is the class by its Cityscapes train id, 255 where there is
-none, and the number of the instance is 256 G + B.
+Weber et al. 2021, arXiv 2102.11859): R is the Cityscapes train id of the class, 255 where there is
+none, and 256 G + B is the number of the instance.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ MOST_NUMBERS = 0xFFFF
 class KittiStepWriter(ResultWriter):
     """Writes one panoptic map for each frame.
 
-    A track keeps its number, which counts within its class from 1. KITTI-STEP itself follows cars
-    and persons only; other classes have numbers here too, which its measures do not look at. Road,
-    sky and all that streamseg does not segment is void. Instances of classes that Cityscapes
-    lacks, of tracks that are not confirmed yet, and of those beyond 65535 of a class, are left out,
-    counted and told at the end.
+    A track keeps its number, counted from 1 within its class. KITTI-STEP itself tracks cars and
+    persons only; other classes have numbers here too, which its metrics ignore. Road, sky and
+    everything that streamseg does not segment is void. Instances of classes that Cityscapes lacks,
+    of unconfirmed tracks, and of tracks beyond 65535 of a class are left out, counted and reported
+    at the end.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -74,6 +74,6 @@ class KittiStepWriter(ResultWriter):
         self._images.save(numbered(result), Pillow.fromarray(image))
 
     def close(self) -> None:
-        """Say what was left out."""
+        """Log what was left out."""
         self._images.close()
         self._ids.report()

@@ -27,7 +27,7 @@ IDS_PER_CLASS = 1000
 
 
 class _ObjectIds:
-    """Ids of MOTS; counts what has none: other classes, and tracks from the 1000th of a class."""
+    """Ids of MOTS; other classes, and tracks from the 1000th of a class, are counted."""
 
     def __init__(self) -> None:
         self._ids = ClassIds("MOTS", CLASSES)
@@ -50,9 +50,9 @@ class _ObjectIds:
 class MotsTextWriter(ResultWriter):
     """Writes a line ``time_frame id class_id img_height img_width rle`` for each instance.
 
-    Lines are flushed frame by frame, so that a kill leaves whole frames. Instances of other
-    classes than cars and persons, of tracks that are not confirmed yet, and of those beyond the
-    999 of a class that fit the ids, are left out, counted and told at the end.
+    Lines are flushed frame by frame: a kill leaves whole frames. Instances of classes other than
+    cars and persons, of unconfirmed tracks, and of tracks beyond the 999 of a class that fit the
+    ids are left out, counted and reported at the end.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -90,7 +90,7 @@ class MotsTextWriter(ResultWriter):
             self._file.flush()
 
     def close(self) -> None:
-        """Close the file, and say what was left out.
+        """Close the file, and log what was left out.
 
         Raises:
             SinkError: a line that failed before fails again.
@@ -101,9 +101,9 @@ class MotsTextWriter(ResultWriter):
 
 
 class MotsPngWriter(ResultWriter):
-    """Writes a 16 bit PNG for each frame, its pixels the ids of objects, 0 where there is none.
+    """Writes a 16-bit PNG for each frame: pixels are ids of objects, 0 where there is none.
 
-    What has no id is left out as by ``MotsTextWriter``.
+    Instances without an id are left out, as by ``MotsTextWriter``.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -129,6 +129,6 @@ class MotsPngWriter(ResultWriter):
         self._images.save(numbered(result), Pillow.fromarray(ids))
 
     def close(self) -> None:
-        """Say what was left out."""
+        """Log what was left out."""
         self._images.close()
         self._object_ids.report()

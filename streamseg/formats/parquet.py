@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 VERSION = 1
-"""Stands in the file's metadata as ``streamseg``. It rises when a column changes or goes."""
+"""Part of the file's metadata, as ``streamseg``. It rises when a column changes or is removed."""
 
 _ROWS_PER_GROUP = 8192
 
@@ -26,8 +26,8 @@ _ROWS_PER_GROUP = 8192
 class ParquetWriter(ResultWriter):
     """Writes one row for each instance; docs/formats.md lists the columns.
 
-    Rows are written in groups of 8192, which bounds memory. The index of the groups comes last:
-    the file appears on ``close``, and a kill leaves none.
+    Rows are written in groups of 8192, which bounds memory. The index of the groups is written
+    last: the file appears on ``close``, and after a kill there is none.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -48,7 +48,7 @@ class ParquetWriter(ResultWriter):
         self._arrow = pyarrow
         self._path = Path(path)
         check_folder_of(self._path)
-        self._schema = _schema(pyarrow)
+        self._schema = schema(pyarrow)
         self._rows: list[dict[str, Any]] = []
         with saving(self._path), ExitStack() as stack:
             stack.enter_context(replaced_alone(self._path))
@@ -64,37 +64,7 @@ class ParquetWriter(ResultWriter):
         Raises:
             SinkError: they cannot be written.
         """
-        height, width = result.label_map.shape
-        masks = rle.encode(result.label_map, [instance.label for instance in result.instances])
-        for instance, mask in zip(result.instances, masks, strict=True):
-            x0, y0, x1, y1 = instance.box
-            y, x = instance.seed_yx
-            self._rows.append(
-                {
-                    "index": result.index,
-                    "pts_seconds": result.pts_seconds,
-                    "stamp_ns": result.stamp_ns,
-                    "height": height,
-                    "width": width,
-                    "name": instance.name,
-                    "track_id": instance.track_id,
-                    "confirmed": instance.is_confirmed,
-                    "class": instance.class_name,
-                    "class_id": instance.class_id,
-                    "score": float(instance.score),
-                    "x0": x0,
-                    "y0": y0,
-                    "x1": x1,
-                    "y1": y1,
-                    "area_px": instance.area_px,
-                    "seed_x": x,
-                    "seed_y": y,
-                    "tau": float(instance.tau),
-                    "rle_counts": mask["counts"],
-                    "source": readable(result.source),
-                    "source_index": result.source_index,
-                }
-            )
+        self._rows += rows_of(result)
         if len(self._rows) >= _ROWS_PER_GROUP:
             with saving(self._path):
                 self._flush()
@@ -103,7 +73,7 @@ class ParquetWriter(ResultWriter):
         """Complete the file.
 
         Raises:
-            SinkError: the file cannot be completed; its place is left as it was.
+            SinkError: the file cannot be completed; an old one is left as it was.
         """
         stack, self._stack = self._stack, None
         if stack is not None:
@@ -116,7 +86,45 @@ class ParquetWriter(ResultWriter):
         self._file.write_table(self._arrow.Table.from_pylist(rows, self._schema))
 
 
-def _schema(arrow: Any) -> pyarrow.Schema:
+def rows_of(result: FrameResult) -> list[dict[str, Any]]:
+    """The rows of one frame, one for each instance, as ``schema`` describes them."""
+    height, width = result.label_map.shape
+    masks = rle.encode(result.label_map, [instance.label for instance in result.instances])
+    rows = []
+    for instance, mask in zip(result.instances, masks, strict=True):
+        x0, y0, x1, y1 = instance.box
+        y, x = instance.seed_yx
+        rows.append(
+            {
+                "index": result.index,
+                "pts_seconds": result.pts_seconds,
+                "stamp_ns": result.stamp_ns,
+                "height": height,
+                "width": width,
+                "name": instance.name,
+                "track_id": instance.track_id,
+                "confirmed": instance.is_confirmed,
+                "class": instance.class_name,
+                "class_id": instance.class_id,
+                "score": float(instance.score),
+                "x0": x0,
+                "y0": y0,
+                "x1": x1,
+                "y1": y1,
+                "area_px": instance.area_px,
+                "seed_x": x,
+                "seed_y": y,
+                "tau": float(instance.tau),
+                "rle_counts": mask["counts"],
+                "source": readable(result.source),
+                "source_index": result.source_index,
+            }
+        )
+    return rows
+
+
+def schema(arrow: Any) -> pyarrow.Schema:
+    """The columns; ``arrow`` is the module pyarrow."""
     kinds = {
         arrow.int64(): ("index", "stamp_ns", "track_id", "area_px"),
         arrow.int32(): (

@@ -1,4 +1,4 @@
-"""A folder with one PNG for each frame, and the label map painted in a format's own values."""
+"""A folder with one PNG for each frame, and the label map with the values of a format."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Value = TypeVar("Value", bound=np.generic)
 
 
 class PngFolder(Closing):
-    """Writes PNG files, each whole, runs alone compressed: maps of labels hardly gain by more."""
+    """Writes PNG files atomically, with run-length compression, which is enough for label maps."""
 
     def __init__(self, folder: Path) -> None:
         """Create the folder.
 
         Args:
-            folder: need not exist, but the one that it lies in must.
+            folder: need not exist, but its parent must.
 
         Raises:
-            SinkError: it cannot be created, another run is filling it, or it holds images that
+            SinkError: it cannot be created, another run is writing it, or it holds images that
                 would be mixed with new ones.
         """
         if not folder.parent.is_dir():
@@ -65,23 +65,23 @@ class PngFolder(Closing):
             image.save(partial, format="PNG", compress_type=zlib.Z_RLE)
 
     def close(self) -> None:
-        """Let other writers in; doing so twice is harmless."""
+        """Release the folder for other writers; closing again is a no-op."""
         self._claim.close()
 
 
 def numbered(result: FrameResult) -> str:
-    """The name of a frame's file by its index: ``000000``, ``000001``, ..."""
+    """The name of a frame's file, from its index: ``000000``, ``000001``, ..."""
     return f"{result.index:06d}"
 
 
 def painted(
     result: FrameResult, value_of_label: Iterable[tuple[int, int]], outside: Value
 ) -> NDArray[Value]:
-    """The label map in other values.
+    """Replace the labels in a label map with other values.
 
     Args:
         result: of the frame.
-        value_of_label: pairs of a label and the value for its pixels.
+        value_of_label: pairs of a label and its new value.
         outside: value for all other pixels; its dtype is that of the image.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Results in Rerun: the image, its masks and boxes, to look at frame by frame."""
+"""Results in Rerun: the image with its masks and boxes, frame by frame."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def log_to_rerun(
 
     Args:
         result: what to log.
-        entity: path of the image; masks and boxes lie below it.
-        recording: where to; the current one, that of ``rerun.init``, when None.
+        entity: path of the image; masks and boxes are below it.
+        recording: where to log; None is the current one, that of ``rerun.init``.
 
     Raises:
         MissingExtraError: Rerun's SDK is not installed.
@@ -91,13 +91,13 @@ class RerunWriter(ResultWriter):
         """Log one frame.
 
         Raises:
-            SinkError: it is of another source than those before.
+            SinkError: the frame is of another source than those before.
         """
         self._source.check(result)
         log_to_rerun(result, recording=self._recording)
 
     def close(self) -> None:
-        """Write what is still on its way."""
+        """Write what is still buffered."""
         recording, self._recording = self._recording, None
         if recording is not None:
             recording.flush()

@@ -17,10 +17,10 @@ def to_supervision(result: FrameResult) -> Detections:
     """Turn one frame's result into ``supervision.Detections``.
 
     Args:
-        result: with M instances in a frame of H by W pixels.
+        result: M instances in a frame of H by W pixels.
 
     Returns:
-        ``xyxy`` float32 [M, 4] in pixels, ``mask`` bool [M, H, W] (a byte a pixel and instance),
+        ``xyxy`` float32 [M, 4] in pixels, ``mask`` bool [M, H, W] (one byte per pixel each),
         ``confidence`` float32 [M], ``class_id`` int [M], 1..C, ``tracker_id`` int [M], the ids of
         the tracks, and in ``data`` ``class_name`` and ``name`` (``car-1``), str [M].
 

@@ -23,8 +23,8 @@ _TIME_BASE = Fraction(1, 90_000)
 class VideoWriter(ResultWriter):
     """Writes H.264 video with the instances drawn over each frame, as by ``draw``.
 
-    Frames keep their times from the first one on. Where the source is a video file, its sound goes
-    along.
+    The times between frames are those of the source. If the source is a video file, its sound is
+    copied.
     """
 
     def __init__(
@@ -35,14 +35,13 @@ class VideoWriter(ResultWriter):
         draws_all: bool = False,
         zero_start: bool = True,
     ) -> None:
-        """Get ready; without ``source`` the first result creates the file.
+        """Create the file if ``source`` is given; otherwise the first result creates it.
 
         Args:
             path: its suffix chooses the container: .mp4, .mov or .mkv.
-            source: of the results, as ``Stream.opened``. The file is then created now, with the
-                source's own clock and rate.
-            draws_all: also what may be a flicker, see ``FrameResult.confirmed``.
-            zero_start: begin at 0 s, wherever the source's own clock begins.
+            source: of the results, as ``Stream.opened``; its clock and rate are used.
+            draws_all: also draw unconfirmed tracks, see ``FrameResult.confirmed``.
+            zero_start: begin at 0 s; otherwise where the source's clock begins.
 
         Raises:
             SinkError: unknown suffix, no such folder, or the file cannot be created.
@@ -69,7 +68,7 @@ class VideoWriter(ResultWriter):
         """Draw and append one frame, at the size of the first.
 
         Raises:
-            InputError: its time is not later than that of the frame before.
+            InputError: the frame is not later than the one before.
             SinkError: it cannot be written, or is of another source than the first.
         """
         if self._is_closed:
@@ -91,10 +90,10 @@ class VideoWriter(ResultWriter):
         self._sink.write(image, result.pts_seconds)
 
     def close(self) -> None:
-        """Complete the file; doing so twice is harmless.
+        """Complete the file; closing again is a no-op.
 
         Raises:
-            SinkError: the last of it cannot be written.
+            SinkError: the rest cannot be written.
         """
         self._is_closed = True
         if self._sink is not None:
@@ -102,13 +101,13 @@ class VideoWriter(ResultWriter):
 
 
 def _file(source: str) -> Path | None:
-    """The file that a source is, if it is one."""
+    """The path of a source that is a file; None for other sources."""
     path = local_path(source)
     return path if source and path.is_file() else None
 
 
 def _at_size(image: Image, width: int, height: int) -> Image:
-    """The image at the size of the video: a camera may reconnect with another."""
+    """Scale the image to the size of the video: a camera may reconnect with another size."""
     if image.shape[:2] == (height, width):
         return image
     return np.asarray(PillowImage.fromarray(image).resize((width, height)))

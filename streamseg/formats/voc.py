@@ -23,28 +23,28 @@ from streamseg.formats.writer import ResultWriter, saving
 from streamseg.results import FrameResult
 
 MOST_OBJECTS = 254
-"""As many as a byte holds besides background and void."""
+"""A byte holds this many values besides background and void."""
 
 
 class VocWriter(ResultWriter):
     """Writes ``SegmentationObject/000000.png`` and ``SegmentationClass/000000.png`` and so on.
 
-    Where the frames are images with names of their own, the files have those names: the result
-    of ``2007_000032.jpg`` is called ``2007_000032.png``, as VOC's tools expect.
+    If the frames are images with names, the files have these names: the result of
+    ``2007_000032.jpg`` is called ``2007_000032.png``, as VOC's tools expect.
 
-    Objects are numbered anew in each frame, the surest first: tracks are lost. Instances of
-    classes that VOC lacks, and those beyond the surest 254 of a frame, are left out, counted and
-    told at the end. No pixel is void.
+    Objects are numbered from 1 in each frame, by falling score: tracks are lost. Instances of
+    classes that VOC lacks, and those beyond the first 254 of a frame, are left out, counted and
+    reported at the end. No pixel is void.
 
-    A model with classes of its own has classes 1 to C; ``labelmap.txt`` names them, in the format
-    of CVAT: ``name:red,green,blue::``, background first.
+    A model with its own classes has classes 1 to C; ``labelmap.txt`` names them, in the format of
+    CVAT: ``name:red,green,blue::``, background first.
     """
 
     def __init__(self, folder: str | Path, class_names: Sequence[str] = ()) -> None:
         """Create the folder and the two in it.
 
         Args:
-            folder: need not exist; the two in it must not hold images already.
+            folder: need not exist; the two folders in it must not hold images.
             class_names: of the model, see ``ClassIds``.
 
         Raises:
@@ -95,7 +95,7 @@ class VocWriter(ResultWriter):
             images.save(name, image)
 
     def close(self) -> None:
-        """Say what was left out."""
+        """Log what was left out."""
         self._objects.close()
         self._classes.close()
         self._ids.report()

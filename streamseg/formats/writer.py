@@ -14,9 +14,9 @@ from streamseg.results import FrameResult
 
 
 class ResultWriter(Closing):
-    """Takes results one by one and writes them to one place; a context manager.
+    """Writes results one by one to a file or folder; a context manager.
 
-    What was written is complete and readable after ``close``, also after an exception or Ctrl-C.
+    The output is complete and readable after ``close``, also after an exception or Ctrl-C.
     """
 
     @abstractmethod
@@ -24,27 +24,27 @@ class ResultWriter(Closing):
         """Append one frame.
 
         Raises:
-            SinkError: it cannot be written, as when the disk is full.
+            SinkError: it cannot be written, for example because the disk is full.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Complete what was written; doing so twice is harmless.
+        """Complete the output; closing again is a no-op.
 
         Raises:
-            SinkError: the last of it cannot be written.
+            SinkError: the rest cannot be written.
         """
 
 
 class OneSource:
-    """Keeps frames of a second source out of a format that has no place to tell them apart."""
+    """Refuses frames of a second source, for formats that cannot tell sources apart."""
 
     def __init__(self) -> None:
-        """Begin; the first result decides."""
+        """Start without a source; the first result sets it."""
         self._index: int | None = None
 
     def check(self, result: FrameResult) -> None:
-        """Look at a result before it is written.
+        """Check a result before it is written.
 
         Raises:
             SinkError: it is of another source than the first.
@@ -55,17 +55,17 @@ class OneSource:
             raise SinkError(
                 f"this format does not tell sources apart: it holds source {self._index}, and got "
                 f"a frame of source {result.source_index}; open a writer for each source, or "
-                "write jsonl or parquet"
+                "use jsonl, parquet or mcap"
             )
 
 
 @contextmanager
 def saving(path: str | Path) -> Iterator[None]:
-    """Turn errors of the system into ours.
+    """Turn OSError into SinkError.
 
     Raises:
         SinkError: chained to the system's error.
-        BrokenPipeError: the reader of a pipe has gone, which is no failed output.
+        BrokenPipeError: the reader of a pipe has closed it, which is not an error of the output.
     """
     try:
         yield
@@ -76,15 +76,15 @@ def saving(path: str | Path) -> Iterator[None]:
 
 
 def readable(text: str) -> str:
-    """A file's name as text that can be written everywhere: bytes that are no UTF-8 become �."""
+    """A file's name as valid Unicode: bytes that are not UTF-8 become �."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def check_folder_of(path: Path) -> None:
-    """Refuse a file that is to lie in a folder which does not exist.
+    """Check that the folder of a file exists.
 
     Raises:
-        SinkError: there is no such folder, or a folder stands where the file is to be.
+        SinkError: there is no such folder, or the path itself is a folder.
     """
     if not path.parent.is_dir():
         raise SinkError(f"cannot write {path}: there is no folder {path.parent}; create it")

@@ -39,12 +39,12 @@ class _Track:
 class YouTubeVisWriter(ResultWriter):
     """Writes ``video_id``, ``category_id``, ``segmentations`` (RLE or null) and ``score``.
 
-    A track has one segmentation for each frame from index 0 to the last one seen, null where it
-    was not; its score is the mean over the frames where it was. Instances of classes that
-    YouTube-VIS lacks are left out, counted and told at the end.
+    A track has one segmentation for each frame from index 0 to the last frame, null where the
+    track is missing. Its score is the mean over the frames where it is present. Instances of
+    classes that YouTube-VIS lacks are left out, counted and reported at the end.
 
-    The file is written on ``close``. Until then memory grows with the number of instances, by
-    their run-length encodings: the format wants all of a track in one place.
+    The file is written on ``close``. Until then memory grows with the run-length encodings of all
+    instances, because an entry holds a whole track.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class YouTubeVisWriter(ResultWriter):
             track.mask_of_frame[result.index] = mask
 
     def close(self) -> None:
-        """Write the tracks in the order of their appearance, and say what was left out.
+        """Write the tracks in the order of their first frames, and log what was left out.
 
         Raises:
             SinkError: the file cannot be written.

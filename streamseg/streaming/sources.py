@@ -1,4 +1,4 @@
-"""Inputs of a stream: sources, which are served in turn, and options."""
+"""The inputs of a stream: its sources, which are read in turn, and its options."""
 
 from __future__ import annotations
 
@@ -36,12 +36,15 @@ class StreamOptions(TypedDict, total=False):
         on_event: called in a source's thread with every change of its state.
         on_result: called with every result just before it is returned, as a writer's ``write``;
             what it raises is raised from the loop.
+        stays_open: with no source left, wait for ``Stream.add`` instead of ending. The list of
+            sources may then be empty. Not for a single source that is given without a list.
     """
 
     policy: str | None
     options: SourceOptions | None
     on_event: OnEvent | None
     on_result: OnResult | None
+    stays_open: bool
 
 
 def listed(sources: SourceLike | Iterable[SourceLike]) -> list[SourceLike]:

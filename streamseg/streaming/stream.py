@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from streamseg.closing import Closing
 from streamseg.config import ModelConfig
-from streamseg.errors import InputError, StreamsegError
+from streamseg.errors import ConfigError, InputError, StreamsegError
 from streamseg.results import FrameResult
 from streamseg.streaming.pipeline import InFlight, Pipeline, finish
 from streamseg.streaming.sources import Lane, Lanes, SourceLike, StreamOptions, listed, open_frames
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
-from streamseg.video.events import Announcer
+from streamseg.video.events import Announcer, OnEvent, StreamEvent, StreamEvents
 from streamseg.video.frame_buffer import Fetched, Policy
 from streamseg.video.prefetch import Prefetch
 from streamseg.video.recordings.paths import recording_of
@@ -66,21 +66,24 @@ class Stream(Closing, Iterator[FrameResult]):
         self._pipeline, self._config = pipeline, config
         self._policy = Policy.of(stream_options.get("policy"))
         self._options = stream_options.get("options")
-        self._on_event = stream_options.get("on_event")
+        self._events = StreamEvents(stream_options.get("on_event"))
         self._on_result = stream_options.get("on_result")
         self._changed = Condition()
         self._lanes = Lanes()
         self._in_flight: InFlight | None = None
         self._added = self._results = 0
         self._network_seconds, self._returned_at = 0.0, math.inf
-        self._errors: list[StreamsegError] = []
+        self._first_error: StreamsegError | None = None
         self._is_paused = self._is_stopped = False
+        self._stays_open = bool(stream_options.get("stays_open"))
         self._is_single = isinstance(sources, str | os.PathLike | int | Source)
+        if self._is_single and self._stays_open:
+            raise ConfigError("stays_open takes a list of sources, got a single source")
         if isinstance(sources, str | os.PathLike | int | Source):
             self._start(sources, now=True)
             return
         sources = listed(sources)
-        if not sources:
+        if not sources and not self._stays_open:
             raise InputError("there is no source in the list: give at least one")
         for source in sources:
             self.add(source)
@@ -101,9 +104,10 @@ class Stream(Closing, Iterator[FrameResult]):
                 self.close()
             raise
         if current is None:
+            has_ended = not self._is_stopped
             self.close()
-            if self._errors and not self._results:
-                raise self._errors[0]
+            if has_ended and self._first_error and not self._results:
+                raise self._first_error
             raise StopIteration
         following = None
         with self._changed:
@@ -138,10 +142,24 @@ class Stream(Closing, Iterator[FrameResult]):
     def remove(self, source_index: int) -> None:
         """Close one source; nothing happens if it has ended."""
         with self._changed:
+            self._events.forget(source_index)
             for lane in self._lanes.open:
                 if lane.index == source_index:
                     lane.frames.stop()
                     self._discard_in_flight(lane)
+
+    def listen(self, on_event: OnEvent) -> list[StreamEvent]:
+        """Call ``on_event``, too, with every event from now on; see ``StreamOptions``.
+
+        Returns:
+            The latest event of each source so far.
+        """
+        return self._events.listen(on_event)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether ``pause`` was called, and not ``resume`` since."""
+        return self._is_paused
 
     def pause(self) -> None:
         """Give no results until ``resume``; frames of cameras are read and dropped meanwhile."""
@@ -193,7 +211,7 @@ class Stream(Closing, Iterator[FrameResult]):
     def _start(self, source: SourceLike, *, now: bool) -> int:
         index = self._added
         name = source.description if isinstance(source, Source) else name_of(source)
-        announce = Announcer(name, index, self._on_event)
+        announce = Announcer(name, index, self._events.tell)
         frames = open_frames(source, self._options, announce, now=now)
         if self._is_single and isinstance(frames, Source):
             self.opened = frames
@@ -233,7 +251,7 @@ class Stream(Closing, Iterator[FrameResult]):
     def _take(self, *, wait: bool) -> tuple[Lane, Fetched] | None:
         """The next frame; None at the end, or where it would have to be waited for."""
         with self._changed:
-            while not self._is_stopped and self._lanes.open:
+            while not self._is_stopped and (self._lanes.open or (self._stays_open and wait)):
                 ready = None if self._is_paused else self._lanes.next_ready()
                 # an end, and the error it may come with, come after the frame in flight
                 if not wait and (ready is None or not ready.frames.has_frame()):
@@ -246,7 +264,7 @@ class Stream(Closing, Iterator[FrameResult]):
                 except StreamsegError as error:
                     if self._is_single:
                         raise
-                    self._errors.append(error)
+                    self._first_error = self._first_error or error
                     continue
                 if fetched is not None:
                     return ready, fetched

@@ -1,4 +1,4 @@
-"""Which parts of an address may be shown: those that are known to be harmless, and no others."""
+"""Split an address into parts that may be shown and parts that may hold secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AUTHORITY = re.compile(r"[^/?#\\]*")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[\w.-]*)(:\d{0,5})?")
 _BETWEEN_WORDS = re.compile(r"[._-]|%20")
 _WORD = re.compile(r"[A-Za-z]{0,20}\d{0,4}|\d{1,4}[A-Za-z]{1,5}|\d{8}|m3u8")
-# What follows such a word in a path may be what it says.
+# The part of a path behind such a word may be a secret.
 _TELLTALE = re.compile(
     "user|usr|pass|pwd|login|admin|token|key|secret|auth|sig|cred|session|sid", re.IGNORECASE
 )
@@ -22,7 +22,7 @@ _NUMBERED = (
     "camera", "cam", "channel", "chn", "ch", "subtype", "stream", "streamid", "profile", "fps",
     "width", "height", "quality",
 )  # fmt: skip
-"""Parameters that tell the streams of a camera apart, where their value is a small number."""
+"""Parameters that choose a stream of a camera; shown if their value is a small number."""
 _SMALL_NUMBER = re.compile(r"\d{1,4}")
 _SECRET_NAMES = (
     "user", "usr", "username", "login", "loginuse", "loginpas", "pass", "passwd", "password", "pwd",
@@ -39,12 +39,12 @@ class Part(NamedTuple):
 
 
 def parts_of(address: str) -> list[Part]:
-    """Cut an address into what may be shown and what may not; together they are the address.
+    """Split an address into parts that may be shown and parts that may not.
 
-    Shown are the scheme, host and port, the words of a path, names of parameters that are known,
-    and small numbers that choose among the streams of a camera. Where an ``@`` behind the host
-    leaves open what is host and what is password, nothing is shown but the scheme. A text that is
-    no address is shown whole.
+    Joined, the parts are the address. Shown are the scheme, host and port, the words of a path, the
+    names of known parameters, and small numbers that choose a stream of a camera. If an ``@``
+    behind the host makes it unclear what is host and what is password, only the scheme is shown.
+    Text that is not an address is shown whole.
     """
     url = _URL.fullmatch(address)
     if not url:
@@ -63,12 +63,12 @@ def parts_of(address: str) -> list[Part]:
 
 
 def _with_login(rest: str) -> list[Part]:
-    """The parts of all that follows ``//``."""
+    """The parts of the address after ``//``."""
     authority = _authority(rest)
     login, _, host = authority.rpartition("@")
     if "@" in rest[len(authority) :]:
         login, _, host = rest.rpartition("@")
-        # user:pass/word@host is read so where nothing else makes sense
+        # read as user:pass/word@host only if no other reading is possible
         if _HOST_AND_PORT.fullmatch(authority.rpartition("@")[2]) or "=" in login:
             return [Part(rest, False)]
         rest = host

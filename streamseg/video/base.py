@@ -1,4 +1,4 @@
-"""What all sources have in common: facts about the media and an iterator of frames."""
+"""The base of all sources: properties of the media and an iterator of frames."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ logger = logging.getLogger(__name__)
 
 
 class Source(Closing, Iterator[Frame]):
-    """An opened video, camera or set of images; iterate it, once, for its frames.
+    """An opened video, camera or set of images; an iterator of its frames.
 
-    The first frame is read while opening: a source that exists has shown one readable image.
+    The first frame is read while opening, so an opened source has at least one readable image.
     Timestamps rise strictly from frame to frame. Close it, or use it as a context manager, to
-    release the file or camera; frames that were already taken stay usable.
+    release the file or camera; frames that were read before stay valid.
 
-    A source belongs to one thread at a time; ``prefetch`` moves it to one of its own.
+    One thread at a time may use a source; ``prefetch`` reads it in a separate thread.
     """
 
     description: str
-    """What was opened, in words for messages; passwords in URLs are masked."""
+    """Name for messages; passwords in URLs are masked."""
     width: int
     """Width of the first upright image in pixels."""
     height: int
@@ -36,24 +36,24 @@ class Source(Closing, Iterator[Frame]):
     pixel_aspect: Fraction
     """Width by height of the pixels of the first upright image; 1 is square."""
     frame_count: int | None
-    """Number of frames as the container states it or its duration and rate suggest; None when
-    unknown. Take it for an estimate."""
+    """Estimated number of frames: as the container states it, or from duration and rate; None if
+    unknown."""
     duration_seconds: float | None
-    """Duration as the container states it, in seconds; None when unknown or without end."""
+    """Duration as the container states it, in seconds; None if unknown or endless."""
     average_rate: Fraction | None
-    """Mean frames per second as the container states it; None when unknown."""
+    """Mean frames per second as the container states it; None if unknown."""
     time_base: Fraction
-    """Unit of the media's clock in seconds: timestamps are multiples of it."""
+    """Unit of the timestamps, in seconds."""
     is_live: bool
-    """True when the frames come at the pace of a camera and waiting frames grow stale."""
+    """Whether frames come at the pace of a camera, so that waiting frames go stale."""
     hwaccel: str
-    """Kind of device that decodes, as ``cuda``; ``none`` is the CPU."""
+    """Kind of device that decodes, for example ``cuda``; ``none`` is the CPU."""
     skipped: int
-    """Unreadable images or damaged packets passed over so far."""
+    """Number of unreadable images and damaged packets that were skipped so far."""
     stopping: Event
-    """Set it, from any thread, to end a wait between two frames; ``close`` sets it."""
+    """Set it from any thread to end a wait between two frames; ``close`` sets it."""
     decode_ms: float
-    """Time to decode the latest frame in ms, without waiting for the camera or the network."""
+    """Time to decode the latest frame, in ms, without waits for the camera or the network."""
 
     def __init__(
         self,
@@ -67,21 +67,21 @@ class Source(Closing, Iterator[Frame]):
         is_live: bool = False,
         stopping: Event | None = None,
     ) -> None:
-        """Read the first frame and take the facts.
+        """Read the first frame and set the properties.
 
         Args:
-            frames: yields the frames in order and releases everything in its ``finally``; it may
-                call ``_skip`` and set ``decode_ms``, but must not run before this call.
-            description: see the attributes of the class, also for all that follow.
+            frames: yields the frames in order and releases its resources in ``finally``; it may
+                call ``_skip`` and set ``decode_ms``. It must not have been started.
+            description: see the attribute of the class.
             time_base: in seconds.
             average_rate: in frames per second.
             frame_count: in frames.
             duration_seconds: in seconds.
-            is_live: whether to keep up with a camera.
-            stopping: the event that ends its waits, if somebody holds it already.
+            is_live: see the attribute of the class.
+            stopping: the event that ends its waits; None creates one.
 
         Raises:
-            SourceError: not one frame can be read.
+            SourceError: no frame can be read.
         """
         self.description = description
         self.time_base = time_base
@@ -115,14 +115,14 @@ class Source(Closing, Iterator[Frame]):
         return next(self._frames)
 
     def close(self) -> None:
-        """Release the file or camera; doing so twice is harmless."""
+        """Release the file or camera; closing again is a no-op."""
         self.stopping.set()
         self._first = None
         if inspect.getgeneratorstate(self._frames) != inspect.GEN_RUNNING:
-            self._frames.close()  # else a prefetching thread is in it, and closes it later
+            self._frames.close()  # otherwise a prefetching thread runs it, and closes it later
 
     def _skip(self, what: str, problem: str) -> None:
-        """Count ``what`` as unreadable and say so, loudly for the first time only.
+        """Count ``what`` as unreadable; only the first one is logged as a warning.
 
         A stream that is joined in the middle has dozens of undecodable packets in a row.
         """

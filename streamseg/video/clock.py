@@ -1,22 +1,22 @@
-"""Presentation times of a stream: the media's own, repaired where they cannot be true."""
+"""Presentation times of a stream: the media's own, corrected where they do not rise."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 RESTART_SECONDS = 1.0
-"""A step back by more than this is a new recording in the same stream, less is a glitch."""
+"""A larger step back is a new recording in the same stream; a smaller one is a glitch."""
 
 
 class PresentationClock:
-    """Turn the timestamps of one stream into seconds that rise strictly.
+    """Turns the timestamps of one stream into seconds that rise strictly.
 
     - A timestamp is multiplied by the time base; gaps and variable frame rates stay.
     - A missing one continues from the frame before by that frame's nominal duration.
-    - One that does not rise is a glitch and becomes the smallest possible step, so that the
-      frames after it keep their true times.
+    - One that does not rise is a glitch and is replaced by the smallest possible step; the frames
+      after it keep their times.
     - One that falls by more than a second starts a new recording (looped or concatenated
-      streams): it and all that follow are moved behind what came before.
+      streams): it and all later ones are shifted behind the frame before.
 
     >>> clock = PresentationClock(Fraction(1, 10))
     >>> [round(clock.seconds(pts, 0.1), 3) for pts in (0, 1, None, 5)]
@@ -37,10 +37,10 @@ class PresentationClock:
         self._latest_duration_seconds = 0.0
 
     def seconds(self, pts: int | None, duration_seconds: float) -> float:
-        """Return the time at which the next frame is shown, in seconds.
+        """Return the presentation time of the next frame in seconds.
 
         Args:
-            pts: timestamp in units of the time base; None when the media has none.
+            pts: timestamp in units of the time base; None if the media has none.
             duration_seconds: nominal duration of this frame, above 0.
         """
         if self._latest_seconds is None:

@@ -1,4 +1,4 @@
-"""Open what FFmpeg reads: video files, network streams and cameras."""
+"""Open video files, network streams and cameras with FFmpeg."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from streamseg.video.hwaccel import kinds_to_try, open_decoding_on
 from streamseg.video.options import SourceOptions
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt"})
-"""Protocols of cameras: what comes through them has no end, as a rule."""
+"""Protocols of cameras, whose streams usually have no end."""
 
-# Formats whose data come from elsewhere than the address itself, or that only cameras send.
+# Formats whose data come from another address, or that only cameras send.
 _WITHOUT_FILE = frozenset({"hls", "dash", "mpjpeg", "rtsp", "sdp"})
 
-# The rate is asked of the stream's description; measuring it would hold a second of images back.
+# The rate is taken from the stream's description; measuring it would delay images by a second.
 _LIVE_OPTIONS = {"fpsprobesize": "0"}
-# RTSP over UDP loses packets, which smears the image; cameras that know only UDP still work.
+# RTSP over UDP loses packets, which damages images; UDP is for cameras without TCP.
 _ANY_TRANSPORT = {"rtsp_flags": "prefer_tcp"}
 _DEFAULTS = SourceOptions()
 
@@ -35,7 +35,7 @@ def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
 
     Args:
         path: of the file.
-        options: which stream, and what may decode.
+        options: ``stream`` and ``hwaccel`` are used.
 
     Raises:
         SourceError: it is empty, not a video, cut off before its index, or has no such stream;
@@ -54,21 +54,27 @@ def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
     if container.format.name == "tty":
         container.close()
         raise SourceError(f"{description} is a text file, not a video")
-    return VideoSource(container, description, is_live=False, stream_number=options.stream)
+    return VideoSource(
+        container,
+        description,
+        is_live=False,
+        stream_number=options.stream,
+        threads=options.threads,
+    )
 
 
 def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
     """Open a network stream, once.
 
-    Unless the options say which it is, it is live when it has no end: no duration is stated, by
-    the recording or its playlist, and no length, by the server.
+    Unless the options decide, the stream is live if it has no known end: neither the media nor its
+    playlist states a duration, and the server states no length.
 
     Args:
         url: with scheme, as in ``rtsp://user:password@host/path``.
-        options: time-out, transport, whether it is live, and what may decode.
+        options: ``timeout_seconds``, ``transport``, ``stream``, ``live`` and ``hwaccel`` are used.
 
     Raises:
-        SourceError: no connection, no answer in time, or no video in what comes; or the device
+        SourceError: no connection, no answer in time, or no video in the stream; or the device
             is missing.
     """
     scheme = url.partition("://")[0].lower()
@@ -98,14 +104,15 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
         is_live=is_live,
         timeout_seconds=seconds,
         stream_number=options.stream,
+        threads=options.threads,
     )
 
 
 def _has_end(container: InputContainer) -> bool:
-    """Whether a network stream is a recording.
+    """Whether a network stream is a file.
 
-    Recordings that a browser or a broken-off program wrote state no duration, but their server
-    says how many bytes there are.
+    A file from a browser or an interrupted program states no duration, but the server states its
+    length.
     """
     if container.duration:
         return True
@@ -117,7 +124,7 @@ def open_camera(device: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
 
     Args:
         device: as ``/dev/video0``.
-        options: size, rate and pixel format, and what may decode.
+        options: ``size``, ``rate``, ``pixel_format`` and ``hwaccel`` are used.
 
     Raises:
         SourceError: there is no such camera, it is in use, it does not have that size, rate or
@@ -148,7 +155,7 @@ def open_camera(device: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
 
 
 def _camera_options(options: SourceOptions) -> dict[str, str]:
-    """Size, rate and pixel format as FFmpeg's v4l2 takes them."""
+    """Size, rate and pixel format as options of FFmpeg's v4l2."""
     wanted = {}
     if options.size is not None:
         wanted["video_size"] = "{}x{}".format(*options.size)

@@ -1,4 +1,4 @@
-"""From a decoded frame to an upright RGB array: scaling, colour conversion and rotation."""
+"""Convert a decoded frame to an upright RGB array: scaling, colour conversion and rotation."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _COLORSPACE_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _COLOUR_UNSPECIFIED = 2  # AVCOL_PRI_UNSPECIFIED, AVCOL_TRC_UNSPECIFIED
 _HD_HEIGHT = 720
-# the network's, the full one, a preview: nobody shows an image at more sizes for long
+# the network's input, full size, a preview
 _SIZES_IN_USE = 4
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a stored image becomes upright: transpose first, then mirror."""
+    """The rotation of a stored image to upright: transpose first, then mirror."""
 
     transposed: bool = False
     mirrored_x: bool = False
@@ -35,9 +35,9 @@ class Orientation:
 
     @classmethod
     def of(cls, decoded: VideoFrame) -> Orientation:
-        """Read the display matrix that comes with a frame; angles are rounded to 90 degrees."""
+        """Read the display matrix of a frame; angles are rounded to 90 degrees."""
         # side_data and its frame refer to each other, so both stay in memory until the garbage
-        # collector comes round: ask a tiny copy, and leave the image out of it.
+        # collector runs: read them from a tiny copy, without the image.
         tiny = _reformatted(VideoReformatter(), decoded, 2, 2, "gray8")
         matrix = cast("Buffer | None", tiny.side_data.get("DISPLAYMATRIX"))
         if matrix is None:
@@ -49,7 +49,7 @@ class Orientation:
         return cls(mirrored_x=a < 0, mirrored_y=d < 0)
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height on the other side of the rotation; the same in both directions."""
+        """Width and height after the rotation; the inverse is the same."""
         return (height, width) if self.transposed else (width, height)
 
     def upright(self, stored: Image) -> Image:
@@ -63,12 +63,13 @@ class Orientation:
 class ImageConverter:
     """Converts the frames of one source, from any thread and also after the source is closed.
 
-    The shape of pixels is left to who asks: sizes are in pixels as stored. High dynamic range is
-    shown as it is.
+    The aspect of pixels is not applied: sizes are in stored pixels. High dynamic range is not
+    tone-mapped.
     """
 
-    def __init__(self) -> None:
-        """Start without any scaler."""
+    def __init__(self, threads: int | None = None) -> None:
+        """Start without scalers; ``threads`` convert an image, by default one for each core."""
+        self._threads = threads
         self._reformatters: dict[tuple[int, int], VideoReformatter] = {}
         self._lock = Lock()
 
@@ -79,7 +80,7 @@ class ImageConverter:
 
         Args:
             decoded: the frame as the decoder gave it.
-            orientation: how to turn it.
+            orientation: rotation to upright.
             width: of the upright result, in pixels.
             height: of the upright result, in pixels.
 
@@ -95,13 +96,15 @@ class ImageConverter:
         stored_width, stored_height = orientation.size(width, height)
         with self._lock:
             reformatter = self._reformatter(stored_width, stored_height)
-            rgb = _reformatted(reformatter, decoded, stored_width, stored_height, "rgb24")
+            rgb = _reformatted(
+                reformatter, decoded, stored_width, stored_height, "rgb24", self._threads
+            )
         array: Image = orientation.upright(rgb.to_ndarray())  # type: ignore[arg-type]
-        # A frame that needs no conversion comes back itself: the decoder still uses its memory.
+        # A frame that needs no conversion is returned itself: the decoder still uses its memory.
         return array.copy() if rgb is decoded else np.ascontiguousarray(array)
 
     def _reformatter(self, width: int, height: int) -> VideoReformatter:
-        """One for each size in use: changing the size of one starts all of its threads anew."""
+        """One per size in use: changing the size of a reformatter restarts all its threads."""
         size = (width, height)
         if size not in self._reformatters and len(self._reformatters) == _SIZES_IN_USE:
             self._reformatters.clear()
@@ -109,13 +112,18 @@ class ImageConverter:
 
 
 def _reformatted(
-    reformatter: VideoReformatter, decoded: VideoFrame, width: int, height: int, pixel_format: str
+    reformatter: VideoReformatter,
+    decoded: VideoFrame,
+    width: int,
+    height: int,
+    pixel_format: str,
+    threads: int | None = None,
 ) -> VideoFrame:
-    """Scale and convert; what the frame says of its colours is dropped where it cannot be."""
+    """Scale and convert; colour tags of the frame that FFmpeg refuses are dropped."""
 
     def reformat() -> VideoFrame:
         # Bilinear is a triangle filter as wide as the step between samples, so it does not
-        # alias when scaling down; it comes closest to Pillow's, which images go through.
+        # alias when scaling down; it is closest to Pillow's filter, which image files use.
         return reformatter.reformat(
             decoded,
             width,
@@ -123,6 +131,7 @@ def _reformatted(
             pixel_format,
             src_colorspace=_source_colorspace(decoded),
             interpolation=Interpolation.BILINEAR,
+            threads=threads,
         )
 
     try:
@@ -135,7 +144,7 @@ def _reformatted(
 
 
 def _source_colorspace(decoded: VideoFrame) -> Colorspace | None:
-    """The YUV matrix to assume; None leaves it to swscale, which reads the frame's own tag.
+    """The YUV matrix to use; None lets swscale read the frame's own tag.
 
     Untagged video is BT.601 for swscale, whatever its size, but HD material is BT.709.
     """

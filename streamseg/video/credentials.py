@@ -18,7 +18,7 @@ _FFMPEG_LOGGERS = "libav"
 
 
 def masked(address: str) -> str:
-    """Show of an address what is known to be harmless, and ``***`` for all else.
+    """Replace all parts of an address that may hold secrets with ``***``.
 
     >>> masked("rtsp://user:password@host:554/live?camera=2&token=abc")
     'rtsp://***@host:554/live?camera=2&token=***'
@@ -30,8 +30,8 @@ def masked(address: str) -> str:
 def keep_secret(address: str) -> None:
     """Mask the secrets of an address in FFmpeg's own messages, too.
 
-    FFmpeg takes them from the address only, and writes addresses to its log, which PyAV hands on
-    to Python's when the application asks for it (``av.logging.set_level``).
+    FFmpeg takes secrets only from the address, and writes addresses to its log. PyAV passes this
+    log to Python's if the application asks for it (``av.logging.set_level``).
     """
     for part in parts_of(address):
         if not part.is_shown:
@@ -39,16 +39,15 @@ def keep_secret(address: str) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """Mask in a text all user names and passwords that were used so far."""
+    """Mask all user names and passwords of opened addresses in a text."""
     return _secrets.masked(text)
 
 
 class _Secrets:
-    """What must not be read anywhere, and the hook that takes it out of FFmpeg's messages.
+    """The known secrets, and the hook that masks them in FFmpeg's messages.
 
-    A filter of the logging module sees only what its own logger is given, not what comes from
-    the loggers below, of which FFmpeg has one for each protocol: only the factory of records
-    sees them all.
+    A logging filter sees only the records of its own logger, not those of child loggers, and FFmpeg
+    has one logger per protocol. Only the factory of log records sees them all.
     """
 
     def __init__(self) -> None:
@@ -57,7 +56,7 @@ class _Secrets:
         self._make_record: Callable[..., logging.LogRecord] | None = None
 
     def add(self, secret: str) -> None:
-        """Remember what must not be read, as a whole and the parts that FFmpeg may see in it."""
+        """Add a secret: the whole text, and the parts into which FFmpeg may split it."""
         with self._lock:
             login = secret.rpartition("@")[0] or secret
             user, _, password = login.partition(":")

@@ -27,22 +27,22 @@ logger = logging.getLogger(__name__)
 
 # For media that state neither timestamps nor a rate.
 _FALLBACK_RATE = Fraction(25)
-# Formats that give each stream the duration of all together.
+# Formats whose streams all state the duration of the whole file.
 _SHARED_DURATION = frozenset({"asf"})
 # AVCOL_TRC_SMPTE2084 and AVCOL_TRC_ARIB_STD_B67
 _HIGH_DYNAMIC_RANGE = {16: "HDR (PQ)", 18: "HDR (HLG)"}
 _CLOCK_TIME = re.compile(r"(\d+):(\d+):(\d+(?:\.\d*)?)")
-# Of a live stream; one with more of them is opened anew.
+# Of a live stream; one with more of them is reconnected.
 _MOST_DAMAGED_IN_A_ROW = 100
-# More than reordering and frame threads ever hold back.
+# More frames than reordering and frame threads delay.
 _MOST_PACKETS_IN_DECODER = 64
 
 
 class VideoSource(Source):
     """One video stream of a container.
 
-    Damaged packets are skipped, counted and logged. Frames are kept as decoded (1.5 bytes per
-    pixel as a rule) and converted when somebody calls ``Frame.render``.
+    Damaged packets are skipped, counted and logged. Frames are kept as decoded (usually 1.5 bytes
+    per pixel) and converted by ``Frame.render``.
     """
 
     def __init__(
@@ -53,28 +53,33 @@ class VideoSource(Source):
         is_live: bool,
         timeout_seconds: float | None = None,
         stream_number: int | None = None,
+        threads: int | None = None,
     ) -> None:
         """Take over an opened container and decode its first frame.
 
         Args:
-            container: closed at the end, by ``close``, and when this fails.
+            container: closed at the end, by ``close``, and on an error.
             description: what it is, for messages.
             is_live: whether it is a camera: decode for low delay, count time from the first
                 frame.
-            timeout_seconds: a wait that is as long for one packet means that the stream is
-                silent; the container itself has to end waits that are longer.
-            stream_number: of the stream among those of images; None leaves it to FFmpeg's rule.
+            timeout_seconds: a wait of this length for one packet is an error; the container must
+                have the same timeout.
+            stream_number: of the video stream, from 0; None follows FFmpeg's rule.
+            threads: that decode and convert; None takes as many as there are cores.
 
         Raises:
-            SourceError: there is no such stream, or nothing in it can be decoded.
+            SourceError: there is no such stream, or no frame of it can be decoded.
         """
         try:
             stream = choose_video_stream(container, description, stream_number)
         except SourceError:
             container.close()
             raise
-        # Threads that work on several frames at once decode faster, but hold back as many frames.
+        # Threads that decode several frames at once are faster, but delay as many frames.
         stream.thread_type = "SLICE" if is_live else "AUTO"
+        if threads is not None:
+            stream.codec_context.thread_count = threads
+        self._threads = threads
         self._own_seconds = _own_duration_seconds(container, stream)
         duration_seconds = self._own_seconds or _duration_seconds(container)
         self._timeout_seconds = timeout_seconds
@@ -90,7 +95,7 @@ class VideoSource(Source):
         self.hwaccel = kind_in_use(stream)
 
     def _read(self, container: InputContainer, stream: VideoStream) -> Generator[Frame, None, None]:
-        converter = ImageConverter()
+        converter = ImageConverter(self._threads)
         clock = PresentationClock(self.time_base, from_zero=self.is_live)
         nominal_seconds = float(1 / (self.average_rate or _FALLBACK_RATE))
         end_seconds = 0.0
@@ -104,7 +109,7 @@ class VideoSource(Source):
                 if index == 0 and decoded.color_trc in _HIGH_DYNAMIC_RANGE:
                     logger.warning(
                         "%s: %s video is segmented and drawn without tone mapping: colours are "
-                        "pale, and less is found; convert it to BT.709 first",
+                        "pale, and fewer objects are found; convert it to BT.709 first",
                         self.description,
                         _HIGH_DYNAMIC_RANGE[decoded.color_trc],
                     )
@@ -126,8 +131,8 @@ class VideoSource(Source):
     def _decoded(
         self, container: InputContainer, stream: VideoStream
     ) -> Iterator[tuple[VideoFrame, float]]:
-        """Yield decoded frames and when they came; SourceError where no more can be read."""
-        # Uncompressed images of a camera lie in the driver's memory, which closing unmaps.
+        """Yield decoded frames with their arrival times; SourceError if no more can be read."""
+        # Uncompressed images of a camera are in the driver's memory, which closing unmaps.
         is_borrowed = self.is_live and stream.codec_context.name == "rawvideo"
         arrivals = _Arrivals()
         spent_seconds = 0.0
@@ -150,7 +155,7 @@ class VideoSource(Source):
     def _packets(
         self, container: InputContainer, stream: VideoStream
     ) -> Iterator[Packet[VideoStream]]:
-        """Yield packets; of a live stream, pass over the damaged ones."""
+        """Yield packets; those of a live stream that are damaged are skipped."""
         packets = container.demux(stream)
         in_a_row = 0
         while True:
@@ -170,7 +175,7 @@ class VideoSource(Source):
                 return
             waited_seconds = time.monotonic() - asked
             if self._timeout_seconds and waited_seconds >= self._timeout_seconds:
-                # FFmpeg's parsers hold a packet back, and hand it out when the time is up
+                # FFmpeg's parsers delay a packet, and return it at the timeout
                 raise SourceError(f"{self.description} sent nothing for {waited_seconds:.1f} s")
             in_a_row = 0
             if self.is_live and packet.is_corrupt:
@@ -193,25 +198,25 @@ class VideoSource(Source):
 
 
 class _Arrivals:
-    """When the packets came that the decoder still works on: frames leave it in another order."""
+    """Arrival times of the packets in the decoder, which reorders frames."""
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
 
     def note(self, pts: int | None, seconds: float) -> None:
-        """Remember one packet."""
+        """Store the arrival time of a packet."""
         if pts is not None:
             self._seconds[pts] = seconds
             if len(self._seconds) > _MOST_PACKETS_IN_DECODER:
                 del self._seconds[next(iter(self._seconds))]
 
     def of(self, pts: int | None, otherwise: float) -> float:
-        """The time of the packet that a frame was in, or ``otherwise``."""
+        """The arrival time of a frame's packet, or ``otherwise``."""
         return otherwise if pts is None else self._seconds.pop(pts, otherwise)
 
 
 def _own_duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    """How long the images last, as the container states it; its sound may be longer."""
+    """Duration of the images, as the container states it; the sound may be longer."""
     time_base = _fraction(stream.time_base)
     if stream.duration and time_base and container.format.name not in _SHARED_DURATION:
         return float(stream.duration * time_base)
@@ -226,9 +231,9 @@ def _duration_seconds(container: InputContainer) -> float | None:
 
 
 def _frame_count(stream: VideoStream, duration_seconds: float | None) -> int | None:
-    """The stated number of frames, or an estimate where it is missing or far off.
+    """The stated number of frames, or an estimate if it is missing or far off.
 
-    Matroska and fragmented mp4 state none; a file that was cut off promises too much.
+    Matroska and fragmented mp4 state none; a file that was cut off states too many.
     """
     rate = _fraction(stream.average_rate)
     if not duration_seconds or not rate:
@@ -244,5 +249,5 @@ def _fraction(value: Fraction | None) -> Fraction | None:
 
 
 def _place(pts: int | None, time_base: Fraction) -> str:
-    """Roughly where a damaged packet is: decoding in threads reports it some packets later."""
+    """Approximate time of a damaged packet: threads report it some packets later."""
     return "near the end" if pts is None else f"near {float(pts * time_base):.2f} s"

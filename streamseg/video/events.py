@@ -1,10 +1,11 @@
-"""What happens to a source while it is read: typed, and told to a callback as it happens."""
+"""Changes of a source's state, as typed events for a callback."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Literal, TypeAlias
 
 from streamseg.errors import StreamsegError
@@ -18,36 +19,75 @@ State: TypeAlias = Literal["connecting", "live", "lost", "reconnecting", "ended"
 class StreamEvent:
     """A source has changed its state.
 
-    ``connecting`` → ``live`` → ``ended``, and for cameras and network streams, as often as need
-    be, ``lost`` → ``reconnecting`` (once for each try) → ``live``.
+    ``connecting`` → ``live`` → ``ended``. Cameras and network streams that are lost also have
+    ``lost`` → ``reconnecting`` (once per attempt) → ``live``.
     """
 
     source: str
-    """What it is, passwords masked; as in ``FrameResult.source``."""
+    """Name of the source, passwords masked; as in ``FrameResult.source``."""
     source_index: int
-    """Its place among the sources of the stream, from 0."""
+    """Index of the source in the stream, from 0."""
     state: State
     reason: str = ""
-    """Why, for people: what was lost, or what made it end."""
+    """Human-readable reason of a loss or an end."""
     attempt: int = 0
-    """While reconnecting: the number of this try, from 1."""
+    """While reconnecting: number of the attempt, from 1."""
     error: StreamsegError | None = None
-    """What ended it; None for the regular end."""
+    """The error that ended it; None for the regular end."""
 
 
 OnEvent: TypeAlias = Callable[[StreamEvent], None]
 
 
+class StreamEvents:
+    """Tells the events of all sources of a stream to its listeners, in the sources' threads."""
+
+    def __init__(self, on_event: OnEvent | None = None) -> None:
+        """Start with one listener, or none."""
+        self._lock = Lock()
+        self._listeners = [on_event] if on_event else []
+        self._latest: dict[int, StreamEvent] = {}
+        self._to_forget: set[int] = set()
+
+    def tell(self, event: StreamEvent) -> None:
+        """Tell one event to every listener."""
+        with self._lock:
+            if event.source_index not in self._to_forget:
+                self._latest[event.source_index] = event
+            elif event.state == "ended":
+                self._to_forget.remove(event.source_index)
+            listeners = self._listeners
+        for on_event in listeners:
+            on_event(event)
+
+    def listen(self, on_event: OnEvent) -> list[StreamEvent]:
+        """Add a listener.
+
+        Returns:
+            The latest event of each source so far.
+        """
+        with self._lock:
+            self._listeners = [*self._listeners, on_event]
+            return list(self._latest.values())
+
+    def forget(self, source_index: int) -> None:
+        """Drop the latest event of a source that is removed; its end is still told."""
+        with self._lock:
+            latest = self._latest.pop(source_index, None)
+            if latest is not None and latest.state != "ended":
+                self._to_forget.add(source_index)
+
+
 class Announcer:
-    """Tells the events of one source, and logs those that a person should know of."""
+    """Sends the events of one source to a callback, and logs losses and errors."""
 
     def __init__(self, source: str, source_index: int = 0, on_event: OnEvent | None = None) -> None:
-        """Know whom to tell.
+        """Set the callback.
 
         Args:
-            source: description of the source.
-            source_index: its place.
-            on_event: called in the source's own thread: it should be quick.
+            source: name of the source.
+            source_index: see ``StreamEvent``.
+            on_event: called in the thread of the source; it should return quickly.
         """
         self.source = source
         self._source_index = source_index
@@ -62,7 +102,7 @@ class Announcer:
         attempt: int = 0,
         error: StreamsegError | None = None,
     ) -> None:
-        """Tell one event."""
+        """Send one event."""
         if state == "lost":
             logger.warning("%s: lost: %s", self.source, reason)
         elif state == "live" and self._was_lost:

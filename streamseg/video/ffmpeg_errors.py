@@ -1,7 +1,6 @@
-"""The one place where errors of PyAV and the system become errors of streamseg.
+"""Turn errors of PyAV and the system into errors of streamseg.
 
-PyAV keeps FFmpeg's own log silent unless the application asks for it with
-``av.logging.set_level``; streamseg leaves that choice alone.
+FFmpeg's own log is silent unless the application asks for it with ``av.logging.set_level``.
 """
 
 from __future__ import annotations
@@ -18,8 +17,11 @@ from streamseg.video.credentials import without_secrets
 _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (av.error.HTTPUnauthorizedError, "give user and password as scheme://user:password@host"),
     (av.error.HTTPForbiddenError, "the server refuses: check user name and password"),
-    (av.error.HTTPNotFoundError, "the server knows no such address: check the path in the URL"),
-    (av.error.ProtocolNotFoundError, "this build of FFmpeg does not speak that protocol"),
+    (
+        av.error.HTTPNotFoundError,
+        "the server does not know the address: check the URL's path",
+    ),
+    (av.error.ProtocolNotFoundError, "this build of FFmpeg does not support that protocol"),
     (av.error.DecoderNotFoundError, "this build of FFmpeg has no decoder for it"),
     (av.error.ConnectionRefusedError, "nothing listens there: check that the camera is on"),
     (av.error.ExitError, "no answer in time: check the address, or wait longer"),
@@ -30,12 +32,11 @@ _HINTS: tuple[tuple[type[Exception], str], ...] = (
 
 @contextmanager
 def reading(description: str, path: Path | None = None) -> Iterator[None]:
-    """Turn what PyAV raises while opening or reading into SourceError.
+    """Turn errors of PyAV while opening or reading into SourceError.
 
     Args:
-        description: what is being read; it stands in the message instead of the address,
-            which may hold a password.
-        path: the local file, looked at for the reason when its data are invalid.
+        description: name for the message, instead of the address, which may hold a password.
+        path: the local file, examined for the reason if its data are invalid.
 
     Raises:
         SourceError: chained to the error of PyAV or the system.
@@ -51,7 +52,7 @@ def reading(description: str, path: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what PyAV raises while writing into SinkError.
+    """Turn errors of PyAV while writing into SinkError.
 
     Raises:
         SinkError: chained to the error of PyAV or the system.
@@ -70,18 +71,18 @@ def _reason(error: av.error.FFmpegError | OSError) -> str:
 
 
 def _why_invalid(path: Path | None) -> str:
-    if path is None:  # RTSP says so as well when its time is up
-        return "no video comes from there, or no answer in time"
+    if path is None:  # RTSP reports a timeout like this, too
+        return "it sends no video, or no answer in time"
     if _is_mp4_without_index(path):
         return (
             "this mp4 has no index (moov), most likely because the recording or download was "
             "cut off before its end; copy it again, or rebuild the index with a repair tool"
         )
-    return "it is no video that FFmpeg knows, or it is damaged"
+    return "it is damaged, or not a video that FFmpeg knows"
 
 
 def _is_mp4_without_index(path: Path) -> bool:
-    """Walk over the boxes of an mp4 or mov: each starts with its size and a name."""
+    """Read the headers of the boxes of an mp4 or mov: each has a size and a name."""
     file_size = path.stat().st_size
     with path.open("rb") as file:
         names = []
@@ -94,7 +95,7 @@ def _is_mp4_without_index(path: Path) -> bool:
             if size < 8:  # 0 means up to the end of the file
                 break
             position += size
-            if position >= file_size:  # wrong sizes lead farther than any file can reach
+            if position >= file_size:  # a wrong size may be behind the end of the file
                 break
             file.seek(position)
     return names[:1] == [b"ftyp"] and b"moov" not in names

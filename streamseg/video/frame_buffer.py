@@ -1,4 +1,4 @@
-"""Frames between the thread that decodes and the one that uses them, and which may give way."""
+"""The queue between the decoding thread and the consumer, and the policy for dropping frames."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from streamseg.results import Frame
 
 @dataclass(frozen=True)
 class Policy:
-    """Which frames are handed on when they come faster than they are used."""
+    """Which frames are used when they come faster than they are consumed."""
 
     drops: bool | None = None
-    """True: the newest one; False: all of them, the source waits; None: the newest one of a live
-    source, all of any other."""
+    """True: only the newest; False: all, and the source waits; None: the newest of a live source,
+    all of other sources."""
     every: int = 1
-    """Of those, every N-th, beginning with the first."""
+    """Of these, every N-th, starting with the first."""
 
     @classmethod
     def of(cls, text: str | None) -> Policy:
-        """Read ``latest``, ``all`` or ``every=N``; None is the default.
+        """Parse ``latest``, ``all`` or ``every=N``; None is the default.
 
         Raises:
-            ConfigError: it reads otherwise.
+            ConfigError: the text is anything else.
         """
         if text is None:
             return cls()
@@ -35,25 +35,25 @@ class Policy:
             return cls(drops=text == "latest")
         number = re.fullmatch(r"every=([1-9]\d*)", text)
         if not number:
-            raise ConfigError(f"a policy is latest, all or every=N, as every=3, got {text!r}")
+            raise ConfigError(f"policy must be latest, all or every=N (every=3), got {text!r}")
         return cls(every=int(number[1]))
 
 
 class Fetched(NamedTuple):
-    """One frame with what happened on its way."""
+    """A frame, with the frames dropped before it and the time to decode it."""
 
     frame: Frame
     dropped: int
-    """Frames that were thrown away just before this one, to stay up to date."""
+    """Number of frames dropped just before this one."""
     decode_ms: float
-    """Time to decode it, in ms, without waiting for the camera or the network."""
+    """Time to decode it, in ms, without waits for the camera or the network."""
 
 
 class FrameBuffer:
-    """The frames between the two threads, a bounded number of them."""
+    """A bounded queue of frames between two threads."""
 
     def __init__(self, depth: int, policy: Policy, changed: Condition) -> None:
-        """Begin empty; ``changed`` guards what is here and is notified of all that happens."""
+        """Start empty; ``changed`` guards the buffer and is notified of every change."""
         self.skipped = 0
         self._capacity = depth
         self._policy = policy
@@ -67,14 +67,14 @@ class FrameBuffer:
         self._failure: BaseException | None = None
 
     def begin(self, *, is_live: bool) -> None:
-        """Say what the policy's default depends on, before the first frame."""
+        """Set whether the source is live, before the first frame."""
         if self._policy.drops is None:
             self.drops = is_live
         if self.drops:
             self._capacity = 1
 
     def put(self, frame: Frame, decode_ms: float) -> bool:
-        """Add a frame, waiting or dropping when full; False when no more are wanted."""
+        """Add a frame; wait or drop one if full. False if the consumer has stopped."""
         with self._changed:
             if self._until_next:
                 self._until_next -= 1
@@ -96,18 +96,18 @@ class FrameBuffer:
         return self.has_frame() or self._is_ended or self.is_stopped
 
     def has_frame(self) -> bool:
-        """Whether ``get`` would give one at once."""
+        """Whether ``get`` would return a frame at once."""
         return bool(self._waiting)
 
     def first(self) -> Frame | None:
-        """The frame that ``get`` would give; None if none is waiting."""
+        """The frame that ``get`` would return; None if none is waiting."""
         return self._waiting[0].frame if self._waiting else None
 
     def get(self) -> Fetched | None:
         """Wait for a frame; None at the end.
 
         Raises:
-            BaseException: what ended the thread, once, after its last frame.
+            BaseException: the error that ended the thread, once, after its last frame.
         """
         with self._changed:
             self._changed.wait_for(self.is_ready)
@@ -121,14 +121,14 @@ class FrameBuffer:
             return None
 
     def end(self, failure: BaseException | None) -> None:
-        """Say that no frame follows, and why if it is not the end of the media."""
+        """Mark the end of the frames, with the error that caused it, if any."""
         with self._changed:
             self._is_ended = True
             self._failure = failure
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Forget the frames and take no more."""
+        """Discard the frames and accept no more."""
         with self._changed:
             self.is_stopped = True
             self._waiting.clear()

@@ -1,4 +1,4 @@
-"""Decode on a device: which kinds this build of FFmpeg has, and which of them work here."""
+"""Decode on a device: the kinds that this build of FFmpeg supports, and those that work here."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from av.video.stream import VideoStream
 from streamseg.errors import SourceError
 from streamseg.video.options import AUTO, CPU
 
-# What PyAV decodes the usual videos with: a device that none of them uses would stand idle.
+# PyAV's decoders of common videos: a device that none of them uses is of no use.
 _DECODERS = ("h264", "hevc", "vp9", "av1", "vp8", "mpeg4", "mpeg2video", "mjpeg", "vc1")
 
 
 def kinds_of_build() -> list[str]:
-    """The kinds of devices that this build of FFmpeg was made for, as it calls them."""
+    """The kinds of devices that this build of FFmpeg supports, by FFmpeg's names."""
     return hwdevices_available()
 
 
 def why_unusable(kind: str) -> str | None:
-    """Open a device for a moment.
+    """Open a device and release it again.
 
     Args:
         kind: one of ``kinds_of_build``.
 
     Returns:
-        Why it decodes nothing here; None if it does.
+        Why it cannot decode here; None if it can.
     """
     codecs = [Codec(name, "r") for name in _DECODERS if name in codecs_available]
     codec = next((codec for codec in codecs if kind in _formats(codec)), None)
@@ -43,13 +43,13 @@ def why_unusable(kind: str) -> str | None:
 
 
 def kinds_to_try(wanted: str) -> list[str]:
-    """The kinds of devices that may decode what is about to be opened.
+    """The kinds of devices to try for a source.
 
     Args:
         wanted: ``none``, ``auto`` or one of ``kinds_of_build``.
 
     Raises:
-        SourceError: this build does not have that kind, or no such device opens.
+        SourceError: this build does not support that kind, or no such device opens.
     """
     if wanted == CPU:
         return []
@@ -60,7 +60,7 @@ def kinds_to_try(wanted: str) -> list[str]:
     if why:
         raise SourceError(
             f"cannot decode on {wanted!r}: {why}; kinds that this build has: "
-            f"{', '.join(kinds) or 'not one'}; {CPU} is the CPU, {AUTO} takes what works"
+            f"{', '.join(kinds) or 'none'}; {CPU} is the CPU, {AUTO} uses what works"
         )
     return [wanted]
 
@@ -68,15 +68,15 @@ def kinds_to_try(wanted: str) -> list[str]:
 def open_decoding_on(
     kinds: list[str], open_container: Callable[[HWAccel | None], InputContainer]
 ) -> InputContainer:
-    """Open a container so that the first kind of device that knows its video's codec decodes it.
+    """Open a container on the first kind of device that supports its video codec.
 
-    Whether the device does, and not the CPU after all, shows with the first frame: see
+    FFmpeg may still fall back to the CPU, which is known after the first frame: see
     ``kind_in_use``.
 
     Args:
         kinds: from ``kinds_to_try``.
-        open_container: called with what ``av.open`` takes as ``hwaccel``, again for each kind that
-            does not fit.
+        open_container: called with the ``hwaccel`` argument of ``av.open``, for one kind after the
+            other until one fits.
     """
     for kind in kinds:
         container = open_container(HWAccel(kind, allow_software_fallback=True))
@@ -88,9 +88,9 @@ def open_decoding_on(
 
 
 def kind_in_use(stream: VideoStream) -> str:
-    """What decoded the latest frame: a kind of device, or ``none`` for the CPU.
+    """The kind of device that decoded the latest frame; ``none`` is the CPU.
 
-    A decoder on a device leaves images that the device does not take, as 4:2:2 ones, to the CPU.
+    FFmpeg decodes images that the device does not support, such as 4:2:2, on the CPU.
     """
     context = stream.codec_context
     if context.is_hwaccel:
@@ -101,7 +101,7 @@ def kind_in_use(stream: VideoStream) -> str:
 
 
 def _formats(codec: Codec) -> dict[str, str]:
-    """The kinds of devices that a decoder works on, with the pixel format of their frames."""
+    """The kinds of devices that a decoder supports, with the pixel formats of their frames."""
     return {
         config.device_type.name: config.format.name
         for config in codec.hardware_configs

@@ -1,4 +1,4 @@
-"""Which files of a folder or pattern are images, in what order, and how they are told apart."""
+"""The image files of a folder or pattern: their order, names and numbers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ IMAGE_SUFFIXES = HEIF_SUFFIXES | {
     ".apng", ".bmp", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
     ".ppm", ".tga", ".tif", ".tiff", ".webp",
 }  # fmt: skip
-"""File names that are taken for still images, in lower case; all others are tried as videos."""
+"""Suffixes of still images, in lower case; other files are opened as videos."""
 
 NOT_READ_SUFFIXES = frozenset(
     {".arw", ".cr2", ".cr3", ".dng", ".exr", ".hdr", ".jxl", ".nef", ".orf", ".psd", ".raf", ".rw2"}
 )
-"""Images that are counted as unreadable in a folder, rather than passed over in silence."""
+"""Images that cannot be read; those in a folder are counted as unreadable."""
 
 _IN_FOLDERS = IMAGE_SUFFIXES | NOT_READ_SUFFIXES | {".gif"}
 
@@ -40,14 +40,14 @@ def images_of(pattern: str) -> list[Path]:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether ``*``, ``?`` or ``[`` stand in it, other than in the names of folders that exist."""
+    """Whether it contains ``*``, ``?`` or ``[`` outside the names of existing folders."""
     return glob.has_magic(_literal_folder(text)[1])
 
 
 def names_of(paths: Sequence[Path]) -> list[str | None]:
-    """Names that tell files apart: without suffix, where two would be the same with it.
+    """Unique names of files: without suffix, or with it where two files would have the same name.
 
-    All are None where that does not help, as with files of two folders.
+    All are None if they are not unique, for example in two folders.
     """
     count_of_stem = Counter(path.stem for path in paths)
     names = [path.stem if count_of_stem[path.stem] == 1 else path.name for path in paths]
@@ -57,12 +57,12 @@ def names_of(paths: Sequence[Path]) -> list[str | None]:
 def numbers_of(paths: Sequence[Path], description: str) -> list[int | None]:
     """The files' names as numbers.
 
-    A file whose name is none is ``UNNUMBERED``, and the others keep theirs. All are None where
-    fewer than half are numbers, or two are the same.
+    Files whose names are not numbers are ``UNNUMBERED``. All are None if fewer than half are
+    numbers, or two are the same.
 
     Args:
         paths: of all files.
-        description: what they are, for a line that tells what is not as it may be expected.
+        description: name of the source, for messages.
     """
     found = [int(path.stem) if _is_number(path.stem) else None for path in paths]
     numbers = [number for number in found if number is not None]
@@ -71,7 +71,7 @@ def numbers_of(paths: Sequence[Path], description: str) -> list[int | None]:
     twice, times = Counter(numbers).most_common(1)[0]
     if times > 1:
         logger.warning(
-            "%s: two images have the number %d: all are numbered by their place",
+            "%s: two images have the number %d: all are numbered by their order",
             description,
             twice,
         )
@@ -82,7 +82,7 @@ def numbers_of(paths: Sequence[Path], description: str) -> list[int | None]:
 
 
 def _literal_folder(pattern: str) -> tuple[Path, str]:
-    """The folder that the beginning of a pattern names as it stands, and the rest."""
+    """Split a pattern into the longest existing folder and the rest."""
     parts = Path(pattern).parts
     count = 0
     while count < len(parts) - 1 and Path(*parts[: count + 1]).is_dir():
@@ -91,7 +91,7 @@ def _literal_folder(pattern: str) -> tuple[Path, str]:
 
 
 def _images(candidates: Iterable[Path]) -> list[Path]:
-    """Hidden files are none: a Mac leaves one, of the same suffix, for each file that it copies."""
+    """Skip hidden files: macOS writes one, with the same suffix, for each file that it copies."""
     images = (
         path
         for path in candidates

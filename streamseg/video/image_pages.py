@@ -28,9 +28,9 @@ UNREADABLE = (
     struct.error,
     PIL.Image.DecompressionBombError,
 )
-"""What reading a damaged image may raise."""
+"""Exceptions that reading a damaged image may raise."""
 
-# Of others, as a phone's JPEG, the images behind the first are previews and depth maps.
+# In other formats, such as a phone's JPEG, further images are previews and depth maps.
 _PAGED_FORMATS = frozenset({"AVIF", "GIF", "PNG", "TIFF", "WEBP"})
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -52,33 +52,33 @@ class Page(NamedTuple):
     image: PIL.Image.Image
     """In mode RGB; an alpha channel is dropped."""
     duration_seconds: float | None
-    """How long it is shown, where the file says so."""
+    """How long it is shown; None if the file does not state it."""
 
 
 class PageReader:
-    """Reads the files of one source; images of more than 8 bits are scaled alike."""
+    """Reads the image files of one source; all images of more than 8 bits are scaled alike."""
 
     def __init__(self, *, upright: bool = True) -> None:
-        """Start before the first file.
+        """Start without levels.
 
         Args:
-            upright: turn images as their EXIF data say; if not, they are as Pillow reads them,
-                which turns TIFF files only.
+            upright: rotate images by their EXIF orientation; if not, they are as Pillow reads
+                them, which rotates TIFF files only.
         """
         self._upright = upright
         self._levels = Levels()
         self.latest_count = 1
-        """Images in the file that was read last, by its own word."""
+        """Number of images in the file that was read last, as it states it."""
 
     def pages(self, path: Path) -> Iterator[Page]:
-        """All images of a file: those of an animation, the pages of a TIFF.
+        """Read all images of a file: of an animation, or the pages of a TIFF.
 
         Raises:
             one of ``UNREADABLE``.
         """
         suffix = path.suffix.lower()
         if suffix in NOT_READ_SUFFIXES:
-            raise SourceError(f"{suffix} is a kind of image that is not read; convert it")
+            raise SourceError(f"{suffix} images are not supported; convert it")
         try:
             opened = PIL.Image.open(path)
         except PIL.UnidentifiedImageError:
@@ -102,7 +102,7 @@ class PageReader:
         is_paged = opened.format in _PAGED_FORMATS
         self.latest_count = getattr(opened, "n_frames", 1) if is_paged else 1
         is_found = False
-        # the first image of an APNG may be for programs that know no animation
+        # the first image of an APNG may be a fallback for programs without animation
         first = int(bool(getattr(opened, "default_image", False)))
         for number in range(first, self.latest_count):
             opened.seek(number)
@@ -126,7 +126,7 @@ class PageReader:
             bits = _stated_bits(opened)
             stored = PIL.Image.fromarray(self._levels.to_bytes(np.asarray(opened), bits))
         elif ";16" in raw_mode and self.latest_count == 1:
-            # Pillow keeps the upper byte of colours, which 12 bits leave dark
+            # Pillow keeps the upper byte of colours, which is dark for 12 bits
             deep = self._deep_colours(file)
             stored, left = (deep, said) if deep else (opened, left)
         is_turned = self._upright or opened.format == "TIFF"  # Pillow itself turns a TIFF
@@ -134,7 +134,7 @@ class PageReader:
         return (stored if turn is None else stored.transpose(turn)).convert("RGB")
 
     def _deep_colours(self, file: Path | BinaryIO) -> PIL.Image.Image | None:
-        """The image, not turned, as FFmpeg reads it; None where it cannot."""
+        """The image as FFmpeg reads it, not rotated; None if it cannot."""
         import av
         import av.error
 
@@ -160,7 +160,7 @@ def orientation_of(opened: PIL.Image.Image) -> int:
 
 
 def _stated_bits(opened: PIL.Image.Image) -> int | None:
-    """The depth of grey values by the file's own word; 16 and 32 are but the size of a number."""
+    """The depth of grey values as the file states it; 16 and 32 are only the size of a number."""
     if opened.format == "PPM":  # Pillow has scaled it to 16 bits
         return 16
     tags = getattr(opened, "tag_v2", {})
@@ -172,10 +172,10 @@ def _stated_bits(opened: PIL.Image.Image) -> int | None:
 
 
 def _read_heif(path: Path) -> PIL.Image.Image:
-    """The whole image of a HEIC or AVIF file that Pillow does not read, by what can.
+    """Read a HEIC or AVIF file that Pillow does not, with pillow-heif or FFmpeg.
 
     Raises:
-        SourceError: it is made of tiles, and nothing here puts them together; or it is damaged.
+        SourceError: it is made of tiles and pillow-heif is not installed; or it is damaged.
     """
     try:
         import pillow_heif

@@ -25,9 +25,9 @@ _RATE = Fraction(25)
 class ImageSource(Source):
     """Images in the given order, at a nominal 25 per second.
 
-    All pages of a file are taken, as of animations. ``Frame.index`` counts them, and an unreadable
-    image as one, and ``pts_seconds`` is index / 25; so an unreadable image leaves a gap in both.
-    A single animation is shown by its own times. EXIF orientation is applied.
+    All pages of a file are read, for example of an animation. ``Frame.index`` counts pages and
+    unreadable images, and ``pts_seconds`` is index / 25: an unreadable image leaves a gap in both.
+    A single animation has its own times. EXIF orientation is applied.
     """
 
     def __init__(self, paths: Sequence[Path], description: str) -> None:
@@ -35,7 +35,7 @@ class ImageSource(Source):
 
         Args:
             paths: the files, at least one.
-            description: what they are, for messages.
+            description: name for messages.
 
         Raises:
             SourceError: none of them can be read.
@@ -105,7 +105,7 @@ def open_pattern(pattern: str) -> ImageSource:
     """Open all images that a glob pattern matches, in natural order; ``**`` goes into folders.
 
     Raises:
-        SourceError: it matches no image, or none can be read.
+        SourceError: no image matches, or none can be read.
     """
     return _open_images(images_of(pattern), f"pattern {masked(pattern)}")
 

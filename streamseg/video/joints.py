@@ -1,4 +1,4 @@
-"""Where recordings were joined in one stream, for what has to follow the clock of its images."""
+"""Put sound on the clock of the images in a stream of several joined recordings."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from av import Packet
 
 from streamseg.video.clock import RESTART_SECONDS
 
-# Of one stream that runs ahead of the other at a joint; more than any container lets it.
+# Packets of sound ahead of the images at a joint; more than any container allows.
 _MOST_WAITING = 2000
 
 
 class Joints:
-    """Puts packets of sound on the clock of the images, see ``PresentationClock``.
+    """Shifts packets of sound to the clock of the images, see ``PresentationClock``.
 
-    Both are taken in the order in which they lie in the file. Where the images begin anew, the
-    sound does, a little before or after.
+    Packets are passed in the order of the file. Where the clock of the images restarts, that of the
+    sound restarts a little before or after.
     """
 
     def __init__(self, nominal_seconds: float) -> None:
-        """Start before the first packet; an image that does not say so lasts as long."""
+        """Start before the first packet; images without a duration last ``nominal_seconds``."""
         self._nominal_seconds = nominal_seconds
         self._shifts = [0.0]
         self._latest_dts_seconds: float | None = None
@@ -29,10 +29,10 @@ class Joints:
         self._sound_seconds = float("-inf")
         self._waiting: list[tuple[float, Packet[Any]]] = []
         self.lost = 0
-        """Packets of sound so far that belong nowhere on that clock."""
+        """Number of packets of sound that have no place on that clock."""
 
     def note(self, packet: Packet[Any]) -> list[tuple[float, Packet[Any]]]:
-        """Look at a packet of images; gives the sound that waited for it, with its times."""
+        """Add a packet of images; returns the sound that waited for it, with times in seconds."""
         if packet.pts is None or packet.time_base is None:
             return []
         dts = packet.pts if packet.dts is None else packet.dts
@@ -52,11 +52,11 @@ class Joints:
         return [(self._take(start + self._shifts[-1]), sound) for start, sound in waiting]
 
     def place(self, packet: Packet[Any]) -> float | None:
-        """When a packet of sound is heard; None if it waits, or has no time."""
+        """Time of a packet of sound in seconds; None if it has to wait, or has no time."""
         if packet.pts is None or packet.time_base is None:
             return None
         start = _seconds(packet.pts, packet.time_base)
-        # one that is late belongs before the joint that the images have passed
+        # a late packet belongs before the latest joint of the images
         seconds = min(
             (start + shift for shift in self._shifts[-2:]),
             key=lambda seconds: abs(seconds - self._latest_seconds),
@@ -70,7 +70,7 @@ class Joints:
         return None
 
     def end(self) -> None:
-        """Count what waits as lost: no images follow."""
+        """Count waiting packets as lost: no images follow."""
         self.lost += len(self._waiting)
         self._waiting = []
 

@@ -1,4 +1,4 @@
-"""Cameras and network streams that come back after a loss."""
+"""Reconnect cameras and network streams after a loss."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def open_live(
 ) -> Source:
     """Connect to a camera or network stream, and reconnect whenever it is lost.
 
-    A stream that turns out to have an end, as a video on a web server, is returned as it is.
+    A stream that has an end, such as a video on a web server, is returned as it is.
 
     Args:
         open_once: opens it, or raises SourceError.
-        options: for the reconnection.
-        announce: what is told of it.
-        stopping: ends all waiting when it is set.
-        patient: treat a first connection that fails like one that is lost.
+        options: number of attempts and delays.
+        announce: called with changes of its state.
+        stopping: ends all waits when set.
+        patient: treat a failed first connection like a loss.
 
     Raises:
         SourceError: the first connection fails.
@@ -50,11 +50,11 @@ def open_live(
 
 
 class LiveSource(Source):
-    """A live source and those that follow it after each reconnection, as one.
+    """A live source that reconnects after a loss.
 
-    ``index`` goes on counting and ``pts_seconds`` goes on by the time that the loss took. Size
-    and rate of the images may change. It ends when the tries to reconnect are used up, or when
-    the stream has become one with an end.
+    ``index`` continues, and ``pts_seconds`` continues after the time of the loss. Size and rate of
+    the images may change. The source ends when all attempts to reconnect have failed, or when the
+    stream now has an end.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class LiveSource(Source):
                 return
             self._announce("lost", reason)
             if time.monotonic() - since > self._options.longest_delay_seconds:
-                failed = 0  # else it comes and goes, and the waits go on growing
+                failed = 0  # after a short connection the waits keep growing
             connected = _reconnect(
                 self._open_once, self._options, self._announce, self.stopping, failed=failed
             )
@@ -127,10 +127,10 @@ def _reconnect(
     *,
     failed: int,
 ) -> Source:
-    """Try until it works; ``failed`` tries before led to nothing that lasted.
+    """Try until it works; ``failed`` attempts before did not last.
 
     Raises:
-        SourceError: no try is left, or the stream is being stopped.
+        SourceError: no attempt is left, or the stream is being stopped.
     """
     problem = ""
     while options.retries is None or failed < options.retries:
@@ -143,4 +143,4 @@ def _reconnect(
         except SourceError as error:
             problem = str(error)
     why = f": {problem}" if problem else ""
-    raise SourceError(f"{announce.source} is given up after {failed} tries to reconnect{why}")
+    raise SourceError(f"{announce.source}: gave up after {failed} attempts to reconnect{why}")

@@ -1,4 +1,4 @@
-"""The file or folder of this machine that a source names, if it names one."""
+"""Local paths of sources: ``~`` and ``file://``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _FILE_URL = re.compile(r"file://(localhost)?/.*", re.DOTALL | re.IGNORECASE)
 
 
 def is_url(text: str) -> bool:
-    """Whether it is ``scheme://...``, but no ``file://`` of this machine."""
+    """Whether it is ``scheme://...`` and not a ``file://`` of this machine."""
     return bool(_URL.fullmatch(text)) and not _FILE_URL.fullmatch(text)
 
 
 def local_path(text: str) -> Path:
-    """The path that a text names, if it is no URL: ``~`` and ``file://`` are resolved.
+    """The path of a source that is not a URL: ``~`` and ``file://`` are resolved.
 
-    A ``~name`` of nobody stays as it is, and so does a ``%20`` that the file's name really holds.
+    The ``~name`` of an unknown user is kept, and so is a ``%20`` that is part of the file's name.
 
     >>> str(local_path("file:///media/my%20clip.mp4"))
     '/media/my clip.mp4'

@@ -1,4 +1,4 @@
-"""How a source is opened, and how long it is waited for."""
+"""Options for opening a source."""
 
 from __future__ import annotations
 
@@ -9,47 +9,50 @@ from typing import Literal
 from streamseg.errors import ConfigError
 
 CPU, AUTO = "none", "auto"
-"""What decodes: no device; a device if one can. The other names are those of FFmpeg."""
+"""Values of ``hwaccel`` besides FFmpeg's names of devices: the CPU; a device if possible."""
 
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Choices for one source; those that do not fit its kind are left unused.
+    """Options of one source; those that do not apply to its kind are ignored.
 
     Raises:
         ConfigError: a value is out of range.
     """
 
     timeout_seconds: float = 10.0
-    """Network streams: longest wait for the connection, and for each packet."""
+    """Network streams: longest wait for the connection and for each packet."""
     hwaccel: str = CPU
-    """What decodes: ``none`` is the CPU; a kind of device as FFmpeg calls it (``cuda``, ``vaapi``)
-    is obeyed or refused; ``auto`` takes a device that can, else the CPU."""
+    """What decodes: ``none`` is the CPU; a kind of device by FFmpeg's name (``cuda``, ``vaapi``) is
+    used or is an error; ``auto`` uses a device if one can decode the video, else the CPU."""
     transport: Literal["tcp", "udp"] | None = None
-    """RTSP: TCP loses nothing, UDP does not wait for what is lost. None tries TCP, then UDP."""
+    """RTSP: TCP loses no packets, UDP does not wait for lost ones. None tries TCP, then UDP."""
     stream: int | None = None
-    """Files and network streams: number of the stream among those of images, from 0; None takes
-    the one flagged as the default, else that of the most pixels."""
+    """Files and network streams: number of the video stream, from 0; None takes the one flagged as
+    the default, else the one with the most pixels."""
+    threads: int | None = None
+    """Files and network streams: CPU threads that decode and convert; None takes as many as there
+    are cores."""
     live: bool | None = None
-    """Network streams: True is read like a camera, which is connected anew at its end and drops
-    frames that grow old; False like a file, to its end; None goes by whether it states one."""
+    """Network streams: True reads like a camera: reconnect at the end, drop stale frames. False
+    reads like a file, to its end. None decides by whether the stream states an end."""
     realtime: bool = False
-    """Files, images, test patterns: play at the media's own pace, as if it were a camera."""
+    """Files, images, test patterns: play at the media's own pace, like a camera."""
     size: tuple[int, int] | None = None
-    """Cameras of this machine: width and height in pixels; None leaves it to the camera."""
+    """Cameras of this machine: width and height in pixels; None is the camera's default."""
     rate: float | None = None
-    """Cameras of this machine: frames per second; None leaves it to the camera."""
+    """Cameras of this machine: frames per second; None is the camera's default."""
     pixel_format: str | None = None
-    """Cameras of this machine: as V4L2 calls it, ``mjpeg``, ``yuyv422`` ...; None tries MJPEG,
-    then what the camera has."""
+    """Cameras of this machine: FFmpeg's name, ``mjpeg``, ``yuyv422`` ...; None tries MJPEG, then
+    the camera's default."""
     retries: int | None = None
-    """Cameras and network streams: tries to reconnect before the source is given up; None goes
-    on for ever, 0 ends with the first loss."""
+    """Cameras and network streams: attempts to reconnect after a loss; None never gives up, 0 ends
+    the source with the first loss."""
     first_delay_seconds: float = 0.25
-    """Wait before the first try; it doubles with every try. Each wait is shortened at random, by
-    up to a half, so that many cameras do not come back at once."""
+    """Wait before the first attempt; it doubles with every attempt. Each wait is shortened at
+    random, by up to half, so that many cameras do not reconnect at once."""
     longest_delay_seconds: float = 1.0
-    """Where the doubling ends."""
+    """Longest wait between two attempts."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -60,6 +63,8 @@ class SourceOptions:
             raise ConfigError(f"retries must be 0 or more, or None, got {self.retries}")
         if self.stream is not None and self.stream < 0:
             raise ConfigError(f"stream must be 0 or more, or None, got {self.stream}")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads must be 1 or more, or None, got {self.threads}")
         if self.transport not in (None, "tcp", "udp"):
             raise ConfigError(f"transport must be tcp or udp, got {self.transport!r}")
         if self.size is not None and min(self.size) < 1:
@@ -68,7 +73,7 @@ class SourceOptions:
             raise ConfigError(f"rate must be above 0, got {self.rate}")
 
     def delay_seconds(self, attempt: int) -> float:
-        """The wait before a try to reconnect, counted from 1."""
+        """The wait before an attempt to reconnect, in seconds; attempts count from 1."""
         doublings = min(attempt - 1, 60)
         longest = min(self.first_delay_seconds * 2.0**doublings, self.longest_delay_seconds)
         return longest * random.uniform(0.5, 1.0)

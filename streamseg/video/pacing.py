@@ -1,4 +1,4 @@
-"""Play a file at its own pace, as if it were a camera."""
+"""Play a file at its own pace, like a camera."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from streamseg.video.base import Source
 
 
 class RealtimeSource(Source):
-    """A source whose frames come when their times say so; it ends where the source ends."""
+    """A source that returns each frame at its presentation time; it ends with the paced source."""
 
     def __init__(self, paced: Source, stopping: Event | None = None) -> None:
         """Take over an opened source.
 
         Args:
-            paced: closed together with this one.
-            stopping: ends a wait when it is set.
+            paced: closed with this source.
+            stopping: ends a wait when set.
         """
         super().__init__(
             self._read(paced),

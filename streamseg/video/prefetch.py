@@ -1,4 +1,4 @@
-"""Decode ahead in a thread, in bounded memory, and decide which frames are worth their time."""
+"""Prefetch frames in a thread, in bounded memory, and drop stale ones."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from streamseg.video.base import Source
 from streamseg.video.events import Announcer
 from streamseg.video.frame_buffer import Fetched, FrameBuffer, Policy
 
-# How long close() waits for a thread that sits in a network read; that one ends by itself when
-# the source's own timeout strikes.
+# How long close() waits for a thread that is blocked in a network read; the read itself ends with
+# the source's own timeout.
 _JOIN_SECONDS = 1.0
 
 OpenLater: TypeAlias = Callable[[Event], Source]
-"""Opens a source in the thread that will read it; the event ends its waits."""
+"""Opens a source in the thread that reads it; the event ends its waits."""
 
 
 class Prefetch(Closing, Iterator[Fetched]):
-    """Frames of a source, decoded ahead; ``prefetch`` makes it and says more.
+    """Prefetched frames of a source; see ``prefetch``.
 
-    Close it, use it as a context manager or let it go out of scope to stop the thread, which
-    then closes the source.
+    Closing it, leaving it as a context manager, or dropping the last reference stops the thread,
+    which then closes the source.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class Prefetch(Closing, Iterator[Fetched]):
         """Start decoding, see ``prefetch``.
 
         Args:
-            source: or what opens it in the thread.
+            source: an opened source, or a function that opens it in the thread.
             depth: see ``prefetch``.
             policy: see ``prefetch``.
-            changed: notified whenever ``is_ready`` may have changed; to share among several.
-            announce: told when the source has ended.
+            changed: notified whenever ``is_ready`` may have changed; several may share one.
+            announce: called when the source has ended.
         """
         self._buffer = FrameBuffer(depth, policy, changed or Condition())
         stopping = source.stopping if isinstance(source, Source) else Event()
-        # The thread knows the buffer only, so that a forgotten Prefetch can be collected.
+        # The thread refers to the buffer only, so that an unused Prefetch is garbage-collected.
         self._thread = Thread(
             target=_fill,
             args=(source, self._buffer, stopping, announce),
@@ -63,7 +63,7 @@ class Prefetch(Closing, Iterator[Fetched]):
 
         Raises:
             StopIteration: at the end of the source, and always after ``close``.
-            SourceError: the source cannot be read any further; frames before that came first.
+            SourceError: the source cannot be read any further; raised after its last frame.
         """
         fetched = self._buffer.get()
         if fetched is None:
@@ -71,56 +71,56 @@ class Prefetch(Closing, Iterator[Fetched]):
         return fetched
 
     def is_ready(self) -> bool:
-        """Whether ``__next__`` would not wait; to be asked while holding ``changed``."""
+        """Whether ``__next__`` would not wait; call while holding ``changed``."""
         return self._buffer.is_ready()
 
     def has_frame(self) -> bool:
-        """Whether a frame waits, and not just the end; to be asked while holding ``changed``."""
+        """Whether a frame is waiting; call while holding ``changed``."""
         return self._buffer.has_frame()
 
     def first(self) -> Frame | None:
-        """The frame that ``__next__`` would give; ask while holding ``changed``."""
+        """The frame that ``__next__`` would return; call while holding ``changed``."""
         return self._buffer.first()
 
     @property
     def drops(self) -> bool:
-        """Whether a frame that waits gives way to a newer one; False until the source is open."""
+        """Whether a newer frame replaces a waiting one; False until the source is open."""
         return self._buffer.drops
 
     @property
     def skipped(self) -> int:
-        """Unreadable images or damaged packets that the source passed over so far."""
+        """Number of unreadable images and damaged packets that the source has skipped so far."""
         return self._buffer.skipped
 
     def close(self) -> None:
-        """Stop the thread and release the source; doing so twice is harmless.
+        """Stop the thread and release the source; closing again is a no-op.
 
-        Returns as soon as the frame in work is decoded. Where the thread waits for a camera that
-        sends nothing, it returns after a second, and the thread ends when the read times out.
+        Returns when the current frame is decoded. If the thread waits for a camera that sends
+        nothing, this returns after a second, and the thread ends when the read times out.
         """
         self.stop()
         self._thread.join(_JOIN_SECONDS)
 
 
 def prefetch(source: Source, *, depth: int = 4, policy: str | None = None) -> Prefetch:
-    """Decode ahead of the consumer in a thread.
+    """Prefetch the frames of a source in a thread.
 
     Args:
-        source: opened; it belongs to the thread from here on, which closes it at the end.
-        depth: frames that wait decoded at most, besides the one in work.
-        policy: ``all``: the source waits for the consumer and nothing is lost. ``latest``: only
-            the newest frame is kept, and the number of those that it replaced is reported with
-            it. ``every=N``: each N-th frame. By default live sources give the latest, others all.
+        source: opened; the thread owns it from now on and closes it at the end.
+        depth: highest number of decoded frames that wait, besides the one being decoded.
+        policy: ``all``: the source waits for the consumer and no frame is lost. ``latest``: only
+            the newest frame is kept, with the number of frames that it replaced. ``every=N``:
+            each N-th frame. The default is ``latest`` for live sources and ``all`` for others.
 
     Returns:
-        An iterator of ``Fetched``; close it, best by using it as a context manager.
+        An iterator of ``Fetched``, to be used as a context manager.
 
     Raises:
         InputError: ``depth`` is below 1.
         ConfigError: there is no such policy.
     """
     if depth < 1:
-        raise InputError(f"depth is at least 1 frame, got {depth}")
+        raise InputError(f"depth must be at least 1 frame, got {depth}")
     return Prefetch(source, depth, Policy.of(policy))
 
 
@@ -142,7 +142,7 @@ def _fill(
                 if not buffer.put(frame, opened.decode_ms):
                     break
             buffer.skipped = opened.skipped
-    except BaseException as error:  # whatever it is belongs to the consumer
+    except BaseException as error:  # raised in the consumer
         failure = error
     finally:
         if buffer.is_stopped:
@@ -151,6 +151,6 @@ def _fill(
             if announce is not None:
                 ours = failure if isinstance(failure, StreamsegError) else None
                 announce("ended", str(failure or ""), error=ours)
-        except BaseException as problem:  # of the user's callback
+        except BaseException as problem:  # from the user's callback
             failure = failure or problem
         buffer.end(failure)

@@ -1,4 +1,4 @@
-"""Write frames as an H.264 video that keeps the times, and stays playable when cut off."""
+"""Write frames with their times as an H.264 video that is playable when cut off."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from streamseg.video.sound import open_sound
 
 logger = logging.getLogger(__name__)
 
-# A row of fragments, each playable without those that follow. The index waits for the first
-# fragment, to know where time begins: timestamps stay as they are, but none may be negative.
-# ("hybrid_fragmented" would end as a plain mp4, but FFmpeg before 8.1 loses images in it.)
+# Fragments, each playable without later ones. The index is written with the first fragment, when
+# the first timestamp is known: timestamps are kept, but none may be negative.
+# ("hybrid_fragmented" would give a plain mp4, but FFmpeg before 8.1 loses images in it.)
 _MP4_OPTIONS = {
     "movflags": "frag_keyframe+delay_moov+default_base_moof",
     "avoid_negative_ts": "make_non_negative",
     "flush_packets": "1",
-    "max_interleave_delta": "500000",  # us that an image waits for sound which has ended
+    "max_interleave_delta": "500000",  # us that an image waits for sound that has ended
 }
 _MKV_OPTIONS = {
     "cluster_time_limit": "1000",  # ms
@@ -43,24 +43,24 @@ _MKV_OPTIONS = {
 }
 _OPTIONS_BY_SUFFIX = {".mp4": _MP4_OPTIONS, ".mov": _MP4_OPTIONS, ".mkv": _MKV_OPTIONS}
 
-# The first that this build of FFmpeg has. zerolatency: no frame waits in the encoder, where a
-# killed process would lose it.
+# The first one that this build of FFmpeg has is used. zerolatency: no frame waits in the encoder,
+# where a kill would lose it.
 _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libx264", {"preset": "superfast", "tune": "zerolatency", "crf": "22", "forced-idr": "1"}),
     ("mpeg4", {"flags": "+qscale", "global_quality": str(4 * 118)}),  # 118 is FF_QP2LAMBDA
 )
 
-# A key frame begins a fragment, and at most one fragment is lost when the process is killed.
+# A key frame starts a fragment, and a kill loses at most one fragment.
 _KEY_FRAME_SECONDS = 1.0
 _MPEG4_MAX_DENOMINATOR = 65535
 _BT709 = 1
 
 
 class VideoSink(Closing):
-    """A video file being written; a context manager that completes the file on the way out.
+    """Writes a video file; a context manager that completes the file at the end.
 
-    The file is complete after ``close``, also after an exception or Ctrl-C. When the process is
-    killed, all but the last second can be played.
+    The file is complete after ``close``, also after an exception or Ctrl-C. After a kill, all but
+    the last second can be played.
     """
 
     def __init__(
@@ -75,22 +75,20 @@ class VideoSink(Closing):
         zero_start: bool = False,
         sound_of: Path | None = None,
     ) -> None:
-        """Create the file, replacing one that is there.
+        """Create the file, or overwrite it.
 
         Args:
             path: its suffix chooses the format: .mp4, .mov, or .mkv (which keeps whole
                 milliseconds only).
             width: of all images, in pixels.
             height: of all images, in pixels. Odd sizes are kept, in 4:4:4 colour, which fewer
-                players show.
-            time_base: unit of the timestamps in seconds, best that of the source.
-            rate: nominal frames per second, which gives the last frame its duration; 25 when
-                None.
-            pixel_aspect: width by height of a pixel, as players are to show it.
-            zero_start: move all times so that the first image is shown at 0 s.
-            sound_of: a file whose sound goes along, as it is, from time 0 (or that of the first
-                image, where that is moved there) to the end of the last image. What this
-                container cannot hold is left out with a line in the log.
+                players support.
+            time_base: unit of the timestamps in seconds, ideally that of the source.
+            rate: nominal frames per second, for the duration of the last frame; None is 25.
+            pixel_aspect: width by height of a pixel, for players.
+            zero_start: shift all times so that the first image is at 0 s.
+            sound_of: a file whose sound is copied, from time 0 of the output to the end of the last
+                image. Sound that this container cannot hold is left out, with a line in the log.
 
         Raises:
             SinkError: unknown suffix, the file cannot be created, another run is writing it, or
@@ -125,7 +123,7 @@ class VideoSink(Closing):
     def _open_with_sound(
         self, options: dict[str, str], time_base: Fraction, rate: Fraction
     ) -> None:
-        """Create the file; without sound where the container cannot hold it."""
+        """Create the file, without sound if the container cannot hold it."""
         try:
             self._open(options, time_base, rate)
         except (SinkError, ValueError):
@@ -163,11 +161,11 @@ class VideoSink(Closing):
 
         Args:
             image: RGB uint8 [height, width, 3].
-            pts_seconds: when it is shown, later than the image before; rounded to the time
-                base.
+            pts_seconds: presentation time, later than that of the image before; rounded to the
+                time base.
 
         Raises:
-            InputError: the image has another shape or type, or time does not rise.
+            InputError: the image has another shape or dtype, or time does not rise.
             SinkError: the file cannot be written, or is closed already.
         """
         if self._container is None:
@@ -195,10 +193,10 @@ class VideoSink(Closing):
         self._mux(self._container, frame)
 
     def close(self) -> None:
-        """Complete the file; doing so twice is harmless.
+        """Complete the file; closing again is a no-op.
 
         Raises:
-            SinkError: the last of it cannot be written.
+            SinkError: the rest cannot be written.
         """
         container, self._container = self._container, None
         if container is None:
@@ -241,7 +239,7 @@ class VideoSink(Closing):
     def _mux(self, container: OutputContainer, frame: VideoFrame | None) -> None:
         with writing(self.path):
             for packet in self._stream.encode(frame):
-                # Only the last one's is used: the others last until the next image.
+                # Only that of the last packet is used: the others last until the next image.
                 packet.duration = self._nominal_duration
                 container.mux(packet)
 
@@ -263,7 +261,7 @@ def _add_stream(
         time_base = Fraction(1, 60000)
     stream = cast(VideoStream, container.add_stream(encoder, rate, options))
     stream.width, stream.height = width, height
-    # 4:2:0 shares colour among 2x2 pixels, and H.264 cannot cut the surplus pixel off again.
+    # 4:2:0 shares colour among 2x2 pixels, and H.264 cannot crop to an odd size.
     is_even = width % 2 == 0 and height % 2 == 0
     stream.pix_fmt = "yuv420p" if is_even or encoder == "mpeg4" else "yuv444p"
     stream.codec_context.time_base = stream.time_base = time_base

@@ -1,4 +1,4 @@
-"""The sound of a video file, packet by packet, to go into another file as it is."""
+"""Copy the sound of a video file to another file, packet by packet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_sound(path: Path) -> Sound | None:
-    """Open the sound of a file a second time, beside its images; None if it has none."""
+    """Open the sound of a file; None if it has none."""
     try:
         with reading(str(path), path):
             container = av.open(str(path.absolute()), metadata_errors="replace")
@@ -40,12 +40,12 @@ def open_sound(path: Path) -> Sound | None:
 
 
 class Sound:
-    """Sound that is copied without decoding it; its times are on the clock of the images."""
+    """Sound that is copied without decoding, with times on the clock of the images."""
 
     def __init__(
         self, container: InputContainer, stream: AudioStream, images: VideoStream, name: str
     ) -> None:
-        """Take over an opened file.
+        """Use an opened file.
 
         Args:
             container: of the file; ``close`` closes it.
@@ -58,7 +58,7 @@ class Sound:
         self._stream = stream
         self._images = images
         self._name = name
-        # AAC of MPEG-TS describes itself in each packet, in other containers once.
+        # AAC has its parameters in each packet of MPEG-TS, but once in other containers.
         is_adts = self.codec == "aac" and not stream.codec_context.extradata
         self._filter = BitStreamFilterContext("aac_adtstoasc", stream) if is_adts else None
         self._time_base = stream.time_base or Fraction(1, av.time_base)
@@ -69,23 +69,23 @@ class Sound:
         self._next = next(self._packets, None)
 
     def add_to(self, output: OutputContainer) -> None:
-        """Add a stream to an output whose header is not written yet.
+        """Add the sound to an output whose header is not written yet.
 
         Raises:
-            ValueError: the output is of a format that cannot hold it.
+            ValueError: the format of the output cannot hold it.
         """
         self._output = output
         self._copy = output.add_stream_from_template(self._stream)
 
     def start_at(self, origin_seconds: float) -> None:
-        """Move time 0 to this one of the images' clock, before anything is written."""
+        """Set the time on the images' clock that becomes 0, before anything is written."""
         self._origin_seconds = origin_seconds
 
     def write_until(self, seconds: float) -> None:
-        """Write all packets that begin before this time in the output, but none from before 0.
+        """Write all packets that start before this time in the output, from 0 on.
 
-        Those before 0 only warm up a decoder, and would move the images, as no time in a file
-        may be negative.
+        Packets before 0 are skipped: they only prepare a decoder, and would shift the images,
+        because times in a file must not be negative.
         """
         while self._next is not None and self._next[0] - self._origin_seconds < seconds:
             start_seconds, packet = self._next[0] - self._origin_seconds, self._next[1]
@@ -94,7 +94,7 @@ class Sound:
             self._next = next(self._packets, None)
 
     def close(self) -> None:
-        """Release the file, and say what was left out; doing so twice is harmless."""
+        """Close the file, and log what was left out; closing again is a no-op."""
         self._packets.close()
         self._container.close()
         left_out, self._left_out = self._left_out, 0
@@ -104,16 +104,16 @@ class Sound:
     def _write(self, start_seconds: float, packet: Packet[Any]) -> None:
         pts = round(start_seconds / self._time_base)
         if self._latest_pts is not None and pts <= self._latest_pts:
-            self._left_out += 1  # it overlaps with the end of the recording before
+            self._left_out += 1  # it overlaps the end of the recording before
             return
         packet.pts = packet.dts = pts
         try:
-            # the first that comes out of the filter describes them all: it must be written
+            # the first packet from the filter describes all others: it must be written
             for copy in self._filter.filter(packet) if self._filter else [packet]:
                 copy.stream = self._copy
                 self._output.mux(copy)
         except av.error.OSError:
-            raise  # the images meet with it, too
+            raise  # writing the images fails, too
         except av.error.FFmpegError as error:
             logger.debug("%s: sound at %.2f s: %s", self._name, start_seconds, error.strerror)
             self._left_out += 1
@@ -121,7 +121,7 @@ class Sound:
             self._latest_pts = pts
 
     def _read(self) -> Generator[tuple[float, Packet[Any]], None, None]:
-        """All packets and when they begin, in seconds."""
+        """All packets, with their start times in seconds."""
         rate = self._images.average_rate
         joints = Joints(float(1 / rate) if rate else 0.04)
         try:
@@ -134,7 +134,7 @@ class Sound:
                     if seconds is not None:
                         yield seconds, packet
         except SourceError as error:
-            # images are worth more than the rest of the sound
+            # go on with the images, without the rest of the sound
             logger.warning("the sound ends early: %s", error)
         joints.end()
         self._left_out += joints.lost

@@ -1,4 +1,4 @@
-"""Open whatever the user names: file, folder, pattern, camera, URL or test pattern."""
+"""Open a source: file, folder, pattern, recording, camera, URL or test pattern."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CAMERA_DEVICE = re.compile(r"/dev/video\d+")
 
 
 def name_of(source: str | os.PathLike[str] | int) -> str:
-    """What a source is called in messages, before it is opened; passwords are masked."""
+    """The name of a source in messages, before it is opened; passwords are masked."""
     if isinstance(source, int):
         return f"camera /dev/video{source}"
     text = os.fspath(source) if isinstance(source, os.PathLike) else source
@@ -43,11 +43,11 @@ def open_source(
     stopping: Event | None = None,
     patient: bool = False,
 ) -> Source:
-    """Open a source of frames and read its first one; what is wrong with it shows here.
+    """Open a source of frames and read its first frame.
 
-    What is taken for what, in this order:
+    The kind of source is, in this order:
 
-    - an int, or a string of digits that is no existing path: the camera ``/dev/videoN``
+    - an int, or a string of digits that is not an existing path: the camera ``/dev/videoN``
     - ``/dev/videoN``: that camera
     - ``test-pattern:[WIDTHxHEIGHT][@FPS][?frames=COUNT]``: a synthetic street
     - ``file://...``: the file or folder, see below
@@ -55,29 +55,29 @@ def open_source(
     - an MCAP file, a ROS 1 bag, or the folder or .db3 file of a ROS 2 bag: its camera topic; of
       several, the one named after a ``#``, as ``drive.mcap#/camera/front``
     - a folder: its images, sorted naturally, at a nominal 25 per second
-    - a file: an image by its suffix, else a video (GIF, too)
+    - a file: an image by its suffix, else a video (also GIF)
     - a string with ``*``, ``?`` or ``[``: the images that match, like a folder
 
-    Timestamps are the media's own, in seconds, rising strictly (see ``PresentationClock``); live
-    sources count from their first frame. Images are upright. Cameras and network streams that
-    are lost are connected anew (see ``LiveSource``). Importing this module does not load PyAV;
-    opening a video does.
+    Timestamps are the media's own, in seconds, rising strictly (see ``PresentationClock``); those
+    of live sources count from their first frame. Images are upright. Cameras and network streams
+    reconnect after a loss (see ``LiveSource``). Importing this module does not load PyAV; opening a
+    video does.
 
     Args:
         source: as above.
-        options: how; the defaults if None. With ``hwaccel="auto"`` the CPU decodes where no
-            device does, with a warning in the log. ``Source.hwaccel`` tells which it became.
-            Frames come back to main memory either way.
-        announce: is told what happens to the source.
-        stopping: ends all waiting when it is set.
-        patient: a camera or network stream that does not answer now is waited for, as after a
-            loss, and is no error.
+        options: the defaults if None. With ``hwaccel="auto"`` the CPU decodes if no device can,
+            with a warning in the log. ``Source.hwaccel`` is what decodes. Frames are always copied
+            to main memory.
+        announce: called with changes of the source's state.
+        stopping: ends all waits when set.
+        patient: wait for a camera or network stream that does not answer, as after a loss, instead
+            of raising an error.
 
     Raises:
         InputError: ``source`` is of another type or empty, a camera index is negative, or a
             test pattern's address is malformed.
-        SourceError: there is no such thing, nothing in it can be read, or the device named does
-            not decode it.
+        SourceError: there is no such source, nothing in it can be read, or ``hwaccel`` names a
+            device that cannot decode it.
     """
     options = options or SourceOptions()
     announce = announce or Announcer(name_of(source))
@@ -92,7 +92,7 @@ def open_source(
 
 
 class _Opening(NamedTuple):
-    """What goes with every way of opening."""
+    """The arguments of ``open_source``."""
 
     options: SourceOptions
     announce: Announcer
@@ -110,18 +110,18 @@ class _Opening(NamedTuple):
 
 
 def _on_device(opened: Source, hwaccel: str) -> Source:
-    """The source, if what was asked for decodes it."""
+    """Check that the device that was asked for decodes the source."""
     if hwaccel == CPU or opened.hwaccel == hwaccel:
         return opened
     if hwaccel != AUTO:
         opened.close()
         raise SourceError(
-            f"{hwaccel} does not decode {opened.description}, which is no video, or one of a kind "
-            f"that the device does not take; {CPU} is the CPU, {AUTO} takes what works"
+            f"{hwaccel} does not decode {opened.description}: it is not a video, or the device "
+            f"does not support it; {CPU} is the CPU, {AUTO} uses what works"
         )
     if opened.hwaccel == CPU:
         logger.warning(
-            "%s: decoding on the CPU, as no device takes it (streamseg doctor lists devices)",
+            "%s: decoding on the CPU, because no device supports it (see streamseg doctor)",
             opened.description,
         )
     return opened

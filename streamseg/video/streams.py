@@ -1,4 +1,4 @@
-"""Which of the streams in a container holds the images, and the shape of its pixels."""
+"""Choose the video stream of a container, and read the aspect of its pixels."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from av.video.stream import VideoStream
 
 from streamseg.errors import SourceError
 
-# What a flag is worth against pixels, as in FFmpeg's own choice.
+# The weight of the default flag against pixels, as in FFmpeg's own choice.
 _DEFAULT_IS_WORTH_PX = 5_000_000
-# Pixels that would be longer are a damaged header.
+# A larger aspect comes from a damaged header.
 _MOST_ASPECT = 10
 
 
 def choose_video_stream(
     container: InputContainer, description: str, number: int | None = None
 ) -> VideoStream:
-    """The stream that FFmpeg would take, or that of a number; others are read no more.
+    """Choose the video stream that FFmpeg would take, or the one with a number; discard the others.
 
-    FFmpeg takes the one that is flagged as the default, else that of the most pixels; the cover of
-    a song is none.
+    FFmpeg takes the stream that is flagged as the default, else the one with the most pixels. The
+    cover image of a song is not a video stream.
 
     Args:
         container: just opened.
-        description: what it is, for messages.
-        number: of the stream among those of images, from 0.
+        description: name for messages.
+        number: of the video stream, from 0.
 
     Raises:
-        SourceError: there is none, or none of that number.
+        SourceError: there is no video stream, or none with that number.
     """
     videos = container.streams.video
     if videos and all(stream.disposition & Disposition.dependent for stream in videos):
         raise SourceError(
-            f"{description} is made of {len(videos)} tiles, which FFmpeg does not put together: "
+            f"{description} is made of {len(videos)} tiles, which FFmpeg does not assemble: "
             "pip install 'streamseg[heif]', or convert it"
         )
     moving = [stream for stream in videos if not stream.disposition & Disposition.attached_pic]
@@ -61,7 +61,7 @@ def choose_video_stream(
 
 
 def pixel_aspect_of(stream: VideoStream) -> Fraction:
-    """Width by height of a stored pixel; 1 where nothing is stated, or nothing that can be."""
+    """Width by height of a stored pixel; 1 if it is not stated, or not plausible."""
     aspect = stream.sample_aspect_ratio
     if not aspect or not 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT:
         return Fraction(1)
@@ -75,5 +75,5 @@ def _worth(stream: VideoStream) -> int:
 
 
 def _size(stream: VideoStream) -> tuple[int, int]:
-    """Width and height; 0 where this build of FFmpeg has no decoder."""
+    """Width and height; 0 if this build of FFmpeg has no decoder."""
     return getattr(stream, "width", 0), getattr(stream, "height", 0)

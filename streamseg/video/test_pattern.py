@@ -25,7 +25,7 @@ _GLASS, _TYRE, _SKIN = (40, 50, 60), (20, 20, 20), (225, 180, 150)
 
 @dataclass(frozen=True)
 class _Mover:
-    """Something that crosses the image; lengths in image widths or heights."""
+    """An object that crosses the image; lengths in image widths or heights."""
 
     kind: str
     start_x: float
@@ -36,7 +36,7 @@ class _Mover:
     colour: tuple[int, int, int]
 
 
-# far to near, so that what is near covers what is far
+# far to near: near objects cover far ones
 _MOVERS = (
     _Mover("car", 0.10, 0.11, 0.50, 0.12, 0.09, (200, 40, 40)),
     _Mover("person", 0.70, -0.03, 0.56, 0.025, 0.17, (60, 130, 70)),
@@ -49,27 +49,26 @@ _MOVERS = (
 class PatternSource(Source):
     """The street of the address ``test-pattern:[WIDTHxHEIGHT][@FPS][?frames=COUNT]``.
 
-    Without the optional parts it is 640x360 at 25 fps, 250 frames. It does not wait for its frame
-    times and drops nothing, so it is no live source. Images are drawn when they are rendered,
-    at the size asked for.
+    The default is 640x360 at 25 fps, 250 frames. It is not a live source: it does not wait for the
+    times of frames and drops none. Images are drawn when they are rendered, at the rendered size.
     """
 
     def __init__(self, address: str) -> None:
-        """Read the address.
+        """Parse the address.
 
         Args:
             address: as above.
 
         Raises:
-            InputError: the address does not read as above, or a number in it is 0.
+            InputError: the address has another form, or a number in it is 0.
         """
         match = _ADDRESS.fullmatch(address)
         numbers = [int(number) for number in match.groups("0")] if match else []
         given = [int(number) for number in match.groups() if number] if match else [0]
         if 0 in given:
             raise InputError(
-                f"a test pattern reads {PREFIX}[WIDTHxHEIGHT][@FPS][?frames=COUNT] with numbers "
-                f"above 0, as in {PREFIX}640x360@25?frames=100, got {address!r}"
+                f"a test pattern has the form {PREFIX}[WIDTHxHEIGHT][@FPS][?frames=COUNT] with "
+                f"numbers above 0, for example {PREFIX}640x360@25?frames=100, got {address!r}"
             )
         width, height, rate, count = (
             n or d for n, d in zip(numbers, (640, 360, 25, 250), strict=True)
@@ -91,7 +90,7 @@ class PatternSource(Source):
 
 
 def _draw(seconds: float, width: int, height: int) -> Image:
-    """Draw the street at a time; RGB uint8 [height, width, 3]."""
+    """Draw the street at a time in seconds; RGB uint8 [height, width, 3]."""
     if width < 1 or height < 1:
         raise InputError(f"an image is at least 1x1 pixels, got {width}x{height}")
     canvas = np.empty((height, width, 3), np.uint8)
@@ -99,7 +98,7 @@ def _draw(seconds: float, width: int, height: int) -> Image:
     canvas[:horizon] = _gradient(_SKY_TOP, _SKY_BOTTOM, horizon)
     canvas[horizon:] = _gradient(_ROAD_TOP, _ROAD_BOTTOM, height - horizon)
     for mover in _MOVERS:
-        # the way from just outside the left edge to just outside the right one, round and round
+        # from just outside the left edge to just outside the right one, repeated
         way = 1 + mover.length_x
         x = (mover.start_x + mover.speed_per_second * seconds) % way - mover.length_x
         (_draw_car if mover.kind == "car" else _draw_person)(canvas, mover, x)

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from colour_model import write_colour_model
 from dataset_files import write_voc
+from media import quadrants
+from recorded_drives import raw_shot, stamps, write_foxglove
 
 import streamseg
 from streamseg.release.manifest import Release, open_release
@@ -152,3 +154,24 @@ def test_vehicle(compiled_release: Release, fake_driver: Path, tmp_path: Path) -
     assert done.output["objects"] == []
     assert len(done.named("cuLaunchCooperativeKernel", "cuGraphLaunch")) >= 3
     assert done.calls[-1]["alive"] == 0
+
+
+def test_cameras_of_a_recording_are_segmented_in_the_order_of_stamps(
+    tmp_path: Path, model: Path
+) -> None:
+    image = np.tile(quadrants(), (2, 2, 1))
+    shots = [
+        raw_shot(topic, "foxglove.RawImage", stamp_ns + shift, "rgb8", image)
+        for topic, shift in (("/left", 0), ("/right", 1))
+        for stamp_ns in stamps(2)
+    ]
+    write_foxglove(tmp_path / "drive.mcap", shots)
+    topics = ("/left", "/right", "--model", model)
+    said = run("drive_recording.py", "drive.mcap", "objects.mcap", *topics, folder=tmp_path)
+    lines = [line.split()[:2] for line in said.splitlines()]
+    assert lines == [
+        [str(stamp_ns + shift), topic]
+        for stamp_ns in stamps(2)
+        for topic, shift in (("/left", 0), ("/right", 1))
+    ]
+    assert (tmp_path / "objects.mcap").stat().st_size > 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from scene_results import make_result
 
 from streamseg.errors import MissingExtraError, SinkError
 from streamseg.formats.rerun import RerunWriter
+from streamseg.results import Recorded
 
 COLUMNS = (
     "frame",
@@ -45,6 +47,24 @@ def test_a_recording_holds_image_masks_and_named_boxes_on_both_timelines(tmp_pat
     assert recorded["/video/boxes video_time"] == [0, 40_000_000, 80_000_000]
     assert len(recorded["/video/masks SegmentationImage:buffer"]) == 3
     assert recorded["/video EncodedImage:media_type"] == [["image/jpeg"]] * 3
+
+
+def test_the_stamps_of_a_drive_recording_are_a_timeline(tmp_path: Path) -> None:
+    pytest.importorskip("rerun")
+    reader = pytest.importorskip("rerun.chunk").RrdReader
+    stamp_ns = 1_700_000_000_123_456_789
+    result = make_result(0, ["car-1"])
+    recorded = Recorded(stamp_ns, stamp_ns, "/camera", "")
+    with RerunWriter(tmp_path / "out.rrd") as writer:
+        writer.write(replace(result, frame=replace(result.frame, recorded=recorded)))
+    batches = [chunk.to_record_batch() for chunk in reader(tmp_path / "out.rrd").stream()]
+    times = [
+        batch.column("stamp").cast("int64").to_pylist()
+        for batch in batches
+        if "stamp" in batch.schema.names
+    ]
+    assert times
+    assert all(time == [stamp_ns] for time in times)
 
 
 def test_unwritable_paths(tmp_path: Path) -> None:

@@ -113,5 +113,5 @@ def test_whole_frames_are_timed_after_a_check(
         return replace(found, class_id=found.class_id + 1)
 
     monkeypatch.setattr(frame_benchmark, "find_segments", other_instances)
-    with pytest.raises(AssertionError, match="other instances than numpy finds"):
+    with pytest.raises(AssertionError, match="finds other instances in the frame than numpy"):
         next(frame_benchmark.measure(device))

@@ -10,7 +10,7 @@ import pytest
 from camera_servers import http_camera, wait_until
 from slow_streams import QUICK, REALTIME, pattern
 
-from streamseg import SourceOptions, Stream, StreamEvent
+from streamseg import ConfigError, SourceOptions, Stream, StreamEvent
 from streamseg.results import FrameResult
 from streamseg.segmenter import Segmenter
 
@@ -150,3 +150,50 @@ def test_a_frame_in_flight_gives_no_result_after_stop_or_remove(segmenter: Segme
     assert first == {0, 1}
     stream.remove(0)
     assert {r.source_index for r in stream} == {1}
+
+
+def test_a_stream_that_stays_open_waits_for_sources_until_it_is_stopped(
+    segmenter: Segmenter,
+) -> None:
+    def add_two() -> None:
+        stream.add("nowhere.mp4")
+        stream.add(pattern(1))
+
+    with segmenter.stream([], stays_open=True) as stream:
+        threading.Timer(0.05, stream.add, [pattern(2)]).start()
+        assert [next(stream).index, next(stream).index] == [0, 1]
+        threading.Timer(0.05, add_two).start()
+        assert next(stream).source_index == 2
+        threading.Timer(0.05, stream.stop).start()
+        assert next(stream, None) is None
+
+
+def test_a_stream_that_is_stopped_raises_no_error_of_a_source(segmenter: Segmenter) -> None:
+    def stop_at_the_end(event: StreamEvent) -> None:
+        if event.state == "ended":
+            threading.Timer(0.05, stream.stop).start()
+
+    stream = segmenter.stream(["nowhere.mp4"], stays_open=True)
+    for event in stream.listen(stop_at_the_end):
+        stop_at_the_end(event)
+    assert next(stream, None) is None
+
+
+def test_only_a_list_of_sources_stays_open(segmenter: Segmenter) -> None:
+    with pytest.raises(ConfigError, match="takes a list of sources"):
+        segmenter.stream(pattern(1), stays_open=True)
+
+
+def test_listeners_hear_all_events_and_get_the_latest_ones(segmenter: Segmenter) -> None:
+    first: list[StreamEvent] = []
+    second: list[StreamEvent] = []
+    with segmenter.stream([pattern(100_000)], on_event=first.append) as stream:
+        next(stream)
+        (latest,) = stream.listen(second.append)
+        assert latest.state == "live"
+        stream.add(pattern(100_000))
+        wait_until(lambda: [e for e in second if (e.source_index, e.state) == (1, "live")])
+        stream.remove(0)
+        wait_until(lambda: [e for e in second if (e.source_index, e.state) == (0, "ended")])
+        assert [event.source_index for event in stream.listen(second.append)] == [1]
+    assert [event for event in first if event in second] == first[2:]

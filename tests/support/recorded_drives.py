@@ -181,13 +181,16 @@ def write_foxglove_json(path: Path, shots: Iterable[Shot]) -> Path:
     return path
 
 
-def write_ros(path: Path, shots: Iterable[Shot], storage: str) -> Path:
+def write_ros(
+    path: Path, shots: Iterable[Shot], storage: str, *, chunk_size: int = 1 << 20
+) -> Path:
     """A ROS bag.
 
     Args:
         path: a ``.bag`` file, or a folder.
         shots: of ``sensor_msgs``.
         storage: ``ros1``, ``sqlite3`` or ``mcap``.
+        chunk_size: of ROS 1, in bytes.
     """
     from rosbags.rosbag1 import Writer as Writer1
     from rosbags.rosbag2 import StoragePlugin
@@ -201,6 +204,7 @@ def write_ros(path: Path, shots: Iterable[Shot], storage: str) -> Path:
         writer: Any
         if is_ros1:
             writer = Writer1(path)
+            writer.chunk_threshold = chunk_size
         else:
             writer = Writer2(path, version=9, storage_plugin=StoragePlugin[storage.upper()])
         stack.enter_context(writer)

@@ -140,7 +140,7 @@ def test_nobody_there() -> None:
 
 
 def test_an_unknown_protocol() -> None:
-    with pytest.raises(SourceError, match="does not speak that protocol"):
+    with pytest.raises(SourceError, match="does not support that protocol"):
         open_source("carrier-pigeon://roof")
 
 

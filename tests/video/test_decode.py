@@ -25,6 +25,7 @@ from media import (
 from streamseg.errors import InputError, SourceError
 from streamseg.results import Image
 from streamseg.video.conversion import ImageConverter, Orientation
+from streamseg.video.options import SourceOptions
 from streamseg.video.source import open_source
 
 NOISE = [noise(seed) for seed in range(25)]
@@ -48,6 +49,18 @@ def test_facts_frames_and_images(tmp_path: Path) -> None:
     assert corners(image) == "RGBK"
     assert corners(frames[3].render(33, 17)) == "RGBK"
     assert frames[3].render(33, 17).shape == (17, 33, 3)
+
+
+def test_decoding_takes_as_many_threads_as_are_allowed(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", images=NOISE)
+    images, started = list[list[Image]](), list[int]()
+    for threads in (1, 3):
+        before = len(list(Path("/proc/self/task").iterdir()))
+        with open_source(path, SourceOptions(threads=threads)) as source:
+            started.append(len(list(Path("/proc/self/task").iterdir())) - before)
+            images.append([frame.image for frame in source])
+    assert started == [0, 3]
+    assert np.array_equal(images[0], images[1])
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
@@ -275,7 +288,7 @@ def test_a_file_of_which_nothing_can_be_decoded(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("empty.mp4", b"", "is empty"),
-        ("text.mp4", b"hello world\n" * 99, "no video that FFmpeg knows"),
+        ("text.mp4", b"hello world\n" * 99, "not a video that FFmpeg knows"),
         ("text.txt", b"hello world\n" * 99, "is a text file"),
         ("captions.srt", b"1\n00:00:00,000 --> 00:00:01,000\nhi\n", "no video stream.*subtitle"),
     ],

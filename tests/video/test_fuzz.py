@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -15,6 +16,15 @@ import PIL.features
 import PIL.Image
 import pytest
 from media import noise, quadrants, write_sounding_video, write_video
+from recorded_drives import (
+    compressed_shot,
+    raw_shot,
+    stamps,
+    video_shots,
+    write_foxglove,
+    write_foxglove_json,
+    write_ros,
+)
 from tiled_avif import write_tiled_avif
 
 CASES = 2000
@@ -53,6 +63,28 @@ def write_wholes(folder: Path) -> None:
     exif[0x0112] = 6  # turned
     image.save(folder / "a.jpg", exif=exif)
     image.save(folder / "fine.jpeg", exif=exif, progressive=True)
+    write_drives(folder)
+
+
+def write_drives(folder: Path) -> None:
+    images, times = [quadrants(), noise()] * 4, stamps(8)
+    video = video_shots("/camera", "h264", images, times)
+    write_foxglove(folder / "video.mcap", video, chunk_size=10_000)
+    raw = [
+        raw_shot("/camera", "sensor_msgs/Image", stamp_ns, "bgr8", image)
+        for stamp_ns, image in zip(times, images, strict=True)
+    ]
+    jpegs = [
+        compressed_shot("/camera", "foxglove.CompressedImage", stamp_ns, "jpeg", image)
+        for stamp_ns, image in zip(times, images, strict=True)
+    ]
+    write_foxglove_json(folder / "json.mcap", jpegs)
+    write_ros(folder / "a.bag", raw, "ros1", chunk_size=10_000)
+    for storage in ("mcap", "sqlite3"):
+        bag = write_ros(folder / storage, raw, storage)
+        (held,) = (path for path in bag.iterdir() if path.suffix != ".yaml")
+        held.rename(folder / held.name)
+        shutil.rmtree(bag)
 
 
 @pytest.mark.skipif(

@@ -77,7 +77,7 @@ def test_auto_without_a_device_decodes_the_same_on_the_cpu_and_says_so(
     devices(cuda="no device opens", vaapi="no device opens")
     automatic = open_source(video, SourceOptions(hwaccel="auto"))
     (warning,) = caplog.messages
-    assert warning.startswith(f"{video}: decoding on the CPU, as no device takes it")
+    assert warning.startswith(f"{video}: decoding on the CPU, because no device supports it")
     assert automatic.hwaccel == "none"
     on_cpu = list(open_source(video))
     assert len(on_cpu) == 25
@@ -97,7 +97,7 @@ def test_the_command_line_says_it_in_one_line_too(
     assert main([*run, "cuda"]) == 1
     assert capsys.readouterr().err == (
         "streamseg: cannot decode on 'cuda': no device opens (why); kinds that this build has: "
-        "cuda; none is the CPU, auto takes what works\n"
+        "cuda; none is the CPU, auto uses what works\n"
     )
     assert main([*run, "auto"]) == 0
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
@@ -142,7 +142,7 @@ def test_what_has_nothing_to_decode_is_no_work_for_a_device(
     devices: Devices, caplog: pytest.LogCaptureFixture
 ) -> None:
     devices(cuda=None)
-    with pytest.raises(SourceError, match="cuda does not decode test-pattern:, which is no video"):
+    with pytest.raises(SourceError, match="cuda does not decode test-pattern:: it is not a video"):
         open_source("test-pattern:", SourceOptions(hwaccel="cuda"))
     assert open_source("test-pattern:", SourceOptions(hwaccel="auto")).hwaccel == "none"
     assert len(caplog.messages) == 1

@@ -163,7 +163,7 @@ def test_two_images_of_one_number_are_told(
     save(tmp_path / "7.png")
     save(tmp_path / "07.png")
     open_source(tmp_path)
-    assert "two images have the number 7: all are numbered by their place" in caplog.text
+    assert "two images have the number 7: all are numbered by their order" in caplog.text
 
 
 @pytest.mark.parametrize("pattern", ["*", "**/*.png", ".*"])

@@ -130,7 +130,7 @@ def test_a_password_is_in_no_error_and_no_log(caplog: pytest.LogCaptureFixture) 
         with rtsp_camera(160, 96, "guest", "s3cr/t@home") as camera:
             url = camera.url.replace("//", "//guest:s3cr%2Ft@home@")
             watched = Watched(url, SourceOptions(retries=2, longest_delay_seconds=0.1))
-            with watched as source, pytest.raises(SourceError, match="after 2 tries") as lost:
+            with watched as source, pytest.raises(SourceError, match="after 2 attempts") as lost:
                 next(source)
                 camera.kill()
                 list(source)
@@ -190,7 +190,7 @@ def test_a_camera_is_given_up_after_the_tries_that_were_allowed() -> None:
         with watched as source:
             next(source)
             camera.kill()
-            with pytest.raises(SourceError, match="given up after 3 tries to reconnect: cannot"):
+            with pytest.raises(SourceError, match="gave up after 3 attempts to reconnect: cannot"):
                 list(source)
     attempts = [event.attempt for event in watched.events if event.state == "reconnecting"]
     assert attempts == [1, 2, 3]
@@ -278,6 +278,6 @@ def test_a_transport_stream_over_udp_that_falls_silent(tmp_path: Path) -> None:
     with open_source(f"udp://127.0.0.1:{port}", options) as source:
         assert len(list(islice(source, 30))) == 30
         silent.set()
-        with pytest.raises(SourceError, match="given up"):
+        with pytest.raises(SourceError, match="gave up"):
             list(source)
     thread.join()

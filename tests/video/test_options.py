@@ -16,6 +16,7 @@ from streamseg.video.options import SourceOptions
         {"timeout_seconds": float("nan")},
         {"first_delay_seconds": -1},
         {"retries": -1},
+        {"threads": 0},
         {"transport": "pigeon"},
         {"size": (0, 4)},
         {"rate": 0},

@@ -15,13 +15,13 @@ from rosbags.rosbag1.reader import Header, RecordType, read_bytes, read_uint32
 
 
 class CutBag(Reader):
-    """Reads the records one after another, to where the file is cut off.
+    """Reads the records one after another, until the file is cut off.
 
     The format: http://wiki.ros.org/Bags/Format/2.0
     """
 
     def __init__(self, path: Path) -> None:
-        """Remember the path; ``open`` reads the file once to count its messages."""
+        """Set the path; ``open`` reads the file once to count its messages."""
         super().__init__(path)
         self._connection_of_id: dict[int, Connection] = {}
         self._span_ns = (0, 0)

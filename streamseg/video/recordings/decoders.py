@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from streamseg.errors import MissingExtraError, SourceError
 
 Decoder: TypeAlias = Callable[[bytes], Any]
-"""Gives an object with the fields of a message as attributes; ValueError if it is damaged."""
+"""Returns an object with the fields of a message as attributes; ValueError if it is damaged."""
 
 _IDL_SEPARATOR = "=" * 80 + "\nIDL: "
 
@@ -74,7 +74,7 @@ def _protobuf_decoder(schema: Schema) -> Decoder:
 
 
 def _checked(decode: Decoder, *damaged: type[Exception]) -> Decoder:
-    """The decoder with what it raises on damaged bytes turned into ValueError."""
+    """A decoder that raises ValueError for damaged bytes."""
     errors: tuple[type[Exception], ...]
     errors = (*damaged, struct.error, LookupError, MemoryError, OverflowError)
 
@@ -111,8 +111,8 @@ def _ros_decoder(message_encoding: str, schema: Schema) -> Decoder:
         else:
             store = get_typestore(Stores.EMPTY)
             store.register(get_types_from_msg(text, name))
-    except TypesysError as error:
-        raise SourceError(f"the definition of {schema.name} is damaged: {error}") from error
+    except TypesysError as error:  # its text holds the whole definition
+        raise SourceError(f"the definition of {schema.name} is damaged") from error
     if name not in store.fielddefs:
         raise SourceError(f"{schema.name} comes without a definition")
     deserialize = store.deserialize_ros1 if message_encoding == "ros1" else store.deserialize_cdr

@@ -71,9 +71,12 @@ class McapRecording(Recording):
             self.duration_seconds = (last - first) / 1e9
 
     def messages(self, topic: str) -> Iterator[Message]:
-        """See ``Recording``; a damaged file ends the recording."""
+        """See ``Recording``; chunks that cannot be read are skipped where there is an index."""
         for part in self._parts:
-            yield from part.messages(topic)
+            try:
+                yield from part.messages(topic)
+            finally:
+                self.damaged_parts += part.damaged_chunks
 
     def close(self) -> None:
         """Close the files."""
@@ -88,18 +91,14 @@ class _McapFile:
         self.kind_of_topic: dict[str, str] = {}
         self.counts: Counter[str] | None = Counter()
         self.span_ns: tuple[int, int] | None = None
+        self.damaged_chunks = 0
+        self._chunk_starts_ns: list[int] = []
         try:
-            from mcap.exceptions import McapError, RecordLengthLimitExceeded
+            from mcap.exceptions import McapError
+            from zstandard import ZstdError
         except ImportError as error:
             raise MissingExtraError("mcap", "recordings") from error
-        damaged: list[type[Exception]] = [McapError, RecordLengthLimitExceeded, *_DAMAGED]
-        try:
-            from zstandard import ZstdError
-
-            damaged.append(ZstdError)
-        except ImportError:  # then no chunk is compressed by it
-            pass
-        self._damaged = tuple(damaged)
+        self._damaged = (McapError, ZstdError, *_DAMAGED)
         try:
             self._stream: IO[bytes] = path.open("rb")
         except OSError as error:
@@ -130,7 +129,8 @@ class _McapFile:
             summary = reader.get_summary()
         except self._damaged:
             summary = None
-        self._is_indexed = summary is not None and bool(summary.chunk_indexes)
+        if summary is not None:
+            self._chunk_starts_ns = sorted(c.message_start_time for c in summary.chunk_indexes)
         if summary is None or not summary.channels:
             self._scan()
             return
@@ -160,22 +160,43 @@ class _McapFile:
         from mcap.reader import NonSeekingReader, SeekingReader
 
         self._stream.seek(0)
-        return (SeekingReader if self._is_indexed else NonSeekingReader)(self._stream)
+        if self._chunk_starts_ns:
+            return SeekingReader(self._stream, validate_crcs=True)
+        return NonSeekingReader(self._stream)
 
     def messages(self, topic: str) -> Iterator[Message]:
+        """The messages of a topic; behind a damaged chunk it goes on with the next one."""
         decoders: dict[int, Decoder] = {}
-        try:
-            # without an index, sorting would read the whole file into memory
-            found = self._reader().iter_messages([topic], log_time_order=self._is_indexed)
-            for schema, channel, message in found:
-                if channel.id not in decoders:
-                    decoders[channel.id] = _decoder(schema, channel)
-                yield Message(message.log_time, message.data, decoders[channel.id])
-        except SourceError:
-            raise
-        except self._damaged as error:
-            reason = str(error) or "the file ends in the middle of a record"
-            raise CutOffError(f"the file is cut off or damaged: {reason}") from error
+        start_ns, latest_ns = 0, -1
+        while True:
+            try:
+                for message in self._messages_from(start_ns, topic, decoders):
+                    latest_ns = message.log_ns
+                    yield message
+                return
+            except SourceError:
+                raise
+            except self._damaged as error:
+                # a chunk is read before any message behind its start is returned
+                unread_ns = max(start_ns, latest_ns + 1)
+                unread = [start for start in self._chunk_starts_ns if start >= unread_ns]
+                if len(unread) < 2:
+                    reason = str(error) or "the file ends in the middle of a record"
+                    raise CutOffError(f"the file is cut off or damaged: {reason}") from error
+                start_ns = unread[1]  # the first one is damaged
+                self.damaged_chunks += 1
+
+    def _messages_from(
+        self, start_ns: int, topic: str, decoders: dict[int, Decoder]
+    ) -> Iterator[Message]:
+        # without an index, sorting would read the whole file into memory
+        found = self._reader().iter_messages(
+            [topic], starting_at=start_ns, log_time_order=bool(self._chunk_starts_ns)
+        )
+        for schema, channel, message in found:
+            if channel.id not in decoders:
+                decoders[channel.id] = _decoder(schema, channel)
+            yield Message(message.log_time, message.data, decoders[channel.id])
 
 
 def _decoder(schema: McapSchema | None, channel: Channel) -> Decoder:

@@ -29,13 +29,15 @@ def has_metadata(folder: Path) -> bool:
 def bag_files(folder: Path) -> list[Path]:
     """The MCAP or SQLite files of a ROS 2 bag, in the order of time.
 
-    They are named after the folder, and numbered. A recorder that was killed leaves them without
-    ``metadata.yaml``.
+    They are numbered, and named after the folder unless it was renamed. If the recorder was killed,
+    there is no ``metadata.yaml``, and only files named after the folder count.
     """
     found: dict[int, Path] = {}
+    is_complete = has_metadata(folder)
     for path in folder.iterdir():
         stem, _, number = path.stem.rpartition("_")
-        if path.suffix in (".mcap", ".db3") and stem == folder.name and number.isdecimal():
+        is_named_after = is_complete or stem == folder.name
+        if path.suffix in (".mcap", ".db3") and is_named_after and number.isdecimal():
             found[int(number)] = path
     return [found[number] for number in sorted(found)]
 
@@ -56,7 +58,7 @@ def split_topic(source: str) -> tuple[Path, str | None] | None:
 
 
 def recording_of(source: str) -> str | None:
-    """The recording that a source names one topic of, the same for all of its topics."""
+    """The path of the recording, if a source names one of its topics; else None."""
     found = split_topic(source)
     return None if found is None or found[1] is None else str(found[0].absolute())
 

@@ -77,6 +77,8 @@ class CameraDecoder:
             codec = self._codecs[name] = _open_codec(name)
         packet = Packet(message.data.tobytes())
         packet.pts = packet.dts = number
+        # to FFmpeg, a PNG that is not a key frame is the difference to the one before
+        packet.is_keyframe = name not in _VIDEO_CODECS.values()
         return codec.decode(packet)
 
     def flush(self) -> list[VideoFrame]:

@@ -1,4 +1,4 @@
-"""What all kinds of recordings have in common: topics, and the messages of one topic."""
+"""The base of all recordings: topics, and the messages of one topic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CAMERA_KINDS = (
     "foxglove.CompressedImage",
     "foxglove.CompressedVideo",
 )
-"""The kinds of messages that hold an image, as ``kind_of`` writes them."""
+"""Types of messages that hold an image, see ``kind_of``."""
 
 
 def kind_of(schema_name: str) -> str:
@@ -62,7 +62,7 @@ class Message(NamedTuple):
     """When the recorder received it, in ns."""
     data: bytes
     decode: Callable[[bytes], Any]
-    """Gives an object with the fields of the message as attributes."""
+    """Returns an object with the fields of the message as attributes."""
 
 
 class Recording(Closing):
@@ -73,6 +73,8 @@ class Recording(Closing):
     """Sorted by name."""
     duration_seconds: float | None
     """From the first to the last message of all topics; None if it is not stated."""
+    damaged_parts = 0
+    """Number of parts that ``messages`` has skipped so far, because they cannot be read."""
 
     @abstractmethod
     def messages(self, topic: str) -> Iterator[Message]:

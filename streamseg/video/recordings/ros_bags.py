@@ -43,12 +43,9 @@ class RosBag(Recording):
         self._is_ros1 = path.name.endswith(ROS1_SUFFIXES)
         self._damaged = (rosbag1.ReaderError, rosbag2.ReaderError, apsw.Error, *_DAMAGED)
         self._stack = ExitStack()
-        try:
-            self._reader = self._open(rosbag1.Reader if self._is_ros1 else rosbag2.Reader)
-        except self._damaged as error:
-            if not self._is_ros1:
-                raise SourceError(f"cannot read {path}: {error}") from error
-            self._reader = self._open(CutBag)
+        self._reader = self._open(
+            *((rosbag1.Reader, CutBag) if self._is_ros1 else (rosbag2.Reader,))
+        )
         counts: Counter[str] = Counter()
         kinds = {}
         for connection in self._reader.connections:
@@ -57,11 +54,15 @@ class RosBag(Recording):
         self.topics = tuple(Topic(name, kinds[name], counts[name]) for name in sorted(kinds))
         self.duration_seconds = self._reader.duration / 1e9 if counts.total() else None
 
-    def _open(self, kind: Any) -> Any:
+    def _open(self, kind: Any, *others: Any) -> Any:
+        """The bag, opened by the first of the kinds of reader that can."""
         try:
             return self._stack.enter_context(kind(self.path))
-        except PermissionError as error:
-            raise SourceError(f"cannot read {self.path}: {error.strerror}") from error
+        except self._damaged as error:
+            if others and not isinstance(error, PermissionError):
+                return self._open(*others)
+            reason = getattr(error, "strerror", None) or error
+            raise SourceError(f"cannot read {self.path}: {reason}") from error
 
     def messages(self, topic: str) -> Iterator[Message]:
         """See ``Recording``."""

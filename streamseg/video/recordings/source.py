@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 # Seconds since 1970 in ``float`` are this exact; finer steps would not rise.
 _TIME_BASE = Fraction(1, 1_000_000)
 _NS_PER_TICK = 1000
-# More than reordering and frame threads ever hold back.
+# More frames than reordering and frame threads delay.
 _MOST_IN_DECODER = 64
 
 
@@ -58,9 +58,9 @@ def open_recording(path: Path) -> Recording:
 class RecordingSource(Source):
     """The images of one topic, with the time stamps of their headers.
 
-    A message that cannot be decoded is skipped, counted and logged, and so is the rest of a file
-    that is cut off. ``pts_seconds`` is the stamp in seconds; where stamps jump back it rises all
-    the same, see ``PresentationClock``. ``Frame.recorded`` holds the stamp as it was.
+    A message that cannot be decoded is skipped, counted and logged. A file that is cut off ends the
+    frames, with a warning. ``pts_seconds`` is the stamp in seconds; it also rises where stamps jump
+    back, see ``PresentationClock``. ``Frame.recorded`` has the recorded stamp.
     """
 
     def __init__(self, path: Path, topic: str | None = None) -> None:
@@ -104,11 +104,13 @@ class RecordingSource(Source):
                     partial(converter.render, decoded, orientation),
                     recorded=recorded,
                 )
-        oddities = stamps.oddities()
+        found = stamps.report()
+        if recording.damaged_parts:
+            found.append(f"damaged parts: {recording.damaged_parts}")
         if self.skipped:
-            oddities.append(f"{self.skipped} messages were unreadable")
-        if oddities:
-            logger.warning("%s: %s", self.description, ", ".join(oddities))
+            found.append(f"unreadable messages: {self.skipped}")
+        if found:
+            logger.warning("%s: %s", self.description, ", ".join(found))
 
     def _decoded(self, recording: Recording) -> Iterator[tuple[VideoFrame, Recorded]]:
         """Decoded images, each with the facts of the message that it was in."""

@@ -1,4 +1,4 @@
-"""Count what is odd about the time stamps of a camera."""
+"""Count irregular time stamps of a camera."""
 
 from __future__ import annotations
 
@@ -41,14 +41,13 @@ class Stamps:
             self._steps += 1
             self._sum_seconds += seconds
 
-    def oddities(self) -> list[str]:
-        """What was odd, for a message; empty if nothing was."""
+    def report(self) -> list[str]:
+        """What was counted, for a message; empty if every stamp was regular."""
         found = []
         if self._jumps_back:
-            found.append(f"{self._jumps_back} time stamps jump back")
+            found.append(f"stamps that jump back: {self._jumps_back}")
         if self._repeated:
-            found.append(f"{self._repeated} time stamps repeat the one before")
+            found.append(f"repeated stamps: {self._repeated}")
         if self._gaps:
-            longest = f"the longest {self._longest_gap_seconds:.1f} s"
-            found.append(f"{self._gaps} gaps without images, {longest}")
+            found.append(f"gaps: {self._gaps} (longest {self._longest_gap_seconds:.1f} s)")
         return found

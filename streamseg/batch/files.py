@@ -1,0 +1,150 @@
+"""Files and folders of this machine and of object stores, through fsspec."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streamseg.claims import written_alone
+from streamseg.errors import (
+    ConfigError,
+    InputError,
+    MissingExtraError,
+    SinkError,
+    SourceError,
+    StreamsegError,
+)
+from streamseg.video.credentials import masked
+from streamseg.video.local_paths import is_url, local_path
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+# What tells a new version of a file apart, best first, in the words of several file systems.
+_VERSIONS = ("ETag", "etag", "md5Hash", "mtime", "last_modified", "LastModified", "updated")
+_TEMPORARY = "streamseg-batch-"
+
+
+class Place(NamedTuple):
+    """A file or folder in a file system; goes to other processes whole, login included."""
+
+    fs: AbstractFileSystem
+    path: str
+    is_local: bool
+    """Whether it is a path of the machine that uses it."""
+
+    @property
+    def shown(self) -> str:
+        """An absolute path, or a URL without login."""
+        return self.path if self.is_local else masked(self.fs.unstrip_protocol(self.path))
+
+    def at(self, path: str) -> Place:
+        """Another path of the same file system."""
+        return self._replace(path=path)
+
+
+def place_of(text: str) -> Place:
+    """Find the file system that a path or URL names.
+
+    Raises:
+        InputError: it is a URL of another kind, as of a camera.
+        ConfigError: the package for such URLs is not installed.
+        MissingExtraError: fsspec is not installed.
+    """
+    try:
+        from fsspec.core import url_to_fs
+        from fsspec.implementations.local import LocalFileSystem
+    except ImportError as error:
+        raise MissingExtraError("fsspec", "batch") from error
+    if not is_url(text):
+        path = os.path.abspath(local_path(text))
+        return Place(LocalFileSystem(), path, True)
+    try:
+        fs, path = url_to_fs(text)
+    except ImportError as error:
+        raise ConfigError(f"cannot open {masked(text)}: {error}") from error
+    except ValueError as error:
+        raise InputError(
+            f"{masked(text)} is not a recording: give files, folders, patterns, lists, or URLs of "
+            "an object store, as s3://"
+        ) from error
+    return Place(fs, path.rstrip("/"), False)
+
+
+@contextmanager
+def reaching(what: str, error_class: type[SourceError] | type[SinkError]) -> Iterator[None]:
+    """Turn what a file system raises, which may be anything, into an error of ours."""
+    try:
+        yield
+    except StreamsegError:
+        raise
+    except Exception as error:
+        verb = "read" if error_class is SourceError else "write"
+        raise error_class(f"cannot {verb} {what}: {type(error).__name__}: {error}") from error
+
+
+def version_of(info: dict[str, Any]) -> str:
+    """What a file system says of a file's version: its ETag, or the time of the last change."""
+    return next((str(info[name]) for name in _VERSIONS if info.get(name)), "")
+
+
+@contextmanager
+def local_copy(place: Place) -> Iterator[Path]:
+    """A path to read from: of the file or folder itself, or of a copy that is deleted afterwards.
+
+    Raises:
+        SourceError: it cannot be copied.
+    """
+    if place.is_local:
+        yield Path(place.path)
+        return
+    with temporary_folder() as folder:
+        copy = folder / place.path.rpartition("/")[2]
+        with reaching(place.shown, SourceError):
+            place.fs.get(place.path, str(copy), recursive=True)
+        yield copy
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder that is deleted at the end; a killed worker's is deleted by ``sweep_temporary``."""
+    with (
+        tempfile.TemporaryDirectory(prefix=_TEMPORARY, ignore_cleanup_errors=True) as name,
+        written_alone(Path(name)),
+    ):
+        yield Path(name)
+
+
+def sweep_temporary() -> None:
+    """Delete the temporary folders of workers that were killed on this machine."""
+    import shutil
+
+    for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
+        try:
+            with written_alone(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+        except SinkError:
+            continue  # a worker is using it, or it belongs to somebody else
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of the files in a folder, in hex.
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    with reaching(str(path), SourceError):
+        for file in files:
+            if file.is_file():
+                digest.update(os.fsencode(file.relative_to(path)) + b"\0")
+                with file.open("rb") as opened:
+                    while block := opened.read(1 << 20):
+                        digest.update(block)
+    return digest.hexdigest()

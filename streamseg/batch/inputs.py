@@ -1,0 +1,178 @@
+"""Recordings, found by what the user names: files, folders, patterns, lists of these, and URLs."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Final, TypeAlias
+
+from streamseg.batch.files import Place, place_of, reaching, version_of
+from streamseg.errors import InputError, SourceError
+from streamseg.video.image_files import IMAGE_SUFFIXES
+
+VIDEO_SUFFIXES: Final = frozenset({
+    ".264", ".265", ".3gp", ".asf", ".avi", ".bag", ".db3", ".dv", ".flv", ".h264", ".h265",
+    ".hevc", ".m2ts", ".m4v", ".mcap", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf",
+    ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+})  # fmt: skip
+"""Files that are taken for recordings where a folder is searched, in lower case."""
+LIST_SUFFIX: Final = ".txt"
+_BAG_SUFFIXES = frozenset({".db3", ".mcap"})
+_BAG_METADATA = "metadata.yaml"
+_BAG_MARK = b"rosbag2_bagfile_information"
+_LOOKED_UP_AT_ONCE = 16
+
+Files: TypeAlias = Mapping[str, dict[str, Any]]
+"""What a file system says of each file, by path."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording: a video, a ROS bag, or a folder of images."""
+
+    place: Place
+    size: int
+    """In bytes."""
+    version: str
+    """Another one for another content, as far as the file system tells."""
+
+    @property
+    def source(self) -> str:
+        """An absolute path, or a URL without login."""
+        return self.place.shown
+
+    @property
+    def name(self) -> str:
+        """Name of its results: that of the file, and a hash of the whole source.
+
+        It depends on nothing else, so that it is the same in every run.
+        """
+        stem = re.sub(r"[^\w.-]+", "_", PurePosixPath(self.place.path).stem)[:80]
+        return f"{stem}-{hashlib.sha256(os.fsencode(self.source)).hexdigest()[:10]}"
+
+
+def find_recordings(
+    sources: Iterable[str | os.PathLike[str]], *, without: Place | None = None
+) -> list[Recording]:
+    """Find all recordings, each once, in the order of the sources, and by name within a folder.
+
+    - a file: itself; but a ``.txt`` is a list of sources, one a line, ``#`` begins a comment
+    - a folder: the videos and drive recordings in it and below; a folder of images only, or that
+      of a ROS 2 bag, is one recording
+    - a pattern with ``*``, ``?``, ``[``, where ``**`` stands for folders: what matches
+    - ``scheme://...``: these in what fsspec opens, as ``s3://bucket/2026-11/``
+
+    Hidden files are passed over.
+
+    Args:
+        sources: as above.
+        without: a folder that is not searched, as that of the results.
+
+    Raises:
+        InputError: something is not a source, or nothing is found.
+        SourceError: there is no such file, or a file system cannot be read.
+        ConfigError: the package for a kind of URL is not installed.
+    """
+    texts = [text for source in sources for text in _listed(_text(source))]
+    with ThreadPoolExecutor(_LOOKED_UP_AT_ONCE) as pool:
+        found = {r.source: r for recordings in pool.map(_expand, texts) for r in recordings}
+    if without is not None:
+        inside = without.shown.rstrip("/") + "/"
+        found = {source: r for source, r in found.items() if not source.startswith(inside)}
+    if not found:
+        raise InputError(f"no recordings in {', '.join(texts) or 'an empty list'}")
+    return list(found.values())
+
+
+def _text(source: str | os.PathLike[str]) -> str:
+    text = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    if not isinstance(text, str) or not text:
+        raise InputError(f"a recording is a path or a URL, got {source!r}")
+    return text
+
+
+def _listed(text: str) -> list[str]:
+    """The lines of a list; what is no list stands for itself."""
+    if not text.lower().endswith(LIST_SUFFIX) or glob.has_magic(text):
+        return [text]
+    place = place_of(text)
+    with reaching(place.shown, SourceError):
+        lines = place.fs.cat_file(place.path).decode("utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _expand(text: str) -> list[Recording]:
+    place = place_of(text)
+    fs, path = place.fs, place.path
+    with reaching(place.shown, SourceError):
+        try:
+            info = fs.info(path)
+        except FileNotFoundError:
+            if not glob.has_magic(path):
+                raise SourceError(f"no such file or folder: {place.shown}") from None
+            return list(_matches(place))
+        if info["type"] == "directory":
+            return list(_grouped(place, _not_hidden(fs.find(path, detail=True), path)))
+        return [_of_file(place, path, info)]
+
+
+def _matches(place: Place) -> Iterator[Recording]:
+    """The recordings that a pattern matches, and those in the folders that it matches."""
+    suffix = PurePosixPath(place.path).suffix.lower()
+    root = re.split(r"[*?\[]", place.path, maxsplit=1)[0].rpartition("/")[0]
+    found = _not_hidden(place.fs.glob(place.path, detail=True), root)
+    files = {path: info for path, info in found.items() if info["type"] != "directory"}
+    if suffix in IMAGE_SUFFIXES:
+        raise InputError(f"{place.shown} are images: name their folder, which is one recording")
+    if suffix and not glob.has_magic(suffix):
+        yield from (_of_file(place, path, info) for path, info in sorted(files.items()))
+        return
+    if not place.path.endswith("**"):
+        for path, info in found.items():
+            if info["type"] == "directory":
+                files |= _not_hidden(place.fs.find(path, detail=True), root)
+    yield from _grouped(place, files)
+
+
+def _not_hidden(files: Files, root: str) -> dict[str, dict[str, Any]]:
+    """Those whose path below a folder has no part that begins with a dot."""
+    return {path: info for path, info in files.items() if "/." not in path[len(root) :]}
+
+
+def _grouped(place: Place, files: Files) -> Iterator[Recording]:
+    """Sort the files below a folder into recordings."""
+    in_folder: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for path, info in sorted(files.items()):
+        folder, _, name = path.rpartition("/")
+        in_folder[folder][name] = info
+    for folder, named in in_folder.items():
+        suffixes = {name: PurePosixPath(name).suffix.lower() for name in named}
+        videos = [name for name in named if suffixes[name] in VIDEO_SUFFIXES]
+        if _BAG_SUFFIXES.intersection(suffixes.values()) and _is_bag(place, folder, named):
+            yield _of_folder(place, folder, named)
+        elif videos:
+            yield from (_of_file(place, f"{folder}/{name}", named[name]) for name in videos)
+        elif any(suffix in IMAGE_SUFFIXES for suffix in suffixes.values()):
+            yield _of_folder(place, folder, named)
+
+
+def _is_bag(place: Place, folder: str, names: Collection[str]) -> bool:
+    """Whether a folder is a ROS 2 bag that its recorder has completed."""
+    return _BAG_METADATA in names and _BAG_MARK in place.fs.cat_file(f"{folder}/{_BAG_METADATA}")
+
+
+def _of_file(place: Place, path: str, info: dict[str, Any]) -> Recording:
+    return Recording(place.at(path), int(info["size"] or 0), version_of(info))
+
+
+def _of_folder(place: Place, folder: str, files: Files) -> Recording:
+    parts = [(name, info["size"], version_of(info)) for name, info in sorted(files.items())]
+    version = hashlib.sha256(repr(parts).encode()).hexdigest()
+    return Recording(place.at(folder), sum(int(size or 0) for _, size, _ in parts), version)

@@ -1,0 +1,157 @@
+"""What is to be done with each recording: the model, its options, and the formats."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from streamseg.batch.files import content_hash
+from streamseg.batch.shares import Shares
+from streamseg.errors import ConfigError, ModelError
+from streamseg.formats.opening import FORMATS
+from streamseg.loading import RUNTIMES, SHIPPED_MODELS, WEIGHTS_SUFFIX, load, model_path
+from streamseg.segmenter import Segmenter
+from streamseg.video.options import SourceOptions
+from streamseg.video.recordings.paths import split_topic
+
+VERSION: Final = version("streamseg")
+"""Workers on all machines must have the same."""
+DATA_FORMATS: Final = (*FORMATS, "video")
+HOLD_SEVERAL: Final = frozenset({"jsonl", "mcap", "parquet"})
+"""Formats that tell the cameras of a recording apart."""
+FILE_OF_FORMAT: Final = {
+    "coco": "coco.json",
+    "youtube-vis": "youtube-vis.json",
+    "mots": "mots.txt",
+    "mots-png": "mots-png",
+    "kitti-step": "kitti-step",
+    "voc": "voc",
+    "rerun": "part.rrd",
+    "video": "part.mp4",
+}
+"""Names of files in the folder of a recording; those of other formats are ``part.FORMAT``."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides what the results of a recording are; see ``load`` for most of it.
+
+    Raises:
+        ConfigError: there is no such format or runtime, no format is named, or one that does not
+            hold several cameras.
+    """
+
+    formats: tuple[str, ...] = ("parquet",)
+    topics: tuple[str, ...] = ()
+    """Camera topics of MCAP files and ROS bags; empty takes the only one."""
+    model: str | None = None
+    size: tuple[int, int] | None = None
+    max_pixels: int | None = None
+    min_score: float | None = None
+    classes: str | Sequence[str] | None = None
+    runtime: str = "auto"
+    source_options: SourceOptions = field(default_factory=SourceOptions)
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        if not self.formats:
+            raise ConfigError("name a format at least")
+        for name in self.formats:
+            if name not in DATA_FORMATS:
+                raise ConfigError(f"unknown format {name!r}; there are {', '.join(DATA_FORMATS)}")
+            if len(self.topics) > 1 and name not in HOLD_SEVERAL:
+                raise ConfigError(
+                    f"{name} holds one camera only: name one topic, or write "
+                    + " or ".join(sorted(HOLD_SEVERAL))
+                )
+        if self.runtime not in RUNTIMES:
+            raise ConfigError(f"runtime must be one of {', '.join(RUNTIMES)}, got {self.runtime!r}")
+
+    def load(self, shares: Shares) -> Segmenter:
+        """Load the model in a worker, to use no more than its shares.
+
+        Raises:
+            StreamsegError: those of ``streamseg.load``.
+        """
+        if self.runtime == "auto" and not shares.gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        return load(
+            self.model,
+            size=self.size,
+            max_pixels=self.max_pixels,
+            threads=shares.threads,
+            min_score=self.min_score,
+            classes=self.classes,
+            runtime=self.runtime,
+        )
+
+    def options(self) -> dict[str, Any]:
+        """All options that are not the default but the model's file, as JSON has them."""
+        source_options = {
+            name: value
+            for name, value in _changed(self.source_options).items()
+            if name != "threads"  # it does not change the results
+        }
+        values = {**_changed(self), "formats": sorted(self.formats)}
+        values.pop("model", None)
+        values.pop("source_options", None)
+        if source_options:
+            values["source_options"] = source_options
+        options: dict[str, Any] = json.loads(json.dumps(values))
+        return options
+
+
+def _changed(options: Job | SourceOptions) -> dict[str, Any]:
+    """The fields that differ from their default: a new field does not make results old."""
+    default = type(options)()
+    return {
+        field.name: getattr(options, field.name)
+        for field in fields(options)
+        if getattr(options, field.name) != getattr(default, field.name)
+    }
+
+
+def portable_model(model: str | os.PathLike[str] | None) -> str | None:
+    """The model for a process in another folder: the name of a shipped one, or a whole path."""
+    if model is None or os.fspath(model) in SHIPPED_MODELS:
+        return None if model is None else os.fspath(model)
+    return os.path.abspath(model)
+
+
+def sources_of(path: Path, topics: Sequence[str]) -> str | list[str]:
+    """What to open of a recording: itself, or its topics."""
+    if not topics or split_topic(str(path)) is None:
+        return str(path)
+    named = [f"{path}#{topic}" for topic in topics]
+    return named[0] if len(named) == 1 else named
+
+
+def file_of(format_name: str) -> str:
+    """Name of a format's file or folder in the folder of a recording.
+
+    >>> file_of("parquet"), file_of("coco")
+    ('part.parquet', 'coco.json')
+    """
+    return FILE_OF_FORMAT.get(format_name, f"part.{format_name}")
+
+
+def model_hash(model: str | None) -> str:
+    """SHA-256 of a model: of the ONNX file and the weights beside it, or of a release's folder.
+
+    Raises:
+        ModelError: there is no such file.
+    """
+    path = model_path(model)
+    if path.is_dir():
+        return content_hash(path)
+    files = {path.with_suffix(suffix) for suffix in (".onnx", WEIGHTS_SUFFIX)} | {path}
+    hashes = [content_hash(file) for file in sorted(files) if file.is_file()]
+    if not hashes or not path.is_file():
+        raise ModelError(f"model file {Path(path)} does not exist")
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()

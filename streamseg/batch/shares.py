@@ -1,0 +1,52 @@
+"""What each worker takes of its machine."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from streamseg.errors import ConfigError
+
+GPU_RUNTIMES: Final = ("cuda", "tensorrt")
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Cores and GPUs of a worker, which Ray reserves for it.
+
+    Raises:
+        ConfigError: a share is out of range.
+    """
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 0 < self.cpus < math.inf:
+            raise ConfigError(f"cpus must be above 0, got {self.cpus}")
+        if not 0 <= self.gpus < math.inf:
+            raise ConfigError(f"gpus must be 0 or more, got {self.gpus}")
+
+    @classmethod
+    def of(cls, runtime: str, cpus: float, gpus: float | None) -> Shares:
+        """What is asked for; by default a GPU for a runtime that needs one, else none."""
+        needs_gpu = runtime in GPU_RUNTIMES
+        return cls(cpus, (1.0 if needs_gpu else 0.0) if gpus is None else gpus)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads for the network, and for decoding."""
+        return max(1, int(self.cpus))
+
+    def fit_into(self, cpus: float, gpus: float) -> int:
+        """How many workers there is room for; at least 1, as a cluster may grow.
+
+        >>> Shares(cpus=2, gpus=0.5).fit_into(16, 2)
+        4
+        """
+        room = int(cpus / self.cpus + 1e-9)
+        if self.gpus:
+            room = min(room, int(gpus / self.gpus + 1e-9))
+        return max(1, room)

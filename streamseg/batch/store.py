@@ -1,0 +1,198 @@
+"""The folder of results: a folder for each recording, which appears when it is complete.
+
+``out/recording=NAME/`` holds the files of a recording and ``_recording.json``, its entry: what was
+read, with which model and options. Together the entries are the manifest: what has one is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from streamseg.atomic_write import atomic_write
+from streamseg.batch.files import Place, place_of, reaching, temporary_folder
+from streamseg.batch.inputs import Recording
+from streamseg.claims import written_alone
+from streamseg.errors import SinkError
+
+ENTRY: Final = "_recording.json"
+SUMMARY: Final = "_summary.json"
+PARTIAL: Final = "_partial"
+"""Readers of Parquet data sets pass over names that begin with an underscore."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the results of a recording were made of; see docs/batch.md."""
+
+    source: str
+    size: int
+    version: str
+    sha256: str
+    model_sha256: str
+    options: dict[str, Any]
+    frames: int
+    seconds: float
+    notes: tuple[str, ...]
+    streamseg_version: str
+
+    @classmethod
+    def parse(cls, data: bytes) -> Entry | None:
+        """Read an entry; None where it is none, or of another version of streamseg's format."""
+        with suppress(ValueError, TypeError, KeyError):
+            values = json.loads(data)
+            values["notes"] = tuple(values["notes"])
+            return cls(**{field.name: values[field.name] for field in fields(cls)})
+        return None
+
+    def json(self) -> str:
+        """The text of the file."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    def is_of(self, model_sha256: str, options: dict[str, Any]) -> bool:
+        """Whether this model and these options made the results."""
+        return self.model_sha256 == model_sha256 and self.options == options
+
+    def has_seen(self, recording: Recording) -> bool:
+        """Whether the file looks the same as then; its content is not read."""
+        return (self.size, self.version) == (recording.size, recording.version) and bool(
+            self.version
+        )
+
+
+class Store:
+    """Reads and writes the folder of results; goes to the workers."""
+
+    def __init__(self, out: str) -> None:
+        """Name the folder; nothing is created.
+
+        Args:
+            out: path or URL.
+
+        Raises:
+            InputError: it is neither.
+            ConfigError: the package for such URLs is not installed.
+        """
+        self.place = place_of(out)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Create the folder, and keep other runs away where it is on this machine.
+
+        Raises:
+            SinkError: it cannot be created, or another run is writing there.
+        """
+        with reaching(self.place.shown, SinkError), ExitStack() as stack:
+            self.place.fs.makedirs(self.place.path, exist_ok=True)
+            if self.place.is_local:
+                stack.enter_context(written_alone(Path(self.place.path)))
+                stack.callback(self._delete_partial)
+                self._delete_partial()
+            claim = stack.pop_all()
+        with claim:
+            yield
+
+    def entries(self, names: Iterable[str]) -> dict[str, Entry]:
+        """The entries of those recordings that have one."""
+        path_of = {self._folder(name).path + f"/{ENTRY}": name for name in names}
+        with reaching(self.place.shown, SinkError):
+            self.place.fs.invalidate_cache()
+            found = self.place.fs.cat(list(path_of), on_error="omit")
+        parsed = {path_of[path]: Entry.parse(data) for path, data in found.items()}
+        return {name: entry for name, entry in parsed.items() if entry is not None}
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A new folder to write the files of a recording to; what is left of it is deleted."""
+        if not self.place.is_local:
+            with temporary_folder() as folder:
+                yield folder
+            return
+        folder = Path(self.place.path) / PARTIAL / secrets.token_hex(8)
+        with reaching(str(folder), SinkError):
+            folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, staged: Path, name: str, entry: Entry) -> None:
+        """Let the results of a recording appear, in place of older ones.
+
+        On a disk the whole folder appears at once. In an object store each file does, and the
+        entry, without which the recording is not done, comes last.
+
+        Args:
+            staged: from ``staging``.
+            name: of the recording.
+            entry: what they were made of.
+
+        Raises:
+            SinkError: they cannot be written.
+        """
+        folder = self._folder(name)
+        with reaching(folder.shown, SinkError):
+            if self.place.is_local:
+                (staged / ENTRY).write_text(entry.json(), "utf-8")
+                _replace_folder(staged, Path(folder.path))
+                return
+            fs, path = folder.fs, folder.path
+            fs.invalidate_cache()
+            if fs.exists(path):
+                if fs.exists(f"{path}/{ENTRY}"):
+                    fs.rm_file(f"{path}/{ENTRY}")
+                fs.rm(path, recursive=True)
+            files = sorted(file for file in staged.rglob("*") if file.is_file())
+            targets = [f"{path}/{file.relative_to(staged).as_posix()}" for file in files]
+            for parent in {target.rpartition("/")[0] for target in targets}:
+                fs.makedirs(parent, exist_ok=True)
+            fs.put([str(file) for file in files], targets)
+            fs.pipe_file(f"{path}/{ENTRY}", entry.json().encode())
+
+    def update(self, name: str, entry: Entry) -> None:
+        """Replace the entry of results that stay.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        self._write(f"{self._folder(name).path}/{ENTRY}", entry.json())
+
+    def write_summary(self, text: str) -> None:
+        """Write what became of a run.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        self._write(f"{self.place.path}/{SUMMARY}", text)
+
+    def _write(self, path: str, text: str) -> None:
+        with reaching(self.place.at(path).shown, SinkError):
+            if self.place.is_local:
+                with atomic_write(Path(path)) as partial:
+                    partial.write_text(text, "utf-8")
+            else:
+                self.place.fs.pipe_file(path, text.encode())
+
+    def _folder(self, name: str) -> Place:
+        return self.place.at(f"{self.place.path}/recording={name}")
+
+    def _delete_partial(self) -> None:
+        shutil.rmtree(Path(self.place.path) / PARTIAL, ignore_errors=True)
+
+
+def _replace_folder(new: Path, place: Path) -> None:
+    """Move a folder to its place; one that stands there moves away first."""
+    if place.exists():
+        old = new.with_name(f"{new.name}-old")
+        os.replace(place, old)
+        os.replace(new, place)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(new, place)

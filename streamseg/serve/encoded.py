@@ -1,0 +1,96 @@
+"""A result in the forms that viewers take, each made once for all viewers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from io import BytesIO
+from threading import Lock
+from typing import Any, Final
+
+from PIL import Image as Pillow
+
+from streamseg.drawing.overlay import draw, name_colour
+from streamseg.formats.jsonl import frame_object
+from streamseg.results import FrameResult, Image
+
+JPEG_QUALITY: Final = 80
+MOST_LIVE_PIXELS: Final = 1280 * 720
+"""Of the image in a live message. Larger frames are scaled down; their masks are not."""
+
+
+class EncodedResult:
+    """A result, encoded in another thread when the first viewer asks for it."""
+
+    def __init__(
+        self, result: FrameResult, since_seconds: dict[str, float], encoder: Executor
+    ) -> None:
+        """Encode nothing yet.
+
+        Args:
+            result: of a frame.
+            since_seconds: for how long each confirmed instance has been in view, by its name.
+            encoder: runs the encoding.
+        """
+        self.result = result
+        self._since_seconds = since_seconds
+        self._encoder = encoder
+        self._lock = Lock()
+        self._made: dict[Callable[[], bytes], Future[bytes]] = {}
+
+    async def json_line(self) -> bytes:
+        """The line of docs/formats.md, without its end."""
+        return await self._once(self._json_line)
+
+    async def annotated_jpeg(self) -> bytes:
+        """The frame with its confirmed instances drawn in."""
+        return await self._once(self._annotated_jpeg)
+
+    async def live_message(self) -> bytes:
+        """The result and the frame without drawing; docs/serve.md has the format."""
+        return await self._once(self._live_message)
+
+    async def _once(self, make: Callable[[], bytes]) -> bytes:
+        with self._lock:  # viewers may run in several event loops
+            if make not in self._made:
+                self._made[make] = self._encoder.submit(make)
+        # a viewer that leaves must not cancel what others wait for
+        return await asyncio.shield(asyncio.wrap_future(self._made[make]))
+
+    def _json_line(self) -> bytes:
+        return _compact(frame_object(self.result))
+
+    def _annotated_jpeg(self) -> bytes:
+        return _jpeg(draw(self.result, only_confirmed=True))
+
+    def _live_message(self) -> bytes:
+        frame = self.result.frame
+        shown = [
+            {
+                "name": instance.name,
+                "colour": "#{:02x}{:02x}{:02x}".format(*name_colour(instance.name)),
+                "since_seconds": round(self._since_seconds[instance.name], 1),
+            }
+            for instance in self.result.confirmed
+        ]
+        latency_ms = round(self.result.latency_ms, 1)
+        head = _compact(
+            {"result": frame_object(self.result), "shown": shown, "latency_ms": latency_ms}
+        )
+        scale = min(1.0, math.sqrt(MOST_LIVE_PIXELS / (frame.width * frame.height)))
+        width, height = round(frame.width * scale), round(frame.height * scale)
+        image = frame.image if scale == 1.0 else frame.render(max(1, width), max(1, height))
+        return len(head).to_bytes(4, "big") + head + _jpeg(image)
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _jpeg(image: Image) -> bytes:
+    buffer = BytesIO()
+    Pillow.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()

@@ -1,0 +1,17 @@
+// Numbers as people read them.
+
+export function duration(seconds) {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+export function plural(count, one, many) {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** Of a path its last part; addresses stay whole. */
+export function shortName(source) {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(source)) return source;
+  return source.split("/").filter(Boolean).pop() ?? source;
+}

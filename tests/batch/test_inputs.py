@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from streamseg.batch.files import content_hash, local_copy, place_of
+from streamseg.batch.inputs import Recording, find_recordings
+from streamseg.errors import ConfigError, InputError, SourceError
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Videos in two folders, a folder of images, a ROS bag, and what is passed over."""
+    root = tmp_path / "archive"
+    for name in (
+        "day1/a.mp4",
+        "day1/preview.jpg",
+        "day1/notes.md",
+        "day1/.hidden.mp4",
+        "day2/deep/a.MKV",
+        "images/000.png",
+        "images/001.png",
+        "bag/metadata.yaml",
+        "bag/bag_0.db3",
+        ".trash/old.mp4",
+    ):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name if path.suffix != ".yaml" else "rosbag2_bagfile_information:")
+    return root
+
+
+def found(*sources: str | Path, root: Path) -> list[str]:
+    return [os.path.relpath(r.source, root) for r in find_recordings(sources)]
+
+
+def test_a_folder_is_searched_for_videos_bags_and_folders_of_images(archive: Path) -> None:
+    assert found(archive, root=archive) == ["bag", "day1/a.mp4", "day2/deep/a.MKV", "images"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("**/*.mp4", ["day1/a.mp4"]),
+        ("*/*.md", ["day1/notes.md"]),
+        ("day?", ["day1/a.mp4", "day2/deep/a.MKV"]),
+        ("day1/*", ["day1/a.mp4"]),
+        ("**", ["bag", "day1/a.mp4", "day2/deep/a.MKV", "images"]),
+    ],
+)
+def test_a_pattern_is_searched(archive: Path, pattern: str, names: list[str]) -> None:
+    assert found(archive / pattern, root=archive) == names
+
+
+def test_a_list_holds_all_kinds_of_sources_and_each_recording_counts_once(archive: Path) -> None:
+    lines = ["# drives", "", f"{archive}/day1/a.mp4  ", f"{archive}/**/*.mp4", f"{archive}/bag"]
+    (archive / "drives.txt").write_text("\n".join(lines))
+    assert found(archive / "drives.txt", root=archive) == ["day1/a.mp4", "bag"]
+
+
+def test_a_file_is_taken_whatever_its_name(archive: Path) -> None:
+    odd = archive / "front[1].raw"
+    odd.write_text("x")
+    assert found(odd, root=archive) == ["front[1].raw"]
+
+
+def test_relative_paths_become_absolute(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(archive)
+    assert found("day1/a.mp4", root=archive) == ["day1/a.mp4"]
+
+
+def test_results_inside_the_archive_are_not_recordings(archive: Path) -> None:
+    out = archive / "day2"
+    kept = find_recordings([archive], without=place_of(str(out)))
+    assert [Path(r.source).name for r in kept] == ["bag", "a.mp4", "images"]
+
+
+def test_names_tell_recordings_apart_and_depend_on_nothing_else(archive: Path) -> None:
+    both = find_recordings([archive / "day1/a.mp4", archive / "day2"])
+    alone = find_recordings([archive / "day2/deep/a.MKV"])
+    assert both[0].name != both[1].name
+    assert both[1].name == alone[0].name
+    assert both[0].name.startswith("a-")
+    strange = archive / "a b=c%2F.mp4"
+    strange.write_text("x")
+    assert find_recordings([strange])[0].name.startswith("a_b_c_2F-")
+
+
+def test_a_changed_file_has_another_version(archive: Path) -> None:
+    def look(path: Path) -> Recording:
+        return find_recordings([path])[0]
+
+    for path, part in ((archive / "day1/a.mp4", ""), (archive / "images", "001.png")):
+        before = look(path)
+        assert (look(path).size, look(path).version) == (before.size, before.version)
+        os.utime(path / part if part else path, (1, 1))
+        assert look(path).version != before.version
+        assert look(path).size == before.size
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "says"),
+    [
+        ("nowhere.mp4", SourceError, "nowhere.mp4"),
+        ("nowhere/*.mp4", InputError, "no recordings"),
+        ("rtsp://user:secret@gate/1", InputError, r"rtsp://\*\*\*@gate/1 is not a recording"),
+        ("adl://fleet/x", ConfigError, "adlfs|Install"),
+        ("", InputError, "a path or a URL"),
+        (3, InputError, "a path or a URL"),
+    ],
+)
+def test_what_is_no_recording_is_refused(source: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        find_recordings([source])
+
+
+def test_a_pattern_of_images_is_refused(archive: Path) -> None:
+    with pytest.raises(InputError, match="name their folder"):
+        find_recordings([f"{archive}/images/*.png"])
+
+
+def test_urls_are_searched_like_paths(archive: Path) -> None:
+    for url in (f"local://{archive}", f"local://{archive}/**"):
+        urls = [r.source.partition("archive/")[2] for r in find_recordings([url])]
+        assert urls == ["bag", "day1/a.mp4", "day2/deep/a.MKV", "images"]
+
+
+def test_a_recording_of_a_url_is_copied_and_the_copy_deleted() -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/fleet/1/a.mp4": b"abc", "/fleet/2/0.png": b"0", "/fleet/2/1.png": b"1"})
+    try:
+        video, images = find_recordings(["memory://fleet"])
+        assert (video.source, video.size) == ("memory:///fleet/1/a.mp4", 3)
+        with local_copy(video.place) as path:
+            assert path.name == "a.mp4"
+            assert path.read_bytes() == b"abc"
+        assert not path.exists()
+        with local_copy(images.place) as folder:
+            assert sorted(file.name for file in folder.iterdir()) == ["0.png", "1.png"]
+        assert not folder.exists()
+    finally:
+        memory.rm("/fleet", recursive=True)
+
+
+def test_the_hash_of_a_folder_is_that_of_names_and_contents(tmp_path: Path) -> None:
+    hashes = set()
+    for names in (("a", "b"), ("a", "c")):
+        folder = tmp_path / "".join(names)
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text("x")
+        hashes.add(content_hash(folder))
+    assert len(hashes) == 2
