@@ -189,8 +189,15 @@ def first_use_is_over() -> None:
 
 @pytest.fixture
 def no_thread_is_left() -> Iterator[None]:
+    earlier = set(threading.enumerate())
     yield
-    wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("streamseg")])
+    wait_until(
+        lambda: not [
+            thread
+            for thread in set(threading.enumerate()) - earlier
+            if thread.name.startswith("streamseg")
+        ]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def test_a_latency_that_grows_is_noticed() -> None:
     assert SoakReport(tuple(steady)).complaints() == []
     slower = tuple(replace(s, latency_ms=5.0 + s.frame / 100) for s in steady)
     (complaint,) = SoakReport(slower).complaints()
-    assert complaint.startswith("frames take ")
+    assert complaint.startswith("a frame takes ")
     assert "<svg" in plot(SoakReport(slower))
 
 

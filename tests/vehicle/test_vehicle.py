@@ -181,9 +181,9 @@ def test_sizes_that_were_not_exported_are_refused(play: Play) -> None:
 
 
 def test_a_release_runs_with_tensorrt_and_nothing_else(release: Release) -> None:
-    with pytest.raises(ConfigError, match="releases, which are folders, run with tensorrt"):
+    with pytest.raises(ConfigError, match="tensorrt runs releases, which are folders"):
         open_runtime(release.folder, "onnx")
-    with pytest.raises(ConfigError, match="releases, which are folders, run with tensorrt"):
+    with pytest.raises(ConfigError, match="tensorrt runs releases, which are folders"):
         open_runtime(release.folder / "trunk.onnx", "tensorrt")
 
 
