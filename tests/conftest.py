@@ -192,11 +192,13 @@ def no_thread_is_left() -> Iterator[None]:
     earlier = set(threading.enumerate())
     yield
     wait_until(
-        lambda: not [
-            thread
-            for thread in set(threading.enumerate()) - earlier
-            if thread.name.startswith("streamseg")
-        ]
+        lambda: (
+            not [
+                thread
+                for thread in set(threading.enumerate()) - earlier
+                if thread.name.startswith("streamseg")
+            ]
+        )
     )
 
 
