@@ -1,5 +1,6 @@
 // The connection of one source: frames with their results, as fast as they are drawn.
 
+const SOURCE_IS_OVER = 1001;  // the code with which the server closes
 const FIRST_DELAY_MS = 250, LONGEST_DELAY_MS = 5000;
 
 export class Live {
@@ -34,8 +35,10 @@ export class Live {
       await this.onFrame(await read(data));
       if (socket.readyState === WebSocket.OPEN) socket.send("k");
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (this.socket !== socket || !this.wanted) return;
+      // the page is about to hear of it, and then stops this connection
+      if (code === SOURCE_IS_OVER) this.delay = LONGEST_DELAY_MS;
       this.timer = setTimeout(() => this.connect(), this.delay);
       this.delay = Math.min(2 * this.delay, LONGEST_DELAY_MS);
     };

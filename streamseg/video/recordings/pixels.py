@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from av import CodecContext, Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
@@ -81,9 +83,14 @@ class CameraDecoder:
         packet.is_keyframe = name not in _VIDEO_CODECS.values()
         return codec.decode(packet)
 
-    def flush(self) -> list[VideoFrame]:
-        """The frames that the codecs still hold, at the end of the topic."""
-        return [frame for codec in self._codecs.values() for frame in codec.decode(None)]
+    def flush(self) -> Iterator[VideoFrame]:
+        """The frames that the codecs still hold, at the end of the topic.
+
+        Raises:
+            av.error.FFmpegError: the data are damaged.
+        """
+        for codec in self._codecs.values():
+            yield from codec.decode(None)
 
     def _uncompressed(self, message: CameraMessage) -> VideoFrame:
         assert message.layout is not None

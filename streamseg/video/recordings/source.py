@@ -141,8 +141,11 @@ class RecordingSource(Source):
                 is_decoded = True
                 self.decode_ms = 1e3 * (time.monotonic() - started)
                 yield decoded, in_decoder.pop(decoded.pts or 0)
-        for decoded in decoder.flush():
-            yield decoded, in_decoder.pop(decoded.pts or 0)
+        try:
+            for decoded in decoder.flush():
+                yield decoded, in_decoder.pop(decoded.pts or 0)
+        except av.error.FFmpegError as error:
+            self._skip("the last messages", error.strerror or str(error))
 
     def _messages(self, recording: Recording) -> Iterator[Message]:
         """The messages of the topic; a file that is cut off ends them with a warning."""
