@@ -63,8 +63,8 @@ def test_every_other_address_gets_a_token_which_is_printed_once(tmp_path: Path) 
         url = f"http://127.0.0.1:{found[1]}"
         assert status_of(f"{url}/sources") == 401
         assert status_of(f"{url}/sources", Authorization=f"Bearer {found[2]}") == 200
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
         assert process.stderr is not None
         assert found[2] not in process.stderr.read()
 
