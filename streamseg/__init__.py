@@ -1,8 +1,8 @@
 """streamseg: streaming video instance segmentation.
 
 >>> import streamseg
->>> for frame in streamseg.stream("dashcam.mp4"):  # doctest: +SKIP
-...     print(frame.pts_seconds, [(i.name, i.score, i.box) for i in frame.instances])
+>>> for result in streamseg.stream("dashcam.mp4"):  # doctest: +SKIP
+...     print(result.pts_seconds, [(i.name, i.score, i.box) for i in result.instances])
 """
 
 from __future__ import annotations

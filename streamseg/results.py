@@ -1,4 +1,4 @@
-"""The typed objects that flow through streamseg, one for each arrow of the pipeline.
+"""The types that the parts of streamseg pass on, one for each arrow of the pipeline.
 
 ``Frame`` → ``NetworkOutput`` → ``Segments`` → ``FrameResult``; ``Proposals`` for evaluation.
 Letters: D embedding dims, T thresholds, C classes without background, h×w feature map,
@@ -33,13 +33,13 @@ class Recorded(NamedTuple):
     log_ns: int
     """When the recorder received the message, in ns."""
     topic: str
-    """As ``/camera/front``."""
+    """Name of the topic, such as ``/camera/front``."""
     frame_id: str
     """Coordinate frame of the camera; may be empty."""
 
 
 UNNUMBERED = -1
-"""``Frame.image_number`` of an image that has none, among others that are numbered."""
+"""``Frame.image_number`` of an image whose name is not a number, among images whose names are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +64,25 @@ class Frame:
     """Width of a displayed pixel divided by its height. Sizes, masks and boxes are always in pixels
     as stored; the network sees square pixels."""
     captured_at: float = field(default_factory=time.monotonic, repr=False)
-    """When it reached this machine, before decoding; seconds on the clock of ``time.monotonic``."""
+    """When the frame reached this machine, before decoding; in seconds of ``time.monotonic``."""
     is_still: bool = field(default=False, repr=False)
-    """Whether it is a single image and not a frame of a video. Stills have no tracks to confirm."""
+    """Whether it is a single image and not a frame of a video. All instances of a single image
+    count as confirmed."""
     image_name: str | None = field(default=None, repr=False)
-    """Name of the image's file, without suffix unless two images would then share it. None for
-    video, and where two images share even the full name."""
+    """Name of the image's file; None for video.
+
+    - ``0001`` for ``0001.png``.
+    - ``0001.png`` if there is ``0001.jpg``, too.
+    - None for all images if two have the same full name, in two folders.
+    - ``scan-1``, ``scan-2`` for the second and third page of ``scan.tiff``.
+    """
     image_number: int | None = field(default=None, repr=False)
-    """The name as a number; ``UNNUMBERED`` if this name is not a number but most others are. None
-    where the images of the source are not named by numbers."""
+    """The name as a number.
+
+    - 12 for ``0012.png``.
+    - ``UNNUMBERED`` for ``cover.png`` among numbers, and for all pages of a file but the first.
+    - None for all images if fewer than half are named by numbers, or two by the same number.
+    """
     recorded: Recorded | None = field(default=None, repr=False)
     """Stamp and topic of the message; None if the source is not a drive recording."""
 
@@ -132,14 +142,14 @@ def frame_of_array(image: Image) -> Frame:
 
 @dataclass(frozen=True, eq=False)
 class NetworkOutput:
-    """The output of a network for one image."""
+    """Embeddings, foreground and classes of one image, as a network computes them."""
 
     embeddings: NDArray[np.float32]
     """[D, h, w]"""
     foreground: NDArray[np.float32]
-    """[T, h, w], logits of F: how likely a pixel grows a good mask with each threshold."""
+    """[T, h, w], logits of F: the probability that a pixel grows a good mask with each tau."""
     classes: NDArray[np.float32]
-    """[C, ceil(h/2), ceil(w/2)], Q: probabilities of classes. Their sum is below 1 where the model
+    """[C, ceil(h/2), ceil(w/2)], Q: probabilities of classes. Their sum is below 1 if the model
     knows classes that were not selected."""
 
     def distribution(self) -> NDArray[np.float32]:
@@ -156,7 +166,7 @@ class NetworkOutput:
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Disjoint instances of one image, before tracking names them."""
+    """The instances of one image before tracking names them; their masks are disjoint."""
 
     label_map: NDArray[np.uint16]
     """[H, W]: 0 background, k the k-th instance (row k-1 of the arrays below)."""
@@ -191,8 +201,8 @@ class Proposals:
     score: NDArray[np.float32]
     """[K], 0..1"""
     pick: NDArray[np.int64]
-    """[K], 0..K-1: the order in which the seeds were picked. Proposals with a value below n are
-    those of ``max_seeds=n``."""
+    """[K], 0..K-1: the order in which the seeds were picked. Keep those with ``pick < n`` to get
+    the result of ``max_seeds=n``."""
     seed_yx: NDArray[np.int64]
     """[K, 2], in pixels of the image."""
     tau: NDArray[np.float32]
@@ -260,14 +270,15 @@ class Instance:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FrameResult:
-    """The result of one frame."""
+    """The instances of one frame, with its image, its source and the times that it took."""
 
     frame: Frame
     label_map: NDArray[np.uint16]
     """[H, W]: 0 background, k is ``instances[k-1]``."""
     instances: tuple[Instance, ...]
     dropped: int
-    """Frames of the source that were skipped just before this one."""
+    """Number of frames of the source that were dropped just before this one: by the policy, by
+    ``Stream.skip``, or of a camera during ``Stream.pause``."""
     timings_ms: Mapping[str, float]
     """Latency of each stage: decode, preprocess, network, grouping, tracking."""
     latency_ms: float = 0.0

@@ -1,4 +1,4 @@
-"""The launch of ``decode_scores``."""
+"""Arrays, grid and constants of a launch of ``decode_scores``."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def group_pixels(
     device, pixels = embeddings.device, height * width
     rows = embeddings.permute(1, 2, 0).contiguous()
     chosen = spread or plan(pixels, dims, rows.element_size(), programs_at_once(device))
-    # one key and one counter per round, so that nothing is reset between rounds
+    # one key and one counter for each round: nothing is reset between rounds
     barrier = torch.zeros(max_seeds * 2, dtype=torch.int64, device=device)
     nearest_distance = rows.new_empty(0 if chosen.resident else pixels, dtype=torch.float32)
     groups = DeviceGroups(

@@ -1,4 +1,4 @@
-"""The launches of ``list_instances`` and ``relabel``."""
+"""Arrays, grids and constants of the launches of ``list_instances`` and ``relabel``."""
 
 from __future__ import annotations
 

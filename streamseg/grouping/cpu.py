@@ -42,7 +42,7 @@ class GroupingConfig:
     min_area: float = 2e-4
     """Least area of an instance, as a share of the image."""
     min_visible: float = 0.7
-    """Least share of an instance's mask that no instance with a higher score covers."""
+    """Least share of a seed's mask that the kept masks with higher scores do not cover."""
     alpha: float = PAPER_ALPHA
     """Weight of a seed's distance from earlier seeds, equation (4)."""
 
@@ -76,7 +76,7 @@ def find_segments(
         width: of the image in pixels.
 
     Returns:
-        Instances by falling score; the label map has the image's size.
+        Instances, highest score first; the label map has the image's size.
 
     Raises:
         InputError: the output holds NaN or infinity.
@@ -154,7 +154,7 @@ def _blas() -> ThreadpoolController:
 def one_blas_thread() -> AbstractContextManager[Any]:
     """Limit numpy's matrix products to one thread.
 
-    Threads of a BLAS spin after each product, and slow down the network.
+    The threads of a BLAS keep spinning after each product, which slows down the network.
     """
     limiter: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
     return limiter

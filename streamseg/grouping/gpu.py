@@ -42,10 +42,10 @@ class DeviceGrouper:
         """Plan the launches and allocate the memory.
 
         Args:
-            embeddings: an example: float16 or float32 [h, w, D].
-            foreground: an example: [T, h, w] of the same dtype, of any strides without gaps between
+            embeddings: an example, float16 or float32 [h, w, D].
+            foreground: an example, [T, h, w] of the same dtype, of any strides without gaps between
                 the rows.
-            classes: an example: [C, ceil(h/2), ceil(w/2)] of the same dtype; strides as above.
+            classes: an example, [C, ceil(h/2), ceil(w/2)] of the same dtype; strides as above.
             taus: T similarity thresholds of the network.
             config: which instances to keep.
             height: of the frames in pixels.

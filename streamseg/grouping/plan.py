@@ -1,9 +1,9 @@
 """The plan of a frame's grouping on a GPU: launches and blocks of memory.
 
-It has the result of ``find_segments`` in numpy. A plan holds numbers only; torch on a workstation
-and the CUDA driver in a vehicle run the same plan. It does not depend on the content of a frame:
-only the GPU knows the seeds, and each array has room for ``max_instances``. So a plan is made once,
-can be recorded as a CUDA graph, and is replayed for each frame.
+The result is the same as that of ``find_segments`` in numpy. A plan holds numbers only; torch on a
+workstation and the CUDA driver in a vehicle run the same plan. It does not depend on the content of
+a frame: only the GPU knows the seeds, and each array has room for ``max_instances``. So a plan is
+made once, can be recorded as a CUDA graph, and is replayed for each frame.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "u16": np.dtype(np.uint16),
     "u8": np.dtype(np.uint8),
 }
-"""By their names in ``Launch.pointers``."""
+"""numpy's dtypes by their names in ``Launch.pointers``."""
 ALIGNMENT: Final = 256
-"""Of every array, in bytes."""
+"""Alignment of every array, in bytes."""
 TABLE: Final = ("seed", "tau_index", "class_id", "area_px", "x0", "y0", "x1", "y1")
 """Columns of the result ``table``."""
 
@@ -52,11 +52,11 @@ class MapShape:
     dims: int
     """D"""
     thresholds: int
-    """T"""
+    """T, the number of similarity thresholds tau."""
     classes: int
     """C"""
     dtype: str
-    """Type of the outputs: ``fp16`` or ``fp32``."""
+    """dtype of the outputs: ``fp16`` or ``fp32``."""
     foreground_strides: tuple[int, int]
     """Steps from one threshold and one pixel to the next, in values. Embeddings are [h, w, D]."""
     class_strides: tuple[int, int]
@@ -97,17 +97,17 @@ def network_shape(config: ModelConfig, size: tuple[int, int], dtype: str) -> Map
 
 @dataclass(frozen=True)
 class Array:
-    """A place in a block of memory."""
+    """dtype, shape and place of an array in a block of memory."""
 
     kind: str
     """A key of ``NUMPY_TYPES``."""
     shape: tuple[int, ...]
     offset: int
-    """In bytes, from the block's start."""
+    """Distance from the start of the block, in bytes."""
 
     @property
     def bytes(self) -> int:
-        """Size without the gap after it."""
+        """Size in bytes, without the gap after the array."""
         return NUMPY_TYPES[self.kind].itemsize * prod(self.shape)
 
 
@@ -140,7 +140,7 @@ class FramePlan:
     """Results for the host: ``label_map`` [H, W]; ``count`` [1] M; and in the first M rows the
     instances' ``table`` [K, 8], ``score`` [K] and ``embedding`` [K, D]."""
     launches: tuple[Launch, ...]
-    """In their order. Besides the arrays of the blocks they use ``embeddings`` [h, w, D],
+    """The launches in their order. Besides the blocks' arrays they use ``embeddings`` [h, w, D],
     ``foreground`` and ``classes`` of the network, and ``squared_radius`` [T]: ln(2/tau - 1)."""
 
 
@@ -154,7 +154,7 @@ def plan_frame(
         config: which instances are kept.
         height: of the frame in pixels.
         width: of the frame in pixels.
-        most_programs: how many can run at the same time, see ``group_pixels.launch``.
+        most_programs: how many programs of ``group_pixels`` can run at the same time.
     """
     seeds, pixels, dims = config.max_instances, shape.pixels, shape.dims
     item_bytes = NUMPY_TYPES[shape.dtype].itemsize

@@ -35,7 +35,7 @@ def propose(
             seeds are picked by seediness only.
 
     Returns:
-        Proposals by falling score; masks from similarity interpolated to the image's size.
+        Proposals, highest score first; masks from similarity interpolated to the image's size.
 
     Raises:
         InputError: the output holds NaN or infinity, or ``alpha`` is negative.
@@ -46,7 +46,7 @@ def propose(
     scores, groups = pick_seeds(
         output,
         thresholds,
-        # the smallest float: its product with a logarithm vanishes when added to log S
+        # the op needs alpha > 0; the smallest float has no effect
         alpha=max(alpha, float(np.finfo(np.float32).tiny)),
         max_seeds=max_seeds,
         min_seediness=0.0,

@@ -2,7 +2,7 @@
 
 ::
 
-    trunk.onnx              the network, from which the vehicle builds its engine
+    trunk.onnx              the whole network, from which the vehicle builds its engine
     golden.npz              an image and its golden outputs
     kernels/sm_87/*.cubin   the grouping kernels
     manifest.json           hashes, shapes, arguments, classes, thresholds

@@ -1,4 +1,4 @@
-"""The inputs of a stream: its sources, which are read in turn, and its options."""
+"""The inputs of a stream: its sources, whose frames are taken in turn, and its options."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StreamOptions(TypedDict, total=False):
 
 
 def listed(sources: SourceLike | Iterable[SourceLike]) -> list[SourceLike]:
-    """Several sources, or one; bytes and arrays are one, though they give numbers one by one."""
+    """List the sources; a single one becomes a list. Bytes and arrays are not lists of sources."""
     is_data = isinstance(sources, bytes | bytearray | memoryview) or hasattr(sources, "__array__")
     if isinstance(sources, Iterable) and not is_data and not isinstance(sources, str | Source):
         return list(sources)
@@ -57,21 +57,21 @@ def listed(sources: SourceLike | Iterable[SourceLike]) -> list[SourceLike]:
 
 @dataclass
 class Lane:
-    """One source of a stream."""
+    """One source of a stream, with its prefetched frames and its tracker."""
 
     index: int
     name: str
     frames: Prefetch
     tracker: Tracker
     recording: str | None = None
-    """The drive recording that the source is a topic of."""
+    """Path of the drive recording, if the source is a topic of one."""
     to_skip: int = 0
-    """Frames to pass over from now on."""
+    """Number of next frames to drop."""
     passed_over: int = 0
-    """Frames thrown away since the last one that was handed on."""
+    """Number of frames dropped since the latest one that was returned."""
 
     def pass_over(self, dropped: int) -> None:
-        """Count a frame as thrown away, and those that were dropped before it."""
+        """Count a frame as dropped, and those that were dropped before it."""
         self.passed_over += 1 + dropped
 
 
@@ -85,14 +85,14 @@ class Lanes:
 
     @property
     def skipped(self) -> int:
-        """Unreadable images or damaged packets that were passed over so far."""
+        """Number of unreadable images and damaged packets so far."""
         return self._skipped_before + sum(lane.frames.skipped for lane in self.open)
 
     def next_ready(self) -> Lane | None:
-        """The ready lane that was served the longest ago.
+        """The ready lane that has waited longest since its latest frame.
 
-        Of the topics of one recording, it is the lane whose next frame has the earliest stamp, once
-        all of them are ready.
+        A topic of a recording counts as ready when all topics of this recording are, and its next
+        frame has the earliest stamp of them.
         """
         return next((lane for lane in self.open if self._may_follow(lane)), None)
 
@@ -109,10 +109,10 @@ class Lanes:
         return first.stamp_ns <= min(f.stamp_ns for f in following if f and f.stamp_ns is not None)
 
     def fetch(self, lane: Lane) -> Fetched | None:
-        """A frame of a lane that is ready; None where it is skipped, or the lane has ended.
+        """Take the next frame of a ready lane; None if it is dropped, or if the lane has ended.
 
         Raises:
-            SourceError: the lane has ended with this error, or with one of a callback.
+            SourceError: the source failed. An error of a callback is raised as it is.
         """
         self.open.remove(lane)
         self.open.append(lane)
@@ -139,18 +139,18 @@ class Lanes:
 def open_frames(
     source: SourceLike, options: SourceOptions | None, announce: Announcer, *, now: bool
 ) -> Source | OpenLater:
-    """What ``Prefetch`` reads.
+    """Open a source, or return the function that opens it later, for ``Prefetch``.
 
     Args:
-        source: what was given.
+        source: path, URL, number of a camera, or an opened source.
         options: how to open it.
-        announce: called with its states.
-        now: whether to open it here. Otherwise the thread that reads it opens it, and waits there
-            for a camera.
+        announce: called with the states of the source.
+        now: whether to open it now. Otherwise the thread that reads it opens it, and waits for a
+            camera that does not answer.
 
     Raises:
-        InputError: it is not a source.
-        SourceError: it cannot be opened.
+        InputError: ``source`` is of another type.
+        SourceError: it cannot be opened now.
     """
     if isinstance(source, Source):
         return source
@@ -166,7 +166,7 @@ def open_frames(
 def _open_now(
     source: str | os.PathLike[str] | int, options: SourceOptions | None, announce: Announcer
 ) -> Source:
-    """Open in a thread, since Ctrl-C cannot interrupt FFmpeg's wait for a network in this one."""
+    """Open in a new thread: Ctrl-C cannot interrupt FFmpeg's wait for a network, but this wait."""
     opened: Future[Source] = Future()
     stopping = Event()
 

@@ -26,25 +26,25 @@ from streamseg.video.source import name_of
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-# Frames that wait decoded where none is dropped.
+# Most decoded frames of a source that wait, if the policy drops none.
 _DEPTH = 4
 
 
 class Stream(Closing, Iterator[FrameResult]):
-    """The results of one or several sources, frame by frame; memory does not grow.
+    """An iterator of the results of one or several sources; memory does not grow.
 
     Each source is read in a thread of its own, in bounded memory. With several sources frames
     are taken in turn, those of several topics of one recording in the order of their stamps. A
     source that ends or fails does not affect the others: the failure is reported as an event and
     in the log. With one source, its error is raised here.
 
-    The sources are closed when the stream ends, is closed, dropped, or left as a context manager.
-    One thread iterates; all other methods may be called from any.
+    The sources are closed when the stream ends, is closed, garbage-collected, or left as a context
+    manager. One thread iterates. All other methods may be called from any thread.
     """
 
     opened: Source | None = None
-    """The source, where there is only one; read its properties only: the stream takes its
-    frames."""
+    """The opened source, if there is only one. Read its properties only: its frames belong to the
+    stream."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Stream(Closing, Iterator[FrameResult]):
         """Open a single source now, several ones in their threads; see ``Segmenter.stream``.
 
         Args:
-            pipeline: of this stream alone, which closes it.
+            pipeline: for this stream alone; ``close`` closes it.
             config: of the model, see ``finish``.
             sources: see ``Segmenter.stream``.
             stream_options: see ``StreamOptions``.
@@ -93,8 +93,8 @@ class Stream(Closing, Iterator[FrameResult]):
 
         Raises:
             StopIteration: all sources have ended, or ``stop`` or ``close`` was called.
-            SourceError: the only source cannot be read any further; or there are several, and
-                not one gave a frame.
+            SourceError: the only source cannot be read any further; or there are several, one
+                failed, and none gave a frame.
         """
         used_seconds = time.monotonic() - self._returned_at
         try:
@@ -112,10 +112,10 @@ class Stream(Closing, Iterator[FrameResult]):
         following = None
         with self._changed:
             any_live = any(lane.frames.drops for lane in self._lanes.open)
-        # where the user is slower than the network, a prefetched result of a camera goes stale
+        # if the user is slower than the network, a prefetched result of a camera would go stale
         if not any_live or used_seconds <= self._network_seconds:
             if any_live:
-                # the network then starts at once with the frame that is the newest now
+                # submit when the network is idle: the newest frame then does not wait for it
                 self._pipeline.wait_idle()
             following = self._submit_next(wait=False)
         with self._changed:
@@ -149,7 +149,7 @@ class Stream(Closing, Iterator[FrameResult]):
                     self._discard_in_flight(lane)
 
     def listen(self, on_event: OnEvent) -> list[StreamEvent]:
-        """Call ``on_event``, too, with every event from now on; see ``StreamOptions``.
+        """Also call ``on_event`` with every event from now on; see ``StreamOptions``.
 
         Returns:
             The latest event of each source so far.
@@ -158,11 +158,11 @@ class Stream(Closing, Iterator[FrameResult]):
 
     @property
     def is_paused(self) -> bool:
-        """Whether ``pause`` was called, and not ``resume`` since."""
+        """Whether the stream is paused."""
         return self._is_paused
 
     def pause(self) -> None:
-        """Give no results until ``resume``; frames of cameras are read and dropped meanwhile."""
+        """Give no results until ``resume``; meanwhile frames of cameras are read and dropped."""
         with self._changed:
             self._is_paused = True
             for lane in self._lanes.open:
@@ -170,13 +170,13 @@ class Stream(Closing, Iterator[FrameResult]):
                     self._discard_in_flight(lane)
 
     def resume(self) -> None:
-        """Go on after ``pause``."""
+        """Give results again: files go on where they stopped, cameras with the newest frame."""
         with self._changed:
             self._is_paused = False
             self._changed.notify_all()
 
     def skip(self, frames: int = 1) -> None:
-        """Pass over the next frames of every source; they count as dropped."""
+        """Drop the next frames of every source; ``FrameResult.dropped`` counts them."""
         with self._changed:
             for lane in self._lanes.open:
                 lane.to_skip += frames
@@ -184,7 +184,7 @@ class Stream(Closing, Iterator[FrameResult]):
                     lane.to_skip -= 1
 
     def stop(self) -> None:
-        """End the stream at once, also where it waits for a frame; closes the sources."""
+        """End the stream at once, also while it waits for a frame; threads close the sources."""
         with self._changed:
             self._is_stopped = True
             self._in_flight = None
@@ -195,7 +195,7 @@ class Stream(Closing, Iterator[FrameResult]):
     def close(self) -> None:
         """Stop, and wait until the sources are closed; closing again is a no-op.
 
-        A source that waits for a silent network is not waited for longer than a second.
+        Waits at most one second for each source.
         """
         self.stop()
         for lane in list(self._lanes.open):
@@ -204,7 +204,7 @@ class Stream(Closing, Iterator[FrameResult]):
 
     @property
     def skipped(self) -> int:
-        """Unreadable images or damaged packets of all sources that were passed over so far."""
+        """Number of unreadable images and damaged packets of all sources so far."""
         with self._changed:
             return self._lanes.skipped
 
@@ -224,14 +224,14 @@ class Stream(Closing, Iterator[FrameResult]):
         return index
 
     def _take_in_flight(self) -> InFlight | None:
-        """Take the frame in flight, unless it was discarded; waits while paused."""
+        """Return the frame in flight, or None if it was discarded; wait while paused."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_paused or self._is_stopped)
             in_flight, self._in_flight = self._in_flight, None
             return in_flight
 
     def _discard_in_flight(self, lane: Lane) -> bool:
-        """Count the frame in flight as passed over, if it is of this lane."""
+        """Drop the frame in flight if it is of this lane; count it."""
         if self._in_flight is None or self._in_flight.source_index != lane.index:
             return False
         lane.pass_over(self._in_flight.dropped)
@@ -239,7 +239,7 @@ class Stream(Closing, Iterator[FrameResult]):
         return True
 
     def _submit_next(self, *, wait: bool) -> InFlight | None:
-        """Submit the next frame; None at the end, or where it would have to be waited for."""
+        """Submit the next frame; None at the end, or if ``wait`` is false and no frame is ready."""
         taken = self._take(wait=wait)
         if taken is None:
             return None
@@ -249,11 +249,11 @@ class Stream(Closing, Iterator[FrameResult]):
         return InFlight(frame, pending, lane.tracker, timings_ms, dropped, lane.name, lane.index)
 
     def _take(self, *, wait: bool) -> tuple[Lane, Fetched] | None:
-        """The next frame; None at the end, or where it would have to be waited for."""
+        """Take the next frame; None at the end, or if ``wait`` is false and no frame is ready."""
         with self._changed:
             while not self._is_stopped and (self._lanes.open or (self._stays_open and wait)):
                 ready = None if self._is_paused else self._lanes.next_ready()
-                # an end, and the error it may come with, come after the frame in flight
+                # return the frame in flight before an end or an error
                 if not wait and (ready is None or not ready.frames.has_frame()):
                     return None
                 if ready is None:

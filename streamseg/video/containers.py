@@ -31,7 +31,7 @@ _DEFAULTS = SourceOptions()
 
 
 def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
-    """Open a video file; GIF is one, too.
+    """Open a video file, also a GIF.
 
     Args:
         path: of the file.
@@ -109,7 +109,7 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
 
 
 def _has_end(container: InputContainer) -> bool:
-    """Whether a network stream is a file.
+    """Whether a network stream has an end, as a file has.
 
     A file from a browser or an interrupted program states no duration, but the server states its
     length.

@@ -32,7 +32,7 @@ _SHARED_DURATION = frozenset({"asf"})
 # AVCOL_TRC_SMPTE2084 and AVCOL_TRC_ARIB_STD_B67
 _HIGH_DYNAMIC_RANGE = {16: "HDR (PQ)", 18: "HDR (HLG)"}
 _CLOCK_TIME = re.compile(r"(\d+):(\d+):(\d+(?:\.\d*)?)")
-# Of a live stream; one with more of them is reconnected.
+# Most damaged packets in a row of a live stream; with more, it is reconnected.
 _MOST_DAMAGED_IN_A_ROW = 100
 # More frames than reordering and frame threads delay.
 _MOST_PACKETS_IN_DECODER = 64
@@ -198,7 +198,7 @@ class VideoSource(Source):
 
 
 class _Arrivals:
-    """Arrival times of the packets in the decoder, which reorders frames."""
+    """Arrival times of packets by their timestamps, since the decoder reorders frames."""
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}

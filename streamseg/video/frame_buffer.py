@@ -17,10 +17,10 @@ class Policy:
     """Which frames are used when they come faster than they are consumed."""
 
     drops: bool | None = None
-    """True: only the newest; False: all, and the source waits; None: the newest of a live source,
-    all of other sources."""
+    """True: take the newest frame only. False: take all; the source waits. None: True for a live
+    source, False for others."""
     every: int = 1
-    """Of these, every N-th, starting with the first."""
+    """Take every N-th of these frames, starting with the first."""
 
     @classmethod
     def of(cls, text: str | None) -> Policy:
@@ -121,7 +121,7 @@ class FrameBuffer:
             return None
 
     def end(self, failure: BaseException | None) -> None:
-        """Mark the end of the frames, with the error that caused it, if any."""
+        """Mark the end of the frames, with the error that ended the source, if any."""
         with self._changed:
             self._is_ended = True
             self._failure = failure

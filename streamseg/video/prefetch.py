@@ -25,8 +25,8 @@ OpenLater: TypeAlias = Callable[[Event], Source]
 class Prefetch(Closing, Iterator[Fetched]):
     """Prefetched frames of a source; see ``prefetch``.
 
-    Closing it, leaving it as a context manager, or dropping the last reference stops the thread,
-    which then closes the source.
+    When it is closed, left as a context manager, or garbage-collected, the thread stops and closes
+    the source.
     """
 
     def __init__(

@@ -239,7 +239,7 @@ class VideoSink(Closing):
     def _mux(self, container: OutputContainer, frame: VideoFrame | None) -> None:
         with writing(self.path):
             for packet in self._stream.encode(frame):
-                # Only that of the last packet is used: the others last until the next image.
+                # Used of the last packet only: all other images last until the next one.
                 packet.duration = self._nominal_duration
                 container.mux(packet)
 

@@ -55,7 +55,7 @@ def open_source(
     - an MCAP file, a ROS 1 bag, or the folder or .db3 file of a ROS 2 bag: its camera topic; of
       several, the one named after a ``#``, as ``drive.mcap#/camera/front``
     - a folder: its images, sorted naturally, at a nominal 25 per second
-    - a file: an image by its suffix, else a video (also GIF)
+    - a file: an image by its suffix, else a video (also a GIF)
     - a string with ``*``, ``?`` or ``[``: the images that match, like a folder
 
     Timestamps are the media's own, in seconds, rising strictly (see ``PresentationClock``); those
