@@ -130,7 +130,7 @@ def open_runtime(
     weights = model.with_suffix(WEIGHTS_SUFFIX)
     if name == "auto":
         able = weights.exists() and has_cuda_gpu() and all(map(find_spec, ("torch", "triton")))
-        name = "cuda" if able else "openvino" if openvino_is_faster() else "onnx"
+        name = "cuda" if able else "openvino" if prefers_openvino() else "onnx"
     if name == "cuda":
         from streamseg.runtime.cuda import CudaRuntime
 
@@ -146,10 +146,11 @@ def open_runtime(
     return OnnxRuntime(model, threads=threads, classes=classes)
 
 
-def openvino_is_faster() -> bool:
-    """Whether OpenVINO can be imported and the CPU computes in bfloat16.
+def prefers_openvino() -> bool:
+    """Whether ``auto`` prefers OpenVINO to ONNX Runtime: if the CPU computes in bfloat16.
 
-    docs/benchmarks.md compares both. OpenVINO needs a second to compile for each size of image.
+    OpenVINO must also be importable. docs/benchmarks.md compares both. OpenVINO needs a second to
+    compile for each size of image.
     """
     if not find_spec("openvino"):
         return False

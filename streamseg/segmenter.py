@@ -73,13 +73,16 @@ class Segmenter(Closing):
         if max_pixels is not None:
             self.config = replace(self.config, max_pixels=max_pixels)
         if grouping is None:
-            thresholds = self.config.score_thresholds
-            grouping = GroupingConfig(min_score=min(thresholds, default=GroupingConfig.min_score))
+            # grouping keeps what the lowest threshold keeps; finish applies that of each class
+            score_thresholds = self.config.score_thresholds
+            grouping = GroupingConfig(
+                min_score=min(score_thresholds, default=GroupingConfig.min_score)
+            )
         else:
             self.config = replace(self.config, score_thresholds=())
         self.grouping = grouping
         self._network = FrameNetwork(runtime, self.config, self.size)
-        self._pipeline = open_pipeline(self._network, self.grouping, ahead=False)
+        self._pipeline = open_pipeline(self._network, self.grouping, use_thread=False)
 
     def close(self) -> None:
         """Free device memory; segment nothing afterwards."""
@@ -139,7 +142,7 @@ class Segmenter(Closing):
             InputError: an argument is not a source.
             ConfigError: the policy is unknown, or ``stays_open`` is given with a single source.
         """
-        pipeline = open_pipeline(self._network, self.grouping, ahead=True)
+        pipeline = open_pipeline(self._network, self.grouping, use_thread=True)
         return Stream(pipeline, self.config, sources, **stream_options)
 
     def astream(

@@ -81,10 +81,10 @@ def find_segments(
     Raises:
         InputError: the output holds NaN or infinity.
     """
-    thresholds = np.asarray(taus, np.float32)
-    scores, groups = pick_seeds(
+    tau_array = np.asarray(taus, np.float32)
+    scores, groups = score_and_pick_seeds(
         output,
-        thresholds,
+        tau_array,
         alpha=config.alpha,
         max_seeds=config.max_instances,
         min_seediness=config.min_score,
@@ -96,7 +96,7 @@ def find_segments(
         scores.seediness,
         min_visible=config.min_visible,
     )
-    tau = thresholds[scores.tau_index.flat[seeds]]
+    tau = tau_array[scores.tau_index.flat[seeds]]
     labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
 
     found = Segments(
@@ -112,19 +112,19 @@ def find_segments(
     return _keep(found, labels.area_px >= max(1, config.min_area * height * width))
 
 
-def drop_unlikely(segments: Segments, thresholds: Sequence[float]) -> Segments:
+def drop_below_thresholds(segments: Segments, score_thresholds: Sequence[float]) -> Segments:
     """Drop the instances whose score is below the threshold of their class.
 
     Args:
         segments: M instances.
-        thresholds: C scores, one per class; empty to drop nothing.
+        score_thresholds: C scores, one per class; empty to drop nothing.
 
     Returns:
         The other instances, renumbered without gaps.
     """
-    if not thresholds:
+    if not score_thresholds:
         return segments
-    of_class = np.asarray(thresholds, np.float32)[segments.class_id - 1]
+    of_class = np.asarray(score_thresholds, np.float32)[segments.class_id - 1]
     return _keep(segments, segments.score >= of_class)
 
 
@@ -160,22 +160,31 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return limiter
 
 
-def pick_seeds(
+def score_and_pick_seeds(
     output: NetworkOutput,
-    thresholds: NDArray[np.float32],
+    taus: NDArray[np.float32],
     *,
     alpha: float,
     max_seeds: int,
     min_seediness: float,
     exclude_claimed: bool,
 ) -> tuple[Scores, Groups]:
-    """Score pixels and pick seeds, equations (4) to (9), for streaming and the paper's setting."""
+    """Score pixels and pick seeds, equations (4) to (9), for streaming and the paper's setting.
+
+    Args:
+        output: of the network.
+        taus: float32 [T], similarity thresholds of the network.
+        alpha: see ``group_pixels``.
+        max_seeds: see ``group_pixels``.
+        min_seediness: see ``group_pixels``.
+        exclude_claimed: True for streaming, False for the paper's setting.
+    """
     scores = decode_scores(output.foreground, output.classes)
     groups = group_pixels(
         output.embeddings,
         scores.seediness,
         scores.tau_index,
-        thresholds,
+        taus,
         alpha=alpha,
         max_seeds=max_seeds,
         min_seediness=min_seediness,

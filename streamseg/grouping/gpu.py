@@ -16,7 +16,7 @@ from streamseg.grouping.cpu import GroupingConfig
 from streamseg.grouping.plan import NUMPY_TYPES, Block, MapShape, plan_frame, read_segments
 from streamseg.kernels.decode_scores.triton_impl import plane_strides
 from streamseg.kernels.device_checks import device_radius
-from streamseg.kernels.group_pixels.triton_impl import programs_at_once
+from streamseg.kernels.group_pixels.triton_impl import most_programs_on
 from streamseg.kernels.triton_launch import start
 from streamseg.results import Segments
 
@@ -69,7 +69,7 @@ class DeviceGrouper:
             config,
             height=height,
             width=width,
-            most_programs=programs_at_once(device),
+            most_programs=most_programs_on(device),
         )
         self._cleared, scratch, self.results = (
             torch.empty(block.bytes, dtype=torch.uint8, device=device)

@@ -158,7 +158,7 @@ def plan_frame(
     """
     seeds, pixels, dims = config.max_instances, shape.pixels, shape.dims
     item_bytes = NUMPY_TYPES[shape.dtype].itemsize
-    spread = plan(pixels, dims, item_bytes, most_programs)
+    pixel_plan = plan(pixels, dims, item_bytes, most_programs)
     least_area_px = max(1, ceil(config.min_area * height * width))
     launches = (
         decode_scores_launch(
@@ -169,7 +169,7 @@ def plan_frame(
             shape.class_strides,
         ),
         group_pixels_launch(
-            spread,
+            pixel_plan,
             pixels,
             dims,
             max_seeds=seeds,

@@ -15,7 +15,12 @@ from threading import Lock
 from typing import Protocol, TypeAlias
 
 from streamseg.config import ModelConfig
-from streamseg.grouping.cpu import GroupingConfig, drop_unlikely, find_segments, one_blas_thread
+from streamseg.grouping.cpu import (
+    GroupingConfig,
+    drop_below_thresholds,
+    find_segments,
+    one_blas_thread,
+)
 from streamseg.results import Frame, FrameResult, Image, Instance, NetworkOutput, Segments
 from streamseg.runtime.base import GroupingRuntime, Pending, Runtime
 from streamseg.tracking import Tracker
@@ -122,26 +127,28 @@ class CpuPending:
 class CpuPipeline:
     """Runs the network in a thread while earlier frames are grouped, tracked and used."""
 
-    def __init__(self, network: FrameNetwork, grouping: GroupingConfig, *, ahead: bool) -> None:
+    def __init__(
+        self, network: FrameNetwork, grouping: GroupingConfig, *, use_thread: bool
+    ) -> None:
         """Use a network; the thread starts with the first frame.
 
         Args:
             network: on the CPU.
             grouping: which instances are kept.
-            ahead: whether to use a thread. Without a thread, ``fetch`` runs the network.
+            use_thread: whether to use a thread. Without a thread, ``fetch`` runs the network.
         """
         self._network = network
         self._grouping = grouping
         self._executor = ThreadPoolExecutor(1, "streamseg-network")
         self._latest: Future[tuple[NetworkOutput, float]] | None = None
         self._lock = Lock()
-        self._is_ahead = ahead
+        self._use_thread = use_thread
 
     def submit(self, frame: Frame, timings_ms: dict[str, float]) -> CpuPending:
         """Hand a frame to the network's thread; see ``Pipeline``."""
         run: RunNetwork = partial(self._network.run, frame, timings_ms)
         with self._lock:  # another thread may be closing
-            if self._is_ahead:
+            if self._use_thread:
                 self._latest = self._executor.submit(run)
                 run = self._latest.result
         return CpuPending(frame, run, self._network.config.taus, self._grouping)
@@ -154,7 +161,7 @@ class CpuPipeline:
     def close(self) -> None:
         """End the thread after its submitted frames."""
         with self._lock:
-            self._is_ahead = False
+            self._use_thread = False
         self._executor.shutdown()
 
 
@@ -181,17 +188,17 @@ class DevicePipeline:
         """No-op: other streams may use the device."""
 
 
-def open_pipeline(network: FrameNetwork, grouping: GroupingConfig, *, ahead: bool) -> Pipeline:
+def open_pipeline(network: FrameNetwork, grouping: GroupingConfig, *, use_thread: bool) -> Pipeline:
     """Open a pipeline: on the device of the runtime if it groups there, else on the CPU.
 
     Args:
         network: with its runtime.
         grouping: which instances are kept.
-        ahead: see ``CpuPipeline``; a device needs no thread.
+        use_thread: see ``CpuPipeline``; a device needs no thread.
     """
     if isinstance(network.runtime, GroupingRuntime):
         return DevicePipeline(network, network.runtime, grouping)
-    return CpuPipeline(network, grouping, ahead=ahead)
+    return CpuPipeline(network, grouping, use_thread=use_thread)
 
 
 def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
@@ -205,7 +212,7 @@ def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
         Exception: whatever the network or the grouping raised.
     """
     segments, network_ms, grouping_ms = in_flight.pending.fetch()
-    segments = drop_unlikely(segments, config.score_thresholds)
+    segments = drop_below_thresholds(segments, config.score_thresholds)
     started = time.perf_counter()
     tracks = in_flight.tracker.update(segments, in_flight.frame.pts_seconds)
     tracking_ms = _ms_since(started)

@@ -15,7 +15,7 @@ from streamseg.results import FrameResult
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer, OnEvent
-from streamseg.video.frame_buffer import Fetched
+from streamseg.video.frame_buffer import QueuedFrame
 from streamseg.video.options import SourceOptions
 from streamseg.video.prefetch import OpenLater, Prefetch
 from streamseg.video.source import open_source
@@ -67,12 +67,12 @@ class Lane:
     """Path of the drive recording, if the source is a topic of one."""
     to_skip: int = 0
     """Number of next frames to drop."""
-    passed_over: int = 0
+    dropped: int = 0
     """Number of frames dropped since the latest one that was returned."""
 
-    def pass_over(self, dropped: int) -> None:
+    def count_dropped(self, dropped: int) -> None:
         """Count a frame as dropped, and those that were dropped before it."""
-        self.passed_over += 1 + dropped
+        self.dropped += 1 + dropped
 
 
 class Lanes:
@@ -80,13 +80,13 @@ class Lanes:
 
     def __init__(self) -> None:
         """Start without any."""
-        self.open: list[Lane] = []
+        self.active: list[Lane] = []
         self._skipped_before = 0
 
     @property
     def skipped(self) -> int:
         """Number of unreadable images and damaged packets so far."""
-        return self._skipped_before + sum(lane.frames.skipped for lane in self.open)
+        return self._skipped_before + sum(lane.frames.skipped for lane in self.active)
 
     def next_ready(self) -> Lane | None:
         """The ready lane that has waited longest since its latest frame.
@@ -94,49 +94,49 @@ class Lanes:
         A topic of a recording counts as ready when all topics of this recording are, and its next
         frame has the earliest stamp of them.
         """
-        return next((lane for lane in self.open if self._may_follow(lane)), None)
+        return next((lane for lane in self.active if self._is_next(lane)), None)
 
-    def _may_follow(self, lane: Lane) -> bool:
+    def _is_next(self, lane: Lane) -> bool:
         if not lane.frames.is_ready():
             return False
         first = lane.frames.first()
         if first is None or first.stamp_ns is None or lane.recording is None or lane.frames.drops:
             return True
-        others = [other for other in self.open if other.recording == lane.recording]
+        others = [other for other in self.active if other.recording == lane.recording]
         if not all(other.frames.is_ready() for other in others):
             return False
         following = [other.frames.first() for other in others]
         return first.stamp_ns <= min(f.stamp_ns for f in following if f and f.stamp_ns is not None)
 
-    def fetch(self, lane: Lane) -> Fetched | None:
+    def take(self, lane: Lane) -> QueuedFrame | None:
         """Take the next frame of a ready lane; None if it is dropped, or if the lane has ended.
 
         Raises:
             SourceError: the source failed. An error of a callback is raised as it is.
         """
-        self.open.remove(lane)
-        self.open.append(lane)
+        self.active.remove(lane)
+        self.active.append(lane)
         try:
-            fetched = next(lane.frames)
+            queued = next(lane.frames)
         except StopIteration:
-            self._drop(lane)
+            self._remove(lane)
             return None
         except Exception:
-            self._drop(lane)
+            self._remove(lane)
             raise
         if lane.to_skip:
             lane.to_skip -= 1
-            lane.pass_over(fetched.dropped)
+            lane.count_dropped(queued.dropped)
             return None
-        dropped, lane.passed_over = lane.passed_over + fetched.dropped, 0
-        return fetched._replace(dropped=dropped)
+        dropped, lane.dropped = lane.dropped + queued.dropped, 0
+        return queued._replace(dropped=dropped)
 
-    def _drop(self, lane: Lane) -> None:
-        self.open.remove(lane)
+    def _remove(self, lane: Lane) -> None:
+        self.active.remove(lane)
         self._skipped_before += lane.frames.skipped
 
 
-def open_frames(
+def open_or_defer(
     source: SourceLike, options: SourceOptions | None, announce: Announcer, *, now: bool
 ) -> Source | OpenLater:
     """Open a source, or return the function that opens it later, for ``Prefetch``.
@@ -194,4 +194,4 @@ def _open_waiting(
     announce: Announcer,
     stopping: Event,
 ) -> Source:
-    return open_source(source, options, announce=announce, stopping=stopping, patient=True)
+    return open_source(source, options, announce=announce, stopping=stopping, wait_for_source=True)

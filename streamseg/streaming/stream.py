@@ -14,11 +14,18 @@ from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError, InputError, StreamsegError
 from streamseg.results import FrameResult
 from streamseg.streaming.pipeline import InFlight, Pipeline, finish
-from streamseg.streaming.sources import Lane, Lanes, SourceLike, StreamOptions, listed, open_frames
+from streamseg.streaming.sources import (
+    Lane,
+    Lanes,
+    SourceLike,
+    StreamOptions,
+    listed,
+    open_or_defer,
+)
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer, OnEvent, StreamEvent, StreamEvents
-from streamseg.video.frame_buffer import Fetched, Policy
+from streamseg.video.frame_buffer import Policy, QueuedFrame
 from streamseg.video.prefetch import Prefetch
 from streamseg.video.recordings.paths import recording_of
 from streamseg.video.source import name_of
@@ -71,7 +78,7 @@ class Stream(Closing, Iterator[FrameResult]):
         self._changed = Condition()
         self._lanes = Lanes()
         self._in_flight: InFlight | None = None
-        self._added = self._results = 0
+        self._added_count = self._result_count = 0
         self._network_seconds, self._returned_at = 0.0, math.inf
         self._first_error: StreamsegError | None = None
         self._is_paused = self._is_stopped = False
@@ -100,18 +107,18 @@ class Stream(Closing, Iterator[FrameResult]):
         try:
             current = self._take_in_flight() or self._submit_next(wait=True)
         except Exception:
-            if not self._lanes.open:
+            if not self._lanes.active:
                 self.close()
             raise
         if current is None:
             has_ended = not self._is_stopped
             self.close()
-            if has_ended and self._first_error and not self._results:
+            if has_ended and self._first_error and not self._result_count:
                 raise self._first_error
             raise StopIteration
         following = None
         with self._changed:
-            any_live = any(lane.frames.drops for lane in self._lanes.open)
+            any_live = any(lane.frames.drops for lane in self._lanes.active)
         # if the user is slower than the network, a prefetched result of a camera would go stale
         if not any_live or used_seconds <= self._network_seconds:
             if any_live:
@@ -120,7 +127,7 @@ class Stream(Closing, Iterator[FrameResult]):
             following = self._submit_next(wait=False)
         with self._changed:
             self._in_flight = None if self._is_stopped else following
-        self._results += 1
+        self._result_count += 1
         result = finish(current, self._config)
         self._network_seconds = result.timings_ms["network"] / 1e3
         self._returned_at = time.monotonic()
@@ -143,7 +150,7 @@ class Stream(Closing, Iterator[FrameResult]):
         """Close one source; nothing happens if it has ended."""
         with self._changed:
             self._events.forget(source_index)
-            for lane in self._lanes.open:
+            for lane in self._lanes.active:
                 if lane.index == source_index:
                     lane.frames.stop()
                     self._discard_in_flight(lane)
@@ -165,7 +172,7 @@ class Stream(Closing, Iterator[FrameResult]):
         """Give no results until ``resume``; meanwhile frames of cameras are read and dropped."""
         with self._changed:
             self._is_paused = True
-            for lane in self._lanes.open:
+            for lane in self._lanes.active:
                 if lane.frames.drops:
                     self._discard_in_flight(lane)
 
@@ -178,7 +185,7 @@ class Stream(Closing, Iterator[FrameResult]):
     def skip(self, frames: int = 1) -> None:
         """Drop the next frames of every source; ``FrameResult.dropped`` counts them."""
         with self._changed:
-            for lane in self._lanes.open:
+            for lane in self._lanes.active:
                 lane.to_skip += frames
                 if lane.to_skip and self._discard_in_flight(lane):
                     lane.to_skip -= 1
@@ -188,7 +195,7 @@ class Stream(Closing, Iterator[FrameResult]):
         with self._changed:
             self._is_stopped = True
             self._in_flight = None
-            for lane in self._lanes.open:
+            for lane in self._lanes.active:
                 lane.frames.stop()
             self._changed.notify_all()
 
@@ -198,7 +205,7 @@ class Stream(Closing, Iterator[FrameResult]):
         Waits at most one second for each source.
         """
         self.stop()
-        for lane in list(self._lanes.open):
+        for lane in list(self._lanes.active):
             lane.frames.close()
         self._pipeline.close()
 
@@ -209,17 +216,17 @@ class Stream(Closing, Iterator[FrameResult]):
             return self._lanes.skipped
 
     def _start(self, source: SourceLike, *, now: bool) -> int:
-        index = self._added
+        index = self._added_count
         name = source.description if isinstance(source, Source) else name_of(source)
         announce = Announcer(name, index, self._events.tell)
-        frames = open_frames(source, self._options, announce, now=now)
+        frames = open_or_defer(source, self._options, announce, now=now)
         if self._is_single and isinstance(frames, Source):
             self.opened = frames
         prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
         with self._changed:
-            self._added += 1
+            self._added_count += 1
             tracker = Tracker(self._config.class_names)
-            self._lanes.open.append(Lane(index, name, prefetch, tracker, recording_of(name)))
+            self._lanes.active.append(Lane(index, name, prefetch, tracker, recording_of(name)))
             self._changed.notify_all()
         return index
 
@@ -234,13 +241,13 @@ class Stream(Closing, Iterator[FrameResult]):
         """Drop the frame in flight if it is of this lane; count it."""
         if self._in_flight is None or self._in_flight.source_index != lane.index:
             return False
-        lane.pass_over(self._in_flight.dropped)
+        lane.count_dropped(self._in_flight.dropped)
         self._in_flight = None
         return True
 
     def _submit_next(self, *, wait: bool) -> InFlight | None:
         """Submit the next frame; None at the end, or if ``wait`` is false and no frame is ready."""
-        taken = self._take(wait=wait)
+        taken = self._take_next(wait=wait)
         if taken is None:
             return None
         lane, (frame, dropped, decode_ms) = taken
@@ -248,10 +255,10 @@ class Stream(Closing, Iterator[FrameResult]):
         pending = self._pipeline.submit(frame, timings_ms)
         return InFlight(frame, pending, lane.tracker, timings_ms, dropped, lane.name, lane.index)
 
-    def _take(self, *, wait: bool) -> tuple[Lane, Fetched] | None:
+    def _take_next(self, *, wait: bool) -> tuple[Lane, QueuedFrame] | None:
         """Take the next frame; None at the end, or if ``wait`` is false and no frame is ready."""
         with self._changed:
-            while not self._is_stopped and (self._lanes.open or (self._stays_open and wait)):
+            while not self._is_stopped and (self._lanes.active or (self._stays_open and wait)):
                 ready = None if self._is_paused else self._lanes.next_ready()
                 # return the frame in flight before an end or an error
                 if not wait and (ready is None or not ready.frames.has_frame()):
@@ -260,12 +267,12 @@ class Stream(Closing, Iterator[FrameResult]):
                     self._changed.wait()
                     continue
                 try:
-                    fetched = self._lanes.fetch(ready)
+                    queued = self._lanes.take(ready)
                 except StreamsegError as error:
                     if self._is_single:
                         raise
                     self._first_error = self._first_error or error
                     continue
-                if fetched is not None:
-                    return ready, fetched
+                if queued is not None:
+                    return ready, queued
         return None

@@ -41,7 +41,7 @@ def open_source(
     *,
     announce: Announcer | None = None,
     stopping: Event | None = None,
-    patient: bool = False,
+    wait_for_source: bool = False,
 ) -> Source:
     """Open a source of frames and read its first frame.
 
@@ -70,8 +70,8 @@ def open_source(
             to main memory.
         announce: called with changes of the source's state.
         stopping: ends all waits when set.
-        patient: wait for a camera or network stream that does not answer, as after a loss, instead
-            of raising an error.
+        wait_for_source: try again if a camera or network stream does not answer, as after a loss,
+            instead of raising an error.
 
     Raises:
         InputError: ``source`` is of another type or empty, a camera index is negative, or a
@@ -82,7 +82,7 @@ def open_source(
     options = options or SourceOptions()
     announce = announce or Announcer(name_of(source))
     announce("connecting")
-    opened = _open(source, _Opening(options, announce, stopping or Event(), patient))
+    opened = _open(source, _Opening(options, announce, stopping or Event(), wait_for_source))
     if options.realtime and not opened.is_live:
         from streamseg.video.pacing import RealtimeSource
 
@@ -97,7 +97,7 @@ class _Opening(NamedTuple):
     options: SourceOptions
     announce: Announcer
     stopping: Event
-    patient: bool
+    wait_for_source: bool
 
     def live(self, open_once: OpenOnce) -> Source:
         return open_live(
@@ -105,7 +105,7 @@ class _Opening(NamedTuple):
             self.options,
             self.announce,
             self.stopping,
-            patient=self.patient,
+            wait_for_source=self.wait_for_source,
         )
 
 
