@@ -39,8 +39,8 @@ def embedding_loss(drawn: Tensor, points: Points, *, size_exponent: float) -> Te
     """Equation (2): cross entropy of σ over all pairs of drawn pixels of one image.
 
     Pair weights fall with the sizes of both instances, w ∝ (n_p·n_q)^(-size_exponent), spread
-    over the points drawn of them, and sum to 1. The factor 1/#P of the equation is left out:
-    the weights are normalised already.
+    over the points drawn of them, and sum to 1. The paper also divides by the number of drawn
+    pixels; here the weights are normalised already.
 
     Args:
         drawn: [P, D], embeddings of the drawn pixels.
