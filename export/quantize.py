@@ -19,7 +19,7 @@ from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.files.atomic_write import atomic_write
-from streamseg.results import Image
+from streamseg.frame import Image
 from streamseg.runtime.base import check_network_image
 from streamseg.runtime.model_file import CLASSES, EMBEDDINGS, FOREGROUND
 from streamseg.runtime.onnx import OnnxRuntime

@@ -23,8 +23,9 @@ from streamseg.errors import (
     StreamsegError,
     TrainingError,
 )
+from streamseg.frame import Frame, Recorded
 from streamseg.loading import load, stream
-from streamseg.results import Frame, FrameResult, Instance, Proposals, Recorded
+from streamseg.results import FrameResult, Instance, Proposals
 from streamseg.segmenter import Segmenter
 from streamseg.streaming.sources import StreamOptions
 from streamseg.streaming.stream import Stream

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from streamseg.closing import Closing
 from streamseg.config import SIZE_MULTIPLE
 from streamseg.errors import ConfigError
+from streamseg.frame import Frame, Image, frame_of_array
 from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, one_blas_thread
 from streamseg.grouping.proposals import propose
-from streamseg.results import Frame, FrameResult, Image, NetworkOutput, Proposals, frame_of_array
+from streamseg.results import FrameResult, NetworkOutput, Proposals
 from streamseg.runtime.base import Pending, Runtime
 from streamseg.streaming.aio import results_in_thread
 from streamseg.streaming.pipeline import (

@@ -8,8 +8,9 @@ import numpy as np
 
 from streamseg.config import SIZE_MULTIPLE, ModelConfig
 from streamseg.errors import InputError
+from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.results import Image, NetworkOutput, Segments
+from streamseg.results import NetworkOutput, Segments
 
 
 class Runtime(Protocol):

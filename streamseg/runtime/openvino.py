@@ -9,7 +9,8 @@ from typing import Final
 from streamseg.classes import Classes
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, MissingExtraError, ModelError
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 from streamseg.runtime.base import check_network_image
 from streamseg.runtime.model_file import (
     METADATA_KEY,

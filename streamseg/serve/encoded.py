@@ -15,7 +15,8 @@ from PIL import Image as Pillow
 
 from streamseg.drawing.overlay import draw, name_colour
 from streamseg.formats.jsonl import frame_object
-from streamseg.results import FrameResult, Image
+from streamseg.frame import Image
+from streamseg.results import FrameResult
 
 JPEG_QUALITY: Final = 80
 MOST_LIVE_PIXELS: Final = 1280 * 720

@@ -15,13 +15,14 @@ from threading import Lock
 from typing import Protocol, TypeAlias
 
 from streamseg.config import ModelConfig
+from streamseg.frame import Frame, Image
 from streamseg.grouping.cpu import (
     GroupingConfig,
     drop_below_thresholds,
     find_segments,
     one_blas_thread,
 )
-from streamseg.results import Frame, FrameResult, Image, Instance, NetworkOutput, Segments
+from streamseg.results import FrameResult, Instance, NetworkOutput, Segments
 from streamseg.runtime.base import GroupingRuntime, Pending, Runtime
 from streamseg.tracking import Tracker
 

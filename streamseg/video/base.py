@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from streamseg.closing import Closing
 from streamseg.errors import SourceError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.options import CPU
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamseg.errors import SourceError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.clock import PresentationClock
 from streamseg.video.conversion import ImageConverter, Orientation

@@ -9,7 +9,7 @@ from threading import Condition
 from typing import NamedTuple
 
 from streamseg.errors import ConfigError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 
 from streamseg.errors import InputError, SourceError
-from streamseg.results import UNNUMBERED, Frame, Image
+from streamseg.frame import UNNUMBERED, Frame, Image
 from streamseg.video.base import Source
 from streamseg.video.credentials import masked
 from streamseg.video.image_files import IMAGE_SUFFIXES, images_in, images_of, names_of, numbers_of

@@ -9,7 +9,7 @@ from threading import Event
 from typing import TypeAlias
 
 from streamseg.errors import SourceError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer
 from streamseg.video.options import SourceOptions

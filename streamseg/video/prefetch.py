@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from streamseg.closing import Closing
 from streamseg.errors import InputError, StreamsegError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer
 from streamseg.video.frame_buffer import FrameBuffer, Policy, QueuedFrame

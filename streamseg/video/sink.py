@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from streamseg.closing import Closing
 from streamseg.errors import InputError, SinkError
 from streamseg.files.claims import written_alone
-from streamseg.results import Image
+from streamseg.frame import Image
 from streamseg.video.ffmpeg_errors import writing
 from streamseg.video.sound import open_sound
 

@@ -19,7 +19,8 @@ from scene_results import make_result
 from streamseg.drawing.overlay import draw, name_colour
 from streamseg.errors import SinkError
 from streamseg.formats.opening import open_writer
-from streamseg.results import FrameResult, Recorded
+from streamseg.frame import Recorded
+from streamseg.results import FrameResult
 
 STAMP_NS = 1_700_000_000_123_456_789
 NAMES = ["car-1", "person-2", "car-13"]

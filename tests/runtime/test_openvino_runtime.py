@@ -12,9 +12,9 @@ from small_export import Export
 
 from streamseg import loading
 from streamseg.errors import ConfigError, InputError, MissingExtraError, ModelError
+from streamseg.frame import Image
 from streamseg.loading import SHIPPED_MODEL, open_runtime
 from streamseg.release.parity import TOLERANCES, compare
-from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
 
 pytest.importorskip("openvino")

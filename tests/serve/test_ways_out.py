@@ -25,7 +25,8 @@ from websockets.sync.client import connect
 
 from streamseg import FrameResult
 from streamseg.drawing.overlay import draw, name_colour
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
 from streamseg.serve import app, encoded
 from streamseg.serve.server import Server, listen

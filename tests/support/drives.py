@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from media import write_video
 
-from streamseg.results import Image
+from streamseg.frame import Image
 
 SIZE = (160, 96)
 FRAMES = 12

@@ -13,7 +13,7 @@ from av import AudioFrame, VideoFrame
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from streamseg.results import Image
+from streamseg.frame import Image
 
 TIME_BASE = Fraction(1, 12800)
 EVEN_TIMES = tuple(index / 25 for index in range(25))

@@ -18,7 +18,7 @@ from camera_servers import free_port, http_camera, number_in, rtsp_camera, wait_
 from media import noise, write_video
 
 from streamseg.errors import SourceError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer, StreamEvent
 from streamseg.video.options import SourceOptions

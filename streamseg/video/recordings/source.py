@@ -13,7 +13,7 @@ import av.error
 from av import VideoFrame
 
 from streamseg.errors import SourceError
-from streamseg.results import Frame, Recorded
+from streamseg.frame import Frame, Recorded
 from streamseg.video.base import Source
 from streamseg.video.clock import PresentationClock
 from streamseg.video.conversion import ImageConverter, Orientation
