@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamseg.grouping.blocks import NUMPY_TYPES, Block
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.grouping.plan import NUMPY_TYPES, Block, MapShape, plan_frame, read_segments
+from streamseg.grouping.plan import MapShape, plan_frame, read_segments
 from streamseg.kernels.decode_scores.triton_impl import plane_strides
 from streamseg.kernels.device_checks import device_radius
 from streamseg.kernels.group_pixels.triton_impl import most_programs_on

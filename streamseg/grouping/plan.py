@@ -1,4 +1,4 @@
-"""The plan of a frame's grouping on a GPU: launches and blocks of memory.
+"""The plan of a frame's grouping on a GPU: launches, and the arrays that they use.
 
 The result is the same as that of ``find_segments`` in numpy. A plan holds numbers only; torch on a
 workstation and the CUDA driver in a vehicle run the same plan. It does not depend on the content of
@@ -10,33 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.config import ModelConfig
+from streamseg.grouping.blocks import NUMPY_TYPES, Block, place_arrays
 from streamseg.grouping.cpu import GroupingConfig, frame_position
 from streamseg.kernels.choose_seeds.launch import choose_seeds_launch
 from streamseg.kernels.decode_scores.launch import decode_scores_launch
 from streamseg.kernels.group_pixels.launch import group_pixels_launch, plan
 from streamseg.kernels.label_pixels.launch import label_pixels_launch
-from streamseg.kernels.launch import Launch, cdiv
+from streamseg.kernels.launch import Launch
 from streamseg.kernels.list_instances.launch import list_instances_launch, relabel_launch
 from streamseg.results import Segments
 
-NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
-    "fp16": np.dtype(np.float16),
-    "fp32": np.dtype(np.float32),
-    "i64": np.dtype(np.int64),
-    "i32": np.dtype(np.int32),
-    "u16": np.dtype(np.uint16),
-    "u8": np.dtype(np.uint8),
-}
-"""numpy's dtypes by their names in ``Launch.pointers``."""
-ALIGNMENT: Final = 256
-"""Alignment of every array, in bytes."""
 TABLE: Final = ("seed", "tau_index", "class_id", "area_px", "x0", "y0", "x1", "y1")
 """Columns of the result ``table``."""
 
@@ -96,39 +86,6 @@ def network_shape(config: ModelConfig, size: tuple[int, int], dtype: str) -> Map
 
 
 @dataclass(frozen=True)
-class Array:
-    """dtype, shape and place of an array in a block of memory."""
-
-    kind: str
-    """A key of ``NUMPY_TYPES``."""
-    shape: tuple[int, ...]
-    offset: int
-    """Distance from the start of the block, in bytes."""
-
-    @property
-    def bytes(self) -> int:
-        """Size in bytes, without the gap after the array."""
-        return NUMPY_TYPES[self.kind].itemsize * prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Arrays that are allocated, cleared or copied together."""
-
-    arrays: Mapping[str, Array]
-    bytes: int
-
-    def views(self, memory: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """View the arrays in a copy of the block in host memory, uint8 [bytes]."""
-        return {
-            name: memory[array.offset : array.offset + array.bytes]
-            .view(NUMPY_TYPES[array.kind])
-            .reshape(array.shape)
-            for name, array in self.arrays.items()
-        }
-
-
-@dataclass(frozen=True)
 class FramePlan:
     """All work between the network's output and the list of instances."""
 
@@ -184,7 +141,7 @@ def plan_frame(
     )
     kinds = {name: kind for launch in launches for name, kind in launch.pointers.items()}
     return FramePlan(
-        scratch=_block(
+        scratch=place_arrays(
             kinds,
             seediness=(pixels,),
             tau_index=(pixels,),
@@ -199,7 +156,7 @@ def plan_frame(
             chosen_count=(1,),
             new_label=(seeds + 1,),
         ),
-        cleared=_block(
+        cleared=place_arrays(
             kinds,
             keys=(seeds,),
             arrivals=(seeds,),
@@ -209,7 +166,7 @@ def plan_frame(
             embedding_sum=(seeds, dims),
             members=(seeds,),
         ),
-        results=_block(
+        results=place_arrays(
             kinds,
             label_map=(height, width),
             table=(seeds, len(TABLE)),
@@ -244,12 +201,3 @@ def read_segments(
         tau=np.asarray(taus, np.float32)[row["tau_index"]],
         embedding=results["embedding"][:count].copy(),
     )
-
-
-def _block(kinds: Mapping[str, str], **shapes: tuple[int, ...]) -> Block:
-    """Place arrays one after another."""
-    placed, offset = {}, 0
-    for name, shape in shapes.items():
-        placed[name] = Array(kinds[name], shape, offset)
-        offset += cdiv(placed[name].bytes, ALIGNMENT) * ALIGNMENT
-    return Block(placed, offset)

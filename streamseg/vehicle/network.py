@@ -6,7 +6,7 @@ import numpy as np
 
 from streamseg.errors import DeviceError
 from streamseg.frame import Image
-from streamseg.grouping.plan import NUMPY_TYPES
+from streamseg.grouping.blocks import NUMPY_TYPES
 from streamseg.release.manifest import Manifest
 from streamseg.release.tensorrt_module import ICudaEngine
 from streamseg.results import NetworkOutput
