@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -19,6 +18,12 @@ from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.clock import PresentationClock
 from streamseg.video.conversion import ImageConverter, Orientation
+from streamseg.video.durations import (
+    as_fraction,
+    file_duration_seconds,
+    images_duration_seconds,
+    stated_frame_count,
+)
 from streamseg.video.ffmpeg_errors import reading
 from streamseg.video.hwaccel import kind_in_use
 from streamseg.video.streams import choose_video_stream, pixel_aspect_of
@@ -27,11 +32,8 @@ logger = logging.getLogger(__name__)
 
 # For media that state neither timestamps nor a rate.
 _FALLBACK_RATE = Fraction(25)
-# Formats whose streams all state the duration of the whole file.
-_SHARED_DURATION = frozenset({"asf"})
 # AVCOL_TRC_SMPTE2084 and AVCOL_TRC_ARIB_STD_B67
 _HIGH_DYNAMIC_RANGE = {16: "HDR (PQ)", 18: "HDR (HLG)"}
-_CLOCK_TIME = re.compile(r"(\d+):(\d+):(\d+(?:\.\d*)?)")
 # Most damaged packets in a row of a live stream; with more, it is reconnected.
 _MOST_DAMAGED_IN_A_ROW = 100
 # More frames than reordering and frame threads delay.
@@ -80,15 +82,15 @@ class VideoSource(Source):
         if threads is not None:
             stream.codec_context.thread_count = threads
         self._threads = threads
-        self._own_seconds = _own_duration_seconds(container, stream)
-        duration_seconds = self._own_seconds or _duration_seconds(container)
+        self._own_seconds = images_duration_seconds(container, stream)
+        duration_seconds = self._own_seconds or file_duration_seconds(container)
         self._timeout_seconds = timeout_seconds
         super().__init__(
             self._read(container, stream),
             description,
-            time_base=_fraction(stream.time_base) or 1 / _FALLBACK_RATE,
-            average_rate=_fraction(stream.average_rate),
-            frame_count=_frame_count(stream, duration_seconds),
+            time_base=as_fraction(stream.time_base) or 1 / _FALLBACK_RATE,
+            average_rate=as_fraction(stream.average_rate),
+            frame_count=stated_frame_count(stream, duration_seconds),
             duration_seconds=duration_seconds,
             is_live=is_live,
         )
@@ -213,39 +215,6 @@ class _Arrivals:
     def of(self, pts: int | None, otherwise: float) -> float:
         """The arrival time of a frame's packet, or ``otherwise``."""
         return otherwise if pts is None else self._seconds.pop(pts, otherwise)
-
-
-def _own_duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    """Duration of the images, as the container states it; the sound may be longer."""
-    time_base = _fraction(stream.time_base)
-    if stream.duration and time_base and container.format.name not in _SHARED_DURATION:
-        return float(stream.duration * time_base)
-    if stated := _CLOCK_TIME.fullmatch(stream.metadata.get("DURATION", "")):  # of Matroska
-        hours, minutes, seconds = map(float, stated.groups())
-        return 3600 * hours + 60 * minutes + seconds or None
-    return _duration_seconds(container) if len(container.streams) == 1 else None
-
-
-def _duration_seconds(container: InputContainer) -> float | None:
-    return container.duration / av.time_base if container.duration else None
-
-
-def _frame_count(stream: VideoStream, duration_seconds: float | None) -> int | None:
-    """The stated number of frames, or an estimate if it is missing or far off.
-
-    Matroska and fragmented mp4 state none; a file that was cut off states too many.
-    """
-    rate = _fraction(stream.average_rate)
-    if not duration_seconds or not rate:
-        return stream.frames or None
-    expected = duration_seconds * float(rate)
-    is_plausible = abs(stream.frames - expected) <= 1 + 0.1 * expected
-    return stream.frames if is_plausible else round(expected)
-
-
-def _fraction(value: Fraction | None) -> Fraction | None:
-    """A Fraction, also of PyAV 19's own rational numbers; None when unknown or 0."""
-    return Fraction(value.numerator, value.denominator) if value else None
 
 
 def _place(pts: int | None, time_base: Fraction) -> str:
