@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from streamseg.errors import ConfigError
+from streamseg.video.chunks import Chunk
 
 CPU, AUTO = "none", "auto"
 """Values of ``hwaccel`` besides FFmpeg's names of devices: the CPU; a device if possible."""
@@ -40,6 +41,8 @@ class SourceOptions:
     """Files, images, test patterns: play at the media's own pace, like a camera."""
     size: tuple[int, int] | None = None
     """Cameras of this machine: width and height in pixels; None is the camera's default."""
+    chunk: Chunk | None = None
+    """Video files and drive recordings: read only this part, see ``splitting.split``."""
     rate: float | None = None
     """Cameras of this machine: frames per second; None is the camera's default."""
     pixel_format: str | None = None
