@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 
@@ -140,10 +141,8 @@ class VideoSource(Source):
             yield from self._decoded(container, stream)
             return
         if chunk.decode_from is not None:
-            try:
+            with suppress(av.error.FFmpegError, OSError):  # else all before it is decoded, too
                 container.seek(chunk.decode_from, stream=stream)
-            except (av.error.FFmpegError, OSError):
-                pass  # what comes before is decoded, too
         for decoded, captured_at in self._decoded(container, stream):
             if decoded.pts is None or (chunk.start is not None and decoded.pts < chunk.start):
                 continue

@@ -34,6 +34,8 @@ class SourceOptions:
     threads: int | None = None
     """Files and network streams: CPU threads that decode and convert; None takes as many as there
     are cores."""
+    chunk: Chunk | None = None
+    """Video files and drive recordings: read only this part, see ``splitting.split``."""
     live: bool | None = None
     """Network streams: True reads like a camera: reconnect at the end, drop stale frames. False
     reads like a file, to its end. None decides by whether the stream states an end."""
@@ -41,8 +43,6 @@ class SourceOptions:
     """Files, images, test patterns: play at the media's own pace, like a camera."""
     size: tuple[int, int] | None = None
     """Cameras of this machine: width and height in pixels; None is the camera's default."""
-    chunk: Chunk | None = None
-    """Video files and drive recordings: read only this part, see ``splitting.split``."""
     rate: float | None = None
     """Cameras of this machine: frames per second; None is the camera's default."""
     pixel_format: str | None = None

@@ -63,7 +63,7 @@ def split(
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return (_whole(0.0),)
     if path.is_dir():
-        image_seconds = len(images_in(path)) / NOMINAL_RATE
+        image_seconds = float(len(images_in(path)) / NOMINAL_RATE)
         if image_seconds > seconds:
             raise CannotSplitError("folders of images are not split")
         return (_whole(image_seconds),)

@@ -64,9 +64,7 @@ class RecordingSource(Source):
     back, see ``PresentationClock``. ``Frame.recorded`` has the recorded stamp.
     """
 
-    def __init__(
-        self, path: Path, topic: str | None = None, chunk: Chunk | None = None
-    ) -> None:
+    def __init__(self, path: Path, topic: str | None = None, chunk: Chunk | None = None) -> None:
         """Open the recording and decode the first image.
 
         Args:
