@@ -149,7 +149,10 @@ class Scheduler:
             tasks = [Task(recording, split, chunk) for chunk in split.chunks]
             self._waiting.extendleft(reversed(tasks))
         elif self._tally.finish(task, outcome):
-            self._waiting.append(task)
+            if split is None:
+                self._waiting.append(task)
+            else:  # other chunks wait on the disk until it is done, or given up
+                self._waiting.appendleft(task)
         elif split is not None and split.is_lost:
             self._waiting = deque(other for other in self._waiting if other.split is not split)
         elif task.chunk is not None and split is not None and split.is_complete:
