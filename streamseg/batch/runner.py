@@ -10,10 +10,11 @@ from importlib.util import find_spec
 from streamseg.batch.cluster import connected, room, worker_starter
 from streamseg.batch.inputs import find_recordings
 from streamseg.batch.job import VERSION, Job, model_hash, portable_model
-from streamseg.batch.progress import BatchSummary, OnProgress, Progress, Tally, Task
+from streamseg.batch.progress import BatchSummary, OnProgress, Progress, Tally
 from streamseg.batch.scheduling import Scheduler
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Store
+from streamseg.batch.tasks import Task
 from streamseg.classes import Classes
 from streamseg.errors import ConfigError, MissingExtraError
 from streamseg.video.options import SourceOptions

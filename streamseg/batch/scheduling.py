@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamseg.batch.cluster import last_line
 from streamseg.batch.job import VERSION
-from streamseg.batch.progress import OnProgress, Split, Tally, Task
+from streamseg.batch.progress import OnProgress, Tally
 from streamseg.batch.store import Entry
-from streamseg.batch.worker import Outcome
+from streamseg.batch.tasks import Outcome, Split, Task
 from streamseg.errors import ConfigError, StreamsegError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from streamseg.batch.chunk_files import KeptInstances
 from streamseg.batch.files import content_hash, local_copy, sweep_temporary
@@ -17,6 +17,7 @@ from streamseg.batch.job import VERSION, Job
 from streamseg.batch.segmenting import collected_warnings, keep_instances, write_results
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Entry, Store
+from streamseg.batch.tasks import Outcome
 from streamseg.batch.watch import Watch
 from streamseg.errors import ConfigError, SourceError, StreamsegError
 from streamseg.video.chunks import Chunk
@@ -24,25 +25,6 @@ from streamseg.video.splitting import CannotSplitError, split
 
 if TYPE_CHECKING:
     from streamseg.segmenter import Segmenter
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a recording, or of a chunk."""
-
-    state: Literal["done", "unchanged", "split", "failed", "stopped"]
-    """``unchanged``: only the date of the file was new, not its content. ``split``: nothing is
-    segmented yet; it is to be done in chunks."""
-    frames: int = 0
-    error: str = ""
-    seconds: float = 0.0
-    """That it took."""
-    chunks: tuple[Chunk, ...] = ()
-    """Of a recording that is to be done in chunks."""
-    sha256: str = ""
-    """Of the content of such a recording."""
-    not_split: str = ""
-    """Why a long recording was not split."""
 
 
 class Worker:

@@ -181,8 +181,9 @@ def test_workers_that_die_at_the_start_end_the_run(archive: Path) -> None:
     import ray
 
     from streamseg.batch.inputs import find_recordings
-    from streamseg.batch.progress import Tally, Task
+    from streamseg.batch.progress import Tally
     from streamseg.batch.scheduling import Scheduler
+    from streamseg.batch.tasks import Task
     from streamseg.errors import ConfigError
 
     class Dying:

@@ -15,10 +15,11 @@ from media import read_video, scramble
 from streamseg import __version__
 from streamseg.batch.inputs import Recording, find_recordings
 from streamseg.batch.job import Job, model_hash
-from streamseg.batch.progress import Split, Tally, Task
+from streamseg.batch.progress import Tally
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Store
-from streamseg.batch.worker import Outcome, Worker
+from streamseg.batch.tasks import Outcome, Split, Task
+from streamseg.batch.worker import Worker
 from streamseg.video.chunks import Chunk
 
 pytest.importorskip("pyarrow")
