@@ -83,6 +83,11 @@ def test_all_formats_are_those_of_a_run_in_one_go_names_included(
         outcome = join(worker, recording, others=other)
         assert (outcome.state, outcome.frames) == ("done", FRAMES)
         assert not list(Path(chunked.place.path).glob("_partial/*/*"))
+        # the chunks are gone: as when the worker dies before it can tell that it is done
+        (entry,) = chunked.entries([recording.name]).values()
+        chunks = worker.segment(recording, None).chunks
+        again = other.join(recording, chunks, entry.sha256, 0.0)
+        assert (again.state, again.frames) == ("done", FRAMES)
     ours, theirs = folder_of(chunked, recording), folder_of(whole, recording)
     assert {path.name for path in ours.iterdir()} == {path.name for path in theirs.iterdir()}
     rows = rows_of(ours.parent)
