@@ -13,6 +13,7 @@ from streamseg.results import FrameResult
 from streamseg.serve.encoded import EncodedResult
 from streamseg.serve.metrics import Metrics
 from streamseg.serve.source_state import SourceState
+from streamseg.serve.video_feed import VideoFeed
 from streamseg.serve.watch import Watch
 from streamseg.video.events import StreamEvent
 
@@ -48,6 +49,7 @@ class Hub:
             since_seconds = source.note_result(result)
             source.newest = EncodedResult(result, since_seconds, self._encoder)
             self._metrics.count_result(result)
+        source.video.publish(source.newest)
         self.wake()
 
     def note(self, event: StreamEvent) -> None:
@@ -90,6 +92,10 @@ class Hub:
         source = self._sources.get(source_index)
         return source.newest if source else None
 
+    def video(self, source_index: int) -> VideoFeed:
+        """The H.264 of a source that is known."""
+        return self._sources[source_index].video
+
     def has(self, source_index: int) -> bool:
         """Whether a source is known; it may have ended."""
         return source_index in self._sources
@@ -128,4 +134,6 @@ class Hub:
         """The state of a source, new if need be; None if it was removed."""
         if index in self._removed:
             return None
-        return self._sources.setdefault(index, SourceState(index, name))
+        if index not in self._sources:
+            self._sources[index] = SourceState(index, name, VideoFeed(self._encoder))
+        return self._sources[index]

@@ -38,6 +38,7 @@ export class Camera {
     find(".full").addEventListener("click", () => this.toggleFull());
     this.removeButton.addEventListener("click", () => page.remove(this));
     this.live = new Live(index, (frame) => this.receive(frame));
+    this.live.choose(page.show.video);
     this.isVisible = false;
     this.observer = new IntersectionObserver(([entry]) => {
       this.isVisible = entry.isIntersecting;
@@ -82,6 +83,7 @@ export class Camera {
     this.element.style.setProperty("--aspect", `${width} / ${height}`);
     this.painter.paint(this.frame, this.page.show);
     this.canvas.dataset.frame = this.frame.result.index;
+    this.canvas.dataset.way = this.frame.video ? "h264" : "jpeg";
   }
 
   /** Take over what the server says once a second. */
@@ -98,6 +100,7 @@ export class Camera {
     this.fps.add(isLive ? source.fps : null);
     this.latency.add(isLive ? source.latency_ms : null);
     this.showState(source, isPaused);
+    this.live.expect(source.frames);
     this.watchIfSeen();
   }
 

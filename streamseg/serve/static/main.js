@@ -2,18 +2,19 @@
 import { Camera } from "./camera.js";
 import { InView } from "./in_view.js";
 import { addSource, follow, removeSource, setPaused } from "./server.js";
+import { Video } from "./video.js";
 import { plural } from "./words.js";
 
-const REFRESH_MS = 250;
+const REFRESH_MS = 250, USUAL_WAY = "jpeg";
 const find = (id) => document.getElementById(id);
 
 const cameras = new Map();
-const show = { masks: true, outlines: true, names: true, chosen: null };
+const show = { masks: true, outlines: true, names: true, chosen: null, video: false };
 const inView = new InView((name) => {
   show.chosen = name;
   repaint();
 });
-let status = null, selected = null;
+let status = null, selected = null, wasLost = false;
 
 const page = {
   show,
@@ -40,6 +41,8 @@ function notify(text) {
 
 function update(next) {
   status = next;
+  if (wasLost) for (const camera of cameras.values()) camera.live.reconnect();
+  wasLost = false;
   const mayChange = next.allowed_sources.length > 0;
   for (const [index, camera] of cameras) {
     if (next.sources.some((source) => source.index === index)) continue;
@@ -60,6 +63,9 @@ function update(next) {
   find("empty-text").textContent = mayChange
     ? "Add a source to watch it."
     : "Start streamseg serve with a source, or with --token to add sources here.";
+  const canVideo = next.has_h264 && Video.isPossible();
+  find("video").hidden = !canVideo;
+  chooseVideo(canVideo && (localStorage.getItem("video") ?? USUAL_WAY) === "h264");
   find("add").hidden = !mayChange;
   find("add-hint").textContent = `Allowed here: ${next.allowed_sources.join(", ")}.`;
   find("pause").disabled = next.ended || cameras.size === 0;
@@ -81,6 +87,7 @@ function summary({ sources, paused, viewers }) {
 }
 
 follow(update, (text) => {
+  wasLost = true;
   find("summary").textContent = "not connected";
   notify(text);
 });
@@ -101,6 +108,16 @@ for (const what of ["masks", "outlines", "names"]) {
     repaint();
   });
 }
+
+function chooseVideo(isChosen) {
+  show.video = isChosen;
+  find("video").setAttribute("aria-pressed", String(isChosen));
+  for (const camera of cameras.values()) camera.live.choose(isChosen);
+}
+find("video").addEventListener("click", () => {
+  chooseVideo(!show.video);
+  localStorage.setItem("video", show.video ? "h264" : "jpeg");
+});
 
 async function togglePause() {
   if (!status || find("pause").disabled) return;

@@ -10,8 +10,10 @@ export function plural(count, one, many) {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-/** Of a path its last part; addresses stay whole. */
+/** Of a path its last part, with the topic of a recording; addresses stay whole. */
 export function shortName(source) {
   if (/^[a-z][a-z0-9+.-]*:/i.test(source)) return source;
-  return source.split("/").filter(Boolean).pop() ?? source;
+  const [path, topic] = source.split("#");
+  const name = path.split("/").filter(Boolean).pop() ?? path;
+  return topic ? `${name} ${topic}` : name;
 }
