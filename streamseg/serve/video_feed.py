@@ -167,8 +167,10 @@ class VideoViewer:
 
     def put(self, message: bytes | None, *, is_key: bool) -> None:
         """Add a message, None for the end; called with the lock."""
+        if not self.is_taking:
+            return
         self.needs_key = self.needs_key and not is_key
-        if self.needs_key or not self.is_taking:
+        if self.needs_key:
             return
         if len(self._waiting) < MOST_WAITING:
             self._waiting.append(message)

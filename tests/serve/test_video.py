@@ -50,6 +50,15 @@ def choose_video(page: Page) -> None:
     wait_until(lambda: way_of(page) == "h264", SECONDS)
 
 
+def pause_and_settle(page: Page) -> None:
+    """Pause, and wait until the frames that were under way are drawn."""
+    pause(page)
+    shown = -1
+    while frame_of(page) != shown:
+        shown = frame_of(page)
+        page.wait_for_timeout(1000)
+
+
 @pytest.fixture(scope="module")
 def street(open_page: OpenPage) -> Iterator[Street]:
     """A page of one source that shows H.264; each test leaves it running so."""
@@ -71,7 +80,7 @@ def test_the_video_moves_and_names_are_shown(street: Street) -> None:
 def test_masks_of_video_can_be_hidden_while_it_is_paused(street: Street) -> None:
     _, page = street
     wait_for_names(page)
-    pause(page)
+    pause_and_settle(page)
     shown, drawn = frame_of(page), pixels_of(page)
     page.get_by_role("button", name="Masks").click()
     assert pixels_of(page) != drawn
@@ -83,8 +92,8 @@ def test_masks_of_video_can_be_hidden_while_it_is_paused(street: Street) -> None
 
 def test_video_goes_on_after_a_long_pause(street: Street) -> None:
     _, page = street
-    pause(page)
-    page.evaluate("new Promise((done) => setTimeout(done, 2500))")
+    pause_and_settle(page)
+    page.wait_for_timeout(1500)
     resume(page)
     assert way_of(page) == "h264"
 
