@@ -12,6 +12,7 @@ from typing import Any
 from streamseg.results import FrameResult
 from streamseg.serve.encoded import EncodedResult
 from streamseg.serve.metrics import Metrics
+from streamseg.serve.pace import Pace
 from streamseg.serve.source_state import SourceState
 from streamseg.serve.video_feed import VideoFeed
 from streamseg.serve.watch import Watch
@@ -38,6 +39,7 @@ class Hub:
         self._sources: dict[int, SourceState] = {}
         self._removed: set[int] = set()
         self._watches: set[Watch] = set()
+        self._pace = Pace()
         self._encoder = ThreadPoolExecutor(1, "streamseg-encode")
 
     def publish(self, result: FrameResult) -> None:
@@ -49,7 +51,16 @@ class Hub:
             since_seconds = source.note_result(result)
             source.newest = EncodedResult(result, since_seconds, self._encoder)
             self._metrics.count_result(result)
-        source.video.publish(source.newest)
+            is_shown = self._pace.shows(
+                result.source_index,
+                time.monotonic(),
+                result.timings_ms["network"] / 1e3,
+                len(self._sources),
+            )
+            if is_shown:
+                source.shown = source.newest
+        if is_shown:
+            source.video.publish(source.newest)
         self.wake()
 
     def note(self, event: StreamEvent) -> None:
@@ -76,6 +87,7 @@ class Hub:
         with self._lock:
             source = self._sources.pop(source_index, None)
             self._removed.add(source_index)
+            self._pace.forget(source_index)
             self._metrics.forget(source_index)
         self.wake()
         return source is not None
@@ -91,6 +103,11 @@ class Hub:
         """The newest result of a source; None if there is none yet, or no such source."""
         source = self._sources.get(source_index)
         return source.newest if source else None
+
+    def shown(self, source_index: int) -> EncodedResult | None:
+        """The newest result whose image viewers are shown; see ``Pace``."""
+        source = self._sources.get(source_index)
+        return source.shown if source else None
 
     def video(self, source_index: int) -> VideoFeed:
         """The H.264 of a source that is known."""

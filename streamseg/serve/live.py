@@ -48,7 +48,7 @@ class _Images:
         self._sent: EncodedResult | None = None
 
     async def next_message(self) -> bytes | None:
-        newest = self._hub.newest(self._source_index)
+        newest = self._hub.shown(self._source_index)
         if newest is None or newest is self._sent:
             return None
         self._sent = newest

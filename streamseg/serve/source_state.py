@@ -28,6 +28,8 @@ class SourceState:
     def __init__(self, index: int, name: str, video: VideoFeed) -> None:
         """Start a source that is connecting."""
         self.newest: EncodedResult | None = None
+        self.shown: EncodedResult | None = None
+        """The newest one whose image viewers are shown."""
         self.video = video
         self._index = index
         self._name = readable(name)
