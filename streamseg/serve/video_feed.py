@@ -22,7 +22,7 @@ LEAST_KEY_SECONDS: Final = 0.5
 LEAST_STEP_SECONDS: Final = 0.002
 LONGEST_STEP_SECONDS: Final = 1.0
 """From frame to frame in the video's own time, so that players find no gap after a pause."""
-MOST_WAITING: Final = 8
+MOST_WAITING: Final = 4
 """Messages that a viewer has not taken; with more it starts again at the next key frame."""
 
 logger = logging.getLogger(__name__)

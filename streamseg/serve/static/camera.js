@@ -2,7 +2,7 @@
 import { Curve } from "./curve.js";
 import { Live } from "./live.js";
 import { Painter } from "./painter.js";
-import { duration, shortName } from "./words.js";
+import { duration, setText, shortName } from "./words.js";
 
 const TITLES = {
   connecting: "Connecting",
@@ -89,7 +89,7 @@ export class Camera {
   /** Take over what the server says once a second. */
   update(source, isPaused, mayRemove) {
     this.state = source.state;
-    this.title.textContent = shortName(source.name);
+    setText(this.title, shortName(source.name));
     this.title.title = source.name;
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", `${source.name}, ${source.state}`);
@@ -119,8 +119,8 @@ export class Camera {
     this.element.classList.toggle("covered", title !== "");
     // what can still be seen, and is in order, is not covered
     this.element.classList.toggle("badge", Boolean(this.frame) && !text && !isLost(source));
-    if (headline.textContent !== title) headline.textContent = title;
-    if (details.textContent !== text) details.textContent = text;
+    setText(headline, title);
+    setText(details, text);
   }
 
   toggleFull() {

@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Numbers and names as people read them.
 
 export function duration(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
@@ -16,4 +16,9 @@ export function shortName(source) {
   const [path, topic] = source.split("#");
   const name = path.split("/").filter(Boolean).pop() ?? path;
   return topic ? `${name} ${topic}` : name;
+}
+
+/** Write a text if it has changed: browsers lay the page out again even for the same text. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
