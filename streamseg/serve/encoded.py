@@ -108,17 +108,18 @@ class EncodedResult:
         return _compact(self._frame_object)
 
     def _annotated_jpeg(self) -> bytes:
-        return _jpeg(draw(self.result, only_confirmed=True))
+        return to_jpeg(draw(self.result, only_confirmed=True))
 
     def _live_message(self) -> bytes:
-        return self.live_bytes(_jpeg(self.live_image()))
+        return self.live_bytes(to_jpeg(self.live_image()))
 
 
 def _compact(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _jpeg(image: Image) -> bytes:
+def to_jpeg(image: Image) -> bytes:
+    """Compress an image, RGB uint8 [H, W, 3], as viewers get it."""
     buffer = BytesIO()
     Pillow.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()

@@ -170,13 +170,13 @@ def test_a_frame_is_encoded_once_for_all_and_only_if_somebody_looks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     encodings: list[int] = []
-    true_jpeg = encoded._jpeg
+    true_jpeg = encoded.to_jpeg
 
     def spy(image: Image) -> bytes:
         encodings.append(id(image))
         return true_jpeg(image)
 
-    monkeypatch.setattr(encoded, "_jpeg", spy)
+    monkeypatch.setattr(encoded, "to_jpeg", spy)
     with served(STREET) as found, ExitStack() as stack:
         wait_until(lambda: found.sources()[0]["frames"] > 5)
         assert not encodings
