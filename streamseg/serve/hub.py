@@ -54,7 +54,7 @@ class Hub:
             is_shown = self._pace.shows(
                 result.source_index,
                 time.monotonic(),
-                result.timings_ms["network"] / 1e3,
+                sum(result.timings_ms.get(stage, 0) for stage in ("preprocess", "network")) / 1e3,
                 len(self._sources),
             )
             if is_shown:

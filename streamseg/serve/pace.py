@@ -6,9 +6,10 @@ from collections import deque
 from typing import Final
 
 WINDOW_SECONDS: Final = 2.0
-BUSY_SHARE: Final = 0.75
-"""Of the time that the network runs: with more, each image that is shown may delay a frame."""
-FREE_SHARE: Final = 0.6
+BUSY_SHARE: Final = 0.85
+"""Of the time that the network or its preprocessing runs: with more, each image that is shown may
+delay a frame."""
+FREE_SHARE: Final = 0.7
 """With less, every frame is shown again."""
 BUSY_IMAGES: Final = 6
 """A second, of all sources together. Encoding them, and a browser on the same machine that draws
@@ -32,7 +33,7 @@ class Pace:
         Args:
             source_index: whose result it is.
             now: when it came.
-            network_seconds: for how long the network ran for it.
+            network_seconds: for how long its preprocessing and the network ran.
             sources: how many there are.
         """
         self._count(now, network_seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,8 @@ import av
 import numpy as np
 import pytest
 from camera_servers import http_camera, wait_until
-from served_streams import STREET, Served, served
-from websockets.exceptions import InvalidStatus
+from served_streams import STREET, TOKEN, Served, served
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from streamseg import FrameResult
@@ -265,6 +266,30 @@ def test_another_size_starts_another_video() -> None:
         head, data = next(found for found in messages if found[0]["result"]["width"] == 320)
         assert head["video"]["number"] == 0
         assert decoded(data)[0][1].shape == (240, 320, 3)
+
+
+def test_viewers_of_a_removed_source_are_let_go() -> None:
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    with (
+        served(STREET, token=TOKEN, allow_sources=["test-pattern"]) as found,
+        connect(url_of(found), additional_headers=bearer) as viewer,
+    ):
+        take(viewer, 2)
+        assert found.ask("/sources/0", "DELETE", bearer)[0] == 204
+        with pytest.raises(ConnectionClosedOK):
+            take(viewer, 20)
+
+
+def test_many_connections_leave_nothing_behind() -> None:
+    with served(STREET) as found:
+        wait_until(lambda: found.sources()[0]["frames"])
+        threads = threading.active_count()
+        for k in range(40):
+            with connect(url_of(found)) as viewer:
+                if k % 2:
+                    viewer.recv(20)
+        wait_until(lambda: found.metric(WATCHING) == 0)
+        assert threading.active_count() <= threads + 2
 
 
 def test_what_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
