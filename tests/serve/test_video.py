@@ -114,7 +114,7 @@ def test_each_result_is_drawn_over_its_own_frame(open_page: OpenPage) -> None:
         samples = np.array(page.evaluate("window.samples"))
     assert len(np.unique(samples[:, 0])) > 30
     # the camera numbers its images from the first connection on, as the source counts frames
-    assert len(np.unique(samples[:, 1] - samples[:, 0])) == 1
+    assert len(np.unique(samples[:, 1] - samples[:, 0])) == 1, samples.tolist()
 
 
 def test_a_camera_with_video_comes_back_with_another_size(open_page: OpenPage) -> None:

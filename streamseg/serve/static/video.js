@@ -8,7 +8,7 @@ const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
 
 export class Video {
   static isPossible() {
-    return Boolean(Source) && typeof OffscreenCanvas === "function"
+    return Boolean(Source) && typeof OffscreenCanvas === "function" && typeof VideoFrame === "function"
       && "requestVideoFrameCallback" in HTMLVideoElement.prototype;
   }
 
@@ -67,7 +67,7 @@ export class Video {
     this.heads = [];
     this.buffer = media.addSourceBuffer(mime);
     this.buffer.timestampOffset = -seconds;
-    element.requestVideoFrameCallback((_, shown) => this.show(element, shown));
+    element.requestVideoFrameCallback(() => this.show(element));
     element.play().catch(() => {});  // it fails when the source is closed first
   }
 
@@ -93,17 +93,23 @@ export class Video {
     this.element.playbackRate = lag > 0 ? CATCH_UP_RATE : 1;
   }
 
-  show(element, { mediaTime }) {
+  show(element) {
     if (this.element !== element) return;
-    element.requestVideoFrameCallback((_, shown) => this.show(element, shown));
+    element.requestVideoFrameCallback(() => this.show(element));
+    // The callback says which frame it is for, but on a busy machine the element may be one further
+    // by now. This image knows its own time.
+    const image = new VideoFrame(element);
+    const seconds = image.timestamp / 1e6 + this.origin;
     const at = this.heads.findIndex(
-      ({ video }) => Math.abs(video.seconds - this.origin - mediaTime) < SAME_SECONDS
+      ({ video }) => Math.abs(video.seconds - seconds) < SAME_SECONDS
     );
-    if (at < 0) return;
-    const [head] = this.heads.splice(0, at + 1).slice(-1);
-    this.canvas.width = element.videoWidth;
-    this.canvas.height = element.videoHeight;
-    this.context.drawImage(element, 0, 0);
-    this.onFrame({ ...head, bitmap: this.canvas.transferToImageBitmap() });
+    if (at >= 0) {
+      const [head] = this.heads.splice(0, at + 1).slice(-1);
+      this.canvas.width = image.displayWidth;
+      this.canvas.height = image.displayHeight;
+      this.context.drawImage(image, 0, 0);
+      this.onFrame({ ...head, bitmap: this.canvas.transferToImageBitmap() });
+    }
+    image.close();
   }
 }
