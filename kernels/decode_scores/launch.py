@@ -11,8 +11,10 @@ POINTERS: Final = {
     "classes": NETWORK,
     "seediness": "fp32",
     "tau_index": "u8",
-    "class_id": "u8",
+    "class_id": "u16",
 }
+MOST_CLASSES_AT_ONCE: Final = 128
+"""A thread holds this many values of its pixel in registers; a loop takes the rest."""
 
 
 def decode_scores_launch(
@@ -48,7 +50,7 @@ def decode_scores_launch(
         {
             "THRESHOLDS": thresholds,
             "CLASSES": classes,
-            "CLASSES_ROUNDED": power_of_two(classes),
+            "CLASSES_AT_ONCE": min(power_of_two(classes), MOST_CLASSES_AT_ONCE),
             "BLOCK": block,
         },
     )
