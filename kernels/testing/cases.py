@@ -139,7 +139,7 @@ def many_classes() -> Case:
     """
     case = random(5, 9, 20, 36)
     classes = np.random.default_rng(0).integers(0, 3, (300, 3, 5)) / 4
-    for cell, best in enumerate(range(19, 300, 20)):
+    for cell, best in enumerate(range(299, 0, -20)):
         classes[best::130, cell // 5, cell % 5] = 0.75
     return replace(case, classes=classes.astype(np.float32), min_seediness=0.0)
 

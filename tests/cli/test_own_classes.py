@@ -143,9 +143,11 @@ def test_300_classes_from_data_to_results(
     for runtime in ("onnx", "openvino"):
         if runtime == "openvino":
             pytest.importorskip("openvino")
-        with streamseg.load(model, runtime=runtime, min_score=0.0) as segmenter:
-            with segmenter.stream(data / "val") as results:
-                found = list(results)
+        with (
+            streamseg.load(model, runtime=runtime, min_score=0.0) as segmenter,
+            segmenter.stream(data / "val") as results,
+        ):
+            found = list(results)
         instances = [instance for result in found for instance in result.instances]
         assert all(names[instance.class_id - 1] == instance.class_name for instance in instances)
         assert {instance.class_id for instance in instances} & {256, 300}
