@@ -124,9 +124,9 @@ def test_300_classes_from_data_to_results(
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     names = [f"part {k}" for k in range(1, 301)]
-    shown = ["part 300", "part 255", "part 256"]  # 255 is the void of object maps
     data, run = tmp_path / "data", tmp_path / "run"
-    write_squares(data, names, "train", shown)
+    write_squares(data, names, "train", ["part 300", "part 299", "part 256"])
+    shown = ["part 300", "part 255", "part 256"]  # 255 is the void of object maps
     write_squares(data, names, "val", shown)
     (tmp_path / "run.toml").write_text(SETTINGS)
     train = ["train", "--data", str(data), "--out", str(run), "--init", init]
@@ -150,7 +150,7 @@ def test_300_classes_from_data_to_results(
             found = list(results)
         instances = [instance for result in found for instance in result.instances]
         assert all(names[instance.class_id - 1] == instance.class_name for instance in instances)
-        assert {instance.class_id for instance in instances} & {256, 300}
+        assert max(instance.class_id for instance in instances) > 255
 
     assert len(streamseg.draw(found[0]).shape) == 3
     formats = ("coco", "youtube-vis", "jsonl", "parquet", "mots", "mots-png", "kitti-step")
