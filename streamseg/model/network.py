@@ -208,7 +208,7 @@ class Network(nn.Module):
 
     def class_prior(self, prior: Prior) -> Tensor:
         """Scores of the detector for the model's classes, [B, C, H/8, W/8], logits."""
-        known = prior.classes[:, self.known]
+        known = prior.classes.index_select(1, self.known)
         unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
         return torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)
 
