@@ -81,6 +81,7 @@ def write_result(trainer: Trainer) -> RunResult:
         int8_difference, refusal = quantize_onnx(onnx, int8, images), ""
     except ModelError as error:
         int8_difference, refusal = float("nan"), str(error)
+        int8.unlink(missing_ok=True)  # of earlier weights
     return RunResult(
         safetensors,
         card,

@@ -16,6 +16,7 @@ from squares import write_squares, write_untrained
 import streamseg
 from streamseg.classes import COCO_CLASSES
 from streamseg.cli.main import main
+from streamseg.export import quantize
 from streamseg.train.run_config import read_toml
 
 pytestmark = [
@@ -179,7 +180,10 @@ def test_300_classes_from_data_to_results(
 
 
 def test_a_table_of_classes_holds_for_training_and_evaluation(
-    init: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    init: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
     write_squares(data, ("van", "pedestrian", "dont care"), "train")
@@ -193,7 +197,11 @@ def test_a_table_of_classes_holds_for_training_and_evaluation(
     assert sorted(row[0] for row in rows[1:]) == ["dont", "pedestrian", "van"]
     assert {row[-1] for row in rows[1:]} == {"car", "person", "void"}
     # the table is remembered
+    (run / "model.int8.onnx").write_bytes(b"of step 1")
+    monkeypatch.setattr(quantize, "TOLERANCE", 0.0)
     assert main([*train, "--steps", "2"]) == 0
+    assert "no model.int8.onnx: the 8-bit model differs" in capsys.readouterr().out
+    assert not (run / "model.int8.onnx").exists()
     config = read_toml(run / "config.toml")
     assert config["model"]["class_names"] == ["car", "person"]
     assert config["classes"] == {"Van": "car", "pedestrian": "person", "dontcare": "void"}
