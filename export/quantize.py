@@ -60,7 +60,7 @@ class Scheme:
 
 
 CPU = Scheme("QUInt8", reduce_range=True, options={}, is_for_tensorrt=False)
-"""A third of the size of the float file, and faster. On CPUs without VNNI, sums of two products of
+"""Less than half of the size of the float file. On CPUs without VNNI, sums of two products of
 8-bit numbers overflow 16 bits, hence the 7."""
 TENSORRT = Scheme(
     "QInt8",
