@@ -81,6 +81,13 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="N",
         help="further tries with a recording that failed or whose worker died (2)",
     )
+    ray.add_argument(
+        "--chunk-seconds",
+        type=above_zero,
+        metavar="S",
+        help="split longer recordings into chunks of at least S seconds, so that several workers "
+        "share one; the results stay the same (default: not split)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -115,6 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
                 gpus=arguments.gpus,
                 address=arguments.address,
                 retries=arguments.retries,
+                chunk_seconds=arguments.chunk_seconds,
                 on_progress=keep,
             )
             stopped = False

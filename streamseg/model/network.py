@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamseg.classes import Classes, coco_index
+from streamseg.classes import COCO_CLASSES, Classes, coco_index
 from streamseg.config import SIZE_MULTIPLE, ModelConfig
 from streamseg.errors import ConfigError
 from streamseg.model.neck import Head, Neck, SingleMapNeck
@@ -29,6 +29,8 @@ from streamseg.model.trunks import build_trunk
 
 UNKNOWN_TO_TRUNK = -4.0
 """Prior logit of a class that the trunk has no score for."""
+LARGEST_LOGIT = 60.0
+"""Of a class in the output: the sum of all exponentials stays finite in float32."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Network(nn.Module):
         known = [coco_index(name) for name in config.class_names]
         self.register_buffer("known", torch.tensor([max(0, k or 0) for k in known]), False)
         self.register_buffer("is_known", torch.tensor([k is not None for k in known]), False)
+        self.is_coco = known == list(range(len(COCO_CLASSES)))
         self.register_buffer("mean", torch.tensor(config.pixel_mean).view(1, 3, 1, 1), False)
         self.register_buffer("std", torch.tensor(config.pixel_std).view(1, 3, 1, 1), False)
         self.mean: Tensor
@@ -141,10 +144,11 @@ class Network(nn.Module):
             number of classes that were selected.
         """
         maps = self(pixels)
-        # in float32, and by hand: over any axis but the last, softmax is slow in ONNX Runtime
-        logits = maps.classes.float()
-        weights = (logits - logits.amax(1, keepdim=True)).exp()
-        classes = (weights / weights.sum(1, keepdim=True)).to(maps.classes.dtype)
+        # by hand: over any axis but the last, softmax, max and sum are slow in ONNX Runtime
+        weights = maps.classes.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).exp()
+        count, (height, width) = weights.shape[1], weights.shape[2:]
+        total = torch.ones(1, 1, count, device=weights.device) @ weights.flatten(2)
+        classes = (weights / total.unflatten(2, (height, width))).to(maps.classes.dtype)
         if self.selected is not None:
             classes = classes.index_select(1, self.selected)
         return maps.embeddings, maps.foreground, classes
@@ -208,6 +212,8 @@ class Network(nn.Module):
 
     def class_prior(self, prior: Prior) -> Tensor:
         """Scores of the detector for the model's classes, [B, C, H/8, W/8], logits."""
+        if self.is_coco:
+            return prior.classes
         known = prior.classes.index_select(1, self.known)
         unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
         return torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)

@@ -35,7 +35,7 @@ def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
 
     Args:
         path: of the file.
-        options: ``stream`` and ``hwaccel`` are used.
+        options: ``stream``, ``hwaccel``, ``threads`` and ``chunk`` are used.
 
     Raises:
         SourceError: it is empty, not a video, cut off before its index, or has no such stream;
@@ -60,6 +60,7 @@ def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
         is_live=False,
         stream_number=options.stream,
         threads=options.threads,
+        chunk=options.chunk,
     )
 
 

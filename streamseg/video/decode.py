@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 
@@ -17,6 +18,7 @@ from av.video.stream import VideoStream
 from streamseg.errors import SourceError
 from streamseg.results import Frame
 from streamseg.video.base import Source
+from streamseg.video.chunks import Chunk
 from streamseg.video.clock import PresentationClock
 from streamseg.video.conversion import ImageConverter, Orientation
 from streamseg.video.ffmpeg_errors import reading
@@ -54,6 +56,7 @@ class VideoSource(Source):
         timeout_seconds: float | None = None,
         stream_number: int | None = None,
         threads: int | None = None,
+        chunk: Chunk | None = None,
     ) -> None:
         """Take over an opened container and decode its first frame.
 
@@ -66,6 +69,7 @@ class VideoSource(Source):
                 have the same timeout.
             stream_number: of the video stream, from 0; None follows FFmpeg's rule.
             threads: that decode and convert; None takes as many as there are cores.
+            chunk: the part to read; None is all of it.
 
         Raises:
             SourceError: there is no such stream, or no frame of it can be decoded.
@@ -79,7 +83,7 @@ class VideoSource(Source):
         stream.thread_type = "SLICE" if is_live else "AUTO"
         if threads is not None:
             stream.codec_context.thread_count = threads
-        self._threads = threads
+        self._threads, self._chunk = threads, chunk
         self._own_seconds = _own_duration_seconds(container, stream)
         duration_seconds = self._own_seconds or _duration_seconds(container)
         self._timeout_seconds = timeout_seconds
@@ -88,7 +92,7 @@ class VideoSource(Source):
             description,
             time_base=_fraction(stream.time_base) or 1 / _FALLBACK_RATE,
             average_rate=_fraction(stream.average_rate),
-            frame_count=_frame_count(stream, duration_seconds),
+            frame_count=chunk.frame_count if chunk else _frame_count(stream, duration_seconds),
             duration_seconds=duration_seconds,
             is_live=is_live,
         )
@@ -102,7 +106,7 @@ class VideoSource(Source):
         rotation: int | None = None
         stored_aspect = pixel_aspect_of(stream)
         with container:
-            for index, (decoded, captured_at) in enumerate(self._decoded(container, stream)):
+            for index, (decoded, captured_at) in enumerate(self._wanted(container, stream)):
                 duration_seconds = float(decoded.duration * self.time_base) or nominal_seconds
                 pts_seconds = clock.seconds(decoded.pts, duration_seconds)
                 end_seconds = pts_seconds + duration_seconds
@@ -127,6 +131,24 @@ class VideoSource(Source):
                     captured_at,
                 )
             self._warn_of_early_end(end_seconds, nominal_seconds)
+
+    def _wanted(
+        self, container: InputContainer, stream: VideoStream
+    ) -> Iterator[tuple[VideoFrame, float]]:
+        """Yield the decoded frames of the chunk, or all."""
+        chunk = self._chunk
+        if chunk is None:
+            yield from self._decoded(container, stream)
+            return
+        if chunk.decode_from is not None:
+            with suppress(av.error.FFmpegError, OSError):  # else all before it is decoded, too
+                container.seek(chunk.decode_from, stream=stream)
+        for decoded, captured_at in self._decoded(container, stream):
+            if decoded.pts is None or (chunk.start is not None and decoded.pts < chunk.start):
+                continue
+            if chunk.stop is not None and decoded.pts >= chunk.stop:
+                return
+            yield decoded, captured_at
 
     def _decoded(
         self, container: InputContainer, stream: VideoStream
@@ -186,7 +208,7 @@ class VideoSource(Source):
     def _warn_of_early_end(self, end_seconds: float, nominal_seconds: float) -> None:
         if self.skipped > 1:
             logger.warning("%s: skipped %d damaged packets", self.description, self.skipped)
-        if self.is_live or not self._own_seconds or not end_seconds:
+        if self.is_live or self._chunk or not self._own_seconds or not end_seconds:
             return
         if end_seconds < self._own_seconds - 2 * nominal_seconds:
             logger.warning(

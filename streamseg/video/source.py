@@ -167,7 +167,8 @@ def _open_text(text: str, opening: _Opening) -> Source:
 def _open_recording(path: Path, topic: str | None, opening: _Opening) -> Source:
     from streamseg.video.recordings.source import RecordingSource
 
-    return _on_device(RecordingSource(path, topic), opening.options.hwaccel)
+    source = RecordingSource(path, topic, opening.options.chunk)
+    return _on_device(source, opening.options.hwaccel)
 
 
 def _open_path(path: Path, opening: _Opening) -> Source:

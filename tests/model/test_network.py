@@ -153,3 +153,12 @@ def test_selected_classes_keep_their_probabilities() -> None:
     assert torch.equal(selected, everything[:, [2, 0]])
     assert network.output_config.class_names == ("screw", "nut")
     assert network.config.class_names == ("nut", "bolt", "screw")  # what is saved
+
+
+def test_class_probabilities_are_finite_for_huge_logits() -> None:
+    network = Network(SMALL).eval()
+    with torch.inference_mode():
+        assert network.class_head.bias is not None
+        network.class_head.bias.copy_(torch.tensor([1e4, -1e4]))
+        _, _, classes = network.output(noise(1, 3, 32, 32))
+    assert_close(classes[0, :, 0, 0], torch.tensor([1.0, 0.0]))

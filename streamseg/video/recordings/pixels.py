@@ -42,6 +42,7 @@ _DEEP_PIXELS = {
     "bayer_gbrg16": "bayer_gbrg8",
     "bayer_grbg16": "bayer_grbg8",
 }
+DEEP_ENCODINGS = frozenset(_DEEP_PIXELS)
 ENCODINGS = (*_PIXELS, *_DEEP_PIXELS)
 """The encodings of uncompressed images that are read."""
 
