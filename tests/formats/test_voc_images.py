@@ -11,6 +11,7 @@ from scene_results import make_result
 
 from streamseg.classes import VOC_CLASSES
 from streamseg.datasets import VocLayout, open_dataset
+from streamseg.datasets.voc_labels import voc_colours
 from streamseg.errors import SinkError
 from streamseg.formats.voc import VocWriter
 
@@ -100,14 +101,14 @@ def test_own_classes_are_read_back_with_their_names_colours_and_pixels(
     lines = (root / "labelmap.txt").read_text().splitlines()[1:]
     colour_of = {line.split(":")[0]: line.split(":")[1] for line in lines}
     assert list(colour_of) == ["background", *names]
-    for folder, keys in (
-        ("SegmentationClass", ["background", *read]),
-        ("SegmentationObject", ["background", *names]),
+    colours = [list(map(int, colour_of[name].split(","))) for name in ("background", *read)]
+    for folder, expected in (
+        ("SegmentationClass", np.array(colours)),
+        ("SegmentationObject", voc_colours()),
     ):
         with Image.open(root / folder / "000000.png") as image:
             pixels = np.array(image.convert("RGB"))
-        expected = [list(map(int, colour_of[name].split(","))) for name in keys]
-        assert np.array_equal(pixels, np.array(expected)[result.label_map])
+        assert np.array_equal(pixels, expected[result.label_map])
 
 
 @pytest.mark.parametrize(
