@@ -10,7 +10,7 @@ LIST_INSTANCES_POINTERS: Final = {
     "embeddings": NETWORK,
     "seediness": "fp32",
     "tau_index": "u8",
-    "class_id": "u8",
+    "class_id": "u16",
     "chosen_index": "i32",
     "chosen_count": "i32",
     "area_px": "i32",

@@ -215,6 +215,6 @@ class Network(nn.Module):
         """Scores of the detector for the model's classes, [B, C, H/8, W/8], logits."""
         if self.is_coco:
             return prior.classes
-        known = prior.classes[:, self.known]
+        known = prior.classes.index_select(1, self.known)
         unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
         return torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)

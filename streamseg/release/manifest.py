@@ -27,7 +27,7 @@ from streamseg.grouping.plan import MapShape
 from streamseg.kernels.launch import Launch
 from streamseg.parsing import parse_values
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MANIFEST: Final = "manifest.json"
 TRUNK: Final = "trunk.onnx"
 GOLDEN: Final = "golden.npz"
