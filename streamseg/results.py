@@ -179,6 +179,27 @@ class Segments:
         """Number of instances M."""
         return len(self.class_id)
 
+    def select(self, kept: NDArray[np.bool_]) -> Segments:
+        """Some of the instances, in their order; labels are numbered anew from 1.
+
+        Args:
+            kept: [M]
+        """
+        if kept.all():
+            return self
+        new_label = np.zeros(len(self) + 1, np.uint16)
+        new_label[1:][kept] = np.arange(1, kept.sum() + 1)
+        return Segments(
+            label_map=new_label[self.label_map],
+            class_id=self.class_id[kept],
+            score=self.score[kept],
+            box=self.box[kept],
+            area_px=self.area_px[kept],
+            seed_yx=self.seed_yx[kept],
+            tau=self.tau[kept],
+            embedding=self.embedding[kept],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Proposals:

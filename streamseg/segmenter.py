@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from streamseg.closing import Closing
-from streamseg.config import SIZE_MULTIPLE
+from streamseg.config import CONTINUING_SCORE, SIZE_MULTIPLE
 from streamseg.errors import ConfigError
 from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, one_blas_thread
 from streamseg.grouping.proposals import propose
@@ -74,7 +74,8 @@ class Segmenter(Closing):
             self.config = replace(self.config, max_pixels=max_pixels)
         if grouping is None:
             thresholds = self.config.score_thresholds
-            grouping = GroupingConfig(min_score=min(thresholds, default=GroupingConfig.min_score))
+            lowest = min(*thresholds, CONTINUING_SCORE) if thresholds else GroupingConfig.min_score
+            grouping = GroupingConfig(min_score=lowest)
         else:
             self.config = replace(self.config, score_thresholds=())
         self.grouping = grouping
