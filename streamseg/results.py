@@ -229,7 +229,9 @@ class Instance:
     """One object in one frame."""
 
     name: str
-    """Class and number, the same as long as the object is tracked: ``car-1``."""
+    """Class and number: ``car-1``. It lasts as long as the object is tracked; only if the vote on
+    its class changes, which a confirmed object needs four times the votes for, it has another name.
+    ``track_id`` stays the same."""
     class_name: str
     class_id: int
     """1..C"""

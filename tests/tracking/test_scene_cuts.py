@@ -18,7 +18,8 @@ def landscape(seed: int) -> Pixels:
     bumps = Pillow.fromarray(coarse).resize((384, 144), Pillow.Resampling.BICUBIC)
     sky = np.linspace(15, -15, 144)[:, None]
     grey = np.clip(110 + sky + 50 * np.asarray(bumps), 0, 255)
-    return grey[..., None].repeat(3, axis=2).astype(np.uint8)
+    image: Pixels = grey[..., None].repeat(3, axis=2).astype(np.uint8)
+    return image
 
 
 def view(image: Pixels, x: int = 0, y: int = 0, gain: float = 1.0) -> Pixels:
