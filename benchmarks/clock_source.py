@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from streamseg.results import Frame, Image
+from streamseg.frame import Frame, Image
 from streamseg.video.base import Source
 from streamseg.video.test_pattern import PatternSource
 

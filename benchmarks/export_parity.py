@@ -31,10 +31,10 @@ from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset, open_dataset
 from streamseg.export.quantize import TENSORRT, quantize_onnx
 from streamseg.export.to_onnx import export_onnx
+from streamseg.frame import Image, frame_of_array
 from streamseg.loading import SHIPPED_MODEL
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.release.parity import TOLERANCES, compare
-from streamseg.results import Image, frame_of_array
 from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.runtime.torch_cpu import TorchRuntime
 

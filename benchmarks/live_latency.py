@@ -30,7 +30,8 @@ from camera_servers import http_camera, number_in
 from colour_runtime import ColourRuntime
 
 from streamseg import __version__
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
 
 LAST_SECONDS = 10

@@ -21,8 +21,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from streamseg.cli.arguments import image_size, positive
+from streamseg.frame import Image
 from streamseg.loading import SHIPPED_MODEL
-from streamseg.results import Image
 
 WARM_UP_ROUNDS = 3
 

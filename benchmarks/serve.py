@@ -126,10 +126,11 @@ def segmenting(fps: float | None, runtime: str, *, is_served: bool = True) -> It
 
 
 @contextmanager
-def open_page(url: str) -> Iterator[Any]:
-    """The page in Chromium, once it shows frames."""
+def open_page(url: str, way: str = "jpeg") -> Iterator[Any]:
+    """The page in Chromium, once it shows frames; ``way`` is ``jpeg`` or ``h264``."""
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.add_init_script(f"localStorage.setItem('video', '{way}')")
         page.goto(url)
         page.wait_for_selector(".camera canvas[data-frame]")
         page.wait_for_timeout(1e3 * WARM_UP_SECONDS)

@@ -14,6 +14,7 @@ from streamseg.export.quantize import TENSORRT, quantize_onnx
 from streamseg.export.targets import Target
 from streamseg.export.to_cubin import compile_release, older_assembler, release_launches
 from streamseg.export.to_onnx import export_onnx
+from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.grouping.plan import network_shape
 from streamseg.model.weights import load_safetensors, network_from
@@ -30,7 +31,6 @@ from streamseg.release.manifest import (
     write_manifest,
 )
 from streamseg.release.parity import TOLERANCES, Parity, compare
-from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.runtime.torch_cpu import TorchRuntime
 

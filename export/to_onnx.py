@@ -21,9 +21,9 @@ from streamseg.export.lint import refuse_unfit
 from streamseg.export.onnx_file import only_errors, save_model
 from streamseg.export.precision import Precision, planned
 from streamseg.files.atomic_write import atomic_write
+from streamseg.frame import Image
 from streamseg.model.network import Network
 from streamseg.release.parity import TOLERANCES, Tolerance, compare
-from streamseg.results import Image
 from streamseg.runtime.model_file import CHANNELS_LAST, CLASSES, EMBEDDINGS, FOREGROUND
 from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.runtime.torch_cpu import TorchRuntime

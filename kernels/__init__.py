@@ -1,7 +1,7 @@
 """The grouping ops.
 
 ``decode_scores`` (score and class of each pixel) → ``group_pixels`` (seeds and their masks) →
-``choose_seeds`` (of masks that are almost the same, the one with the highest score) →
+``choose_seeds`` (the seeds to keep: one of those with almost the same mask) →
 ``label_pixels`` (disjoint labels at frame size) → ``find_runs`` (masks as runs). The reference
 takes numpy arrays, Triton takes CUDA tensors. The ops have no state and need no model.
 """

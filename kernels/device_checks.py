@@ -1,4 +1,4 @@
-"""Checks of the Triton ops' tensors: dtype and shape. To check values would wait for the GPU."""
+"""Check dtype and shape of the Triton ops' tensors; a check of values would wait for the GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maximum and argmax over the leading axis, without the transposed copy of ``np.argmax``."""
+"""Compute maximum and argmax over the first axis, without the transposed copy of ``np.argmax``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def first_argmax(
 ) -> tuple[NDArray[np.float32], NDArray[np.unsignedinteger[Any]]]:
     """Find the largest of K values in each of N places.
 
-    Marks the rows that reach the maximum and weights them K..1: the largest weight is the first
-    such row. This reads along the rows and is 10 times as fast as ``np.argmax(stack, axis=0)``,
-    which reads down the columns.
+    Rows that reach the maximum get a weight, K for the first row to 1 for the last: the largest
+    weight belongs to the first such row. This reads along the rows and is 10 times as fast as
+    ``np.argmax(stack, axis=0)``, which reads down the columns.
 
     Args:
         stack: float32 [K, N] without NaN, 1 <= K <= 65535.

@@ -1,4 +1,4 @@
-"""The choice of an op's implementation: the reference for numpy arrays, Triton for CUDA tensors."""
+"""Choose an op's implementation: the reference for numpy arrays, Triton for CUDA tensors."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The launch of a kernel: grid, arrays, numbers and constants, computed from shapes.
 
-Pure Python. Each op's ``launch.py`` makes a ``Launch`` from shapes. All that starts or compiles a
-kernel uses it: the Triton ops, the plan of a frame, the table of compiled kernels, the export for
-vehicles, and the vehicle itself, which has neither torch nor Triton.
+Pure Python. Each op's ``launch.py`` makes a ``Launch`` from shapes. Everything that starts or
+compiles a kernel uses it: the Triton ops, the plan of a frame, the table of compiled kernels, the
+export for vehicles, and the vehicle itself, which has neither torch nor Triton.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Launch:
     scalars: Mapping[str, Scalar]
     """Numbers, in the order of the arguments, after the pointers."""
     constants: Mapping[str, int | bool]
-    """Compiled into the kernel."""
+    """Values that are compiled into the kernel."""
     warps: int = field(default=4, kw_only=True)
     cooperative: bool = field(default=False, kw_only=True)
     """All programs must run at the same time."""

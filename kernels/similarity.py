@@ -2,7 +2,7 @@
 
     sigma(p, q) = 2 / (1 + exp(d2)),   d2 = |e_p - e_q|^2 = |e_p|^2 + |e_q|^2 - 2 e_p.e_q
 
-sigma falls with d2, so ``sigma >= tau`` is ``d2 <= ln(2/tau - 1)``, and sigma is never computed.
+sigma falls with d2, so ``sigma >= tau`` is ``d2 <= ln(2/tau - 1)``: the ops need no sigma.
 With the expanded square, all distances to a seed are one matrix product. Rounding then gives two
 equal embeddings a distance of about 1e-7 |e|^2 instead of 0.
 """

@@ -10,7 +10,7 @@ from torch import Tensor
 from streamseg.kernels.launch import Launch
 
 FOLDERS: Final = {"relabel": "list_instances", "barrier": "group_pixels"}
-"""Folders of kernels that have another name than their folder."""
+"""Folders of the kernels that are not named after their folder."""
 
 
 def start(launch: Launch, **pointers: Tensor) -> None:

@@ -1,8 +1,8 @@
 """streamseg: streaming video instance segmentation.
 
 >>> import streamseg
->>> for frame in streamseg.stream("dashcam.mp4"):  # doctest: +SKIP
-...     print(frame.pts_seconds, [(i.name, i.score, i.box) for i in frame.instances])
+>>> for result in streamseg.stream("dashcam.mp4"):  # doctest: +SKIP
+...     print(result.pts_seconds, [(i.name, i.score, i.box) for i in result.instances])
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from streamseg.errors import (
     StreamsegError,
     TrainingError,
 )
+from streamseg.frame import Frame, Recorded
 from streamseg.loading import load, stream
-from streamseg.results import Frame, FrameResult, Instance, Proposals, Recorded
+from streamseg.results import FrameResult, Instance, Proposals
 from streamseg.segmenter import Segmenter
 from streamseg.streaming.sources import StreamOptions
 from streamseg.streaming.stream import Stream

@@ -54,7 +54,7 @@ def plain_name(name: str) -> str:
 
 
 MOST_CLASSES: Final = 1000
-"""Of a data set."""
+"""Of a data set, and of a model."""
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:

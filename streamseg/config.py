@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from streamseg.classes import COCO_CLASSES, Classes, distinct, select_classes
+from streamseg.classes import COCO_CLASSES, MOST_CLASSES, Classes, distinct, select_classes
 from streamseg.errors import ConfigError, InputError
 from streamseg.parsing import parse_json
 
@@ -17,9 +17,6 @@ SIZE_MULTIPLE = 32
 STRIDE = 4
 """Input pixels per feature-map pixel."""
 
-
-MOST_MODEL_CLASSES: Final = 255
-"""The kernels keep the class of a pixel in a byte."""
 DEFAULT_SCORE_THRESHOLD: Final = 0.5
 """Least score of an instance whose class has no threshold of its own."""
 CONTINUING_SCORE: Final = 0.35
@@ -82,9 +79,9 @@ class ModelConfig:
             raise ConfigError(f"taus must rise, got {self.taus}")
         if isinstance(self.class_names, str) or not self.class_names:
             raise ConfigError(f"class_names must name at least one class, got {self.class_names!r}")
-        if len(self.class_names) > MOST_MODEL_CLASSES:
+        if len(self.class_names) > MOST_CLASSES:
             raise ConfigError(
-                f"class_names must be at most {MOST_MODEL_CLASSES}, got {len(self.class_names)}; "
+                f"class_names must be at most {MOST_CLASSES}, got {len(self.class_names)}; "
                 f"join or leave out some in [classes]"
             )
         if len(distinct(self.class_names)) < len(self.class_names):

@@ -1,6 +1,6 @@
 """Load a model file or the shipped model, and choose the backend that runs it.
 
-By default the backend is the fastest on this machine.
+``open_runtime`` has the rule by which ``auto`` chooses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHIPPED_MODEL: Final = Path(__file__).parent / "weights" / "nano.onnx"
 SHIPPED_MODELS: Final = {"nano": SHIPPED_MODEL}
-"""By name. The weights to fine-tune from and the card are beside each file."""
+"""ONNX files of the shipped models by name; weights to fine-tune from and the card are beside."""
 RUNTIMES: Final = ("auto", "onnx", "openvino", "cuda", "tensorrt")
 WEIGHTS_SUFFIX: Final = ".safetensors"
 CPU_FLAGS: Final = Path("/proc/cpuinfo")
@@ -50,14 +50,15 @@ def load(
         size: width and height of the network's input in pixels; see ``Segmenter``.
         max_pixels: most pixels of the network's input; see ``Segmenter``.
         threads: for the network; all CPU cores if None.
-        min_score: instances with a lower score, 0 to 1, are left out. If None, the model's own
+        min_score: instances with a lower score, 0 to 1, are dropped. If None, the model's own
             threshold for each class decides, and 0.5 where it has none.
         classes: ``coco`` or ``voc``, or names of the classes to detect; all of the model's classes
             if None. The classes of a release are fixed by its export.
         runtime: the backend: ``onnx`` or ``openvino`` (extra ``openvino``) on the CPU, ``cuda``
             (extra ``gpu``) on an NVIDIA GPU, ``tensorrt`` (extra ``vehicle``) for a release.
-            ``auto`` takes ``tensorrt`` for a release, else the fastest one that is installed and
-            can run.
+            ``auto`` takes ``tensorrt`` for a release. For a file it takes the first of ``cuda``,
+            ``openvino`` and ``onnx`` that is installed and can run here; ``openvino`` only if the
+            CPU computes in bfloat16. ``Segmenter.runtime.description`` shows the choice.
 
     Raises:
         ModelError: the file is missing or not a streamseg model.
@@ -101,9 +102,9 @@ def open_runtime(
     Args:
         model: an ONNX file or .safetensors weights; a backend that needs the other kind of file
             looks for it beside this one, under the same name. Or the folder of a release.
-        name: one of ``RUNTIMES``; ``auto`` takes ``tensorrt`` for a release, ``cuda`` where there
-            are a GPU, torch, Triton and weights, ``openvino`` where it is installed and the CPU
-            computes in bfloat16, and else ``onnx``.
+        name: one of ``RUNTIMES``. ``auto`` takes ``tensorrt`` for a release; for a file ``cuda`` if
+            there are a GPU, torch, Triton and weights, else ``openvino`` if it is installed and the
+            CPU computes in bfloat16, else ``onnx``.
         threads: CPU threads of the network; one for each core if None.
         classes: see ``load``.
 
@@ -129,7 +130,7 @@ def open_runtime(
     weights = model.with_suffix(WEIGHTS_SUFFIX)
     if name == "auto":
         able = weights.exists() and has_cuda_gpu() and all(map(find_spec, ("torch", "triton")))
-        name = "cuda" if able else "openvino" if openvino_is_faster() else "onnx"
+        name = "cuda" if able else "openvino" if prefers_openvino() else "onnx"
     if name == "cuda":
         from streamseg.runtime.cuda import CudaRuntime
 
@@ -145,10 +146,11 @@ def open_runtime(
     return OnnxRuntime(model, threads=threads, classes=classes)
 
 
-def openvino_is_faster() -> bool:
-    """Whether OpenVINO can be imported and the CPU computes in bfloat16.
+def prefers_openvino() -> bool:
+    """Whether ``auto`` prefers OpenVINO to ONNX Runtime: if the CPU computes in bfloat16.
 
-    docs/benchmarks.md compares both. OpenVINO needs a second to compile for each size of image.
+    OpenVINO must also be importable. docs/benchmarks.md compares both. OpenVINO needs a second to
+    compile for each size of image.
     """
     if not find_spec("openvino"):
         return False
@@ -162,7 +164,7 @@ def openvino_is_faster() -> bool:
 
 
 def has_cuda_gpu() -> bool:
-    """Whether there is a CUDA GPU; asks the driver, because importing torch takes seconds."""
+    """Whether there is a CUDA GPU. This asks the driver, because importing torch takes seconds."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

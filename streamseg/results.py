@@ -1,4 +1,4 @@
-"""The typed objects that flow through streamseg, one for each arrow of the pipeline.
+"""The types that the parts of streamseg pass on, one for each arrow of the pipeline.
 
 ``Frame`` → ``NetworkOutput`` → ``Segments`` → ``FrameResult``; ``Proposals`` for evaluation.
 Letters: D embedding dims, T thresholds, C classes without background, h×w feature map,
@@ -7,139 +7,28 @@ H×W frame, K proposals, M instances. Boxes are x0, y0, x1, y1 in pixels, half o
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.array_image import ArrayImage
-from streamseg.errors import InputError
+from streamseg.frame import Frame, Image
 
-Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 Box: TypeAlias = tuple[int, int, int, int]
-
-
-class Recorded(NamedTuple):
-    """Where in a drive recording a frame comes from."""
-
-    stamp_ns: int
-    """When the image was taken, by the header of its message, in ns; the log time if the header
-    is empty. It is the recording's own value, also where it jumps back."""
-    log_ns: int
-    """When the recorder received the message, in ns."""
-    topic: str
-    """As ``/camera/front``."""
-    frame_id: str
-    """Coordinate frame of the camera; may be empty."""
-
-
-UNNUMBERED = -1
-"""``Frame.image_number`` of an image that has none, among others that are numbered."""
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One image of a source, converted when it is first used.
-
-    A pickled or deeply copied frame holds the full-size image instead of the decoder's frame, and
-    scales that image.
-    """
-
-    index: int
-    """Position in the source, counted from 0."""
-    pts_seconds: float
-    """Presentation time from the media's own clock, in seconds."""
-    height: int
-    """Height of the upright image in pixels (rotation metadata is applied)."""
-    width: int
-    """Width of the upright image in pixels."""
-    render: Callable[[int, int], Image] = field(repr=False)
-    """``render(width, height)``: the upright image as RGB uint8 [height, width, 3]."""
-    pixel_aspect: Fraction = field(default=Fraction(1), repr=False)
-    """Width of a displayed pixel divided by its height. Sizes, masks and boxes are always in pixels
-    as stored; the network sees square pixels."""
-    captured_at: float = field(default_factory=time.monotonic, repr=False)
-    """When it reached this machine, before decoding; seconds on the clock of ``time.monotonic``."""
-    is_still: bool = field(default=False, repr=False)
-    """Whether it is a single image and not a frame of a video. Stills have no tracks to confirm."""
-    image_name: str | None = field(default=None, repr=False)
-    """Name of the image's file, without suffix unless two images would then share it. None for
-    video, and where two images share even the full name."""
-    image_number: int | None = field(default=None, repr=False)
-    """The name as a number; ``UNNUMBERED`` if this name is not a number but most others are. None
-    where the images of the source are not named by numbers."""
-    recorded: Recorded | None = field(default=None, repr=False)
-    """Stamp and topic of the message; None if the source is not a drive recording."""
-
-    @property
-    def stamp_ns(self) -> int | None:
-        """``recorded.stamp_ns``: when the image was taken, in ns; None without a recording."""
-        return None if self.recorded is None else self.recorded.stamp_ns
-
-    @property
-    def display_width(self) -> int:
-        """Width of the displayed image if its pixels are square and its height is ``height``."""
-        return max(1, round(self.width * self.pixel_aspect))
-
-    @cached_property
-    def image(self) -> Image:
-        """The image at its own size, RGB uint8 [H, W, 3]; converted on first use."""
-        return self.render(self.width, self.height)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """All fields, with the image in place of the decoder's frame."""
-        return {**self.__dict__, "image": self.image, "render": ArrayImage(self.image)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the fields of a frozen object."""
-        self.__dict__.update(state)
-
-
-def frame_of_array(image: Image) -> Frame:
-    """Wrap an image in memory.
-
-    Args:
-        image: RGB uint8 [H, W, 3].
-
-    Raises:
-        InputError: the dtype or shape is another, or there are no pixels.
-    """
-    if not isinstance(image, np.ndarray):
-        raise InputError(
-            f"image must be a numpy array, got {type(image).__name__}; "
-            f"for files and cameras use stream()"
-        )
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise InputError(
-            f"image must be RGB uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
-        )
-
-    height, width = image.shape[:2]
-    return Frame(
-        index=0,
-        pts_seconds=0.0,
-        height=height,
-        width=width,
-        render=ArrayImage(image),
-        is_still=True,
-    )
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkOutput:
-    """The output of a network for one image."""
+    """Embeddings, foreground and classes of one image, as a network computes them."""
 
     embeddings: NDArray[np.float32]
     """[D, h, w]"""
     foreground: NDArray[np.float32]
-    """[T, h, w], logits of F: how likely a pixel grows a good mask with each threshold."""
+    """[T, h, w], logits of F: the probability that a pixel grows a good mask with each tau."""
     classes: NDArray[np.float32]
-    """[C, ceil(h/2), ceil(w/2)], Q: probabilities of classes. Their sum is below 1 where the model
+    """[C, ceil(h/2), ceil(w/2)], Q: probabilities of classes. Their sum is below 1 if the model
     knows classes that were not selected."""
 
     def distribution(self) -> NDArray[np.float32]:
@@ -156,7 +45,7 @@ class NetworkOutput:
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Disjoint instances of one image, before tracking names them."""
+    """The instances of one image before tracking names them; their masks are disjoint."""
 
     label_map: NDArray[np.uint16]
     """[H, W]: 0 background, k the k-th instance (row k-1 of the arrays below)."""
@@ -212,8 +101,8 @@ class Proposals:
     score: NDArray[np.float32]
     """[K], 0..1"""
     pick: NDArray[np.int64]
-    """[K], 0..K-1: the order in which the seeds were picked. Proposals with a value below n are
-    those of ``max_seeds=n``."""
+    """[K], 0..K-1: the order in which the seeds were picked. Keep those with ``pick < n`` to get
+    the result of ``max_seeds=n``."""
     seed_yx: NDArray[np.int64]
     """[K, 2], in pixels of the image."""
     tau: NDArray[np.float32]
@@ -283,14 +172,15 @@ class Instance:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FrameResult:
-    """The result of one frame."""
+    """The instances of one frame, with its image, its source and the times that it took."""
 
     frame: Frame
     label_map: NDArray[np.uint16]
     """[H, W]: 0 background, k is ``instances[k-1]``."""
     instances: tuple[Instance, ...]
     dropped: int
-    """Frames of the source that were skipped just before this one."""
+    """Number of frames of the source that were dropped just before this one: by the policy, by
+    ``Stream.skip``, or of a camera during ``Stream.pause``."""
     timings_ms: Mapping[str, float]
     """Latency of each stage: decode, preprocess, network, grouping, tracking."""
     latency_ms: float = 0.0

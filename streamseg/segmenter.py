@@ -1,4 +1,4 @@
-"""One loaded model: image or video in, named instances out."""
+"""A loaded model that segments images and videos."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from streamseg.closing import Closing
 from streamseg.config import CONTINUING_SCORE, SIZE_MULTIPLE
 from streamseg.errors import ConfigError
+from streamseg.frame import Frame, Image, frame_of_array
 from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, one_blas_thread
 from streamseg.grouping.proposals import propose
-from streamseg.results import Frame, FrameResult, Image, NetworkOutput, Proposals, frame_of_array
+from streamseg.results import FrameResult, NetworkOutput, Proposals
 from streamseg.runtime.base import Pending, Runtime
 from streamseg.streaming.aio import results_in_thread
 from streamseg.streaming.pipeline import (
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 class Segmenter(Closing):
     """Segments images and videos with one loaded model.
 
-    Each call and each stream has its own tracker: names of two streams are independent. Use a
-    segmenter in one thread at a time.
+    Each call and each stream has its own tracker: names of two streams are independent. Call a
+    segmenter and iterate its streams in one thread at a time. The streams' own threads take turns.
     """
 
     def __init__(
@@ -45,10 +46,10 @@ class Segmenter(Closing):
         max_pixels: int | None = None,
         grouping: GroupingConfig | None = None,
     ) -> None:
-        """Use a loaded network.
+        """Use a loaded model.
 
         Args:
-            runtime: the network.
+            runtime: a backend with a loaded network.
             size: width and height of the network's input in pixels, multiples of 32. By default
                 it follows from the image's aspect and ``max_pixels``.
             max_pixels: most pixels of the network's input; by default the model's own value.
@@ -73,6 +74,7 @@ class Segmenter(Closing):
         if max_pixels is not None:
             self.config = replace(self.config, max_pixels=max_pixels)
         if grouping is None:
+            # finish applies the threshold of each class; what is below may continue a track
             thresholds = self.config.score_thresholds
             lowest = min(*thresholds, CONTINUING_SCORE) if thresholds else GroupingConfig.min_score
             grouping = GroupingConfig(min_score=lowest)
@@ -80,7 +82,7 @@ class Segmenter(Closing):
             self.config = replace(self.config, score_thresholds=())
         self.grouping = grouping
         self._network = FrameNetwork(runtime, self.config, self.size)
-        self._pipeline = open_pipeline(self._network, self.grouping, ahead=False)
+        self._pipeline = open_pipeline(self._network, self.grouping, use_thread=False)
 
     def close(self) -> None:
         """Free device memory; segment nothing afterwards."""
@@ -115,7 +117,7 @@ class Segmenter(Closing):
         return self._finish(frame, pending, timings_ms), output
 
     def _finish(self, frame: Frame, pending: Pending, timings_ms: dict[str, float]) -> FrameResult:
-        """The result of a single image."""
+        """Wait for the result of a single image."""
         tracker = Tracker(self.config.class_names)
         return finish(InFlight(frame, pending, tracker, timings_ms), self.config)
 
@@ -132,15 +134,15 @@ class Segmenter(Closing):
                 these. A single source is opened before this call returns. The sources of a list
                 are opened in their own threads, which wait for cameras and network streams that
                 do not answer.
-            stream_options: ``policy``, ``options``, ``on_event`` and ``on_result``, see
-                ``StreamOptions``.
+            stream_options: ``policy``, ``options``, ``on_event``, ``on_result`` and ``stays_open``,
+                see ``StreamOptions``.
 
         Raises:
             SourceError: a single source cannot be opened, or (later) not read.
             InputError: an argument is not a source.
-            ConfigError: the policy is unknown.
+            ConfigError: the policy is unknown, or ``stays_open`` is given with a single source.
         """
-        pipeline = open_pipeline(self._network, self.grouping, ahead=True)
+        pipeline = open_pipeline(self._network, self.grouping, use_thread=True)
         return Stream(pipeline, self.config, sources, **stream_options)
 
     def astream(

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,6 +23,7 @@ from streamseg.segmenter import Segmenter
 
 if TYPE_CHECKING:
     import torch
+    from live_page import OpenPage
     from small_export import Export
 
     from streamseg.model.network import Network
@@ -216,3 +218,15 @@ def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     from streamseg.batch import scheduling
 
     monkeypatch.setattr(scheduling, "POLL_SECONDS", 0.05)
+
+
+@pytest.fixture(scope="module")
+def open_page() -> Iterator[OpenPage]:
+    """Opens the page of ``streamseg serve`` in Chromium."""
+    from chromium import chromium
+    from live_page import SECONDS, live_page
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=1000 * SECONDS)
+    with chromium() as browser:
+        yield partial(live_page, browser)

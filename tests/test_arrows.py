@@ -28,13 +28,13 @@ ALLOWED = table()
 """The command line may import all."""
 FOUNDATION = {"rle": "kernels"} | dict.fromkeys(
     (
-        "array_image",
         "classes",
         "closing",
         "config",
         "cores",
         "errors",
         "files",
+        "frame",
         "interrupts",
         "parsing",
         "results",

@@ -134,7 +134,7 @@ def test_json_that_is_no_config_is_refused(text: str, message: str) -> None:
         {"taus": (float("nan"),)},
         {"class_names": ()},
         {"class_names": ("potted plant", "Potted_Plant")},
-        {"class_names": [f"class {k}" for k in range(256)]},
+        {"class_names": [f"class {k}" for k in range(1001)]},
         {"score_thresholds": (0.5,)},
         {"score_thresholds": (0.5, 1.1), "class_names": ("nut", "bolt")},
         {"score_thresholds": (float("nan"),), "class_names": ("nut",)},

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 import streamseg
 from streamseg import loading
+from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig, find_segments, reaches_threshold
-from streamseg.results import Image, NetworkOutput, Segments
+from streamseg.results import NetworkOutput, Segments
 from streamseg.runtime.base import Pending
 from streamseg.segmenter import Segmenter
 

@@ -89,14 +89,14 @@ def on_gpu(case: Case, scores: Scores, device: torch.device) -> dict[str, Callab
         torch.from_numpy(a).to(device) for a in (scores.seediness, scores.tau_index)
     )
 
-    def ours(spread: Plan | None) -> Any:
+    def ours(pixel_plan: Plan | None) -> Any:
         return triton_impl.group_pixels(
             half,
             likely,
             tau_index,
             case.taus,
             max_seeds=case.max_seeds,
-            spread=spread,
+            pixel_plan=pixel_plan,
             **SETTING,
         )
 
@@ -185,7 +185,7 @@ def time_ms(call: Callable[[], object], device: torch.device) -> float:
 
 def floor(case: Case, device: torch.device) -> dict[str, float]:
     """Lower bound: moving the bytes once, and a barrier for each round."""
-    from streamseg.kernels.group_pixels.triton_impl import programs_at_once
+    from streamseg.kernels.group_pixels.triton_impl import most_programs_on
     from streamseg.kernels.triton_launch import start
 
     dims, height, width = case.embeddings.shape
@@ -195,7 +195,7 @@ def floor(case: Case, device: torch.device) -> dict[str, float]:
     target = torch.empty_like(source)
     copies = [time_ms(lambda: target.copy_(source), device) for _ in range(20)]
     bytes_per_ms = 2 * source.numel() / float(np.median(copies))
-    programs = plan(pixels, dims, 2, programs_at_once(device)).programs
+    programs = plan(pixels, dims, 2, most_programs_on(device)).programs
     launch = barrier_launch(programs, case.max_seeds)
 
     def barriers() -> None:

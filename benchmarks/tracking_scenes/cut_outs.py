@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 from streamseg.datasets import InstanceDataset, ObjectMaps
 from streamseg.errors import DataError
-from streamseg.results import Image
+from streamseg.frame import Image
 
 # An object to cut out covers at least this share of its image, and of its own box.
 _MIN_PART = 0.02

@@ -18,7 +18,7 @@ from benchmarks.tracking_scenes.cut_outs import ImageStock
 from benchmarks.tracking_scenes.scene_plan import CAMERA_REACH, Actor, Plan, draw_plan
 from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError
-from streamseg.results import Image
+from streamseg.frame import Image
 
 FRAMES_PER_SECOND: Final = 25
 _MIN_SIDE_PX = 32

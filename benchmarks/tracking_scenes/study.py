@@ -17,8 +17,9 @@ from benchmarks.tracking_scenes.scores import (
 )
 from benchmarks.tracking_scenes.trackers import Follow
 from streamseg.evaluate.report.page import percent
+from streamseg.frame import Image
 from streamseg.grouping.cpu import find_segments
-from streamseg.results import Image, NetworkOutput, Segments
+from streamseg.results import NetworkOutput, Segments
 from streamseg.segmenter import Segmenter
 
 Makers: TypeAlias = Mapping[str, Callable[[], Follow]]

@@ -1,4 +1,4 @@
-"""The launch of ``choose_seeds``."""
+"""Arrays, grid and constants of a launch of ``choose_seeds``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POINTERS: Final = {
 }
 
 LARGEST_CHOICE = 32768
-"""Most pixels for which registers hold which are taken: 32 per thread."""
+"""Most pixels for which registers can hold which ones are taken: 32 pixels a thread."""
 
 
 def choose_seeds_launch(pixels: int, max_seeds: int, *, min_visible: float) -> Launch:

@@ -1,4 +1,4 @@
-"""The choice of the seeds that become instances: seeds of almost the same mask are removed."""
+"""Choose the seeds that become instances: of seeds with almost the same mask, one is kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def choose_seeds(
     *,
     min_visible: float,
 ) -> NDArray[np.int32]:
-    """Go through seeds by falling score, and keep those with a large enough new part of the mask.
+    """Go through seeds, highest score first; keep those whose masks have a large enough new part.
 
     Two seeds on one object may differ just enough not to claim each other. Their masks are almost
     the same, and only the seed with the higher score is kept. A seed that is not kept takes no
@@ -30,7 +30,7 @@ def choose_seeds(
             in float32. A mask without pixels is kept.
 
     Returns:
-        int32 [M], the kept seeds by falling seediness.
+        int32 [M], the kept seeds, highest seediness first.
 
     Raises:
         InputError: another shape or dtype, or a value out of range.

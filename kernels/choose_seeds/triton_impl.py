@@ -1,4 +1,4 @@
-"""The choice of the seeds that become instances, on a GPU."""
+"""Choose the seeds that become instances, on a GPU."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DeviceChoice:
     """Seeds that become instances, as tensors on the device."""
 
     seed_index: Tensor
-    """int32 [K], by falling seediness; -1 from ``count`` on."""
+    """int32 [K], highest seediness first; -1 from ``count`` on."""
     seed_radius: Tensor
     """float32 [K], the largest squared distance in each mask; undefined from ``count`` on."""
     count: Tensor

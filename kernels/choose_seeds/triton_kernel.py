@@ -8,7 +8,7 @@ import triton.language as tl
 
 @triton.jit
 def rank_seeds(seed_index, picked, seediness, order, SEEDS_ROUNDED: tl.constexpr):
-    """Write the order of the seeds: by falling score, then in the order of picking."""
+    """Write the order of the seeds: highest score first, then in the order of picking."""
     k = tl.arange(0, SEEDS_ROUNDED)
     known = k < picked
     score = tl.load(seediness + tl.load(seed_index + k, mask=known, other=0))
@@ -21,7 +21,7 @@ def rank_seeds(seed_index, picked, seediness, order, SEEDS_ROUNDED: tl.constexpr
         ahead |= (rival[None] == score[:, None]) & (j[None] < k[:, None])
         rank += tl.sum(ahead.to(tl.int32), 1)
     tl.store(order + rank, k, mask=known)
-    tl.debug_barrier()  # other threads than the writers read it
+    tl.debug_barrier()  # threads read what other threads have written
 
 
 @triton.jit
@@ -51,7 +51,7 @@ def choose_seeds_kernel(
     RESIDENT: tl.constexpr,
     SEEDS_ROUNDED: tl.constexpr,
 ):
-    """Go through seeds by falling seediness, and keep those whose masks are new.
+    """Go through seeds, highest seediness first, and keep those whose masks are new.
 
     seed_index [K] int32, seed_count [1] int32, masks [K, N] uint8, seediness [N] float32,
     tau_index [N] uint8, squared_radius [T] float32; order [K] int32; taken [N] uint8, zeros,
@@ -86,7 +86,7 @@ def choose_seeds_kernel(
                     mask = tl.load(row + start + lane, mask=inside, other=0)
                     before = tl.load(taken + start + lane, mask=inside, other=0)
                     tl.store(taken + start + lane, mask | before, mask=inside)
-                tl.debug_barrier()  # other threads than the writers may read it for the next mask
+                tl.debug_barrier()  # for the next mask, threads read what others have written
         if keep:
             seed = tl.load(seed_index + k)
             tl.store(chosen_index + chosen, seed)

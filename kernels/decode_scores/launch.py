@@ -1,4 +1,4 @@
-"""The launch of ``decode_scores``."""
+"""Arrays, grid and constants of a launch of ``decode_scores``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ POINTERS: Final = {
     "classes": NETWORK,
     "seediness": "fp32",
     "tau_index": "u8",
-    "class_id": "u8",
+    "class_id": "u16",
 }
+MOST_AT_ONCE: Final = 128
+"""A program reads up to this many classes at once; of more, ``AT_ONCE`` in a loop."""
+AT_ONCE: Final = 32
+"""With 128, the loop spills registers in some layouts."""
 
 
 def decode_scores_launch(
@@ -48,7 +52,7 @@ def decode_scores_launch(
         {
             "THRESHOLDS": thresholds,
             "CLASSES": classes,
-            "CLASSES_ROUNDED": power_of_two(classes),
+            "CLASSES_AT_ONCE": power_of_two(classes) if classes <= MOST_AT_ONCE else AT_ONCE,
             "BLOCK": block,
         },
     )

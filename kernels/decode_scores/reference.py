@@ -20,7 +20,7 @@ class Scores:
     """[h, w], 0..1: the largest probability of any class at any threshold."""
     tau_index: NDArray[np.uint8]
     """[h, w], 0..T-1: the threshold of that probability."""
-    class_id: NDArray[np.uint8]
+    class_id: NDArray[np.uint16]
     """[h, w], 1..C: the class of that probability."""
 
 
@@ -33,11 +33,11 @@ def decode_scores(foreground: NDArray[np.float32], classes: NDArray[np.float32])
 
     Args:
         foreground: float32 [T, h, w], logits of F, 1 <= T <= 255.
-        classes: float32 [C, ceil(h/2), ceil(w/2)], Q, 1 <= C <= 255. Pixel y, x reads
+        classes: float32 [C, ceil(h/2), ceil(w/2)], Q, 1 <= C <= 65535. Pixel y, x reads
             y // 2, x // 2.
 
     Returns:
-        seediness float32, tau_index uint8 and class_id uint8, each [h, w].
+        seediness float32, tau_index uint8 and class_id uint16, each [h, w].
 
     Raises:
         InputError: another shape or dtype, NaN or infinity.
@@ -59,7 +59,7 @@ def decode_scores(foreground: NDArray[np.float32], classes: NDArray[np.float32])
     return Scores(
         (foreground_probability * probability[coarse]).reshape(shape),
         tau_index.astype(np.uint8, copy=False).reshape(shape),
-        (best_class.astype(np.uint8) + np.uint8(1))[coarse].reshape(shape),
+        (best_class.astype(np.uint16) + np.uint16(1))[coarse].reshape(shape),
     )
 
 
@@ -73,7 +73,8 @@ def check_counts(thresholds: int, classes: tuple[int, ...], height: int, width: 
         width: w of the foreground.
 
     Raises:
-        InputError: they do not fit, or there are more thresholds or classes than fit in a byte.
+        InputError: they do not fit, or there are more thresholds than a byte counts, or more
+            classes than two bytes do.
     """
     expected = (height + 1) // 2, (width + 1) // 2
     if classes[1:] != expected:
@@ -81,7 +82,8 @@ def check_counts(thresholds: int, classes: tuple[int, ...], height: int, width: 
             f"classes must be a map of {expected} for a foreground of {(height, width)}, "
             f"got {classes[1:]}"
         )
-    if not (1 <= thresholds <= 255 and 1 <= classes[0] <= 255):
+    if not (1 <= thresholds <= 255 and 1 <= classes[0] <= 65535):
         raise InputError(
-            f"there must be 1..255 thresholds and 1..255 classes, got {thresholds} and {classes[0]}"
+            f"there must be 1..255 thresholds and 1..65535 classes, "
+            f"got {thresholds} and {classes[0]}"
         )

@@ -22,7 +22,7 @@ class DeviceScores:
     tau_index: Tensor
     """uint8 [h, w]."""
     class_id: Tensor
-    """uint8 [h, w]."""
+    """uint16 [h, w]."""
 
 
 def decode_scores(foreground: Tensor, classes: Tensor) -> DeviceScores:
@@ -47,7 +47,7 @@ def decode_scores(foreground: Tensor, classes: Tensor) -> DeviceScores:
     scores = DeviceScores(
         torch.empty(shape, dtype=torch.float32, device=device),
         torch.empty(shape, dtype=torch.uint8, device=device),
-        torch.empty(shape, dtype=torch.uint8, device=device),
+        torch.empty(shape, dtype=torch.uint16, device=device),
     )
     start(
         decode_scores_launch(

@@ -21,7 +21,7 @@ def decode_scores_kernel(
     class_stride_pixel,
     THRESHOLDS: tl.constexpr,
     CLASSES: tl.constexpr,
-    CLASSES_ROUNDED: tl.constexpr,
+    CLASSES_AT_ONCE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """Decode BLOCK pixels per program."""
@@ -38,14 +38,18 @@ def decode_scores_kernel(
 
     # four neighbours share a class
     coarse = (pixel // width // 2) * ((width + 1) // 2) + (pixel % width) // 2
-    channel = tl.arange(0, CLASSES_ROUNDED)
-    at = classes + channel[:, None] * class_stride_class
-    at += coarse[None].to(tl.int64) * class_stride_pixel
-    known = (channel < CLASSES)[:, None] & inside[None]
-    values = tl.load(at, mask=known, other=-1.0).to(tl.float32)
-    probability, best_class = tl.max(
-        values, 0, return_indices=True, return_indices_tie_break_left=True
-    )
+    cell = classes + coarse.to(tl.int64) * class_stride_pixel
+    probability = tl.full((BLOCK,), -1.0, tl.float32)
+    best_class = tl.zeros((BLOCK,), tl.int32)
+    for first in range(0, CLASSES, CLASSES_AT_ONCE):
+        channel = first + tl.arange(0, CLASSES_AT_ONCE)
+        at = cell[None] + channel[:, None].to(tl.int64) * class_stride_class
+        known = (channel < CLASSES)[:, None] & inside[None]
+        values = tl.load(at, mask=known, other=-1.0).to(tl.float32)
+        largest, place = tl.max(values, 0, return_indices=True, return_indices_tie_break_left=True)
+        better = largest > probability
+        probability = tl.where(better, largest, probability)
+        best_class = tl.where(better, first + place, best_class)
     tl.store(seediness + pixel, probability / (1.0 + tl.exp(-logit)), mask=inside)
     tl.store(tau_index + pixel, best_tau.to(tl.uint8), mask=inside)
-    tl.store(class_id + pixel, (best_class + 1).to(tl.uint8), mask=inside)
+    tl.store(class_id + pixel, (best_class + 1).to(tl.uint16), mask=inside)

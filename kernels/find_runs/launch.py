@@ -1,4 +1,4 @@
-"""The launch of ``find_runs``."""
+"""Arrays, grid and constants of a launch of ``find_runs``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The programs and the launch of ``group_pixels``."""
+"""How ``group_pixels`` divides pixels between programs; arrays and constants of its launch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def plan(pixels: int, dims: int, bytes_per_number: int, most_programs: int) -> P
         pixels: N.
         dims: D.
         bytes_per_number: of an embedding.
-        most_programs: how many can run at the same time.
+        most_programs: how many programs can run at the same time.
     """
     block = max(16, min(512, 256 * 64 * 2 // (rounded(dims) * bytes_per_number)))
     programs = cdiv(pixels, block)

@@ -40,14 +40,15 @@ def group_pixels(
     min_seediness: float,
     exclude_claimed: bool,
 ) -> Groups:
-    """Pick seeds that are likely and differ from each other, and grow a mask from each.
+    """Pick seeds of high seediness that differ from each other, and grow a mask from each.
 
     Candidates are the pixels with ``seediness >= min_seediness``. The first seed has the largest
     seediness; each next one the largest log S_p + alpha * log(min over seeds s of d2(p, s))
-    among the remaining candidates (4) (5). A picked seed is removed from the candidates; with
-    ``exclude_claimed`` so are the pixels of its mask. Ties go to the lowest pixel index. Candidates
-    with the embedding of a seed (d2 = 0) or with S = 0 score -inf: they come last, lowest index
-    first. The mask of a seed has every pixel with d2 <= ln(2/tau - 1), where tau is the seed's (3).
+    among the remaining candidates (4) (5). A picked seed is removed from the candidates.
+    ``exclude_claimed`` also removes the pixels of its mask. Ties go to the lowest pixel index.
+    Candidates with the embedding of a seed (d2 = 0) or with S = 0 score -inf: they come last,
+    lowest index first. The mask of a seed has every pixel with d2 <= ln(2/tau - 1), where tau is
+    the seed's (3).
 
     Args:
         embeddings: float32 [D, h, w].
@@ -131,10 +132,10 @@ def _pick(
     nearest = np.full(len(norms), np.inf, np.float32)
     with np.errstate(divide="ignore"):  # log 0 is -inf, as intended
         log_seediness = np.log(seediness)
-        score = seediness  # of the first round: there is no seed yet
+        score = seediness  # in the first round there is no seed yet
         while len(picks) < max_seeds and alive.any():
             best = int(score.argmax())
-            if score[best] == -np.inf:  # all that remain; removed candidates have it too
+            if score[best] == -np.inf:  # then all that remain have this score, as removed ones do
                 best = int(alive.argmax())
             picks.append(best)
             distance = (-2 * points[:, best]) @ points

@@ -26,8 +26,8 @@ class DeviceGroups:
     """bool [max_seeds, h, w]; empty from ``count`` on."""
 
 
-def programs_at_once(device: torch.device) -> int:
-    """Count the programs that run at once on a device; Triton's interpreter runs one at a time."""
+def most_programs_on(device: torch.device) -> int:
+    """``most_programs`` of a device; 1 for Triton's interpreter, which runs one at a time."""
     if device.type != "cuda":
         return 1
     return most_programs(torch.cuda.get_device_properties(device).multi_processor_count)
@@ -43,7 +43,7 @@ def group_pixels(
     max_seeds: int,
     min_seediness: float,
     exclude_claimed: bool,
-    spread: Plan | None = None,
+    pixel_plan: Plan | None = None,
 ) -> DeviceGroups:
     """Run ``streamseg.kernels.group_pixels`` on a GPU; return at once.
 
@@ -60,7 +60,7 @@ def group_pixels(
         max_seeds: as for the reference.
         min_seediness: as for the reference.
         exclude_claimed: as for the reference.
-        spread: division of the pixels between programs; by default that of ``plan``.
+        pixel_plan: division of the pixels between programs; by default that of ``plan``.
 
     Raises:
         InputError: another shape or dtype, or a value out of range.
@@ -76,10 +76,10 @@ def group_pixels(
 
     device, pixels = embeddings.device, height * width
     rows = embeddings.permute(1, 2, 0).contiguous()
-    chosen = spread or plan(pixels, dims, rows.element_size(), programs_at_once(device))
-    # one key and one counter per round, so that nothing is reset between rounds
+    pixel_plan = pixel_plan or plan(pixels, dims, rows.element_size(), most_programs_on(device))
+    # one key and one counter for each round: nothing is reset between rounds
     barrier = torch.zeros(max_seeds * 2, dtype=torch.int64, device=device)
-    nearest_distance = rows.new_empty(0 if chosen.resident else pixels, dtype=torch.float32)
+    nearest_distance = rows.new_empty(0 if pixel_plan.resident else pixels, dtype=torch.float32)
     groups = DeviceGroups(
         torch.empty(max_seeds, dtype=torch.int32, device=device),
         torch.empty(1, dtype=torch.int32, device=device),
@@ -87,7 +87,7 @@ def group_pixels(
     )
     start(
         group_pixels_launch(
-            chosen,
+            pixel_plan,
             pixels,
             dims,
             max_seeds=max_seeds,

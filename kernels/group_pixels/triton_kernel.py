@@ -1,6 +1,6 @@
 """The persistent kernel: all rounds of greedy picking, with the masks, in one launch.
 
-Each program has some of the pixels. In a round it offers its best candidate as a key in device
+Each program has some of the pixels. In a round it stores its best candidate as a key in device
 memory, waits for all programs, and reads the best key of all, the winner. Then it measures the
 distances of its pixels to the winner: they give the winner's mask (3) and the scores of the next
 round (4). If all embeddings fit in registers (RESIDENT), they are read once. Otherwise each program
@@ -18,28 +18,30 @@ import triton.language as tl
 
 NO_KEY = tl.constexpr(0)
 """The key of a program without candidates, less than any other key."""
-DEAD = tl.constexpr(-1.0)
-"""Smallest squared distance of a pixel that is not, or no longer, a candidate."""
+NOT_A_CANDIDATE = tl.constexpr(-1.0)
+"""Stands in place of the smallest squared distance of a pixel that is not a candidate."""
 
 
 @triton.jit
-def best_key(score, pixel, alive):
+def best_key(score, pixel, is_candidate):
     """Compute the key of a tile's best candidate: the largest score, then the lowest pixel.
 
-    The bits of a float, as an integer, rise with the float once those of negative numbers are
-    inverted. A key has 32 bits of score and 31 bits of pixel. The sign bit is 0, so that a signed
+    A key has 32 bits of score and 31 bits of pixel. The bits of positive floats, read as integers,
+    are in the order of the floats. Those of negative floats are in the reverse order: -2.0 is
+    0xC0000000, -1.0 is 0xBF800000. All their bits but the sign are inverted, to 0xBFFFFFFF and
+    0xC07FFFFF. Adding 2^31 makes the least integer 0, so the sign bit of a key is 0 and a signed
     maximum is right.
     """
     bits = (score + 0.0).to(tl.int32, bitcast=True)
     rising = tl.where(bits >= 0, bits, bits ^ 0x7FFFFFFF)
     rank = rising.to(tl.int64) + 2147483648
     key = (rank << 31) | (0x7FFFFFFF - pixel).to(tl.int64)
-    return tl.max(tl.where(alive, key, 0), 0)
+    return tl.max(tl.where(is_candidate, key, 0), 0)
 
 
 @triton.jit
-def meet(key, keys, arrivals, programs):
-    """Offer a key, wait for all programs, and return the largest key."""
+def exchange_keys(key, keys, arrivals, programs):
+    """Store a program's key, wait for the keys of all programs, and return the largest key."""
     tl.atomic_max(keys, key, sem="relaxed")
     tl.atomic_add(arrivals, 1, sem="acq_rel")
     while tl.atomic_add(arrivals, 0, sem="acq_rel") < programs:
@@ -63,8 +65,8 @@ def compare(tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED: tl.const
     claimed = pixel == winner
     if EXCLUDE_CLAIMED:
         claimed = claimed | mask
-    # DEAD stays: no distance is less than -1
-    return mask, tl.where(claimed, DEAD, tl.minimum(nearest, distance))
+    # NOT_A_CANDIDATE stays: no distance is less than -1
+    return mask, tl.where(claimed, NOT_A_CANDIDATE, tl.minimum(nearest, distance))
 
 
 @triton.jit
@@ -99,33 +101,33 @@ def group_pixels_kernel(
     program = tl.program_id(0)
     programs = tl.num_programs(0)
     tiles = tl.cdiv(pixels, BLOCK)
-    lane = tl.arange(0, BLOCK)
+    offset = tl.arange(0, BLOCK)
     dims = tl.arange(0, ROUNDED_D)
 
     key = tl.full((), NO_KEY, tl.int64)
     if RESIDENT:
-        pixel = program * BLOCK + lane
+        pixel = program * BLOCK + offset
         inside = pixel < pixels
         tile = load_tile(embeddings, pixel, inside, dims, D)
-        likely = tl.load(seediness + pixel, mask=inside, other=-1.0)
-        log_likely = tl.log(likely)
-        nearest = tl.where(likely >= min_seediness, float("inf"), DEAD)
-        key = best_key(likely, pixel, nearest >= 0)
+        pixel_seediness = tl.load(seediness + pixel, mask=inside, other=-1.0)
+        log_seediness = tl.log(pixel_seediness)
+        nearest = tl.where(pixel_seediness >= min_seediness, float("inf"), NOT_A_CANDIDATE)
+        key = best_key(pixel_seediness, pixel, nearest >= 0)
     else:
         for t in range(program, tiles, programs):
-            pixel = t * BLOCK + lane
+            pixel = t * BLOCK + offset
             inside = pixel < pixels
-            likely = tl.load(seediness + pixel, mask=inside, other=-1.0)
-            nearest = tl.where(likely >= min_seediness, float("inf"), DEAD)
+            pixel_seediness = tl.load(seediness + pixel, mask=inside, other=-1.0)
+            nearest = tl.where(pixel_seediness >= min_seediness, float("inf"), NOT_A_CANDIDATE)
             tl.store(nearest_distance + pixel, nearest, mask=inside)
-            key = tl.maximum(key, best_key(likely, pixel, nearest >= 0))
+            key = tl.maximum(key, best_key(pixel_seediness, pixel, nearest >= 0))
 
     picked = 0
-    going = max_seeds > 0
-    while going:
-        best = meet(key, keys + picked, arrivals + picked, programs)
+    running = max_seeds > 0
+    while running:
+        best = exchange_keys(key, keys + picked, arrivals + picked, programs)
         if best == NO_KEY:
-            going = False
+            running = False
         else:
             winner = (0x7FFFFFFF - (best & 0x7FFFFFFF)).to(tl.int32)
             row = tl.load(embeddings + winner.to(tl.int64) * D + dims, mask=dims < D, other=0.0)
@@ -136,25 +138,25 @@ def group_pixels_kernel(
             if RESIDENT:
                 mask, nearest = compare(tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED)
                 tl.store(masks + pixel, mask.to(tl.uint8), mask=inside)
-                key = best_key(log_likely + alpha * tl.log(nearest), pixel, nearest >= 0)
+                key = best_key(log_seediness + alpha * tl.log(nearest), pixel, nearest >= 0)
             else:
                 key = tl.full((), NO_KEY, tl.int64)
                 for t in range(program, tiles, programs):
-                    pixel = t * BLOCK + lane
+                    pixel = t * BLOCK + offset
                     inside = pixel < pixels
                     tile = load_tile(embeddings, pixel, inside, dims, D)
-                    nearest = tl.load(nearest_distance + pixel, mask=inside, other=DEAD)
+                    nearest = tl.load(nearest_distance + pixel, mask=inside, other=NOT_A_CANDIDATE)
                     mask, nearest = compare(
                         tile, row, radius, pixel, winner, nearest, EXCLUDE_CLAIMED
                     )
                     tl.store(masks + pixel, mask.to(tl.uint8), mask=inside)
                     tl.store(nearest_distance + pixel, nearest, mask=inside)
-                    likely = tl.load(seediness + pixel, mask=inside, other=0.0)
-                    score = tl.log(likely) + alpha * tl.log(nearest)
+                    pixel_seediness = tl.load(seediness + pixel, mask=inside, other=0.0)
+                    score = tl.log(pixel_seediness) + alpha * tl.log(nearest)
                     key = tl.maximum(key, best_key(score, pixel, nearest >= 0))
             picked += 1
             masks += pixels
-            going = picked < max_seeds
+            running = picked < max_seeds
 
     if program == 0:
         tl.store(seed_count, picked)
@@ -162,15 +164,15 @@ def group_pixels_kernel(
             tl.store(seed_index + k, -1)
     for _k in range(picked, max_seeds):
         for t in range(program, tiles, programs):
-            pixel = t * BLOCK + lane
+            pixel = t * BLOCK + offset
             tl.store(masks + pixel, tl.zeros((BLOCK,), tl.uint8), mask=pixel < pixels)
         masks += pixels
 
 
 @triton.jit
 def barrier_kernel(keys, arrivals, rounds):
-    """Meet and do nothing else: the least cost of the rounds of ``group_pixels_kernel``."""
+    """Exchange keys and do nothing else: the least cost of rounds of ``group_pixels_kernel``."""
     program = tl.program_id(0)
     programs = tl.num_programs(0)
     for k in range(rounds):
-        meet((program + 1).to(tl.int64), keys + k, arrivals + k, programs)
+        exchange_keys((program + 1).to(tl.int64), keys + k, arrivals + k, programs)

@@ -1,4 +1,4 @@
-"""The launch of ``label_pixels``."""
+"""Arrays, grid and constants of a launch of ``label_pixels``."""
 
 from __future__ import annotations
 

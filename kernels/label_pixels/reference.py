@@ -14,7 +14,7 @@ from streamseg.kernels.label_pixels.means import mean_embeddings
 from streamseg.kernels.similarity import seed_margins
 
 _PIXELS_AT_ONCE = 1 << 15
-"""Frame pixels per batch of the interpolation, about; this bounds memory."""
+"""Approximate number of frame pixels in a batch of the interpolation; it bounds memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def label_pixels(
     map row (Y + 0.5) * h / H - 0.5 clamped to the map, columns in the same way. That is smoother
     than enlarging masks. The largest margin wins; ties go to the lowest k. A frame pixel is
     background if the largest margin of each map pixel, interpolated in the same way, is 0 or less.
-    To ask this of the winner's margin alone would leave background between instances that touch.
+    If only the winner's margin counted, there would be background between instances that touch.
 
     The result is exact, but few pixels are interpolated. Four map pixels bound a cell, and an
     interpolated value lies between the values at its corners. So a seed that is the largest at all

@@ -1,4 +1,4 @@
-"""The launches of ``list_instances`` and ``relabel``."""
+"""Arrays, grids and constants of the launches of ``list_instances`` and ``relabel``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LIST_INSTANCES_POINTERS: Final = {
     "embeddings": NETWORK,
     "seediness": "fp32",
     "tau_index": "u8",
-    "class_id": "u8",
+    "class_id": "u16",
     "chosen_index": "i32",
     "chosen_count": "i32",
     "area_px": "i32",

@@ -33,10 +33,11 @@ def list_instances_kernel(
 ):
     """Write the row of label program_id(0) if its area is large enough.
 
-    embeddings [N, D], seediness [N] float32, tau_index and class_id [N] uint8; chosen_index [K]
-    int32, chosen_count [1] int32; area_px, reach, embedding_sum and members as ``label_pixels``
-    writes them. Out: new_label [K+1] uint16; the first count [1] int32 rows of table [K, 8] int32
-    (seed, tau index, class, area, x0, y0, x1, y1), score [K] float32 and embedding [K, D] float32.
+    embeddings [N, D], seediness [N] float32, tau_index [N] uint8, class_id [N] uint16;
+    chosen_index [K] int32, chosen_count [1] int32; area_px, reach, embedding_sum and members as
+    ``label_pixels`` writes them. Out: new_label [K+1] uint16; the first count [1] int32 rows of
+    table [K, 8] int32 (seed, tau index, class, area, x0, y0, x1, y1), score [K] float32 and
+    embedding [K, D] float32.
     """
     label = tl.program_id(0)
     chosen = tl.load(chosen_count)

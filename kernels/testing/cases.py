@@ -132,6 +132,18 @@ def ties() -> Case:
     )
 
 
+def many_classes() -> Case:
+    """Make 300 classes: more than a byte counts, and more than a kernel reads at once.
+
+    The best class of each cell is another one, up to the last; in most cells a later one ties.
+    """
+    case = random(5, 9, 20, 36)
+    classes = np.random.default_rng(0).integers(0, 3, (300, 3, 5)) / 4
+    for cell, best in enumerate(range(299, 0, -20)):
+        classes[best::130, cell // 5, cell % 5] = 0.75
+    return replace(case, classes=classes.astype(np.float32), min_seediness=0.0)
+
+
 def non_contiguous() -> Case:
     """Make channels last in memory, from every second row of a larger array."""
     case = random(14, 10, 33, 20)
@@ -164,6 +176,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "one row": lambda: random(1, 9, 4, 30),
     "one column": lambda: random(9, 1, 30, 4),
     "ties": ties,
+    "many classes": many_classes,
     "more seeds than pixels": lambda: replace(random(3, 4, 12, 16), min_seediness=0.0),
     "no candidate": lambda: replace(random(5, 6, 20, 24), min_seediness=1.0),
     "non-contiguous": non_contiguous,

@@ -4,8 +4,8 @@
 
 Each architecture is compiled in its own process. The table gives registers and spilled bytes
 per thread, shared memory, instructions, how many of them load 128 bits from device memory, and how
-many use the cache that the memory model leaves out (``ld.global.nc``). For kernels whose programs
-wait for each other it lists the instructions on device memory in their order.
+many use the cache that is not part of the memory model (``ld.global.nc``). For kernels whose
+programs wait for each other it lists the instructions on device memory in their order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def variants() -> Iterator[tuple[str, Launch]]:
     """List the launches for a 640x384 frame, and some for other shapes."""
     height, width = MAP
     pixels, seeds = height * width, 64
-    for classes in (20, 80):
+    for classes in (20, 80, 1000):
         for order, strides in (
             ("rows of pixels", ((1, 4), (1, classes))),
             ("planes", ((pixels, 1), (pixels // 4, 1))),
@@ -82,7 +82,7 @@ def compile_all(architecture: int) -> list[dict[str, Any]]:
 
 
 def memory_order(ptx: str) -> list[str]:
-    """List the instructions of a kernel on device memory, and its barriers, as they are written.
+    """List the instructions of a kernel on device memory, and its barriers, in their order.
 
     Args:
         ptx: of one kernel.
@@ -95,7 +95,7 @@ def memory_order(ptx: str) -> list[str]:
 
 
 def resources(compiled: Any) -> dict[str, int]:
-    """Read what a compiled kernel takes of a multiprocessor, and how it loads."""
+    """Read which resources a compiled kernel needs, and how it loads from memory."""
     import triton
 
     cuobjdump = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"

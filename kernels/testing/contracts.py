@@ -3,7 +3,7 @@
 The checks compute in float64 with |a - b|^2, and allow for the rounding of float32: seeds may
 differ from the exact greedy choice, and masks and labels from the exact ones, only inside a band of
 ``slack`` around the threshold. They work for any implementation of an op, and raise AssertionError
-with the promise that was broken.
+with the rule that does not hold.
 """
 
 from __future__ import annotations

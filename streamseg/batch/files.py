@@ -85,7 +85,10 @@ def reaching(what: str, error_class: type[SourceError] | type[SinkError]) -> Ite
         raise
     except Exception as error:
         verb = "read" if error_class is SourceError else "write"
-        raise error_class(f"cannot {verb} {what}: {type(error).__name__}: {error}") from error
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror  # the rest is a path, which ``what`` names as users know it
+        raise error_class(f"cannot {verb} {what}: {reason}") from error
 
 
 def version_of(info: dict[str, Any]) -> str:

@@ -80,14 +80,15 @@ def find_recordings(
         SourceError: there is no such file, or a file system cannot be read.
         ConfigError: the package for a kind of URL is not installed.
     """
-    texts = [text for source in sources for text in _listed(_text(source))]
+    named = [_text(source) for source in sources]
+    texts = [text for name in named for text in _listed(name)]
     with ThreadPoolExecutor(_LOOKED_UP_AT_ONCE) as pool:
         found = {r.source: r for recordings in pool.map(_expand, texts) for r in recordings}
     if without is not None:
         inside = without.shown.rstrip("/") + "/"
         found = {source: r for source, r in found.items() if not source.startswith(inside)}
     if not found:
-        raise InputError(f"no recordings in {', '.join(texts) or 'an empty list'}")
+        raise InputError(f"no recordings in {', '.join(texts or named) or 'an empty list'}")
     return list(found.values())
 
 

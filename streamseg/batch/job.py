@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -57,6 +58,8 @@ class Job:
     classes: str | Sequence[str] | None = None
     runtime: str = "auto"
     source_options: SourceOptions = field(default_factory=SourceOptions)
+    chunk_seconds: float | None = None
+    """Longer recordings are split into chunks of at least this length; None splits none."""
 
     def __post_init__(self) -> None:
         """Check the names."""
@@ -72,6 +75,8 @@ class Job:
                 )
         if self.runtime not in RUNTIMES:
             raise ConfigError(f"runtime must be one of {', '.join(RUNTIMES)}, got {self.runtime!r}")
+        if self.chunk_seconds is not None and not 0 < self.chunk_seconds < math.inf:
+            raise ConfigError(f"chunk_seconds must be above 0, got {self.chunk_seconds}")
 
     def load(self, shares: Shares) -> Segmenter:
         """Load the model in a worker, to use no more than its shares.
@@ -92,15 +97,18 @@ class Job:
         )
 
     def options(self) -> dict[str, Any]:
-        """All options that are not the default but the model's file, as JSON has them."""
+        """The options that change the results and are not the default, as JSON has them.
+
+        The model's file is not among them.
+        """
         source_options = {
             name: value
             for name, value in _changed(self.source_options).items()
             if name != "threads"  # it does not change the results
         }
         values = {**_changed(self), "formats": sorted(self.formats)}
-        values.pop("model", None)
-        values.pop("source_options", None)
+        for name in ("model", "source_options", "chunk_seconds"):
+            values.pop(name, None)
         if source_options:
             values["source_options"] = source_options
         options: dict[str, Any] = json.loads(json.dumps(values))

@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
-from streamseg.batch.inputs import Recording
-from streamseg.batch.worker import Outcome
+from streamseg.batch.tasks import Outcome, Task
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Running:
-    """A recording in progress."""
+    """A recording or chunk in progress."""
 
     source: str
+    """The recording; of a chunk, with its times in brackets."""
     frames: int
     expected: int
     """Frames of it, 0 where that is not known."""
@@ -43,6 +43,8 @@ class Progress:
     failures: tuple[Failure, ...]
     retried: int
     """Tries that failed, and were followed by another."""
+    not_split: tuple[str, ...]
+    """Long recordings that cannot be split into chunks, each with the reason."""
     frames: int
     """Of this run, those of recordings in progress included."""
     seconds: float
@@ -72,6 +74,8 @@ class BatchSummary:
     done: int
     failures: tuple[Failure, ...]
     retried: int
+    not_split: tuple[str, ...]
+    """Long recordings that cannot be split into chunks, each with the reason."""
     frames: int
     """Of the recordings that were done in this run."""
     seconds: float
@@ -94,22 +98,6 @@ class BatchSummary:
 
 
 @dataclass(eq=False)
-class Task:
-    """A recording to be done, and how often that was tried."""
-
-    recording: Recording
-    tries: int = 0
-    frames: int = 0
-    """Done in this try."""
-    expected: int = 0
-
-    @property
-    def part(self) -> float:
-        """The part of it that is done."""
-        return min(self.frames / self.expected, 1.0) if self.expected else 0.0
-
-
-@dataclass(eq=False)
 class Tally:
     """Counts what becomes of recordings."""
 
@@ -122,10 +110,13 @@ class Tally:
     frames: int = 0
     retried: int = 0
     failures: list[Failure] = field(default_factory=list)
+    not_split: list[str] = field(default_factory=list)
     worker: str = ""
     start_seconds: float = 0.0
     most_workers: int = 0
-    _done_bytes: int = 0
+    _done_bytes: float = 0.0
+    _chunk_frames: int = 0
+    """Of chunks that are done, and not joined yet."""
     _started: float = field(default_factory=time.monotonic)
 
     @property
@@ -142,21 +133,40 @@ class Tally:
         """Count the end of a try.
 
         Returns:
-            Whether the recording is to be tried again.
+            Whether it is to be tried again.
         """
         task.tries += 1
         task.frames = 0
-        if outcome.state in ("done", "unchanged"):
+        split = task.split
+        if split is not None and split.is_lost:
+            return False
+        if outcome.not_split:
+            self.not_split.append(f"{task.recording.source}: {outcome.not_split}")
+        if outcome.state == "failed":
+            if task.tries <= self.retries:
+                self.retried += 1
+                return True
+            error = outcome.error
+            if split is not None:
+                split.is_lost = True
+                error = f"{task.chunk or 'joining chunks'}: {error}"
+            self.failures.append(Failure(task.recording.source, error, task.tries))
+        elif split is not None and task.chunk is not None:
+            split.done += 1
+            split.frames += outcome.frames
+            split.bytes += task.bytes
+            split.seconds += outcome.seconds
+            self._chunk_frames += outcome.frames
+            self._done_bytes += task.bytes
+            return False
+        else:
             self.done += outcome.state == "done"
             self.unchanged += outcome.state == "unchanged"
             self.frames += outcome.frames
-        elif task.tries <= self.retries:
-            self.retried += 1
-            return True
-        else:
-            source = task.recording.source
-            self.failures.append(Failure(source, outcome.error, task.tries))
         self._done_bytes += task.recording.size
+        if split is not None:
+            self._chunk_frames -= split.frames
+            self._done_bytes -= split.bytes
         return False
 
     def progress(self, running: Collection[Task], workers: int) -> Progress:
@@ -167,7 +177,8 @@ class Tally:
             workers: number of those that are ready.
         """
         self.most_workers = max(self.most_workers, workers)
-        done_bytes = self._done_bytes + sum(task.part * task.recording.size for task in running)
+        done_bytes = self._done_bytes + sum(task.bytes_done for task in running)
+        running_frames = sum(task.frames for task in running if not task.is_joining)
         left = None
         if done_bytes > 0:
             left = self.seconds * max(self.to_do_bytes - done_bytes, 0) / done_bytes
@@ -177,12 +188,11 @@ class Tally:
             done=self.done,
             failures=tuple(self.failures),
             retried=self.retried,
-            frames=self.frames + sum(task.frames for task in running),
+            not_split=tuple(self.not_split),
+            frames=self.frames + self._chunk_frames + running_frames,
             seconds=self.seconds,
             seconds_left=left,
-            running=tuple(
-                Running(task.recording.source, task.frames, task.expected) for task in running
-            ),
+            running=tuple(Running(str(task), task.frames, task.expected) for task in running),
             workers=workers,
             worker=self.worker,
         )

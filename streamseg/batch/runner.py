@@ -10,10 +10,11 @@ from importlib.util import find_spec
 from streamseg.batch.cluster import connected, room, worker_starter
 from streamseg.batch.inputs import find_recordings
 from streamseg.batch.job import VERSION, Job, model_hash, portable_model
-from streamseg.batch.progress import BatchSummary, OnProgress, Progress, Tally, Task
+from streamseg.batch.progress import BatchSummary, OnProgress, Progress, Tally
 from streamseg.batch.scheduling import Scheduler
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Store
+from streamseg.batch.tasks import Task
 from streamseg.classes import Classes
 from streamseg.errors import ConfigError, MissingExtraError
 from streamseg.video.options import SourceOptions
@@ -37,6 +38,7 @@ def run(
     gpus: float | None = None,
     address: str | None = None,
     retries: int = 2,
+    chunk_seconds: float | None = None,
     on_progress: OnProgress | None = None,
 ) -> BatchSummary:
     """Segment recordings on all cores of this machine, or on a cluster.
@@ -63,7 +65,9 @@ def run(
             and 0 else.
         address: of a Ray cluster, as ``ray://head:10001``; by default that in ``RAY_ADDRESS``,
             else Ray is started on this machine. Where Ray is connected already, that is used.
-        retries: further tries with a recording that failed, or whose worker died.
+        retries: further tries with a recording or chunk that failed, or whose worker died.
+        chunk_seconds: split longer recordings into chunks of at least this length, so that several
+            workers share one. The results are the same as without. None splits none.
         on_progress: called with ``Progress`` about twice a second, in this thread.
 
     Returns:
@@ -96,6 +100,7 @@ def run(
         classes=classes,
         runtime=runtime,
         source_options=options or SourceOptions(),
+        chunk_seconds=chunk_seconds,
     )
     store = Store(os.fspath(out))
     model_sha256 = model_hash(job.model)
@@ -139,6 +144,7 @@ def run(
                 done=last.done,
                 failures=last.failures,
                 retried=last.retried,
+                not_split=last.not_split,
                 frames=last.frames,
                 seconds=round(last.seconds, 3),
                 start_seconds=round(tally.start_seconds, 3),

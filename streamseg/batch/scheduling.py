@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamseg.batch.cluster import last_line
 from streamseg.batch.job import VERSION
-from streamseg.batch.progress import OnProgress, Tally, Task
+from streamseg.batch.progress import OnProgress, Tally
 from streamseg.batch.store import Entry
-from streamseg.batch.worker import Outcome
+from streamseg.batch.tasks import Outcome, Split, Task
 from streamseg.errors import ConfigError, StreamsegError
 
 if TYPE_CHECKING:
@@ -31,9 +31,11 @@ class _Member:
 
     actor: ActorHandle[Any]
     task: Task | None = None
-    """None while it loads the model."""
+    """None while it loads the model or cleans up."""
     asked: ObjectRef[Any] | None = None
     """For its progress; not yet answered."""
+    is_leaving: bool = False
+    """Whether it has been told to clean up, as there is nothing to do for it."""
 
 
 class Scheduler:
@@ -113,22 +115,48 @@ class Scheduler:
             self._lose(member, error)
             return
         if member.task is None:
-            self._tally.welcome(answer)
-            self._failed_starts.clear()
+            if not member.is_leaving:
+                self._tally.welcome(answer)
+                self._failed_starts.clear()
         else:
             self._finish(member.task, answer)
+            member.task = None
         if self._waiting:
             task = member.task = self._waiting.popleft()
+            member.is_leaving = False
             task.frames = task.expected = 0
-            recording = task.recording
-            call = member.actor.segment.remote(recording, self._entries.get(recording.name))
-            self._members[call] = member
+            self._members[self._call(member.actor, task)] = member
+        elif not member.is_leaving:
+            member.is_leaving = True
+            self._members[member.actor.release.remote()] = member
         else:
             ray.kill(member.actor)
 
+    def _call(self, actor: ActorHandle[Any], task: Task) -> ObjectRef[Any]:
+        """Let a worker begin with a task."""
+        recording, split = task.recording, task.split
+        if split is None:
+            return actor.segment.remote(recording, self._entries.get(recording.name))
+        if task.chunk is not None:
+            return actor.segment_chunk.remote(recording, task.chunk)
+        return actor.join.remote(recording, split.chunks, split.sha256, split.seconds)
+
     def _finish(self, task: Task, outcome: Outcome) -> None:
-        if self._tally.finish(task, outcome):
-            self._waiting.append(task)
+        """Count the end of a try; what follows from it waits behind the others, or before them."""
+        recording, split = task.recording, task.split
+        if outcome.state == "split":
+            split = Split(outcome.chunks, outcome.sha256)
+            tasks = [Task(recording, split, chunk) for chunk in split.chunks]
+            self._waiting.extendleft(reversed(tasks))
+        elif self._tally.finish(task, outcome):
+            if split is None:
+                self._waiting.append(task)
+            else:  # other chunks wait on the disk until it is done, or given up
+                self._waiting.appendleft(task)
+        elif split is not None and split.is_lost:
+            self._waiting = deque(other for other in self._waiting if other.split is not split)
+        elif task.chunk is not None and split is not None and split.is_complete:
+            self._waiting.appendleft(Task(recording, split))
 
     def _lose(self, member: _Member, error: Exception) -> None:
         """Count what a dead worker had as failed."""
@@ -137,7 +165,7 @@ class Scheduler:
         ray.kill(member.actor)
         if member.task is not None:
             self._finish(member.task, Outcome("failed", error=why_lost(error)))
-        else:
+        elif not member.is_leaving:
             self._failed_starts.append(error)
 
     def _poll(self) -> None:
@@ -171,7 +199,7 @@ class Scheduler:
         for member in self._members.values():
             if member.task is not None:
                 member.actor.stop.remote()
-        busy = [ref for ref, member in self._members.items() if member.task is not None]
+        busy = [ref for ref, member in self._members.items() if member.task or member.is_leaving]
         if busy:
             ray.wait(busy, num_returns=len(busy), timeout=STOP_SECONDS)
         for member in self._members.values():

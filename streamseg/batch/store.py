@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from streamseg.batch.files import Place, place_of, reaching, temporary_folder
+from streamseg.batch.files import Place, local_copy, place_of, reaching, temporary_folder
 from streamseg.batch.inputs import Recording
 from streamseg.errors import SinkError
 from streamseg.files.atomic_write import atomic_write
@@ -81,6 +81,7 @@ class Store:
             ConfigError: the package for such URLs is not installed.
         """
         self.place = place_of(out)
+        self._chunks = f"{self.place.path}/{PARTIAL}/chunks-{secrets.token_hex(8)}"
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -95,6 +96,8 @@ class Store:
                 stack.enter_context(written_alone(Path(self.place.path)))
                 stack.callback(self._delete_partial)
                 self._delete_partial()
+            else:
+                stack.callback(self._delete, self._chunks)
             claim = stack.pop_all()
         with claim:
             yield
@@ -122,6 +125,41 @@ class Store:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def keep_chunk(self, staged: Path, name: str, number: int) -> None:
+        """Keep the file of a chunk until its recording is joined; it appears at once.
+
+        Args:
+            staged: the file, in a folder of ``staging``.
+            name: of the recording.
+            number: of the chunk.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        path = f"{self._chunks}/{name}/{_chunk_file(number)}"
+        with reaching(self.place.at(path).shown, SinkError):
+            self.place.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            if self.place.is_local:
+                os.replace(staged, path)
+            else:
+                self.place.fs.put_file(str(staged), path)
+
+    @contextmanager
+    def chunks(self, name: str, count: int) -> Iterator[list[Path]]:
+        """The files of all chunks of a recording, on this machine; deleted if all goes well.
+
+        Raises:
+            SinkError: one cannot be read.
+        """
+        folder = self.place.at(f"{self._chunks}/{name}")
+        with local_copy(folder) as path:
+            files = [path / _chunk_file(number) for number in range(count)]
+            for file in files:
+                if not file.is_file():
+                    raise SinkError(f"{folder.shown}/{file.name} is gone: start the command again")
+            yield files
+        self._delete(folder.path)
 
     def publish(self, staged: Path, name: str, entry: Entry) -> None:
         """Let the results of a recording appear, in place of older ones.
@@ -183,8 +221,19 @@ class Store:
     def _folder(self, name: str) -> Place:
         return self.place.at(f"{self.place.path}/recording={name}")
 
+    def _delete(self, folder: str) -> None:
+        """Delete a folder of this run; what cannot be deleted stays."""
+        with suppress(Exception):
+            self.place.fs.invalidate_cache()
+            if self.place.fs.exists(folder):
+                self.place.fs.rm(folder, recursive=True)
+
     def _delete_partial(self) -> None:
         shutil.rmtree(Path(self.place.path) / PARTIAL, ignore_errors=True)
+
+
+def _chunk_file(number: int) -> str:
+    return f"{number:06}.parquet"
 
 
 def _replace_folder(new: Path, place: Path) -> None:

@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
+from streamseg.batch.chunk_files import KeptInstances
 from streamseg.batch.files import content_hash, local_copy, sweep_temporary
 from streamseg.batch.inputs import Recording, find_recordings
-from streamseg.batch.job import VERSION, Job, file_of, sources_of
+from streamseg.batch.job import VERSION, Job
+from streamseg.batch.segmenting import collected_warnings, keep_instances, write_results
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Entry, Store
+from streamseg.batch.tasks import Outcome
+from streamseg.batch.watch import Watch
 from streamseg.errors import ConfigError, SourceError, StreamsegError
-from streamseg.formats.opening import open_writer
-from streamseg.formats.video import VideoWriter
+from streamseg.video.chunks import Chunk
+from streamseg.video.splitting import CannotSplitError, split
 
 if TYPE_CHECKING:
-    from streamseg.formats.writer import ResultWriter
     from streamseg.segmenter import Segmenter
-    from streamseg.streaming.stream import Stream
-    from streamseg.video.events import StreamEvent
-
-MOST_NOTES: Final = 20
-"""Warnings that are kept of a recording."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a recording."""
-
-    state: Literal["done", "unchanged", "failed", "stopped"]
-    """``unchanged``: only the date of the file was new, not its content."""
-    frames: int = 0
-    error: str = ""
 
 
 class Worker:
-    """Segments recordings one by one; two threads may call it, one of them ``segment``."""
+    """Segments recordings and chunks one by one.
+
+    Two threads may call it, one of them ``progress`` and ``stop`` only.
+    """
 
     def __init__(self, job: Job, store: Store, model_sha256: str, shares: Shares) -> None:
         """Get ready; nothing is loaded yet.
@@ -56,10 +46,10 @@ class Worker:
         self._shares = shares
         self._options = job.options()
         self._source_options = replace(job.source_options, threads=shares.threads)
-        self._segmenter: Segmenter | None = None
-        self._stream: Stream | None = None
-        self._stopping = Event()
-        self._frames, self._expected = 0, 0
+        self._loaded: Segmenter | None = None
+        self._watch = Watch()
+        self._copy = ExitStack()
+        self._copied: tuple[tuple[str, int, str], Path] | None = None
 
     def prepare(self, version: str) -> str:
         """Load the model.
@@ -76,38 +66,71 @@ class Worker:
         if version != VERSION:
             raise ConfigError(f"workers have streamseg {VERSION}, and the run is of {version}")
         sweep_temporary()
-        self._segmenter = self._job.load(self._shares)
-        return self._segmenter.runtime.description
+        self._loaded = self._job.load(self._shares)
+        return self._loaded.runtime.description
 
     def segment(self, recording: Recording, entry: Entry | None) -> Outcome:
-        """Segment a recording, and let its results appear.
+        """Segment a recording and let its results appear; or say where it is to be split.
 
         Args:
             recording: which.
             entry: of the results that are there.
         """
-        self._frames, self._expected = 0, 0
-        try:
-            return self._segment(recording, entry)
-        except StreamsegError as error:
-            return Outcome("failed", error=str(error))
-        except Exception as error:  # whatever it is, it concerns this recording only
-            logging.getLogger(__name__).exception("%s", recording.source)
-            return Outcome("failed", error=f"{type(error).__name__}: {error}")
+        return self._outcome(recording, lambda: self._segment(recording, entry))
+
+    def segment_chunk(self, recording: Recording, chunk: Chunk) -> Outcome:
+        """Segment a chunk, and keep its instances until all chunks are joined.
+
+        Args:
+            recording: which.
+            chunk: the part of it.
+        """
+        return self._outcome(recording, lambda: self._segment_chunk(recording, chunk))
+
+    def join(
+        self, recording: Recording, chunks: tuple[Chunk, ...], sha256: str, seconds: float
+    ) -> Outcome:
+        """Let the results of a recording appear whose chunks are all done.
+
+        Args:
+            recording: which.
+            chunks: all of it.
+            sha256: of the recording when it was split.
+            seconds: that the chunks took.
+        """
+        return self._outcome(recording, lambda: self._join(recording, chunks, sha256, seconds))
 
     def progress(self) -> tuple[int, int]:
-        """Frames done of the current recording, and of how many, 0 where that is not known."""
-        return self._frames, self._expected
+        """Frames done of the current task, and of how many, 0 where that is not known."""
+        return self._watch.frames, self._watch.expected
 
     def stop(self) -> None:
-        """Give up the current recording, leaving nothing behind."""
-        self._stopping.set()
-        if (stream := self._stream) is not None:
-            stream.stop()
+        """Give up the current task, leaving nothing behind."""
+        self._watch.stop()
+
+    def release(self) -> None:
+        """Delete the copy of the latest recording, which is kept for its other chunks."""
+        self._copied = None
+        self._copy.close()
+
+    def _outcome(self, recording: Recording, work: Callable[[], Outcome]) -> Outcome:
+        self._watch.begin()
+        started = time.monotonic()
+        try:
+            outcome = work()
+        except StreamsegError as error:
+            outcome = Outcome("failed", error=self._shown(recording, str(error)))
+        except Exception as error:  # whatever it is, it concerns this recording only
+            logging.getLogger(__name__).exception("%s", recording.source)
+            outcome = Outcome("failed", error=f"{type(error).__name__}: {error}")
+        if self._watch.is_stopped:
+            self.release()
+        return replace(outcome, seconds=time.monotonic() - started)
 
     def _segment(self, recording: Recording, entry: Entry | None) -> Outcome:
         started = time.monotonic()
-        with collected_warnings() as notes, local_copy(recording.place) as path:
+        with collected_warnings() as notes:
+            path = self._path(recording)
             sha256 = content_hash(path)
             if (
                 entry is not None
@@ -117,85 +140,104 @@ class Worker:
                 seen = replace(entry, size=recording.size, version=recording.version)
                 self._store.update(recording.name, seen)
                 return Outcome("unchanged")
-            with self._store.staging() as folder:
+            not_split = ""
+            if (seconds := self._job.chunk_seconds) is not None:
                 try:
-                    self._write(path, recording.source, folder)
-                except StreamsegError as error:
-                    reason = str(error).replace(str(path), recording.source)
-                    return Outcome("failed", error=reason)
-                if self._stopping.is_set():
-                    return Outcome("stopped")
-                if recording.place.is_local and content_changed(recording):
-                    raise SourceError(f"{recording.source} changed while it was read")
-                made = Entry(
-                    source=recording.source,
-                    size=recording.size,
-                    version=recording.version,
-                    sha256=sha256,
-                    model_sha256=self._model_sha256,
-                    options=self._options,
-                    frames=self._frames,
-                    seconds=round(time.monotonic() - started, 3),
-                    notes=tuple(note.replace(str(path), recording.source) for note in notes),
-                    streamseg_version=VERSION,
-                )
-                self._store.publish(folder, recording.name, made)
-        return Outcome("done", frames=self._frames)
+                    chunks = split(path, seconds, self._source_options, self._job.topics)
+                except CannotSplitError as error:
+                    not_split = str(error)
+                else:
+                    if len(chunks) > 1:
+                        return Outcome("split", chunks=chunks, sha256=sha256)
+            outcome = self._publish(recording, sha256, notes, started)
+            return replace(outcome, not_split=not_split)
 
-    def _write(self, path: Path, source: str, folder: Path) -> None:
-        """Segment a file, and write all formats; ends early where ``stop`` is called."""
-        assert self._segmenter is not None, "prepare comes first"
-        lost: list[StreamsegError] = []  # of one of several cameras, which would end in silence
+    def _segment_chunk(self, recording: Recording, chunk: Chunk) -> Outcome:
+        path = self._path(recording)
+        options = replace(self._source_options, chunk=chunk)
+        with self._store.staging() as folder:
+            file = folder / "chunk.parquet"
+            keep_instances(self._segmenter, self._job, options, path, file, self._watch)
+            if self._watch.is_stopped:
+                return Outcome("stopped")
+            self._check_same(recording)
+            self._store.keep_chunk(file, recording.name, chunk.number)
+        return Outcome("done", frames=self._watch.frames)
 
-        def note(event: StreamEvent) -> None:
-            if event.error is not None:
-                lost.append(event.error)
+    def _join(
+        self, recording: Recording, chunks: tuple[Chunk, ...], sha256: str, seconds: float
+    ) -> Outcome:
+        started = time.monotonic() - seconds
+        made = self._store.entries([recording.name]).get(recording.name)
+        if made and made.is_of(self._model_sha256, self._options) and made.sha256 == sha256:
+            # a worker has died just behind the end of its work
+            return Outcome("done", frames=made.frames)
+        with (
+            collected_warnings() as notes,
+            self._store.chunks(recording.name, len(chunks)) as files,
+        ):
+            return self._publish(recording, sha256, notes, started, KeptInstances(files, chunks))
 
-        sources = sources_of(path, self._job.topics)
-        options = self._source_options
-        with self._segmenter.stream(sources, options=options, on_event=note) as results:
-            self._stream = results
-            opened = results.opened
-            if opened is not None:
-                if opened.is_live:
-                    raise SourceError(f"{source} has no end: it is not a recording")
-                self._expected = opened.frame_count or 0
-            with ExitStack() as stack:
-                writers: list[ResultWriter] = []
-                for name in self._job.formats:
-                    place = folder / file_of(name)
-                    if name == "video":
-                        writer: ResultWriter = VideoWriter(place, source=opened)
-                    else:
-                        writer = open_writer(name, place, self._segmenter.config.class_names)
-                    writers.append(stack.enter_context(writer))
-                for result in results:
-                    if self._stopping.is_set():
-                        return
-                    named = replace(result, source=result.source.replace(str(path), source))
-                    for writer in writers:
-                        writer.write(named)
-                    self._frames += 1
-                if lost:
-                    raise lost[0]
+    def _publish(
+        self,
+        recording: Recording,
+        sha256: str,
+        notes: list[str],
+        started: float,
+        kept: KeptInstances | None = None,
+    ) -> Outcome:
+        """Write all formats, and let them appear.
 
+        Args:
+            recording: which.
+            sha256: of it.
+            notes: warnings; more may come.
+            started: when the work began, by ``time.monotonic``.
+            kept: instances of the chunks; None to segment it.
+        """
+        path, source, watch = self._path(recording), recording.source, self._watch
+        with self._store.staging() as folder:
+            write_results(
+                self._segmenter, self._job, self._source_options, path, source, folder, watch, kept
+            )
+            if watch.is_stopped:
+                return Outcome("stopped")
+            self._check_same(recording)
+            made = Entry(
+                source=source,
+                size=recording.size,
+                version=recording.version,
+                sha256=sha256,
+                model_sha256=self._model_sha256,
+                options=self._options,
+                frames=watch.frames,
+                seconds=round(time.monotonic() - started, 3),
+                notes=tuple(self._shown(recording, note) for note in notes),
+                streamseg_version=VERSION,
+            )
+            self._store.publish(folder, recording.name, made)
+        return Outcome("done", frames=watch.frames)
 
-@contextmanager
-def collected_warnings() -> Iterator[list[str]]:
-    """The warnings that streamseg logs meanwhile, as about damaged parts of a video."""
-    notes: list[str] = []
+    @property
+    def _segmenter(self) -> Segmenter:
+        assert self._loaded is not None, "prepare comes first"
+        return self._loaded
 
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if len(notes) < MOST_NOTES:
-                notes.append(record.getMessage())
+    def _path(self, recording: Recording) -> Path:
+        """Where the recording is on this machine; copies it there where it is not."""
+        which = recording.source, recording.size, recording.version
+        if self._copied is None or self._copied[0] != which:
+            self.release()
+            self._copied = which, self._copy.enter_context(local_copy(recording.place))
+        return self._copied[1]
 
-    logger, collector = logging.getLogger("streamseg"), Collector(logging.WARNING)
-    logger.addHandler(collector)
-    try:
-        yield notes
-    finally:
-        logger.removeHandler(collector)
+    def _shown(self, recording: Recording, text: str) -> str:
+        """A text with the recording's own name in place of that of its copy."""
+        return text.replace(str(self._copied[1]), recording.source) if self._copied else text
+
+    def _check_same(self, recording: Recording) -> None:
+        if recording.place.is_local and content_changed(recording):
+            raise SourceError(f"{recording.source} changed while it was read")
 
 
 def content_changed(recording: Recording) -> bool:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from streamseg.cli.arguments import above_zero, positive, whole
-from streamseg.cli.stream_options import add_model_options
+from streamseg.cli.stream_options import add_model_options, add_topic_option
 from streamseg.formats.opening import FORMATS
 from streamseg.video.options import SourceOptions
 
@@ -44,14 +44,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         + ", ".join((*FORMATS, "video")),
     )
     add_model_options(parser, threads=False)
-    parser.add_argument(
-        "--topic",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="camera topic of MCAP files and ROS bags, as /camera/front; give it several times for "
-        "several cameras (default: the only one)",
-    )
+    add_topic_option(parser)
     ray = parser.add_argument_group("workers")
     ray.add_argument(
         "--workers", type=positive, metavar="N", help="how many (as many as there is room for)"
@@ -80,6 +73,13 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         default=2,
         metavar="N",
         help="further tries with a recording that failed or whose worker died (2)",
+    )
+    ray.add_argument(
+        "--chunk-seconds",
+        type=above_zero,
+        metavar="S",
+        help="split longer recordings into chunks of at least S seconds, so that several workers "
+        "share one; the results stay the same (default: not split)",
     )
     parser.set_defaults(run=run)
 
@@ -115,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
                 gpus=arguments.gpus,
                 address=arguments.address,
                 retries=arguments.retries,
+                chunk_seconds=arguments.chunk_seconds,
                 on_progress=keep,
             )
             stopped = False

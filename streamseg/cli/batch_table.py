@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 8
 """Recordings in progress that are shown; a cluster has hundreds."""
+MOST_NOT_SPLIT: Final = 5
+"""Recordings that are named where they cannot be split."""
 
 
 @contextmanager
@@ -79,6 +81,9 @@ def lines(progress: Progress, *, stopped: bool) -> list[str]:
             f"{progress.frames} frames in {duration(progress.seconds)}, "
             f"{progress.frames_per_second:.1f} frames/s in all, workers with {progress.worker}"
         )
+    found += [f"not split: {reason}" for reason in progress.not_split[:MOST_NOT_SPLIT]]
+    if (more := len(progress.not_split) - MOST_NOT_SPLIT) > 0:
+        found.append(f"not split: {more} more, see _summary.json")
     found += [
         f"failed after {failure.tries} tries: {failure.source}: {failure.error}"
         for failure in progress.failures

@@ -18,7 +18,7 @@ from streamseg.errors import InputError, StreamsegError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from streamseg.results import Image
+    from streamseg.frame import Image
     from streamseg.runtime.base import Runtime
 
 EXTRAS = {

@@ -13,7 +13,7 @@ from streamseg.export.targets import TARGETS, targets_of
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from streamseg.results import Image
+    from streamseg.frame import Image
 
 DESCRIPTION = """\
 Export a model for vehicles: the network as ONNX, the grouping kernels compiled for their GPUs, and

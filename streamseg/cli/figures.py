@@ -12,7 +12,7 @@ from streamseg.errors import SinkError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from streamseg.results import Image
+    from streamseg.frame import Image
 
 SHEET = "sheet.png"
 

@@ -14,6 +14,7 @@ from streamseg.cli.outputs import Outputs
 from streamseg.cli.stream_options import (
     add_live_options,
     add_model_options,
+    add_topic_option,
     load_segmenter,
     source_options,
 )
@@ -75,14 +76,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "times; formats: " + ", ".join(FORMATS),
     )
     add_model_options(parser)
-    parser.add_argument(
-        "--topic",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="camera topic of an MCAP file or ROS bag, as /camera/front; give it several times for "
-        "several cameras (default: the only one; streamseg doctor FILE lists them)",
-    )
+    add_topic_option(parser)
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
     live = parser.add_argument_group("cameras and network streams")
     add_live_options(live)

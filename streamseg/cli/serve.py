@@ -11,10 +11,12 @@ from streamseg.cli.arguments import whole
 from streamseg.cli.stream_options import (
     add_live_options,
     add_model_options,
+    add_topic_option,
     load_segmenter,
     source_options,
 )
 from streamseg.errors import ConfigError
+from streamseg.video.recordings.paths import with_topics
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -68,6 +70,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "may be repeated",
     )
     add_model_options(parser)
+    add_topic_option(parser)
     live = parser.add_argument_group("cameras and network streams")
     add_live_options(live)
     live.add_argument(
@@ -98,14 +101,15 @@ def run(arguments: argparse.Namespace) -> int:
     kinds = USUAL_KINDS if token else ()
     if arguments.allow_sources is not None:
         kinds = tuple(kind for kind in arguments.allow_sources.split(",") if kind != "none")
-    if not arguments.source and not kinds:
+    sources = with_topics(arguments.source, arguments.topic)
+    if not sources and not kinds:
         raise ConfigError(f"there is no source: name one, or let viewers add some (--token {NEW})")
     hosts = [*arguments.allow_host, *names_of_server(arguments.host)]
     with (
         listen(arguments.host, arguments.port) as listener,
         load_segmenter(arguments) as segmenter,
         segmenter.stream(
-            arguments.source,
+            sources,
             policy=arguments.policy,
             options=source_options(arguments),
             stays_open=True,

@@ -68,6 +68,18 @@ def add_model_options(parser: argparse.ArgumentParser, *, threads: bool = True) 
     )
 
 
+def add_topic_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--topic``, for ``with_topics``."""
+    parser.add_argument(
+        "--topic",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="camera topic of MCAP files and ROS bags, as /camera/front; give it several times for "
+        "several cameras (default: the only one; streamseg doctor FILE lists them)",
+    )
+
+
 def add_live_options(group: argparse._ArgumentGroup) -> None:
     """Add the options of cameras and network streams."""
     group.add_argument(

@@ -25,8 +25,8 @@ Learn a model from images with instance masks. The folder of the run has config.
 edit it and pass it to --config), checkpoint.pt (the same command continues from it), metrics.jsonl
 and tensorboard/ (losses, and the outputs of the network on some images). When the run ends or is
 stopped with Ctrl-C, it also has model.onnx for `streamseg run --model`, model.int8.onnx (the same
-in 8 bits), model.safetensors to fine-tune from, and model.json with the settings and the ids of the
-training images.
+in 8 bits, if the two agree), model.safetensors to fine-tune from, and model.json with the settings
+and the ids of the training images.
 
 `torchrun --nproc-per-node N -m streamseg.cli.main train ...` trains in N processes."""
 IMAGES_SHOWN = 4

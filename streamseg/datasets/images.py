@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from streamseg.errors import DataError
-from streamseg.results import Image
+from streamseg.frame import Image
 from streamseg.video.image_files import HEIF_SUFFIXES
 from streamseg.video.image_pages import UNREADABLE, PageReader, orientation_of
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from streamseg.datasets.images import check_size, read_header, read_image
 from streamseg.datasets.object_maps import ObjectMaps, Sample
-from streamseg.results import Image
+from streamseg.frame import Image
 
 logger = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from streamseg.datasets.painting import VOID_CLASS, encode, paint
 from streamseg.datasets.splits import check_ids, existing_folders
 from streamseg.errors import DataError
 from streamseg.files.text import read_json
-from streamseg.results import Image
+from streamseg.frame import Image
 
 IGNORED: Final = "__ignore__"
 """labelme's own label for what is not to be used."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.results import Image
+from streamseg.frame import Image
 
 VOID: Final = 255
 """Value of pixels that are not evaluated: rims, groups, doubtful areas."""

@@ -17,7 +17,7 @@ from streamseg.datasets.class_names import ids_by_name
 from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.object_maps import VOID, ObjectMaps, number_objects
 from streamseg.errors import ConfigError, DataError
-from streamseg.results import Image
+from streamseg.frame import Image
 
 TO_BACKGROUND: Final = "background"
 TO_VOID: Final = "void"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.results import Image
+from streamseg.frame import Image
 
 # Dark blue, purple, red, orange, pale yellow: brightness increases steadily.
 _HEAT = ((6, 5, 30), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))

@@ -17,8 +17,9 @@ from streamseg.drawing.network_maps import (
 )
 from streamseg.drawing.overlay import class_colour, draw, name_colour
 from streamseg.drawing.panels import Size, panel, panel_size
+from streamseg.frame import Image
 from streamseg.kernels import Scores, decode_scores, group_pixels
-from streamseg.results import FrameResult, Image, NetworkOutput
+from streamseg.results import FrameResult, NetworkOutput
 
 SEEDS = 12
 SIMILARITIES = 6

@@ -17,7 +17,7 @@ from PIL import ImageDraw
 from streamseg.drawing.false_colours import heat
 from streamseg.drawing.overlay import class_colour
 from streamseg.drawing.panels import Colour, Size, font
-from streamseg.results import Image
+from streamseg.frame import Image
 
 _DARK = (6, 5, 30)
 _INK = (17, 19, 23)

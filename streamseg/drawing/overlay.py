@@ -16,7 +16,8 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from streamseg.errors import InputError
-from streamseg.results import Box, FrameResult, Image, Instance
+from streamseg.frame import Image
+from streamseg.results import Box, FrameResult, Instance
 
 _TINT = 0.4
 INK = (17, 19, 23)

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from streamseg.drawing.false_colours import heat
-from streamseg.results import Image
+from streamseg.frame import Image
 
 Colour: TypeAlias = tuple[int, int, int]
 Size: TypeAlias = tuple[int, int]  # width, height in pixels

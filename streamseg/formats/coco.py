@@ -12,7 +12,8 @@ from streamseg import rle
 from streamseg.formats.class_ids import ClassIds
 from streamseg.formats.json_list import JsonList, write_categories
 from streamseg.formats.writer import ResultWriter
-from streamseg.results import UNNUMBERED, FrameResult
+from streamseg.frame import UNNUMBERED
+from streamseg.results import FrameResult
 
 # 1 to 90 with the ten gaps of the paper's 91 categories.
 _NAMES = (

@@ -11,7 +11,8 @@ from PIL import Image as PillowImage
 from streamseg.drawing.overlay import draw
 from streamseg.errors import SinkError
 from streamseg.formats.writer import OneSource, ResultWriter
-from streamseg.results import FrameResult, Image
+from streamseg.frame import Image
+from streamseg.results import FrameResult
 from streamseg.video.base import Source
 from streamseg.video.local_paths import local_path
 from streamseg.video.sink import VideoSink, check_video_path

@@ -22,8 +22,8 @@ from streamseg.formats.png_folder import PngFolder, numbered, painted
 from streamseg.formats.writer import ResultWriter, saving
 from streamseg.results import FrameResult
 
-MOST_OBJECTS = 254
-"""A byte holds this many values besides background and void."""
+MOST = 254
+"""Objects of an image, and classes: a byte holds this many values besides background and void."""
 
 
 class VocWriter(ResultWriter):
@@ -36,8 +36,8 @@ class VocWriter(ResultWriter):
     classes that VOC lacks, and those beyond the first 254 of a frame, are left out, counted and
     reported at the end. No pixel is void.
 
-    A model with its own classes has classes 1 to C; ``labelmap.txt`` names them, in the format of
-    CVAT: ``name:red,green,blue::``, background first.
+    A model with its own classes has classes 1 to C, at most 254; ``labelmap.txt`` names them, in
+    the format of CVAT: ``name:red,green,blue::``, background first.
     """
 
     def __init__(self, folder: str | Path, class_names: Sequence[str] = ()) -> None:
@@ -48,21 +48,22 @@ class VocWriter(ResultWriter):
             class_names: of the model, see ``ClassIds``.
 
         Raises:
-            SinkError: a folder cannot be used.
+            SinkError: a folder cannot be used, or the format cannot hold the classes.
         """
         root = Path(folder)
+        self._ids = ClassIds(
+            "VOC", {name: id_ for id_, name in enumerate(VOC_CLASSES, 1)}, class_names
+        )
+        _check(root, self._ids.own_names)
         if not root.parent.is_dir():
             raise SinkError(f"cannot write {root}: there is no folder {root.parent}; create it")
         with saving(root):
             root.mkdir(exist_ok=True)
         self._objects = PngFolder(root / "SegmentationObject")
         self._classes = PngFolder(root / "SegmentationClass")
-        self._ids = ClassIds(
-            "VOC", {name: id_ for id_, name in enumerate(VOC_CLASSES, 1)}, class_names
-        )
         palette = _palette()
         self._palette = palette.tobytes()
-        if names := self._ids.own_names[:MOST_OBJECTS]:
+        if names := self._ids.own_names:
             lines = ["# label:color_rgb:parts:actions"]
             lines += [
                 f"{name}:{','.join(map(str, colour))}::"
@@ -77,15 +78,10 @@ class VocWriter(ResultWriter):
         Raises:
             SinkError: they cannot be written.
         """
-        known = []
-        for instance, class_id in self._ids.known(result):
-            if class_id <= MOST_OBJECTS:
-                known.append((instance, class_id))
-            else:
-                self._ids.leave_out(f"of classes beyond the {MOST_OBJECTS} of a byte")
-        for _ in known[MOST_OBJECTS:]:
-            self._ids.leave_out(f"beyond {MOST_OBJECTS} in one frame")
-        known = known[:MOST_OBJECTS]
+        known = self._ids.known(result)
+        for _ in known[MOST:]:
+            self._ids.leave_out(f"beyond {MOST} in one frame")
+        known = known[:MOST]
         name = result.frame.image_name or numbered(result)
         objects = ((instance.label, number) for number, (instance, _) in enumerate(known, 1))
         classes = ((instance.label, class_id) for instance, class_id in known)
@@ -99,6 +95,20 @@ class VocWriter(ResultWriter):
         self._objects.close()
         self._classes.close()
         self._ids.report()
+
+
+def _check(root: Path, own_names: Sequence[str]) -> None:
+    """Refuse classes that a byte cannot count, or that a line of ``labelmap.txt`` cannot name."""
+    if len(own_names) > MOST:
+        raise SinkError(
+            f"cannot write {root}: the format voc holds at most {MOST} classes, and the model has "
+            f"{len(own_names)}; choose some of them or another format, such as coco or jsonl"
+        )
+    if wrong := [name for name in own_names if ":" in name or name.startswith("#")]:
+        raise SinkError(
+            f"cannot write {root}: labelmap.txt cannot name the class {wrong[0]!r}; choose another "
+            f"format, such as coco or jsonl"
+        )
 
 
 def _palette() -> NDArray[np.uint8]:

@@ -42,7 +42,7 @@ class GroupingConfig:
     min_area: float = 2e-4
     """Least area of an instance, as a share of the image."""
     min_visible: float = 0.7
-    """Least share of an instance's mask that no instance with a higher score covers."""
+    """Least share of a seed's mask that the kept masks with higher scores do not cover."""
     alpha: float = PAPER_ALPHA
     """Weight of a seed's distance from earlier seeds, equation (4)."""
 
@@ -76,15 +76,15 @@ def find_segments(
         width: of the image in pixels.
 
     Returns:
-        Instances by falling score; the label map has the image's size.
+        Instances, highest score first; the label map has the image's size.
 
     Raises:
         InputError: the output holds NaN or infinity.
     """
-    thresholds = np.asarray(taus, np.float32)
-    scores, groups = pick_seeds(
+    tau_array = np.asarray(taus, np.float32)
+    scores, groups = score_and_pick_seeds(
         output,
-        thresholds,
+        tau_array,
         alpha=config.alpha,
         max_seeds=config.max_instances,
         min_seediness=config.min_score,
@@ -96,7 +96,7 @@ def find_segments(
         scores.seediness,
         min_visible=config.min_visible,
     )
-    tau = thresholds[scores.tau_index.flat[seeds]]
+    tau = tau_array[scores.tau_index.flat[seeds]]
     labels = label_pixels(output.embeddings, seeds, tau, height=height, width=width)
 
     found = Segments(
@@ -134,28 +134,37 @@ def _blas() -> ThreadpoolController:
 def one_blas_thread() -> AbstractContextManager[Any]:
     """Limit numpy's matrix products to one thread.
 
-    Threads of a BLAS spin after each product, and slow down the network.
+    The threads of a BLAS keep spinning after each product, which slows down the network.
     """
     limiter: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
     return limiter
 
 
-def pick_seeds(
+def score_and_pick_seeds(
     output: NetworkOutput,
-    thresholds: NDArray[np.float32],
+    taus: NDArray[np.float32],
     *,
     alpha: float,
     max_seeds: int,
     min_seediness: float,
     exclude_claimed: bool,
 ) -> tuple[Scores, Groups]:
-    """Score pixels and pick seeds, equations (4) to (9), for streaming and the paper's setting."""
+    """Score pixels and pick seeds, equations (4) to (9), for streaming and the paper's setting.
+
+    Args:
+        output: of the network.
+        taus: float32 [T], similarity thresholds of the network.
+        alpha: see ``group_pixels``.
+        max_seeds: see ``group_pixels``.
+        min_seediness: see ``group_pixels``.
+        exclude_claimed: True for streaming, False for the paper's setting.
+    """
     scores = decode_scores(output.foreground, output.classes)
     groups = group_pixels(
         output.embeddings,
         scores.seediness,
         scores.tau_index,
-        thresholds,
+        taus,
         alpha=alpha,
         max_seeds=max_seeds,
         min_seediness=min_seediness,

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamseg.grouping.blocks import NUMPY_TYPES, Block
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.grouping.plan import NUMPY_TYPES, Block, MapShape, plan_frame, read_segments
+from streamseg.grouping.plan import MapShape, plan_frame, read_segments
 from streamseg.kernels.decode_scores.triton_impl import plane_strides
 from streamseg.kernels.device_checks import device_radius
-from streamseg.kernels.group_pixels.triton_impl import programs_at_once
+from streamseg.kernels.group_pixels.triton_impl import most_programs_on
 from streamseg.kernels.triton_launch import start
 from streamseg.results import Segments
 
@@ -42,10 +43,10 @@ class DeviceGrouper:
         """Plan the launches and allocate the memory.
 
         Args:
-            embeddings: an example: float16 or float32 [h, w, D].
-            foreground: an example: [T, h, w] of the same dtype, of any strides without gaps between
+            embeddings: an example, float16 or float32 [h, w, D].
+            foreground: an example, [T, h, w] of the same dtype, of any strides without gaps between
                 the rows.
-            classes: an example: [C, ceil(h/2), ceil(w/2)] of the same dtype; strides as above.
+            classes: an example, [C, ceil(h/2), ceil(w/2)] of the same dtype; strides as above.
             taus: T similarity thresholds of the network.
             config: which instances to keep.
             height: of the frames in pixels.
@@ -69,7 +70,7 @@ class DeviceGrouper:
             config,
             height=height,
             width=width,
-            most_programs=programs_at_once(device),
+            most_programs=most_programs_on(device),
         )
         self._cleared, scratch, self.results = (
             torch.empty(block.bytes, dtype=torch.uint8, device=device)

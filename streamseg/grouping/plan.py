@@ -1,42 +1,32 @@
-"""The plan of a frame's grouping on a GPU: launches and blocks of memory.
+"""The plan of a frame's grouping on a GPU: launches, and the arrays that they use.
 
-It has the result of ``find_segments`` in numpy. A plan holds numbers only; torch on a workstation
-and the CUDA driver in a vehicle run the same plan. It does not depend on the content of a frame:
-only the GPU knows the seeds, and each array has room for ``max_instances``. So a plan is made once,
-can be recorded as a CUDA graph, and is replayed for each frame.
+The result is the same as that of ``find_segments`` in numpy. A plan holds numbers only; torch on a
+workstation and the CUDA driver in a vehicle run the same plan. It does not depend on the content of
+a frame: only the GPU knows the seeds, and each array has room for ``max_instances``. So a plan is
+made once, can be recorded as a CUDA graph, and is replayed for each frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.config import ModelConfig
+from streamseg.grouping.blocks import NUMPY_TYPES, Block, place_arrays
 from streamseg.grouping.cpu import GroupingConfig, frame_position
 from streamseg.kernels.choose_seeds.launch import choose_seeds_launch
 from streamseg.kernels.decode_scores.launch import decode_scores_launch
 from streamseg.kernels.group_pixels.launch import group_pixels_launch, plan
 from streamseg.kernels.label_pixels.launch import label_pixels_launch
-from streamseg.kernels.launch import Launch, cdiv
+from streamseg.kernels.launch import Launch
 from streamseg.kernels.list_instances.launch import list_instances_launch, relabel_launch
 from streamseg.results import Segments
 
-NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
-    "fp16": np.dtype(np.float16),
-    "fp32": np.dtype(np.float32),
-    "i64": np.dtype(np.int64),
-    "i32": np.dtype(np.int32),
-    "u16": np.dtype(np.uint16),
-    "u8": np.dtype(np.uint8),
-}
-"""By their names in ``Launch.pointers``."""
-ALIGNMENT: Final = 256
-"""Of every array, in bytes."""
 TABLE: Final = ("seed", "tau_index", "class_id", "area_px", "x0", "y0", "x1", "y1")
 """Columns of the result ``table``."""
 
@@ -52,11 +42,11 @@ class MapShape:
     dims: int
     """D"""
     thresholds: int
-    """T"""
+    """T, the number of similarity thresholds tau."""
     classes: int
     """C"""
     dtype: str
-    """Type of the outputs: ``fp16`` or ``fp32``."""
+    """dtype of the outputs: ``fp16`` or ``fp32``."""
     foreground_strides: tuple[int, int]
     """Steps from one threshold and one pixel to the next, in values. Embeddings are [h, w, D]."""
     class_strides: tuple[int, int]
@@ -96,39 +86,6 @@ def network_shape(config: ModelConfig, size: tuple[int, int], dtype: str) -> Map
 
 
 @dataclass(frozen=True)
-class Array:
-    """A place in a block of memory."""
-
-    kind: str
-    """A key of ``NUMPY_TYPES``."""
-    shape: tuple[int, ...]
-    offset: int
-    """In bytes, from the block's start."""
-
-    @property
-    def bytes(self) -> int:
-        """Size without the gap after it."""
-        return NUMPY_TYPES[self.kind].itemsize * prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Arrays that are allocated, cleared or copied together."""
-
-    arrays: Mapping[str, Array]
-    bytes: int
-
-    def views(self, memory: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """View the arrays in a copy of the block in host memory, uint8 [bytes]."""
-        return {
-            name: memory[array.offset : array.offset + array.bytes]
-            .view(NUMPY_TYPES[array.kind])
-            .reshape(array.shape)
-            for name, array in self.arrays.items()
-        }
-
-
-@dataclass(frozen=True)
 class FramePlan:
     """All work between the network's output and the list of instances."""
 
@@ -140,7 +97,7 @@ class FramePlan:
     """Results for the host: ``label_map`` [H, W]; ``count`` [1] M; and in the first M rows the
     instances' ``table`` [K, 8], ``score`` [K] and ``embedding`` [K, D]."""
     launches: tuple[Launch, ...]
-    """In their order. Besides the arrays of the blocks they use ``embeddings`` [h, w, D],
+    """The launches in their order. Besides the blocks' arrays they use ``embeddings`` [h, w, D],
     ``foreground`` and ``classes`` of the network, and ``squared_radius`` [T]: ln(2/tau - 1)."""
 
 
@@ -154,11 +111,11 @@ def plan_frame(
         config: which instances are kept.
         height: of the frame in pixels.
         width: of the frame in pixels.
-        most_programs: how many can run at the same time, see ``group_pixels.launch``.
+        most_programs: how many programs of ``group_pixels`` can run at the same time.
     """
     seeds, pixels, dims = config.max_instances, shape.pixels, shape.dims
     item_bytes = NUMPY_TYPES[shape.dtype].itemsize
-    spread = plan(pixels, dims, item_bytes, most_programs)
+    pixel_plan = plan(pixels, dims, item_bytes, most_programs)
     least_area_px = max(1, ceil(config.min_area * height * width))
     launches = (
         decode_scores_launch(
@@ -169,7 +126,7 @@ def plan_frame(
             shape.class_strides,
         ),
         group_pixels_launch(
-            spread,
+            pixel_plan,
             pixels,
             dims,
             max_seeds=seeds,
@@ -184,7 +141,7 @@ def plan_frame(
     )
     kinds = {name: kind for launch in launches for name, kind in launch.pointers.items()}
     return FramePlan(
-        scratch=_block(
+        scratch=place_arrays(
             kinds,
             seediness=(pixels,),
             tau_index=(pixels,),
@@ -199,7 +156,7 @@ def plan_frame(
             chosen_count=(1,),
             new_label=(seeds + 1,),
         ),
-        cleared=_block(
+        cleared=place_arrays(
             kinds,
             keys=(seeds,),
             arrivals=(seeds,),
@@ -209,7 +166,7 @@ def plan_frame(
             embedding_sum=(seeds, dims),
             members=(seeds,),
         ),
-        results=_block(
+        results=place_arrays(
             kinds,
             label_map=(height, width),
             table=(seeds, len(TABLE)),
@@ -244,12 +201,3 @@ def read_segments(
         tau=np.asarray(taus, np.float32)[row["tau_index"]],
         embedding=results["embedding"][:count].copy(),
     )
-
-
-def _block(kinds: Mapping[str, str], **shapes: tuple[int, ...]) -> Block:
-    """Place arrays one after another."""
-    placed, offset = {}, 0
-    for name, shape in shapes.items():
-        placed[name] = Array(kinds[name], shape, offset)
-        offset += cdiv(placed[name].bytes, ALIGNMENT) * ALIGNMENT
-    return Block(placed, offset)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError
-from streamseg.grouping.cpu import PAPER_ALPHA, frame_position, pick_seeds
+from streamseg.grouping.cpu import PAPER_ALPHA, frame_position, score_and_pick_seeds
 from streamseg.kernels.similarity import seed_margins
 from streamseg.results import NetworkOutput, Proposals
 
@@ -35,18 +35,18 @@ def propose(
             seeds are picked by seediness only.
 
     Returns:
-        Proposals by falling score; masks from similarity interpolated to the image's size.
+        Proposals, highest score first; masks from similarity interpolated to the image's size.
 
     Raises:
         InputError: the output holds NaN or infinity, or ``alpha`` is negative.
     """
     if alpha < 0:
         raise InputError(f"alpha must be 0 or more, got {alpha}")
-    thresholds = np.asarray(taus, np.float32)
-    scores, groups = pick_seeds(
+    tau_array = np.asarray(taus, np.float32)
+    scores, groups = score_and_pick_seeds(
         output,
-        thresholds,
-        # the smallest float: its product with a logarithm vanishes when added to log S
+        tau_array,
+        # the op needs alpha > 0; the smallest float has no effect
         alpha=max(alpha, float(np.finfo(np.float32).tiny)),
         max_seeds=max_seeds,
         min_seediness=0.0,
@@ -55,7 +55,7 @@ def propose(
     seeds = groups.seed_index[: groups.count]
     pick = np.argsort(-scores.seediness.flat[seeds], kind="stable")
     seeds = seeds[pick]
-    tau = thresholds[scores.tau_index.flat[seeds]]
+    tau = tau_array[scores.tau_index.flat[seeds]]
     return Proposals(
         masks=seed_masks(output.embeddings, seeds, tau, height=height, width=width),
         class_id=scores.class_id.flat[seeds].astype(np.int64),
@@ -100,13 +100,15 @@ def seed_masks(
     # one more map pixel on each side, so that every image pixel lies between four
     corners = np.pad(margins.reshape(-1, *map_shape), ((0, 0), (1, 1), (1, 1)), mode="edge")
     inside = corners > 0
-    every, some = inside[:, 1:] & inside[:, :-1], inside[:, 1:] | inside[:, :-1]
-    every, some = every[..., 1:] & every[..., :-1], some[..., 1:] | some[..., :-1]
-    torn = some & ~every  # cells [K, h+1, w+1] with an outline
+    # of the four corners of each cell, [K, h+1, w+1]
+    all_inside, any_inside = inside[:, 1:] & inside[:, :-1], inside[:, 1:] | inside[:, :-1]
+    all_inside = all_inside[..., 1:] & all_inside[..., :-1]
+    any_inside = any_inside[..., 1:] | any_inside[..., :-1]
+    has_outline = any_inside & ~all_inside
 
     rows, columns = _axis(map_shape[0], height), _axis(map_shape[1], width)
-    masks: NDArray[np.bool_] = every.take(columns.cell, axis=2).take(rows.cell, axis=1)
-    for mask, corner, cells in zip(masks, corners, torn, strict=True):
+    masks: NDArray[np.bool_] = all_inside.take(columns.cell, axis=2).take(rows.cell, axis=1)
+    for mask, corner, cells in zip(masks, corners, has_outline, strict=True):
         contested = cells.take(columns.cell, axis=1).take(rows.cell, axis=0)
         # flatnonzero and take are several times faster than nonzero and pairs of indices
         pixel = np.flatnonzero(contested)

@@ -39,11 +39,11 @@ def embedding_loss(drawn: Tensor, points: Points, *, size_exponent: float) -> Te
     """Equation (2): cross entropy of σ over all pairs of drawn pixels of one image.
 
     Pair weights fall with the sizes of both instances, w ∝ (n_p·n_q)^(-size_exponent), spread
-    over the points drawn of them, and sum to 1. The factor 1/#S of the equation is left out:
-    the weights are normalised already.
+    over the points drawn of them, and sum to 1. The paper also divides by the number of drawn
+    pixels; here the weights are normalised already.
 
     Args:
-        drawn: [S, D], embeddings of the drawn pixels.
+        drawn: [P, D], embeddings of the drawn pixels.
         points: the drawn pixels, at least one.
         size_exponent: 1 weighs pairs by 1/(n_p·n_q), 0 all alike.
 
@@ -78,7 +78,7 @@ def seed_targets(
     the best mask becomes the best seed.
 
     Args:
-        drawn: [S, D], embeddings of the drawn pixels of one image.
+        drawn: [P, D], embeddings of the drawn pixels of one image.
         embeddings: [N, D], embeddings of all its pixels.
         labels: [h, w] int64: 0 background, k the k-th object, 255 void.
         class_of_object: [M] int64, class of object k at k-1.
@@ -86,8 +86,8 @@ def seed_targets(
         good_iou: IoUs at which the target is 0 and 1; linear in between.
 
     Returns:
-        Classes int64 [S, T], 0..C, and the probability that a pixel should have of its class
-        [S, T], 0 where the class is 0.
+        Classes int64 [P, T], 0..C, and the probability that a pixel should have of its class
+        [P, T], 0 where the class is 0.
     """
     objects, shape = len(class_of_object), (len(drawn), len(taus))
     if objects == 0:
@@ -119,7 +119,7 @@ def soft_mask_loss(drawn: Tensor, embeddings: Tensor, labels: Tensor, points: Po
     is 1 - Dice (Milletari et al. 2016, "V-Net") of that mask and p's object, over all pixels.
 
     Args:
-        drawn: [S, D], embeddings of the drawn pixels of one image.
+        drawn: [P, D], embeddings of the drawn pixels of one image.
         embeddings: [N, D], embeddings of all its pixels.
         labels: [h, w] int64: 0 background, k the k-th object, 255 void.
         points: the drawn pixels.
@@ -170,11 +170,11 @@ def classification_loss(
     """Equation (7): cross entropy at the drawn pixels, summed over τ.
 
     Args:
-        foreground: [S, T], logits of F at the drawn pixels.
-        classes: [S, C], log Q there.
-        targets: [S, T] int64, from ``seed_targets``.
-        worth: [S, T], likewise.
-        unlabelled: bool [S, C], see ``cross_entropy``.
+        foreground: [P, T], logits of F at the drawn pixels.
+        classes: [P, C], log Q there.
+        targets: [P, T] int64, from ``seed_targets``.
+        worth: [P, T], likewise.
+        unlabelled: bool [P, C], see ``cross_entropy``.
 
     Returns:
         Scalar, a mean over the pixels.

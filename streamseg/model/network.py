@@ -19,16 +19,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamseg.classes import Classes, coco_index
+from streamseg.classes import COCO_CLASSES, Classes, coco_index
 from streamseg.config import SIZE_MULTIPLE, ModelConfig
 from streamseg.errors import ConfigError
 from streamseg.model.neck import Head, Neck, SingleMapNeck
+from streamseg.model.positions import position_maps
 from streamseg.model.prior import Prior, merge_detections
 from streamseg.model.trunk import Detection
 from streamseg.model.trunks import build_trunk
 
 UNKNOWN_TO_TRUNK = -4.0
 """Prior logit of a class that the trunk has no score for."""
+LARGEST_LOGIT = 60.0
+"""Of a class in the output: the sum of all exponentials stays finite in float32."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class Network(nn.Module):
         known = [coco_index(name) for name in config.class_names]
         self.register_buffer("known", torch.tensor([max(0, k or 0) for k in known]), False)
         self.register_buffer("is_known", torch.tensor([k is not None for k in known]), False)
+        self.is_coco = known == list(range(len(COCO_CLASSES)))
         self.register_buffer("mean", torch.tensor(config.pixel_mean).view(1, 3, 1, 1), False)
         self.register_buffer("std", torch.tensor(config.pixel_std).view(1, 3, 1, 1), False)
         self.mean: Tensor
@@ -141,10 +145,11 @@ class Network(nn.Module):
             number of classes that were selected.
         """
         maps = self(pixels)
-        # in float32, and by hand: over any axis but the last, softmax is slow in ONNX Runtime
-        logits = maps.classes.float()
-        weights = (logits - logits.amax(1, keepdim=True)).exp()
-        classes = (weights / weights.sum(1, keepdim=True)).to(maps.classes.dtype)
+        # by hand: over any axis but the last, softmax, max and sum are slow in ONNX Runtime
+        weights = maps.classes.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).exp()
+        count, (height, width) = weights.shape[1], weights.shape[2:]
+        total = torch.ones(1, 1, count, device=weights.device) @ weights.flatten(2)
+        classes = (weights / total.unflatten(2, (height, width))).to(maps.classes.dtype)
         if self.selected is not None:
             classes = classes.index_select(1, self.selected)
         return maps.embeddings, maps.foreground, classes
@@ -194,7 +199,7 @@ class Network(nn.Module):
                 then y in input pixels; 0 if None. Crops of an image say so in training.
         """
         prior = merge_detections(features.detections) if features.detections else None
-        positions = self.positions(features.fine, prior, centres)
+        positions = position_maps(features.fine, prior, centres, self.config)
         classes = self.class_head(features.coarse)
         known = None if prior is None else self.class_prior(prior)
         if known is not None:
@@ -208,52 +213,8 @@ class Network(nn.Module):
 
     def class_prior(self, prior: Prior) -> Tensor:
         """Scores of the detector for the model's classes, [B, C, H/8, W/8], logits."""
-        known = prior.classes[:, self.known]
+        if self.is_coco:
+            return prior.classes
+        known = prior.classes.index_select(1, self.known)
         unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
         return torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)
-
-    def positions(self, features: Tensor, prior: Prior | None, centres: Tensor | None) -> Tensor:
-        """Where every pixel lies, and, from a trunk that detects, its object.
-
-        Distances are in units of ``coordinate_scale_px``, not in image widths, so that two alike
-        objects lie as far apart in a large image as in a small one.
-
-        Args:
-            features: [B, head_channels, h, w].
-            prior: detections of the trunk.
-            centres: as for ``heads``.
-
-        Returns:
-            [B or 1, 2 or 7, h, w]: x and y from the image's centre; x and y of the object's centre,
-            logarithms of its width and height, the score of its class.
-        """
-        scale = self.config.coordinate_scale_px
-        here = self.coordinates(features)
-        offset = None if centres is None else centres[:, :, None, None] / scale
-        if offset is not None:
-            here = here + offset
-        if prior is None:
-            return here
-        centre, size = prior.box.split(2, 1)
-        centre = centre / scale
-        if offset is not None:
-            centre = centre + offset
-        size = (size.clamp(min=1.0) / scale).log()
-        detected = torch.cat((centre, size, prior.score), 1)
-        detected = functional.interpolate(detected, scale_factor=2.0, mode="bilinear")
-        return torch.cat((here.expand(len(detected), -1, -1, -1), detected.to(here.dtype)), 1)
-
-    def coordinates(self, features: Tensor) -> Tensor:
-        """Distance from the map's centre, x then y, [1, 2, h, w].
-
-        Computed in float32, then cast to the features' dtype, which may be too coarse to
-        distinguish neighbouring rows of a large map.
-        """
-        height, width = features.shape[2:]
-        step = self.config.stride / self.config.coordinate_scale_px
-        rows = torch.arange(height, dtype=torch.float32, device=features.device)
-        columns = torch.arange(width, dtype=torch.float32, device=features.device)
-        y = (rows - (height - 1) / 2).mul(step).view(1, 1, height, 1)
-        x = (columns - (width - 1) / 2).mul(step).view(1, 1, 1, width)
-        shape = (1, 1, height, width)
-        return torch.cat((x.expand(shape), y.expand(shape)), dim=1).to(features.dtype)

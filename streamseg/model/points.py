@@ -15,11 +15,11 @@ class Points:
     """Pixels of one feature map drawn for the losses, grouped by instance."""
 
     index: Tensor
-    """[S] int64, position in the flattened map."""
+    """[P] int64, position in the flattened map."""
     instance: Tensor
-    """[S] int64: 0 background, k the k-th object."""
+    """[P] int64: 0 background, k the k-th object."""
     instance_size: Tensor
-    """[S] float32, feature-map pixels of the point's instance."""
+    """[P] float32, feature-map pixels of the point's instance."""
 
     def to(self, device: torch.device) -> Points:
         """The points on a device."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 import torch
@@ -35,7 +36,7 @@ class Prior:
     @property
     def score(self) -> Tensor:
         """[B, 1, h, w], of the best class, 0 to 1."""
-        return self.classes.amax(1, keepdim=True).sigmoid()
+        return channel_max(self.classes).sigmoid()
 
 
 def merge_detections(detections: Sequence[Detection]) -> Prior:
@@ -53,12 +54,22 @@ def merge_detections(detections: Sequence[Detection]) -> Prior:
     middle = finest.shape[3] * DETECTION_STRIDES[0] / 2, finest.shape[2] * DETECTION_STRIDES[0] / 2
     votes = torch.zeros_like(detections[0].box[:, :1])
     for detection, stride in zip(detections, DETECTION_STRIDES, strict=True):
-        score = detection.classes.amax(1, keepdim=True).float().sigmoid()
+        score = channel_max(detection.classes).float().sigmoid()
         weight = score**SHARPNESS
         weighted = torch.cat((_placed(detection.box, stride, middle) * weight, weight), 1)
         blurred = functional.avg_pool2d(weighted, 3, 1, 1)
         votes = votes + _enlarged(blurred, stride // DETECTION_STRIDES[0], finest, "bilinear")
     return Prior(classes, votes[:, :4] / votes[:, 4:].clamp(min=1e-30))
+
+
+def channel_max(maps: Tensor) -> Tensor:
+    """Maximum over channels, [B, C, h, w] → [B, 1, h, w].
+
+    Most of it between maps, ten channels at a time: over any axis but the last, a maximum is slow
+    in ONNX Runtime.
+    """
+    most: Tensor = reduce(torch.maximum, maps.split(10, 1))
+    return most.amax(1, keepdim=True)
 
 
 def _enlarged(coarse: Tensor, factor: int, fine: Tensor, mode: str) -> Tensor:

@@ -10,7 +10,8 @@ import numpy as np
 
 from streamseg.config import ModelConfig
 from streamseg.errors import InputError, ModelError
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 
 
 class Golden:

@@ -2,7 +2,7 @@
 
 ::
 
-    trunk.onnx              the network, from which the vehicle builds its engine
+    trunk.onnx              the whole network, from which the vehicle builds its engine
     golden.npz              an image and its golden outputs
     kernels/sm_87/*.cubin   the grouping kernels
     manifest.json           hashes, shapes, arguments, classes, thresholds
@@ -27,7 +27,7 @@ from streamseg.grouping.plan import MapShape
 from streamseg.kernels.launch import Launch
 from streamseg.parsing import parse_values
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MANIFEST: Final = "manifest.json"
 TRUNK: Final = "trunk.onnx"
 GOLDEN: Final = "golden.npz"

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError, ModelError
+from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig, find_segments
-from streamseg.results import Image, NetworkOutput
+from streamseg.results import NetworkOutput
 from streamseg.runtime.base import Runtime
 
 

@@ -8,12 +8,13 @@ import numpy as np
 
 from streamseg.config import SIZE_MULTIPLE, ModelConfig
 from streamseg.errors import InputError
+from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.results import Image, NetworkOutput, Segments
+from streamseg.results import NetworkOutput, Segments
 
 
 class Runtime(Protocol):
-    """A loaded network."""
+    """A backend with a loaded network."""
 
     config: ModelConfig
     description: str
@@ -21,7 +22,7 @@ class Runtime(Protocol):
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height in pixels of the images that it takes; None if it takes any size."""
+        """Width and height in pixels of the images that the network takes; None if it takes any."""
         ...
 
     def run(self, image: Image) -> NetworkOutput:
@@ -41,13 +42,13 @@ class Runtime(Protocol):
 
 
 class Pending(Protocol):
-    """A frame that was submitted."""
+    """What ``submit`` returns: it waits for the segments of the frame."""
 
     def fetch(self) -> tuple[Segments, float, float]:
-        """Wait for its instances.
+        """Wait for the segments of the frame.
 
         Returns:
-            The instances, and the milliseconds that the network and the grouping took.
+            The segments, and the milliseconds that the network and the grouping took.
         """
         ...
 

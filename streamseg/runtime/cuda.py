@@ -16,8 +16,9 @@ import numpy as np
 
 from streamseg.classes import Classes
 from streamseg.errors import ConfigError, MissingExtraError
+from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.results import Image, NetworkOutput, Segments
+from streamseg.results import NetworkOutput, Segments
 from streamseg.runtime.base import check_network_image
 
 try:

@@ -7,7 +7,8 @@ from pathlib import Path
 from streamseg.classes import Classes
 from streamseg.cores import usable_cores
 from streamseg.errors import ModelError
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 from streamseg.runtime.base import check_network_image
 from streamseg.runtime.model_file import (
     METADATA_KEY,

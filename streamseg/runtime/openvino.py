@@ -9,7 +9,8 @@ from typing import Final
 from streamseg.classes import Classes
 from streamseg.cores import usable_cores
 from streamseg.errors import ConfigError, MissingExtraError, ModelError
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 from streamseg.runtime.base import check_network_image
 from streamseg.runtime.model_file import (
     METADATA_KEY,
@@ -29,9 +30,9 @@ PRECISIONS: Final = {"bf16": "BF16", "f32": "FP32"}
 METADATA: Final = "framework"
 """The section in which OpenVINO keeps the metadata of an ONNX file."""
 SIZES_SEEN: Final = 100
-"""Image sizes that are remembered."""
+"""Most image sizes to remember."""
 SIZES_KEPT: Final = 8
-"""Image sizes for which the compiled network is kept, at some 55 MiB each."""
+"""Most image sizes for which the compiled network is kept, at some 55 MiB each."""
 
 
 class OpenVinoRuntime:

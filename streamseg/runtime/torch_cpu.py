@@ -6,8 +6,9 @@ from copy import deepcopy
 
 import torch
 
+from streamseg.frame import Image
 from streamseg.model.network import Network
-from streamseg.results import Image, NetworkOutput
+from streamseg.results import NetworkOutput
 
 
 class TorchRuntime:

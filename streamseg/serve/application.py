@@ -21,6 +21,7 @@ from streamseg.errors import ConfigError
 from streamseg.serve import broadcasts
 from streamseg.serve.allowed_sources import check_kinds
 from streamseg.serve.controls import Controls
+from streamseg.serve.fragments import can_encode
 from streamseg.serve.guard import Guard, NeedsToken
 from streamseg.serve.hub import Hub
 from streamseg.serve.live import LiveViewer
@@ -129,6 +130,7 @@ class _Served:
             "ended": self._hub.has_ended,
             "failure": self._hub.failure,
             "allowed_sources": self._allowed_kinds,
+            "has_h264": can_encode(),
             "viewers": self._viewers.count,
             "sources": self._hub.describe(),
         }

@@ -46,7 +46,7 @@ async def _images(hub: Hub, viewers: Viewers, index: int) -> AsyncIterator[bytes
     sent = None
     with hub.watching() as watch:
         while not hub.has_ended and hub.has(index):
-            newest = hub.newest(index)
+            newest = hub.shown(index)
             if newest is not None and newest is not sent:
                 jpeg = await newest.annotated_jpeg()
                 head = (

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import cached_property
 from io import BytesIO
 from threading import Lock
 from typing import Any, Final
@@ -15,11 +16,12 @@ from PIL import Image as Pillow
 
 from streamseg.drawing.overlay import draw, name_colour
 from streamseg.formats.jsonl import frame_object
-from streamseg.results import FrameResult, Image
+from streamseg.frame import Image
+from streamseg.results import FrameResult
 
 JPEG_QUALITY: Final = 80
 MOST_LIVE_PIXELS: Final = 1280 * 720
-"""Of the image in a live message. Larger frames are scaled down; their masks are not."""
+"""Of the frame in a live message. Larger frames are scaled down; their masks are not."""
 
 
 class EncodedResult:
@@ -39,7 +41,8 @@ class EncodedResult:
         self._since_seconds = since_seconds
         self._encoder = encoder
         self._lock = Lock()
-        self._made: dict[Callable[[], bytes], Future[bytes]] = {}
+        # keyed by name: a bound method would hold this object, and the frame with it, in a cycle
+        self._made: dict[str, Future[bytes]] = {}
 
     async def json_line(self) -> bytes:
         """The line of docs/formats.md, without its end."""
@@ -50,24 +53,24 @@ class EncodedResult:
         return await self._once(self._annotated_jpeg)
 
     async def live_message(self) -> bytes:
-        """The result and the frame without drawing; docs/serve.md has the format."""
+        """The result and the frame as JPEG, without drawing; docs/serve.md has the format."""
         return await self._once(self._live_message)
 
     async def _once(self, make: Callable[[], bytes]) -> bytes:
+        name = make.__name__
         with self._lock:  # viewers may run in several event loops
-            if make not in self._made:
-                self._made[make] = self._encoder.submit(make)
+            if name not in self._made:
+                self._made[name] = self._encoder.submit(make)
         # a viewer that leaves must not cancel what others wait for
-        return await asyncio.shield(asyncio.wrap_future(self._made[make]))
+        return await asyncio.shield(asyncio.wrap_future(self._made[name]))
 
-    def _json_line(self) -> bytes:
-        return _compact(frame_object(self.result))
+    def live_bytes(self, payload: bytes, **about: Any) -> bytes:
+        """A live message; runs in the encoder's thread.
 
-    def _annotated_jpeg(self) -> bytes:
-        return _jpeg(draw(self.result, only_confirmed=True))
-
-    def _live_message(self) -> bytes:
-        frame = self.result.frame
+        Args:
+            payload: shows the frame.
+            about: what the JSON text says of the payload.
+        """
         shown = [
             {
                 "name": instance.name,
@@ -78,19 +81,46 @@ class EncodedResult:
         ]
         latency_ms = round(self.result.latency_ms, 1)
         head = _compact(
-            {"result": frame_object(self.result), "shown": shown, "latency_ms": latency_ms}
+            {"result": self._frame_object, "shown": shown, "latency_ms": latency_ms, **about}
         )
+        return len(head).to_bytes(4, "big") + head + payload
+
+    def live_image(self, multiple: int = 1) -> Image:
+        """The frame without drawing, scaled down if it is large; runs in the encoder's thread.
+
+        Args:
+            multiple: of which both sides are, in pixels.
+        """
+        frame = self.result.frame
         scale = min(1.0, math.sqrt(MOST_LIVE_PIXELS / (frame.width * frame.height)))
-        width, height = round(frame.width * scale), round(frame.height * scale)
-        image = frame.image if scale == 1.0 else frame.render(max(1, width), max(1, height))
-        return len(head).to_bytes(4, "big") + head + _jpeg(image)
+        width, height = (
+            max(multiple, round(scale * side) // multiple * multiple)
+            for side in (frame.width, frame.height)
+        )
+        if (width, height) == (frame.width, frame.height):
+            return frame.image
+        return frame.render(width, height)
+
+    @cached_property
+    def _frame_object(self) -> dict[str, Any]:
+        return frame_object(self.result)
+
+    def _json_line(self) -> bytes:
+        return _compact(self._frame_object)
+
+    def _annotated_jpeg(self) -> bytes:
+        return to_jpeg(draw(self.result, only_confirmed=True))
+
+    def _live_message(self) -> bytes:
+        return self.live_bytes(to_jpeg(self.live_image()))
 
 
 def _compact(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _jpeg(image: Image) -> bytes:
+def to_jpeg(image: Image) -> bytes:
+    """Compress an image, RGB uint8 [H, W, 3], as viewers get it."""
     buffer = BytesIO()
     Pillow.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()

@@ -12,7 +12,9 @@ from typing import Any
 from streamseg.results import FrameResult
 from streamseg.serve.encoded import EncodedResult
 from streamseg.serve.metrics import Metrics
+from streamseg.serve.pace import Pace
 from streamseg.serve.source_state import SourceState
+from streamseg.serve.video_feed import VideoFeed
 from streamseg.serve.watch import Watch
 from streamseg.video.events import StreamEvent
 
@@ -37,6 +39,7 @@ class Hub:
         self._sources: dict[int, SourceState] = {}
         self._removed: set[int] = set()
         self._watches: set[Watch] = set()
+        self._pace = Pace()
         self._encoder = ThreadPoolExecutor(1, "streamseg-encode")
 
     def publish(self, result: FrameResult) -> None:
@@ -48,6 +51,16 @@ class Hub:
             since_seconds = source.note_result(result)
             source.newest = EncodedResult(result, since_seconds, self._encoder)
             self._metrics.count_result(result)
+            is_shown = self._pace.shows(
+                result.source_index,
+                time.monotonic(),
+                sum(result.timings_ms.get(stage, 0) for stage in ("preprocess", "network")) / 1e3,
+                len(self._sources),
+            )
+            if is_shown:
+                source.shown = source.newest
+        if is_shown:
+            source.video.publish(source.newest)
         self.wake()
 
     def note(self, event: StreamEvent) -> None:
@@ -74,6 +87,7 @@ class Hub:
         with self._lock:
             source = self._sources.pop(source_index, None)
             self._removed.add(source_index)
+            self._pace.forget(source_index)
             self._metrics.forget(source_index)
         self.wake()
         return source is not None
@@ -89,6 +103,15 @@ class Hub:
         """The newest result of a source; None if there is none yet, or no such source."""
         source = self._sources.get(source_index)
         return source.newest if source else None
+
+    def shown(self, source_index: int) -> EncodedResult | None:
+        """The newest result whose image viewers are shown; see ``Pace``."""
+        source = self._sources.get(source_index)
+        return source.shown if source else None
+
+    def video(self, source_index: int) -> VideoFeed:
+        """The H.264 of a source that is known."""
+        return self._sources[source_index].video
 
     def has(self, source_index: int) -> bool:
         """Whether a source is known; it may have ended."""
@@ -128,4 +151,6 @@ class Hub:
         """The state of a source, new if need be; None if it was removed."""
         if index in self._removed:
             return None
-        return self._sources.setdefault(index, SourceState(index, name))
+        if index not in self._sources:
+            self._sources[index] = SourceState(index, name, VideoFeed(self._encoder))
+        return self._sources[index]

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
 
 import anyio
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from streamseg.serve.encoded import EncodedResult
+from streamseg.serve.fragments import can_encode
 from streamseg.serve.hub import Hub
+from streamseg.serve.video_feed import VideoError
 from streamseg.serve.viewing import SEND_SECONDS, Viewers, first_of
 from streamseg.serve.watch import Watch
 
-MOST_UNANSWERED: Final = 2
-"""Frames on the way to a viewer; each is answered by a message. More would only grow stale."""
 MOST_ANSWER_LENGTH: Final = 16
-WAY: Final = "live"
+VIDEO: Final = "h264"
+"""The value of ``?video=`` that gives H.264 instead of JPEG."""
 GOING_AWAY: Final = 1001
+NO_VIDEO: Final = 4001
+"""Closes a connection whose video cannot be encoded; JPEG may still be."""
+
+
+class Messages(Protocol):
+    """What one viewer gets, in order."""
+
+    @property
+    def most_unanswered(self) -> int:
+        """Frames on the way to the viewer; each is answered by a message."""
+
+    async def next_message(self) -> bytes | None:
+        """The next message; None if there is none yet."""
+
+
+class _Images:
+    """JPEG of the newest frame."""
+
+    most_unanswered: Final = 2
+    """More would only grow stale."""
+
+    def __init__(self, hub: Hub, source_index: int) -> None:
+        self._hub = hub
+        self._source_index = source_index
+        self._sent: EncodedResult | None = None
+
+    async def next_message(self) -> bytes | None:
+        newest = self._hub.shown(self._source_index)
+        if newest is None or newest is self._sent:
+            return None
+        self._sent = newest
+        return await newest.live_message()
 
 
 class LiveViewer:
@@ -28,45 +64,64 @@ class LiveViewer:
         self._hub = hub
         self._viewers = viewers
         self._source_index = int(websocket.path_params["index"])
+        self._video = websocket.query_params.get("video")
+        self._way = "live" if self._video is None else VIDEO
         self._unanswered = 0
 
     async def run(self) -> None:
         """Send frames until one side has enough."""
-        if not self._hub.has(self._source_index):
-            refusal = PlainTextResponse("no such source\n", 404)
+        if (refusal := self._refusal()) is not None:
             await self._websocket.send_denial_response(refusal)
             return
-        if not self._viewers.enter(WAY):
+        if not self._viewers.enter(self._way):
             await self._websocket.send_denial_response(self._viewers.refusal())
             return
         try:
             await self._websocket.accept()
-            with self._hub.watching() as watch:
-                is_over = await first_of(self._send(watch), self._read_answers(watch))
-            if is_over and self._websocket.application_state is WebSocketState.CONNECTED:
+            code = GOING_AWAY
+            try:
+                with self._hub.watching() as watch, self._messages(watch) as messages:
+                    await first_of(self._send(messages, watch), self._read_answers(watch))
+            except VideoError:
+                code = NO_VIDEO
+            if self._websocket.application_state is WebSocketState.CONNECTED:
                 with anyio.fail_after(SEND_SECONDS):
-                    await self._websocket.close(GOING_AWAY)
+                    await self._websocket.close(code)
         except (WebSocketDisconnect, OSError):
             pass  # the viewer has left, or takes no more
         finally:
-            self._viewers.leave(WAY)
+            self._viewers.leave(self._way)
 
-    async def _send(self, watch: Watch) -> bool:
-        """Whether the source is over."""
-        sent = None
-        while True:
-            await watch.changed()
-            newest = self._hub.newest(self._source_index)
-            if self._hub.has_ended or not self._hub.has(self._source_index):
-                return True
-            if newest is None or newest is sent or self._unanswered >= MOST_UNANSWERED:
+    def _refusal(self) -> Response | None:
+        if not self._hub.has(self._source_index):
+            return PlainTextResponse("no such source\n", 404)
+        if self._video not in (None, VIDEO):
+            return PlainTextResponse(f"video is {VIDEO}, got {self._video!r}\n", 400)
+        if self._video == VIDEO and not can_encode():
+            return PlainTextResponse("this build of PyAV has no encoder of H.264\n", 501)
+        return None
+
+    @contextmanager
+    def _messages(self, watch: Watch) -> Iterator[Messages]:
+        if self._video is None:
+            yield _Images(self._hub, self._source_index)
+            return
+        with self._hub.video(self._source_index).watching(watch) as viewer:
+            yield viewer
+
+    async def _send(self, messages: Messages, watch: Watch) -> bool:
+        """True once the source is over."""
+        while not self._hub.has_ended and self._hub.has(self._source_index):
+            is_free = self._unanswered < messages.most_unanswered
+            message = await messages.next_message() if is_free else None
+            if message is None:
+                await watch.changed()
                 continue
-            message = await newest.live_message()
             with anyio.fail_after(SEND_SECONDS):
                 await self._websocket.send_bytes(message)
             self._unanswered += 1
-            sent = newest
-            self._viewers.count_sent(WAY)
+            self._viewers.count_sent(self._way)
+        return True
 
     async def _read_answers(self, watch: Watch) -> bool:
         """True once the viewer sends what it should not; raises when it leaves."""

@@ -13,6 +13,7 @@ from streamseg.video.events import State, StreamEvent
 
 if TYPE_CHECKING:
     from streamseg.serve.encoded import EncodedResult
+    from streamseg.serve.video_feed import VideoFeed
 
 WINDOW_SECONDS: Final = 3.0
 """Over which frames a second and latency are measured."""
@@ -24,9 +25,12 @@ FORGOTTEN_AFTER_SECONDS: Final = 10.0
 class SourceState:
     """State of one source; the hub's lock guards it."""
 
-    def __init__(self, index: int, name: str) -> None:
+    def __init__(self, index: int, name: str, video: VideoFeed) -> None:
         """Start a source that is connecting."""
         self.newest: EncodedResult | None = None
+        self.shown: EncodedResult | None = None
+        """The newest one whose image viewers are shown."""
+        self.video = video
         self._index = index
         self._name = readable(name)
         self._state: State = "connecting"

@@ -1,1 +1,1 @@
-"""From sources to results: the generator, its sources, and the work on the frames in flight."""
+"""From sources to results: the iterator of results, its sources, and the frames in flight."""

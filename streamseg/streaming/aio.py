@@ -14,10 +14,10 @@ async def results_in_thread(open_stream: Callable[[], Stream]) -> AsyncGenerator
     """Iterate a stream in a thread of its own, for asyncio.
 
     Args:
-        open_stream: called in the thread, too.
+        open_stream: opens the stream; called in that thread.
 
     Yields:
-        Its results. Leaving early or cancelling closes the stream.
+        The results of the stream. Leaving early or cancelling closes it.
     """
     loop = asyncio.get_running_loop()
     opened: list[Stream] = []

@@ -1,7 +1,7 @@
 """The pipeline of a frame from image to result: network, grouping, tracking.
 
-There are two pipelines. On the CPU the network runs in a thread, and numpy groups in the fetching
-thread. A device (``runtime/cuda.py``, ``vehicle/runtime.py``) runs both.
+There are two pipelines. On the CPU the network runs in a thread, and numpy groups the pixels in the
+thread that fetches the segments. A device (``runtime/cuda.py``, ``vehicle/runtime.py``) runs both.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from streamseg.config import ModelConfig
+from streamseg.frame import Frame, Image
 from streamseg.grouping.cpu import (
     GroupingConfig,
     find_segments,
     one_blas_thread,
     reaches_threshold,
 )
-from streamseg.results import Frame, FrameResult, Image, Instance, NetworkOutput, Segments
+from streamseg.results import FrameResult, Instance, NetworkOutput, Segments
 from streamseg.runtime.base import GroupingRuntime, Pending, Runtime
 from streamseg.tracking import THUMBNAIL_SIZE, Tracker
 
@@ -38,11 +39,11 @@ class InFlight:
     frame: Frame
     pending: Pending
     tracker: Tracker
-    """Of the frame's source."""
+    """The tracker of the frame's source."""
     timings_ms: dict[str, float]
-    """``decode``, and ``preprocess`` once ``pending`` is fetched."""
+    """Milliseconds of ``decode``, and of ``preprocess`` after ``pending.fetch``."""
     dropped: int = 0
-    """Frames of the source that were skipped just before this one."""
+    """Number of frames of the source that were dropped just before this one."""
     source: str = ""
     source_index: int = 0
 
@@ -60,16 +61,16 @@ class Pipeline(Protocol):
         ...
 
     def wait_idle(self) -> None:
-        """Wait until a frame that is submitted now starts at once; raises nothing."""
+        """Wait until the network is idle; raises nothing."""
         ...
 
     def close(self) -> None:
-        """End its thread; frames in flight can still be fetched, and more be submitted."""
+        """End the pipeline's thread. Frames in flight can be fetched, and more frames submitted."""
         ...
 
 
 class FrameNetwork:
-    """Runs a loaded network on frames, in any thread, on one frame at a time."""
+    """Runs a loaded network on one frame at a time; several threads take turns."""
 
     def __init__(
         self, runtime: Runtime, config: ModelConfig, size: tuple[int, int] | None = None
@@ -77,14 +78,14 @@ class FrameNetwork:
         """Use a loaded network.
 
         Args:
-            runtime: the network.
+            runtime: a backend with the network.
             config: of the model.
             size: width and height of the network's input; by default it follows from ``config``.
         """
         self.runtime = runtime
         self.config = config
         self._size = size
-        # several streams and single images may use one network at the same time
+        # streams have threads of their own, and single images run in that of the user
         self._turn = Lock()
 
     def image(self, frame: Frame, timings_ms: dict[str, float]) -> Image:
@@ -109,7 +110,7 @@ class FrameNetwork:
 
 @dataclass(frozen=True)
 class CpuPending:
-    """A frame whose pixels are grouped in the fetching thread."""
+    """A frame whose pixels are grouped in the thread that calls ``fetch``."""
 
     frame: Frame
     run_network: RunNetwork
@@ -117,7 +118,7 @@ class CpuPending:
     grouping: GroupingConfig
 
     def fetch(self) -> tuple[Segments, float, float]:
-        """Wait for the network, and group; see ``Pending``."""
+        """Wait for the network, and group the pixels; see ``Pending``."""
         output, network_ms = self.run_network()
         started = time.perf_counter()
         height, width = self.frame.height, self.frame.width
@@ -129,39 +130,41 @@ class CpuPending:
 class CpuPipeline:
     """Runs the network in a thread while earlier frames are grouped, tracked and used."""
 
-    def __init__(self, network: FrameNetwork, grouping: GroupingConfig, *, ahead: bool) -> None:
+    def __init__(
+        self, network: FrameNetwork, grouping: GroupingConfig, *, use_thread: bool
+    ) -> None:
         """Use a network; the thread starts with the first frame.
 
         Args:
             network: on the CPU.
             grouping: which instances are kept.
-            ahead: whether there is a thread. Without, ``fetch`` runs the network, too.
+            use_thread: whether to use a thread. Without a thread, ``fetch`` runs the network.
         """
         self._network = network
         self._grouping = grouping
         self._executor = ThreadPoolExecutor(1, "streamseg-network")
         self._latest: Future[tuple[NetworkOutput, float]] | None = None
         self._lock = Lock()
-        self._is_ahead = ahead
+        self._use_thread = use_thread
 
     def submit(self, frame: Frame, timings_ms: dict[str, float]) -> CpuPending:
         """Hand a frame to the network's thread; see ``Pipeline``."""
         run: RunNetwork = partial(self._network.run, frame, timings_ms)
         with self._lock:  # another thread may be closing
-            if self._is_ahead:
+            if self._use_thread:
                 self._latest = self._executor.submit(run)
                 run = self._latest.result
         return CpuPending(frame, run, self._network.config.taus, self._grouping)
 
     def wait_idle(self) -> None:
-        """Wait until the network has run on every frame; its errors come with the frames."""
+        """Wait until the network has run on every submitted frame; ``fetch`` raises its errors."""
         if self._latest:
             wait([self._latest])
 
     def close(self) -> None:
         """End the thread after its submitted frames."""
         with self._lock:
-            self._is_ahead = False
+            self._use_thread = False
         self._executor.shutdown()
 
 
@@ -171,7 +174,7 @@ class DevicePipeline:
     def __init__(
         self, network: FrameNetwork, runtime: GroupingRuntime, grouping: GroupingConfig
     ) -> None:
-        """Use a device: the ``runtime`` of ``network``."""
+        """Use the device of ``runtime``, which ``network`` also has."""
         self._network = network
         self._runtime = runtime
         self._grouping = grouping
@@ -182,23 +185,23 @@ class DevicePipeline:
         return self._runtime.submit(image, self._grouping, height=frame.height, width=frame.width)
 
     def wait_idle(self) -> None:
-        """No-op: a device takes a frame while it works on another."""
+        """No-op: a device accepts a frame while it computes another."""
 
     def close(self) -> None:
-        """No-op: other streams use the device, too."""
+        """No-op: other streams may use the device."""
 
 
-def open_pipeline(network: FrameNetwork, grouping: GroupingConfig, *, ahead: bool) -> Pipeline:
-    """The pipeline that fits a runtime.
+def open_pipeline(network: FrameNetwork, grouping: GroupingConfig, *, use_thread: bool) -> Pipeline:
+    """Open a pipeline: on the device of the runtime if it groups there, else on the CPU.
 
     Args:
         network: with its runtime.
         grouping: which instances are kept.
-        ahead: see ``CpuPipeline``; a device always works ahead.
+        use_thread: see ``CpuPipeline``; a device needs no thread.
     """
     if isinstance(network.runtime, GroupingRuntime):
         return DevicePipeline(network, network.runtime, grouping)
-    return CpuPipeline(network, grouping, ahead=ahead)
+    return CpuPipeline(network, grouping, use_thread=use_thread)
 
 
 def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:

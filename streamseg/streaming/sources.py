@@ -1,4 +1,4 @@
-"""The inputs of a stream: its sources, which are read in turn, and its options."""
+"""The inputs of a stream: its sources, whose frames are taken in turn, and its options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamseg.results import FrameResult
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer, OnEvent
-from streamseg.video.frame_buffer import Fetched
+from streamseg.video.frame_buffer import QueuedFrame
 from streamseg.video.options import SourceOptions
 from streamseg.video.prefetch import OpenLater, Prefetch
 from streamseg.video.source import open_source
@@ -48,7 +48,7 @@ class StreamOptions(TypedDict, total=False):
 
 
 def listed(sources: SourceLike | Iterable[SourceLike]) -> list[SourceLike]:
-    """Several sources, or one; bytes and arrays are one, though they give numbers one by one."""
+    """List the sources; a single one becomes a list. Bytes and arrays are not lists of sources."""
     is_data = isinstance(sources, bytes | bytearray | memoryview) or hasattr(sources, "__array__")
     if isinstance(sources, Iterable) and not is_data and not isinstance(sources, str | Source):
         return list(sources)
@@ -57,22 +57,22 @@ def listed(sources: SourceLike | Iterable[SourceLike]) -> list[SourceLike]:
 
 @dataclass
 class Lane:
-    """One source of a stream."""
+    """One source of a stream, with its prefetched frames and its tracker."""
 
     index: int
     name: str
     frames: Prefetch
     tracker: Tracker
     recording: str | None = None
-    """The drive recording that the source is a topic of."""
+    """Path of the drive recording, if the source is a topic of one."""
     to_skip: int = 0
-    """Frames to pass over from now on."""
-    passed_over: int = 0
-    """Frames thrown away since the last one that was handed on."""
+    """Number of next frames to drop."""
+    dropped: int = 0
+    """Number of frames dropped since the latest one that was returned."""
 
-    def pass_over(self, dropped: int) -> None:
-        """Count a frame as thrown away, and those that were dropped before it."""
-        self.passed_over += 1 + dropped
+    def count_dropped(self, dropped: int) -> None:
+        """Count a frame as dropped, and those that were dropped before it."""
+        self.dropped += 1 + dropped
 
 
 class Lanes:
@@ -80,77 +80,77 @@ class Lanes:
 
     def __init__(self) -> None:
         """Start without any."""
-        self.open: list[Lane] = []
+        self.active: list[Lane] = []
         self._skipped_before = 0
 
     @property
     def skipped(self) -> int:
-        """Unreadable images or damaged packets that were passed over so far."""
-        return self._skipped_before + sum(lane.frames.skipped for lane in self.open)
+        """Number of unreadable images and damaged packets so far."""
+        return self._skipped_before + sum(lane.frames.skipped for lane in self.active)
 
     def next_ready(self) -> Lane | None:
-        """The ready lane that was served the longest ago.
+        """The ready lane that has waited longest since its latest frame.
 
-        Of the topics of one recording, it is the lane whose next frame has the earliest stamp, once
-        all of them are ready.
+        A topic of a recording counts as ready when all topics of this recording are, and its next
+        frame has the earliest stamp of them.
         """
-        return next((lane for lane in self.open if self._may_follow(lane)), None)
+        return next((lane for lane in self.active if self._is_next(lane)), None)
 
-    def _may_follow(self, lane: Lane) -> bool:
+    def _is_next(self, lane: Lane) -> bool:
         if not lane.frames.is_ready():
             return False
         first = lane.frames.first()
         if first is None or first.stamp_ns is None or lane.recording is None or lane.frames.drops:
             return True
-        others = [other for other in self.open if other.recording == lane.recording]
+        others = [other for other in self.active if other.recording == lane.recording]
         if not all(other.frames.is_ready() for other in others):
             return False
         following = [other.frames.first() for other in others]
         return first.stamp_ns <= min(f.stamp_ns for f in following if f and f.stamp_ns is not None)
 
-    def fetch(self, lane: Lane) -> Fetched | None:
-        """A frame of a lane that is ready; None where it is skipped, or the lane has ended.
+    def take(self, lane: Lane) -> QueuedFrame | None:
+        """Take the next frame of a ready lane; None if it is dropped, or if the lane has ended.
 
         Raises:
-            SourceError: the lane has ended with this error, or with one of a callback.
+            SourceError: the source failed. An error of a callback is raised as it is.
         """
-        self.open.remove(lane)
-        self.open.append(lane)
+        self.active.remove(lane)
+        self.active.append(lane)
         try:
-            fetched = next(lane.frames)
+            queued = next(lane.frames)
         except StopIteration:
-            self._drop(lane)
+            self._remove(lane)
             return None
         except Exception:
-            self._drop(lane)
+            self._remove(lane)
             raise
         if lane.to_skip:
             lane.to_skip -= 1
-            lane.pass_over(fetched.dropped)
+            lane.count_dropped(queued.dropped)
             return None
-        dropped, lane.passed_over = lane.passed_over + fetched.dropped, 0
-        return fetched._replace(dropped=dropped)
+        dropped, lane.dropped = lane.dropped + queued.dropped, 0
+        return queued._replace(dropped=dropped)
 
-    def _drop(self, lane: Lane) -> None:
-        self.open.remove(lane)
+    def _remove(self, lane: Lane) -> None:
+        self.active.remove(lane)
         self._skipped_before += lane.frames.skipped
 
 
-def open_frames(
+def open_or_defer(
     source: SourceLike, options: SourceOptions | None, announce: Announcer, *, now: bool
 ) -> Source | OpenLater:
-    """What ``Prefetch`` reads.
+    """Open a source, or return the function that opens it later, for ``Prefetch``.
 
     Args:
-        source: what was given.
+        source: path, URL, number of a camera, or an opened source.
         options: how to open it.
-        announce: called with its states.
-        now: whether to open it here. Otherwise the thread that reads it opens it, and waits there
-            for a camera.
+        announce: called with the states of the source.
+        now: whether to open it now. Otherwise the thread that reads it opens it, and waits for a
+            camera that does not answer.
 
     Raises:
-        InputError: it is not a source.
-        SourceError: it cannot be opened.
+        InputError: ``source`` is of another type.
+        SourceError: it cannot be opened now.
     """
     if isinstance(source, Source):
         return source
@@ -166,7 +166,7 @@ def open_frames(
 def _open_now(
     source: str | os.PathLike[str] | int, options: SourceOptions | None, announce: Announcer
 ) -> Source:
-    """Open in a thread, since Ctrl-C cannot interrupt FFmpeg's wait for a network in this one."""
+    """Open in a new thread: Ctrl-C cannot interrupt FFmpeg's wait for a network, but this wait."""
     opened: Future[Source] = Future()
     stopping = Event()
 
@@ -194,4 +194,4 @@ def _open_waiting(
     announce: Announcer,
     stopping: Event,
 ) -> Source:
-    return open_source(source, options, announce=announce, stopping=stopping, patient=True)
+    return open_source(source, options, announce=announce, stopping=stopping, wait_for_source=True)

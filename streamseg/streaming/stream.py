@@ -14,11 +14,18 @@ from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError, InputError, StreamsegError
 from streamseg.results import FrameResult
 from streamseg.streaming.pipeline import InFlight, Pipeline, finish
-from streamseg.streaming.sources import Lane, Lanes, SourceLike, StreamOptions, listed, open_frames
+from streamseg.streaming.sources import (
+    Lane,
+    Lanes,
+    SourceLike,
+    StreamOptions,
+    listed,
+    open_or_defer,
+)
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer, OnEvent, StreamEvent, StreamEvents
-from streamseg.video.frame_buffer import Fetched, Policy
+from streamseg.video.frame_buffer import Policy, QueuedFrame
 from streamseg.video.prefetch import Prefetch
 from streamseg.video.recordings.paths import recording_of
 from streamseg.video.source import name_of
@@ -26,25 +33,25 @@ from streamseg.video.source import name_of
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-# Frames that wait decoded where none is dropped.
+# Most decoded frames of a source that wait, if the policy drops none.
 _DEPTH = 4
 
 
 class Stream(Closing, Iterator[FrameResult]):
-    """The results of one or several sources, frame by frame; memory does not grow.
+    """An iterator of the results of one or several sources; memory does not grow.
 
     Each source is read in a thread of its own, in bounded memory. With several sources frames
     are taken in turn, those of several topics of one recording in the order of their stamps. A
     source that ends or fails does not affect the others: the failure is reported as an event and
     in the log. With one source, its error is raised here.
 
-    The sources are closed when the stream ends, is closed, dropped, or left as a context manager.
-    One thread iterates; all other methods may be called from any.
+    The sources are closed when the stream ends, is closed, garbage-collected, or left as a context
+    manager. One thread iterates. All other methods may be called from any thread.
     """
 
     opened: Source | None = None
-    """The source, where there is only one; read its properties only: the stream takes its
-    frames."""
+    """The opened source, if there is only one. Read its properties only: its frames belong to the
+    stream."""
 
     def __init__(
         self,
@@ -56,7 +63,7 @@ class Stream(Closing, Iterator[FrameResult]):
         """Open a single source now, several ones in their threads; see ``Segmenter.stream``.
 
         Args:
-            pipeline: of this stream alone, which closes it.
+            pipeline: for this stream alone; ``close`` closes it.
             config: of the model, see ``finish``.
             sources: see ``Segmenter.stream``.
             stream_options: see ``StreamOptions``.
@@ -71,7 +78,7 @@ class Stream(Closing, Iterator[FrameResult]):
         self._changed = Condition()
         self._lanes = Lanes()
         self._in_flight: InFlight | None = None
-        self._added = self._results = 0
+        self._added_count = self._result_count = 0
         self._network_seconds, self._returned_at = 0.0, math.inf
         self._first_error: StreamsegError | None = None
         self._is_paused = self._is_stopped = False
@@ -93,34 +100,34 @@ class Stream(Closing, Iterator[FrameResult]):
 
         Raises:
             StopIteration: all sources have ended, or ``stop`` or ``close`` was called.
-            SourceError: the only source cannot be read any further; or there are several, and
-                not one gave a frame.
+            SourceError: the only source cannot be read any further; or there are several, one
+                failed, and none gave a frame.
         """
         used_seconds = time.monotonic() - self._returned_at
         try:
             current = self._take_in_flight() or self._submit_next(wait=True)
         except Exception:
-            if not self._lanes.open:
+            if not self._lanes.active:
                 self.close()
             raise
         if current is None:
             has_ended = not self._is_stopped
             self.close()
-            if has_ended and self._first_error and not self._results:
+            if has_ended and self._first_error and not self._result_count:
                 raise self._first_error
             raise StopIteration
         following = None
         with self._changed:
-            any_live = any(lane.frames.drops for lane in self._lanes.open)
-        # where the user is slower than the network, a prefetched result of a camera goes stale
+            any_live = any(lane.frames.drops for lane in self._lanes.active)
+        # if the user is slower than the network, a prefetched result of a camera would go stale
         if not any_live or used_seconds <= self._network_seconds:
             if any_live:
-                # the network then starts at once with the frame that is the newest now
+                # submit when the network is idle: the newest frame then does not wait for it
                 self._pipeline.wait_idle()
             following = self._submit_next(wait=False)
         with self._changed:
             self._in_flight = None if self._is_stopped else following
-        self._results += 1
+        self._result_count += 1
         result = finish(current, self._config)
         self._network_seconds = result.timings_ms["network"] / 1e3
         self._returned_at = time.monotonic()
@@ -143,13 +150,13 @@ class Stream(Closing, Iterator[FrameResult]):
         """Close one source; nothing happens if it has ended."""
         with self._changed:
             self._events.forget(source_index)
-            for lane in self._lanes.open:
+            for lane in self._lanes.active:
                 if lane.index == source_index:
                     lane.frames.stop()
                     self._discard_in_flight(lane)
 
     def listen(self, on_event: OnEvent) -> list[StreamEvent]:
-        """Call ``on_event``, too, with every event from now on; see ``StreamOptions``.
+        """Also call ``on_event`` with every event from now on; see ``StreamOptions``.
 
         Returns:
             The latest event of each source so far.
@@ -158,89 +165,89 @@ class Stream(Closing, Iterator[FrameResult]):
 
     @property
     def is_paused(self) -> bool:
-        """Whether ``pause`` was called, and not ``resume`` since."""
+        """Whether the stream is paused."""
         return self._is_paused
 
     def pause(self) -> None:
-        """Give no results until ``resume``; frames of cameras are read and dropped meanwhile."""
+        """Give no results until ``resume``; meanwhile frames of cameras are read and dropped."""
         with self._changed:
             self._is_paused = True
-            for lane in self._lanes.open:
+            for lane in self._lanes.active:
                 if lane.frames.drops:
                     self._discard_in_flight(lane)
 
     def resume(self) -> None:
-        """Go on after ``pause``."""
+        """Give results again: files go on where they stopped, cameras with the newest frame."""
         with self._changed:
             self._is_paused = False
             self._changed.notify_all()
 
     def skip(self, frames: int = 1) -> None:
-        """Pass over the next frames of every source; they count as dropped."""
+        """Drop the next frames of every source; ``FrameResult.dropped`` counts them."""
         with self._changed:
-            for lane in self._lanes.open:
+            for lane in self._lanes.active:
                 lane.to_skip += frames
                 if lane.to_skip and self._discard_in_flight(lane):
                     lane.to_skip -= 1
 
     def stop(self) -> None:
-        """End the stream at once, also where it waits for a frame; closes the sources."""
+        """End the stream at once, also while it waits for a frame; threads close the sources."""
         with self._changed:
             self._is_stopped = True
             self._in_flight = None
-            for lane in self._lanes.open:
+            for lane in self._lanes.active:
                 lane.frames.stop()
             self._changed.notify_all()
 
     def close(self) -> None:
         """Stop, and wait until the sources are closed; closing again is a no-op.
 
-        A source that waits for a silent network is not waited for longer than a second.
+        Waits at most one second for each source.
         """
         self.stop()
-        for lane in list(self._lanes.open):
+        for lane in list(self._lanes.active):
             lane.frames.close()
         self._pipeline.close()
 
     @property
     def skipped(self) -> int:
-        """Unreadable images or damaged packets of all sources that were passed over so far."""
+        """Number of unreadable images and damaged packets of all sources so far."""
         with self._changed:
             return self._lanes.skipped
 
     def _start(self, source: SourceLike, *, now: bool) -> int:
-        index = self._added
+        index = self._added_count
         name = source.description if isinstance(source, Source) else name_of(source)
         announce = Announcer(name, index, self._events.tell)
-        frames = open_frames(source, self._options, announce, now=now)
+        frames = open_or_defer(source, self._options, announce, now=now)
         if self._is_single and isinstance(frames, Source):
             self.opened = frames
         prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
         with self._changed:
-            self._added += 1
+            self._added_count += 1
             tracker = Tracker(self._config.class_names)
-            self._lanes.open.append(Lane(index, name, prefetch, tracker, recording_of(name)))
+            self._lanes.active.append(Lane(index, name, prefetch, tracker, recording_of(name)))
             self._changed.notify_all()
         return index
 
     def _take_in_flight(self) -> InFlight | None:
-        """Take the frame in flight, unless it was discarded; waits while paused."""
+        """Return the frame in flight, or None if it was discarded; wait while paused."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_paused or self._is_stopped)
             in_flight, self._in_flight = self._in_flight, None
             return in_flight
 
     def _discard_in_flight(self, lane: Lane) -> bool:
-        """Count the frame in flight as passed over, if it is of this lane."""
+        """Drop the frame in flight if it is of this lane; count it."""
         if self._in_flight is None or self._in_flight.source_index != lane.index:
             return False
-        lane.pass_over(self._in_flight.dropped)
+        lane.count_dropped(self._in_flight.dropped)
         self._in_flight = None
         return True
 
     def _submit_next(self, *, wait: bool) -> InFlight | None:
-        """Submit the next frame; None at the end, or where it would have to be waited for."""
-        taken = self._take(wait=wait)
+        """Submit the next frame; None at the end, or if ``wait`` is false and no frame is ready."""
+        taken = self._take_next(wait=wait)
         if taken is None:
             return None
         lane, (frame, dropped, decode_ms) = taken
@@ -248,24 +255,24 @@ class Stream(Closing, Iterator[FrameResult]):
         pending = self._pipeline.submit(frame, timings_ms)
         return InFlight(frame, pending, lane.tracker, timings_ms, dropped, lane.name, lane.index)
 
-    def _take(self, *, wait: bool) -> tuple[Lane, Fetched] | None:
-        """The next frame; None at the end, or where it would have to be waited for."""
+    def _take_next(self, *, wait: bool) -> tuple[Lane, QueuedFrame] | None:
+        """Take the next frame; None at the end, or if ``wait`` is false and no frame is ready."""
         with self._changed:
-            while not self._is_stopped and (self._lanes.open or (self._stays_open and wait)):
+            while not self._is_stopped and (self._lanes.active or (self._stays_open and wait)):
                 ready = None if self._is_paused else self._lanes.next_ready()
-                # an end, and the error it may come with, come after the frame in flight
+                # return the frame in flight before an end or an error
                 if not wait and (ready is None or not ready.frames.has_frame()):
                     return None
                 if ready is None:
                     self._changed.wait()
                     continue
                 try:
-                    fetched = self._lanes.fetch(ready)
+                    queued = self._lanes.take(ready)
                 except StreamsegError as error:
                     if self._is_single:
                         raise
                     self._first_error = self._first_error or error
                     continue
-                if fetched is not None:
-                    return ready, fetched
+                if queued is not None:
+                    return ready, queued
         return None

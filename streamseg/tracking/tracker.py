@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import ConfigError, InputError
-from streamseg.results import Image, Segments
+from streamseg.frame import Image
+from streamseg.results import Segments
 from streamseg.tracking.association import (
     Cues,
     Labels,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from streamseg.datasets import VOID, Sample
-from streamseg.results import Image
+from streamseg.frame import Image
 
 WINDOWS = 100
 PADDING = (127, 127, 127)

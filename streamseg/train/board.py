@@ -13,10 +13,10 @@ from streamseg.datasets import Sample
 from streamseg.drawing.false_colours import embedding_colours, heat
 from streamseg.drawing.overlay import contact_sheet, draw
 from streamseg.errors import MissingExtraError
+from streamseg.frame import Image
 from streamseg.kernels import decode_scores
 from streamseg.model.network import Network
 from streamseg.model.weights import network_from
-from streamseg.results import Image
 from streamseg.runtime.torch_cpu import TorchRuntime
 from streamseg.segmenter import Segmenter
 from streamseg.train.metrics import StepMetrics

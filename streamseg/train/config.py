@@ -70,6 +70,10 @@ class TrainConfig:
     trunk_learning_rate: float = 2e-4
     """The trunk starts from ImageNet and learns slower. Paper; the value is ours: at 1e-3 the trunk
     forgets so much that it takes cows for dogs."""
+    initial_trunk_share: float = 0.0
+    """Share of the trunk's initial weights in the exported weights, the rest is what was learned
+    (Wortsman et al. 2022, arXiv 2109.01903): a trunk that has seen many images forgets less of
+    them. For trunks that detect, with distillation."""
     weight_decay: float = 0.02
     warmup: float = 0.03
     """Fraction of the run over which the learning rate rises from 0."""
@@ -134,6 +138,10 @@ class TrainConfig:
             raise ConfigError(f"good_iou must be two rising IoUs, got {self.good_iou}")
         if not 0 <= self.colour_jitter <= 1:
             raise ConfigError(f"colour_jitter must lie in 0 to 1, got {self.colour_jitter}")
+        if not 0 <= self.initial_trunk_share <= 1:
+            raise ConfigError(
+                f"initial_trunk_share must lie in 0 to 1, got {self.initial_trunk_share}"
+            )
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay must be below 1 and not negative, got {self.ema_decay}")
         for name, allowed in (("device", DEVICES), ("mixed_precision", PRECISIONS)):

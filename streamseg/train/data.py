@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, InstanceDataset, Sample, with_classes
-from streamseg.results import Image, frame_of_array
+from streamseg.frame import Image, frame_of_array
 from streamseg.train.augment import AugmentDraw, Crop, choose_view, cut
 from streamseg.train.balance import BalancedDraw
 from streamseg.train.config import TrainConfig

@@ -8,7 +8,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from streamseg.errors import ModelError, TrainingError
+from streamseg.errors import ConfigError, ModelError, TrainingError
 from streamseg.model.network import Network
 from streamseg.model.trunk import Trunk
 from streamseg.model.weights import Checkpoint, misfit
@@ -38,7 +38,8 @@ class Learner:
             old: where an interrupted run stood; its weights replace the network's.
 
         Raises:
-            ConfigError: there is no such device.
+            ConfigError: there is no such device, or ``initial_trunk_share`` is set for a trunk
+                whose initial weights are not kept.
             ModelError: ``old`` does not fit the network.
         """
         self.config = config
@@ -61,6 +62,10 @@ class Learner:
             self._restore(old)
         self.teacher = self._make_teacher(old)
         """The trunk as it was when the run began; None if nothing is distilled."""
+        if config.initial_trunk_share and not self.teacher:
+            raise ConfigError(
+                "initial_trunk_share needs a trunk that detects and a distillation_weight above 0"
+            )
         self._outputs = TrainingOutputs(network, precision, self.teacher)
         self._shared = processes.share_gradients(self._outputs, self.device)
 
@@ -172,6 +177,15 @@ class Learner:
         return ", ".join(self.processes.gather([] if finite else batch.image_ids))
 
     def weights(self) -> dict[str, Tensor]:
-        """The trained weights on the CPU: the moving average if there is one."""
+        """The trained weights on the CPU: the moving average if there is one.
+
+        The trunk is mixed with the initial one, see ``TrainConfig.initial_trunk_share``.
+        """
         tensors = self.average.tensors if self.average else self.network.state_dict()
-        return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+        weights = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+        if self.teacher and self.config.initial_trunk_share:
+            for name, initial in self.teacher.state_dict(prefix="trunk.").items():
+                if initial.is_floating_point():
+                    mixed = weights[name].lerp(initial.cpu(), self.config.initial_trunk_share)
+                    weights[name] = mixed
+        return weights

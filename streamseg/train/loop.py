@@ -14,11 +14,10 @@ from torch import Tensor
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
-from streamseg.files.atomic_write import atomic_write
 from streamseg.interrupts import defer_sigint, interrupt
 from streamseg.model.network import Network
 from streamseg.model.picodet import load_published
-from streamseg.model.weights import Checkpoint, load_checkpoint, network_from, save_checkpoint
+from streamseg.model.weights import Checkpoint, network_from
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import BatchStream
 from streamseg.train.device import is_out_of_memory
@@ -28,27 +27,16 @@ from streamseg.train.malloc import keep_freed_memory
 from streamseg.train.metrics import StepMetrics, open_log
 from streamseg.train.processes import Processes
 from streamseg.train.run_config import RunConfig
+from streamseg.train.run_folder import (
+    CHECKPOINT,
+    METRICS,
+    last_checkpoint,
+    write_checkpoint,
+    write_config,
+)
 from streamseg.train.validation import Validated, Validation
 
 logger = logging.getLogger(__name__)
-
-CHECKPOINT = "checkpoint.pt"
-METRICS = "metrics.jsonl"
-CONFIG = "config.toml"
-
-
-def saved_config(folder: Path) -> RunConfig | None:
-    """The configuration of the run that a folder holds, None where there is none.
-
-    Raises:
-        ModelError: its checkpoint cannot be read.
-    """
-    if not (folder / CHECKPOINT).exists():
-        return None
-    saved = load_checkpoint(folder / CHECKPOINT)
-    return RunConfig(
-        saved.model_config, TrainConfig.from_json(saved.train_config_json), saved.classes
-    )
 
 
 class Trainer:
@@ -100,7 +88,7 @@ class Trainer:
         self.folder = folder
         self.config = config
         self.classes = dict(classes or {})
-        old = self.processes.from_first(self._last_checkpoint)
+        old = self.processes.from_first(lambda: last_checkpoint(folder))
         if old and old.step > config.steps:
             raise ConfigError(
                 f"{folder} has done {old.step} steps already, more than the {config.steps} of "
@@ -142,13 +130,7 @@ class Trainer:
                     patience=config.patience,
                     step=self.step,
                 )
-            folder.mkdir(parents=True, exist_ok=True)
-            whole = RunConfig(self.model_config, config, self.classes)
-            (folder / CONFIG).write_text(whole.to_toml(), encoding="utf-8")
-
-    def _last_checkpoint(self) -> Checkpoint | None:
-        path = self.folder / CHECKPOINT
-        return load_checkpoint(path) if path.exists() else None
+            write_config(folder, RunConfig(self.model_config, config, self.classes))
 
     def run(
         self,
@@ -281,5 +263,4 @@ class Trainer:
             average=self.learner.average.tensors if self.learner.average else None,
             teacher=self.learner.teacher.state_dict() if self.learner.teacher else None,
         )
-        with atomic_write(self.folder / CHECKPOINT) as partial:
-            save_checkpoint(partial, checkpoint)
+        write_checkpoint(self.folder, checkpoint)

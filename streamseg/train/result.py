@@ -34,7 +34,7 @@ class RunResult:
     onnx_difference: float
     """Largest difference to torch, relative to the largest value of the output."""
     int8: Path | None
-    """The 8-bit model, which is faster; None if it differs too much from the float model."""
+    """The 8-bit model, which is smaller; None if it differs too much from the float model."""
     int8_difference: float
     """Root mean square difference to the float file; NaN where there is no 8-bit file."""
     int8_refusal: str
@@ -81,6 +81,7 @@ def write_result(trainer: Trainer) -> RunResult:
         int8_difference, refusal = quantize_onnx(onnx, int8, images), ""
     except ModelError as error:
         int8_difference, refusal = float("nan"), str(error)
+        int8.unlink(missing_ok=True)  # of earlier weights
     return RunResult(
         safetensors,
         card,

@@ -14,8 +14,8 @@ from streamseg.errors import ConfigError
 from streamseg.model.trunks import detected_classes
 from streamseg.model.weights import load_safetensors, with_class_names
 from streamseg.parsing import suggest
-from streamseg.train.loop import saved_config
 from streamseg.train.run_config import RunConfig, Tables
+from streamseg.train.run_folder import saved_config
 
 
 def prepare(

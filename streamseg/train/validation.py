@@ -19,9 +19,9 @@ from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
 from streamseg.evaluate.report.gallery import side_by_side
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
 from streamseg.files.atomic_write import atomic_write
+from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.model.weights import load_safetensors, network_from, save_safetensors
-from streamseg.results import Image
 from streamseg.runtime.torch_cpu import TorchRuntime
 from streamseg.segmenter import Segmenter
 from streamseg.train.metrics import open_log

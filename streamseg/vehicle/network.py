@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from streamseg.errors import DeviceError
-from streamseg.grouping.plan import NUMPY_TYPES
+from streamseg.frame import Image
+from streamseg.grouping.blocks import NUMPY_TYPES
 from streamseg.release.manifest import Manifest
 from streamseg.release.tensorrt_module import ICudaEngine
-from streamseg.results import Image, NetworkOutput
+from streamseg.results import NetworkOutput
 from streamseg.runtime.base import check_network_image
 from streamseg.runtime.model_file import CHANNELS_LAST, CLASSES, FOREGROUND
 from streamseg.vehicle.cuda import Device, Stream

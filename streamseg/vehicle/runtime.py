@@ -13,13 +13,14 @@ from types import ModuleType
 import numpy as np
 
 from streamseg.closing import Closing
+from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.grouping.plan import plan_frame, read_segments
 from streamseg.kernels.group_pixels.launch import most_programs
 from streamseg.kernels.similarity import squared_radius
 from streamseg.release.engine_file import load_release_engine
 from streamseg.release.manifest import Release, open_release
-from streamseg.results import Image, NetworkOutput, Segments
+from streamseg.results import NetworkOutput, Segments
 from streamseg.vehicle.cuda import Device, open_device
 from streamseg.vehicle.kernels import ReleaseKernels
 from streamseg.vehicle.network import EngineNetwork

@@ -1,1 +1,1 @@
-"""Video in and video out: sources of frames, decoding ahead, the overlay file."""
+"""Read and write video: sources of frames, prefetching, the encoder of annotated video."""

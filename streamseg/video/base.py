@@ -11,10 +11,14 @@ from typing import NoReturn
 
 from streamseg.closing import Closing
 from streamseg.errors import SourceError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.options import CPU
 
 logger = logging.getLogger(__name__)
+
+
+class NoImageError(SourceError):
+    """No image of a source can be decoded; of a chunk this need not be an error."""
 
 
 class Source(Closing, Iterator[Frame]):
@@ -132,7 +136,7 @@ class Source(Closing, Iterator[Frame]):
         self._latest_problem = f" ({what}: {problem})"
 
     def _raise_empty(self) -> NoReturn:
-        raise SourceError(
+        raise NoImageError(
             f"no image can be decoded from {self.description}{self._latest_problem}: "
             "it is empty, damaged or of an unknown kind"
         )

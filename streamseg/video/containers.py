@@ -31,11 +31,11 @@ _DEFAULTS = SourceOptions()
 
 
 def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
-    """Open a video file; GIF is one, too.
+    """Open a video file, also a GIF.
 
     Args:
         path: of the file.
-        options: ``stream`` and ``hwaccel`` are used.
+        options: ``stream``, ``hwaccel``, ``threads`` and ``chunk`` are used.
 
     Raises:
         SourceError: it is empty, not a video, cut off before its index, or has no such stream;
@@ -60,6 +60,7 @@ def open_file(path: Path, options: SourceOptions = _DEFAULTS) -> VideoSource:
         is_live=False,
         stream_number=options.stream,
         threads=options.threads,
+        chunk=options.chunk,
     )
 
 
@@ -109,7 +110,7 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
 
 
 def _has_end(container: InputContainer) -> bool:
-    """Whether a network stream is a file.
+    """Whether a network stream has an end, as a file has.
 
     A file from a browser or an interrupted program states no duration, but the server states its
     length.

@@ -12,7 +12,7 @@ from av import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from streamseg.errors import InputError
-from streamseg.results import Image
+from streamseg.frame import Image
 from streamseg.video.ffmpeg_errors import reading
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ def masked(address: str) -> str:
 
 
 def keep_secret(address: str) -> None:
-    """Mask the secrets of an address in FFmpeg's own messages, too.
+    """Mask the secrets of an address also in FFmpeg's own messages.
 
     FFmpeg takes secrets only from the address, and writes addresses to its log. PyAV passes this
     log to Python's if the application asks for it (``av.logging.set_level``).

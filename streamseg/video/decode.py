@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 
@@ -15,10 +15,17 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamseg.errors import SourceError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
+from streamseg.video.chunks import Chunk
 from streamseg.video.clock import PresentationClock
 from streamseg.video.conversion import ImageConverter, Orientation
+from streamseg.video.durations import (
+    as_fraction,
+    file_duration_seconds,
+    images_duration_seconds,
+    stated_frame_count,
+)
 from streamseg.video.ffmpeg_errors import reading
 from streamseg.video.hwaccel import kind_in_use
 from streamseg.video.streams import choose_video_stream, pixel_aspect_of
@@ -27,12 +34,9 @@ logger = logging.getLogger(__name__)
 
 # For media that state neither timestamps nor a rate.
 _FALLBACK_RATE = Fraction(25)
-# Formats whose streams all state the duration of the whole file.
-_SHARED_DURATION = frozenset({"asf"})
 # AVCOL_TRC_SMPTE2084 and AVCOL_TRC_ARIB_STD_B67
 _HIGH_DYNAMIC_RANGE = {16: "HDR (PQ)", 18: "HDR (HLG)"}
-_CLOCK_TIME = re.compile(r"(\d+):(\d+):(\d+(?:\.\d*)?)")
-# Of a live stream; one with more of them is reconnected.
+# Most damaged packets in a row of a live stream; with more, it is reconnected.
 _MOST_DAMAGED_IN_A_ROW = 100
 # More frames than reordering and frame threads delay.
 _MOST_PACKETS_IN_DECODER = 64
@@ -54,6 +58,7 @@ class VideoSource(Source):
         timeout_seconds: float | None = None,
         stream_number: int | None = None,
         threads: int | None = None,
+        chunk: Chunk | None = None,
     ) -> None:
         """Take over an opened container and decode its first frame.
 
@@ -66,6 +71,7 @@ class VideoSource(Source):
                 have the same timeout.
             stream_number: of the video stream, from 0; None follows FFmpeg's rule.
             threads: that decode and convert; None takes as many as there are cores.
+            chunk: the part to read; None is all of it.
 
         Raises:
             SourceError: there is no such stream, or no frame of it can be decoded.
@@ -79,16 +85,18 @@ class VideoSource(Source):
         stream.thread_type = "SLICE" if is_live else "AUTO"
         if threads is not None:
             stream.codec_context.thread_count = threads
-        self._threads = threads
-        self._own_seconds = _own_duration_seconds(container, stream)
-        duration_seconds = self._own_seconds or _duration_seconds(container)
+        self._threads, self._chunk = threads, chunk
+        self._own_seconds = images_duration_seconds(container, stream)
+        duration_seconds = self._own_seconds or file_duration_seconds(container)
         self._timeout_seconds = timeout_seconds
         super().__init__(
             self._read(container, stream),
             description,
-            time_base=_fraction(stream.time_base) or 1 / _FALLBACK_RATE,
-            average_rate=_fraction(stream.average_rate),
-            frame_count=_frame_count(stream, duration_seconds),
+            time_base=as_fraction(stream.time_base) or 1 / _FALLBACK_RATE,
+            average_rate=as_fraction(stream.average_rate),
+            frame_count=chunk.frame_count
+            if chunk
+            else stated_frame_count(stream, duration_seconds),
             duration_seconds=duration_seconds,
             is_live=is_live,
         )
@@ -102,7 +110,7 @@ class VideoSource(Source):
         rotation: int | None = None
         stored_aspect = pixel_aspect_of(stream)
         with container:
-            for index, (decoded, captured_at) in enumerate(self._decoded(container, stream)):
+            for index, (decoded, captured_at) in enumerate(self._wanted(container, stream)):
                 duration_seconds = float(decoded.duration * self.time_base) or nominal_seconds
                 pts_seconds = clock.seconds(decoded.pts, duration_seconds)
                 end_seconds = pts_seconds + duration_seconds
@@ -127,6 +135,24 @@ class VideoSource(Source):
                     captured_at,
                 )
             self._warn_of_early_end(end_seconds, nominal_seconds)
+
+    def _wanted(
+        self, container: InputContainer, stream: VideoStream
+    ) -> Iterator[tuple[VideoFrame, float]]:
+        """Yield the decoded frames of the chunk, or all."""
+        chunk = self._chunk
+        if chunk is None:
+            yield from self._decoded(container, stream)
+            return
+        if chunk.decode_from is not None:
+            with suppress(av.error.FFmpegError, OSError):  # else all before it is decoded, too
+                container.seek(chunk.decode_from, stream=stream)
+        for decoded, captured_at in self._decoded(container, stream):
+            if decoded.pts is None or (chunk.start is not None and decoded.pts < chunk.start):
+                continue
+            if chunk.stop is not None and decoded.pts >= chunk.stop:
+                return
+            yield decoded, captured_at
 
     def _decoded(
         self, container: InputContainer, stream: VideoStream
@@ -186,7 +212,7 @@ class VideoSource(Source):
     def _warn_of_early_end(self, end_seconds: float, nominal_seconds: float) -> None:
         if self.skipped > 1:
             logger.warning("%s: skipped %d damaged packets", self.description, self.skipped)
-        if self.is_live or not self._own_seconds or not end_seconds:
+        if self.is_live or self._chunk or not self._own_seconds or not end_seconds:
             return
         if end_seconds < self._own_seconds - 2 * nominal_seconds:
             logger.warning(
@@ -198,7 +224,7 @@ class VideoSource(Source):
 
 
 class _Arrivals:
-    """Arrival times of the packets in the decoder, which reorders frames."""
+    """Arrival times of packets by their timestamps, since the decoder reorders frames."""
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
@@ -213,39 +239,6 @@ class _Arrivals:
     def of(self, pts: int | None, otherwise: float) -> float:
         """The arrival time of a frame's packet, or ``otherwise``."""
         return otherwise if pts is None else self._seconds.pop(pts, otherwise)
-
-
-def _own_duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    """Duration of the images, as the container states it; the sound may be longer."""
-    time_base = _fraction(stream.time_base)
-    if stream.duration and time_base and container.format.name not in _SHARED_DURATION:
-        return float(stream.duration * time_base)
-    if stated := _CLOCK_TIME.fullmatch(stream.metadata.get("DURATION", "")):  # of Matroska
-        hours, minutes, seconds = map(float, stated.groups())
-        return 3600 * hours + 60 * minutes + seconds or None
-    return _duration_seconds(container) if len(container.streams) == 1 else None
-
-
-def _duration_seconds(container: InputContainer) -> float | None:
-    return container.duration / av.time_base if container.duration else None
-
-
-def _frame_count(stream: VideoStream, duration_seconds: float | None) -> int | None:
-    """The stated number of frames, or an estimate if it is missing or far off.
-
-    Matroska and fragmented mp4 state none; a file that was cut off states too many.
-    """
-    rate = _fraction(stream.average_rate)
-    if not duration_seconds or not rate:
-        return stream.frames or None
-    expected = duration_seconds * float(rate)
-    is_plausible = abs(stream.frames - expected) <= 1 + 0.1 * expected
-    return stream.frames if is_plausible else round(expected)
-
-
-def _fraction(value: Fraction | None) -> Fraction | None:
-    """A Fraction, also of PyAV 19's own rational numbers; None when unknown or 0."""
-    return Fraction(value.numerator, value.denominator) if value else None
 
 
 def _place(pts: int | None, time_base: Fraction) -> str:

@@ -40,7 +40,7 @@ OnEvent: TypeAlias = Callable[[StreamEvent], None]
 
 
 class StreamEvents:
-    """Tells the events of all sources of a stream to its listeners, in the sources' threads."""
+    """Calls the listeners of a stream with the events of all its sources, in their threads."""
 
     def __init__(self, on_event: OnEvent | None = None) -> None:
         """Start with one listener, or none."""
@@ -50,7 +50,7 @@ class StreamEvents:
         self._to_forget: set[int] = set()
 
     def tell(self, event: StreamEvent) -> None:
-        """Tell one event to every listener."""
+        """Call every listener with one event."""
         with self._lock:
             if event.source_index not in self._to_forget:
                 self._latest[event.source_index] = event
@@ -71,7 +71,7 @@ class StreamEvents:
             return list(self._latest.values())
 
     def forget(self, source_index: int) -> None:
-        """Drop the latest event of a source that is removed; its end is still told."""
+        """Forget the latest event of a removed source; the event of its end is still sent."""
         with self._lock:
             latest = self._latest.pop(source_index, None)
             if latest is not None and latest.state != "ended":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av.error
 
-from streamseg.errors import SinkError, SourceError
+from streamseg.errors import SinkError, SourceError, StreamsegError
 from streamseg.video.credentials import without_secrets
 
 _HINTS: tuple[tuple[type[Exception], str], ...] = (
@@ -43,6 +43,8 @@ def reading(description: str, path: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except StreamsegError:
+        raise
     except (av.error.FFmpegError, OSError) as error:
         is_invalid = isinstance(error, av.error.InvalidDataError)
         reason = _why_invalid(path) if is_invalid else _reason(error)

@@ -9,7 +9,7 @@ from threading import Condition
 from typing import NamedTuple
 
 from streamseg.errors import ConfigError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Policy:
     """Which frames are used when they come faster than they are consumed."""
 
     drops: bool | None = None
-    """True: only the newest; False: all, and the source waits; None: the newest of a live source,
-    all of other sources."""
+    """True: take the newest frame only. False: take all; the source waits. None: True for a live
+    source, False for others."""
     every: int = 1
-    """Of these, every N-th, starting with the first."""
+    """Take every N-th of these frames, starting with the first."""
 
     @classmethod
     def of(cls, text: str | None) -> Policy:
@@ -39,7 +39,7 @@ class Policy:
         return cls(every=int(number[1]))
 
 
-class Fetched(NamedTuple):
+class QueuedFrame(NamedTuple):
     """A frame, with the frames dropped before it and the time to decode it."""
 
     frame: Frame
@@ -59,8 +59,8 @@ class FrameBuffer:
         self._policy = policy
         self.drops = bool(policy.drops)
         self._changed = changed
-        self._waiting: deque[Fetched] = deque()
-        self._passed_over = 0
+        self._waiting: deque[QueuedFrame] = deque()
+        self._dropped = 0
         self._until_next = 0
         self.is_stopped = False
         self._is_ended = False
@@ -78,32 +78,32 @@ class FrameBuffer:
         with self._changed:
             if self._until_next:
                 self._until_next -= 1
-                self._passed_over += 1
+                self._dropped += 1
                 return not self.is_stopped
             if self.drops and self._waiting:
-                self._passed_over += 1 + self._waiting.popleft().dropped
+                self._dropped += 1 + self._waiting.popleft().dropped
             self._changed.wait_for(lambda: len(self._waiting) < self._capacity or self.is_stopped)
             if self.is_stopped:
                 return False
-            self._waiting.append(Fetched(frame, self._passed_over, decode_ms))
-            self._passed_over = 0
+            self._waiting.append(QueuedFrame(frame, self._dropped, decode_ms))
+            self._dropped = 0
             self._until_next = self._policy.every - 1
             self._changed.notify_all()
             return True
 
     def is_ready(self) -> bool:
-        """Whether ``get`` would not wait."""
+        """Whether ``take`` would not wait."""
         return self.has_frame() or self._is_ended or self.is_stopped
 
     def has_frame(self) -> bool:
-        """Whether ``get`` would return a frame at once."""
+        """Whether ``take`` would return a frame at once."""
         return bool(self._waiting)
 
     def first(self) -> Frame | None:
-        """The frame that ``get`` would return; None if none is waiting."""
+        """The frame that ``take`` would return; None if none is waiting."""
         return self._waiting[0].frame if self._waiting else None
 
-    def get(self) -> Fetched | None:
+    def take(self) -> QueuedFrame | None:
         """Wait for a frame; None at the end.
 
         Raises:
@@ -112,16 +112,16 @@ class FrameBuffer:
         with self._changed:
             self._changed.wait_for(self.is_ready)
             if self._waiting:
-                fetched = self._waiting.popleft()
+                queued = self._waiting.popleft()
                 self._changed.notify_all()
-                return fetched
+                return queued
             failure, self._failure = self._failure, None
             if failure is not None:
                 raise failure
             return None
 
     def end(self, failure: BaseException | None) -> None:
-        """Mark the end of the frames, with the error that caused it, if any."""
+        """Mark the end of the frames, with the error that ended the source, if any."""
         with self._changed:
             self._is_ended = True
             self._failure = failure

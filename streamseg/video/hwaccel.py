@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from streamseg.errors import SourceError
 from streamseg.video.options import AUTO, CPU
 
-# PyAV's decoders of common videos: a device that none of them uses is of no use.
+# Decoders of common videos. A device that none of them supports is reported as unusable.
 _DECODERS = ("h264", "hevc", "vp9", "av1", "vp8", "mpeg4", "mpeg2video", "mjpeg", "vc1")
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from streamseg.results import UNNUMBERED
+from streamseg.frame import UNNUMBERED
 
 logger = logging.getLogger(__name__)
 

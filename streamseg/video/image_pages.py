@@ -17,7 +17,7 @@ from streamseg.video.levels import Levels
 
 UNREADABLE = (
     OSError,
-    SyntaxError,  # Pillow's word for a broken PNG
+    SyntaxError,  # Pillow raises it for a broken PNG
     ValueError,
     EOFError,
     TypeError,
@@ -68,7 +68,7 @@ class PageReader:
         self._upright = upright
         self._levels = Levels()
         self.latest_count = 1
-        """Number of images in the file that was read last, as it states it."""
+        """Number of images in the file that was read last, as the file states it."""
 
     def pages(self, path: Path) -> Iterator[Page]:
         """Read all images of a file: of an animation, or the pages of a TIFF.
@@ -90,10 +90,10 @@ class PageReader:
             yield from self.pages_of(opened, path)
 
     def pages_of(self, opened: PIL.Image.Image, file: Path | BinaryIO) -> Iterator[Page]:
-        """All images of a file that Pillow has opened.
+        """Read all images of a file that Pillow has opened.
 
         Args:
-            opened: what Pillow made of it.
+            opened: the file as Pillow has opened it.
             file: the file itself, for FFmpeg, which reads colours of more than 8 bits.
 
         Raises:
@@ -148,9 +148,9 @@ class PageReader:
 
 
 def orientation_of(opened: PIL.Image.Image) -> int:
-    """How an image is to be turned: a key of ``_TURNS``, or 1 if it is not.
+    """How to turn an image upright: a key of ``_TURNS``; 1 means not at all.
 
-    5 to 8 swap height and width. 1 too if the EXIF data cannot be read.
+    5 to 8 swap height and width. It is also 1 if the EXIF data cannot be read.
     """
     try:
         orientation = opened.getexif().get(_ORIENTATION)

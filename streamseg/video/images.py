@@ -12,14 +12,15 @@ import numpy as np
 import PIL.Image
 
 from streamseg.errors import InputError, SourceError
-from streamseg.results import UNNUMBERED, Frame, Image
+from streamseg.frame import UNNUMBERED, Frame, Image
 from streamseg.video.base import Source
 from streamseg.video.credentials import masked
 from streamseg.video.image_files import IMAGE_SUFFIXES, images_in, images_of, names_of, numbers_of
 from streamseg.video.image_pages import UNREADABLE, PageReader
 
 # Images carry no time: they are shown at this nominal rate.
-_RATE = Fraction(25)
+NOMINAL_RATE = Fraction(25)
+"""Images a second, where there is no clock."""
 
 
 class ImageSource(Source):
@@ -44,10 +45,10 @@ class ImageSource(Source):
         super().__init__(
             self._read(paths),
             description,
-            time_base=1 / _RATE,
-            average_rate=_RATE,
+            time_base=1 / NOMINAL_RATE,
+            average_rate=NOMINAL_RATE,
             frame_count=len(paths),
-            duration_seconds=float(len(paths) / _RATE),
+            duration_seconds=float(len(paths) / NOMINAL_RATE),
         )
         if len(paths) == 1 and self._reader.latest_count > 1:
             self.frame_count, self.duration_seconds = self._reader.latest_count, None
@@ -65,7 +66,7 @@ class ImageSource(Source):
                     upright, seconds = page
                     yield Frame(
                         index,
-                        own_seconds if len(paths) == 1 else float(index / _RATE),
+                        own_seconds if len(paths) == 1 else float(index / NOMINAL_RATE),
                         upright.height,
                         upright.width,
                         partial(_render, upright),
@@ -73,7 +74,7 @@ class ImageSource(Source):
                         image_name=name and f"{name}-{page_number}" if page_number else name,
                         image_number=number if number is None or not page_number else UNNUMBERED,
                     )
-                    own_seconds += seconds or float(1 / _RATE)
+                    own_seconds += seconds or float(1 / NOMINAL_RATE)
                     index += 1
                     page_number += 1
                     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Put sound on the clock of the images in a stream of several joined recordings."""
+"""Shift sound to the clock of the images in a file of several joined recordings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Joints:
         """Number of packets of sound that have no place on that clock."""
 
     def note(self, packet: Packet[Any]) -> list[tuple[float, Packet[Any]]]:
-        """Add a packet of images; returns the sound that waited for it, with times in seconds."""
+        """Add a packet of images; return the sound that waited for it, with times in seconds."""
         if packet.pts is None or packet.time_base is None:
             return []
         dts = packet.pts if packet.dts is None else packet.dts

@@ -9,7 +9,7 @@ from threading import Event
 from typing import TypeAlias
 
 from streamseg.errors import SourceError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer
 from streamseg.video.options import SourceOptions
@@ -23,7 +23,7 @@ def open_live(
     announce: Announcer,
     stopping: Event,
     *,
-    patient: bool,
+    wait_for_source: bool,
 ) -> Source:
     """Connect to a camera or network stream, and reconnect whenever it is lost.
 
@@ -34,7 +34,7 @@ def open_live(
         options: number of attempts and delays.
         announce: called with changes of its state.
         stopping: ends all waits when set.
-        patient: treat a failed first connection like a loss.
+        wait_for_source: after a failed first connection try again, as after a loss.
 
     Raises:
         SourceError: the first connection fails.
@@ -42,7 +42,7 @@ def open_live(
     try:
         opened = open_once()
     except SourceError as error:
-        if not patient:
+        if not wait_for_source:
             raise
         announce("lost", str(error))
         opened = _reconnect(open_once, options, announce, stopping, failed=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from streamseg.errors import ConfigError
+from streamseg.video.chunks import Chunk
 
 CPU, AUTO = "none", "auto"
 """Values of ``hwaccel`` besides FFmpeg's names of devices: the CPU; a device if possible."""
@@ -33,6 +34,8 @@ class SourceOptions:
     threads: int | None = None
     """Files and network streams: CPU threads that decode and convert; None takes as many as there
     are cores."""
+    chunk: Chunk | None = None
+    """Video files and drive recordings: read only this part, see ``splitting.split``."""
     live: bool | None = None
     """Network streams: True reads like a camera: reconnect at the end, drop stale frames. False
     reads like a file, to its end. None decides by whether the stream states an end."""

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from threading import Event
 
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
 
 

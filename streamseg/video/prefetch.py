@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 from streamseg.closing import Closing
 from streamseg.errors import InputError, StreamsegError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer
-from streamseg.video.frame_buffer import Fetched, FrameBuffer, Policy
+from streamseg.video.frame_buffer import FrameBuffer, Policy, QueuedFrame
 
 # How long close() waits for a thread that is blocked in a network read; the read itself ends with
 # the source's own timeout.
@@ -22,11 +22,11 @@ OpenLater: TypeAlias = Callable[[Event], Source]
 """Opens a source in the thread that reads it; the event ends its waits."""
 
 
-class Prefetch(Closing, Iterator[Fetched]):
+class Prefetch(Closing, Iterator[QueuedFrame]):
     """Prefetched frames of a source; see ``prefetch``.
 
-    Closing it, leaving it as a context manager, or dropping the last reference stops the thread,
-    which then closes the source.
+    When it is closed, left as a context manager, or garbage-collected, the thread stops and closes
+    the source.
     """
 
     def __init__(
@@ -58,17 +58,17 @@ class Prefetch(Closing, Iterator[Fetched]):
         self._thread.start()
         self.stop = weakref.finalize(self, _stop, self._buffer, stopping)
 
-    def __next__(self) -> Fetched:
+    def __next__(self) -> QueuedFrame:
         """Wait for the next frame.
 
         Raises:
             StopIteration: at the end of the source, and always after ``close``.
             SourceError: the source cannot be read any further; raised after its last frame.
         """
-        fetched = self._buffer.get()
-        if fetched is None:
+        queued = self._buffer.take()
+        if queued is None:
             raise StopIteration
-        return fetched
+        return queued
 
     def is_ready(self) -> bool:
         """Whether ``__next__`` would not wait; call while holding ``changed``."""
@@ -113,7 +113,7 @@ def prefetch(source: Source, *, depth: int = 4, policy: str | None = None) -> Pr
             each N-th frame. The default is ``latest`` for live sources and ``all`` for others.
 
     Returns:
-        An iterator of ``Fetched``, to be used as a context manager.
+        An iterator of ``QueuedFrame``, to be used as a context manager.
 
     Raises:
         InputError: ``depth`` is below 1.

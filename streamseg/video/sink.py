@@ -15,13 +15,14 @@ import numpy as np
 from av import VideoFrame
 from av.container import OutputContainer
 from av.video.frame import PictureType
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from streamseg.closing import Closing
 from streamseg.errors import InputError, SinkError
 from streamseg.files.claims import written_alone
-from streamseg.results import Image
+from streamseg.frame import Image
+from streamseg.video import bt709
 from streamseg.video.ffmpeg_errors import writing
 from streamseg.video.sound import open_sound
 
@@ -53,7 +54,6 @@ _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
 # A key frame starts a fragment, and a kill loses at most one fragment.
 _KEY_FRAME_SECONDS = 1.0
 _MPEG4_MAX_DENOMINATOR = 65535
-_BT709 = 1
 
 
 class VideoSink(Closing):
@@ -176,13 +176,7 @@ class VideoSink(Closing):
                 f"{self.path} takes uint8 images of shape {expected}, "
                 f"got {image.dtype} {image.shape}"
             )
-        frame = self._reformatter.reformat(
-            VideoFrame.from_ndarray(image, format="rgb24"),
-            format=self._stream.pix_fmt,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=Interpolation.BILINEAR,
-        )
+        frame = bt709.to_frame(image, self._stream.pix_fmt, self._reformatter)
         frame.time_base = self._time_base
         frame.pts = self._next_pts(pts_seconds)
         if self._latest_pts is None or self._is_key_due(frame.pts):
@@ -239,7 +233,7 @@ class VideoSink(Closing):
     def _mux(self, container: OutputContainer, frame: VideoFrame | None) -> None:
         with writing(self.path):
             for packet in self._stream.encode(frame):
-                # Only that of the last packet is used: the others last until the next image.
+                # Used of the last packet only: all other images last until the next one.
                 packet.duration = self._nominal_duration
                 container.mux(packet)
 
@@ -265,8 +259,5 @@ def _add_stream(
     is_even = width % 2 == 0 and height % 2 == 0
     stream.pix_fmt = "yuv420p" if is_even or encoder == "mpeg4" else "yuv444p"
     stream.codec_context.time_base = stream.time_base = time_base
-    stream.codec_context.colorspace = _BT709
-    stream.codec_context.color_primaries = _BT709
-    stream.codec_context.color_trc = _BT709
-    stream.codec_context.color_range = ColorRange.MPEG
+    bt709.mark(stream.codec_context)
     return stream

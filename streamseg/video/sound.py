@@ -121,7 +121,7 @@ class Sound:
             self._latest_pts = pts
 
     def _read(self) -> Generator[tuple[float, Packet[Any]], None, None]:
-        """All packets, with their start times in seconds."""
+        """Yield all packets, with their start times in seconds."""
         rate = self._images.average_rate
         joints = Joints(float(1 / rate) if rate else 0.04)
         try:

@@ -41,7 +41,7 @@ def open_source(
     *,
     announce: Announcer | None = None,
     stopping: Event | None = None,
-    patient: bool = False,
+    wait_for_source: bool = False,
 ) -> Source:
     """Open a source of frames and read its first frame.
 
@@ -55,7 +55,7 @@ def open_source(
     - an MCAP file, a ROS 1 bag, or the folder or .db3 file of a ROS 2 bag: its camera topic; of
       several, the one named after a ``#``, as ``drive.mcap#/camera/front``
     - a folder: its images, sorted naturally, at a nominal 25 per second
-    - a file: an image by its suffix, else a video (also GIF)
+    - a file: an image by its suffix, else a video (also a GIF)
     - a string with ``*``, ``?`` or ``[``: the images that match, like a folder
 
     Timestamps are the media's own, in seconds, rising strictly (see ``PresentationClock``); those
@@ -70,8 +70,8 @@ def open_source(
             to main memory.
         announce: called with changes of the source's state.
         stopping: ends all waits when set.
-        patient: wait for a camera or network stream that does not answer, as after a loss, instead
-            of raising an error.
+        wait_for_source: try again if a camera or network stream does not answer, as after a loss,
+            instead of raising an error.
 
     Raises:
         InputError: ``source`` is of another type or empty, a camera index is negative, or a
@@ -82,7 +82,7 @@ def open_source(
     options = options or SourceOptions()
     announce = announce or Announcer(name_of(source))
     announce("connecting")
-    opened = _open(source, _Opening(options, announce, stopping or Event(), patient))
+    opened = _open(source, _Opening(options, announce, stopping or Event(), wait_for_source))
     if options.realtime and not opened.is_live:
         from streamseg.video.pacing import RealtimeSource
 
@@ -97,7 +97,7 @@ class _Opening(NamedTuple):
     options: SourceOptions
     announce: Announcer
     stopping: Event
-    patient: bool
+    wait_for_source: bool
 
     def live(self, open_once: OpenOnce) -> Source:
         return open_live(
@@ -105,7 +105,7 @@ class _Opening(NamedTuple):
             self.options,
             self.announce,
             self.stopping,
-            patient=self.patient,
+            wait_for_source=self.wait_for_source,
         )
 
 
@@ -167,7 +167,8 @@ def _open_text(text: str, opening: _Opening) -> Source:
 def _open_recording(path: Path, topic: str | None, opening: _Opening) -> Source:
     from streamseg.video.recordings.source import RecordingSource
 
-    return _on_device(RecordingSource(path, topic), opening.options.hwaccel)
+    source = RecordingSource(path, topic, opening.options.chunk)
+    return _on_device(source, opening.options.hwaccel)
 
 
 def _open_path(path: Path, opening: _Opening) -> Source:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from streamseg.errors import InputError
-from streamseg.results import Frame, Image
+from streamseg.frame import Frame, Image
 from streamseg.video.base import Source
 
 PREFIX = "test-pattern:"

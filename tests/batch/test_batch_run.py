@@ -103,16 +103,44 @@ def test_a_killed_worker_loses_nothing_and_a_second_run_skips_all(
     assert (touched.done, touched.skipped, touched.frames) == (1, 2, FRAMES)
 
 
+def test_a_worker_that_is_killed_loses_its_chunk_only(
+    run: Callable[..., batch.BatchSummary], archive: Path, tmp_path: Path
+) -> None:
+    write_drive(archive / "1.mp4", 1, LONG, key_every=25)
+    killed: list[int] = []
+
+    def kill_once(progress: batch.Progress) -> None:
+        in_chunks = [running for running in progress.running if " to " in running.source]
+        if not killed and any(0 < running.frames < running.expected for running in in_chunks):
+            killed.append(progress.frames)
+            kill_worker()
+
+    chunked = run(tmp_path / "chunked", chunk_seconds=3, workers=2, on_progress=kill_once)
+    assert killed
+    assert (chunked.done, chunked.failures, chunked.not_split) == (3, (), ())
+    assert chunked.retried == 1
+    assert chunked.frames == LONG + 2 * FRAMES
+    whole = run(tmp_path / "whole", workers=2)
+    assert whole.frames == chunked.frames
+    assert rows_of(tmp_path / "chunked") == rows_of(tmp_path / "whole")
+    assert not (tmp_path / "chunked/_partial").exists()
+    # how the results were made does not make them others
+    assert run(tmp_path / "chunked").skipped == 3
+
+
 def test_the_command_shows_what_became_of_each_recording(
     archive: Path, colour_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (archive / "1.mp4").write_text("no video" * 100)
+    write_drive(archive / "2.mp4", frames=40, key_every=200)
     command = ["batch", str(archive / "*.mp4"), "--out", str(tmp_path / "out"), "--workers", "1"]
+    command += ["--chunk-seconds", "0.5"]
     command += ["--model", colour_model, "--size", "160x96", "--retries", "0", "--save", "jsonl"]
     assert main(command) == 1
     said = capsys.readouterr().err
     assert "3 recordings: 2 done, 0 skipped as done before, 1 failed" in said
     assert "failed after 1 tries" in said
+    assert f"not split: {archive}/2.mp4: it has no key frames to split at" in said
     assert "1.mp4" in said
     assert len(list((tmp_path / "out").glob("recording=*/part.jsonl"))) == 2
 
@@ -153,8 +181,9 @@ def test_workers_that_die_at_the_start_end_the_run(archive: Path) -> None:
     import ray
 
     from streamseg.batch.inputs import find_recordings
-    from streamseg.batch.progress import Tally, Task
+    from streamseg.batch.progress import Tally
     from streamseg.batch.scheduling import Scheduler
+    from streamseg.batch.tasks import Task
     from streamseg.errors import ConfigError
 
     class Dying:

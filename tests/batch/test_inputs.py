@@ -117,6 +117,12 @@ def test_what_is_no_recording_is_refused(source: str, error: type[Exception], sa
         find_recordings([source])
 
 
+def test_an_empty_list_is_named(tmp_path: Path) -> None:
+    (tmp_path / "drives.txt").write_text("# none yet\n")
+    with pytest.raises(InputError, match=r"no recordings in .*drives\.txt"):
+        find_recordings([tmp_path / "drives.txt"])
+
+
 def test_a_pattern_of_images_is_refused(archive: Path) -> None:
     with pytest.raises(InputError, match="name their folder"):
         find_recordings([f"{archive}/images/*.png"])

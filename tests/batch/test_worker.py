@@ -120,8 +120,12 @@ def test_a_touched_file_is_not_segmented_again_but_a_changed_one_is(
 
 
 def test_a_recording_of_an_object_store_goes_to_another(
-    make_worker: Callable[..., tuple[Worker, Store]], tmp_path: Path
+    make_worker: Callable[..., tuple[Worker, Store]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    (tmp_path / "copies").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "copies"))
     url = f"local://{tmp_path}/out"
     worker, store = make_worker("parquet", "mots-png", out=url)
     memory = fsspec.filesystem("memory")
@@ -135,6 +139,8 @@ def test_a_recording_of_an_object_store_goes_to_another(
             outcome = worker.segment(one("memory://fleet/text.mp4"), None)
             assert "memory:///fleet/text.mp4" in outcome.error
             assert tempfile.gettempdir() not in outcome.error
+            worker.release()
+            assert not list(tmp_path.glob("copies/*"))
         assert {row["source"] for row in rows_of(tmp_path / "out")} == {"memory:///fleet/a.mp4"}
         assert len(list((tmp_path / "out").glob("*/mots-png/*.png"))) == FRAMES
     finally:

@@ -10,7 +10,8 @@ import numpy as np
 from colour_runtime import ColourRuntime
 
 from benchmarks.soak import SoakReport, soak
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
 
 SOURCE = "test-pattern:64x64?frames=5000"

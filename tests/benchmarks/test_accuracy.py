@@ -7,7 +7,8 @@ from colour_runtime import ColourRuntime
 
 from benchmarks.accuracy import accuracy_change
 from streamseg.datasets import VocLayout
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 
 MakeVoc = Callable[..., VocLayout]
 

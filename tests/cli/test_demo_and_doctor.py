@@ -10,7 +10,8 @@ from streamseg.cli import demo
 from streamseg.cli.doctor import EXTRAS
 from streamseg.cli.main import main
 from streamseg.errors import MissingExtraError
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 from streamseg.video import hwaccel
 
 

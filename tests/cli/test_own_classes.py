@@ -16,6 +16,7 @@ from squares import write_squares, write_untrained
 import streamseg
 from streamseg.classes import COCO_CLASSES
 from streamseg.cli.main import main
+from streamseg.export import quantize
 from streamseg.train.run_config import read_toml
 
 pytestmark = [
@@ -119,8 +120,70 @@ def test_from_data_to_results(
     assert shown - {0} == numbers
 
 
-def test_a_table_of_classes_holds_for_training_and_evaluation(
+def test_300_classes_from_data_to_results(
     init: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    names = [f"part {k}" for k in range(1, 301)]
+    data, run = tmp_path / "data", tmp_path / "run"
+    write_squares(data, names, "train", ["part 300", "part 299", "part 256"])
+    shown = ["part 300", "part 255", "part 256"]  # 255 is the void of object maps
+    write_squares(data, names, "val", shown)
+    (tmp_path / "run.toml").write_text(SETTINGS)
+    train = ["train", "--data", str(data), "--out", str(run), "--init", init]
+    assert main([*train, "--config", str(tmp_path / "run.toml")]) == 0
+    model = str(run / "model.onnx")
+
+    evaluate = ["eval", "--data", str(data), "--model", model, "--out", str(tmp_path / "report")]
+    assert main(evaluate) == 0
+    scores = json.loads((tmp_path / "report" / "report.json").read_text())["map_r"]["classes"]
+    assert list(scores) == names
+    assert [name for name in names if scores[name]["objects"]] == sorted(shown)
+    assert all(scores[name]["objects"] == 6 for name in shown)
+
+    for runtime in ("onnx", "openvino"):
+        if runtime == "openvino":
+            pytest.importorskip("openvino")
+        with (
+            streamseg.load(model, runtime=runtime, min_score=0.0) as segmenter,
+            segmenter.stream(data / "val") as results,
+        ):
+            found = list(results)
+        instances = [instance for result in found for instance in result.instances]
+        assert all(names[instance.class_id - 1] == instance.class_name for instance in instances)
+        assert max(instance.class_id for instance in instances) > 255
+
+    assert len(streamseg.draw(found[0]).shape) == 3
+    formats = ("coco", "youtube-vis", "jsonl", "parquet", "mots", "mots-png", "kitti-step")
+    places = {name: tmp_path / name for name in formats}
+    for name, place in places.items():
+        with streamseg.open_writer(name, place, names) as writer:
+            for result in found:
+                writer.write(result)
+    numbers = {instance.class_id for instance in instances}
+    for name in ("coco", "youtube-vis"):
+        entries = json.loads(places[name].read_text())
+        assert {entry["category_id"] for entry in entries} == numbers
+        categories = json.loads(places[name].with_suffix(".categories.json").read_text())
+        assert categories[299] == {"id": 300, "name": "part 300"}
+    lines = [json.loads(line) for line in places["jsonl"].read_text().splitlines()]
+    assert {each["class_id"] for line in lines for each in line["instances"]} == numbers
+    table = parquet.read_table(places["parquet"])
+    assert set(table["class_id"].to_pylist()) == numbers
+
+    capsys.readouterr()
+    save = ["run", str(data / "val"), "--model", model, "--save", f"voc:{tmp_path / 'voc'}"]
+    assert main(save) == 1
+    said = capsys.readouterr().err
+    assert "the format voc holds at most 254 classes, and the model has 300" in said
+    assert main([*save, "--classes", "part 300,part 2"]) == 0
+
+
+def test_a_table_of_classes_holds_for_training_and_evaluation(
+    init: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
     write_squares(data, ("van", "pedestrian", "dont care"), "train")
@@ -134,7 +197,11 @@ def test_a_table_of_classes_holds_for_training_and_evaluation(
     assert sorted(row[0] for row in rows[1:]) == ["dont", "pedestrian", "van"]
     assert {row[-1] for row in rows[1:]} == {"car", "person", "void"}
     # the table is remembered
+    (run / "model.int8.onnx").write_bytes(b"of step 1")
+    monkeypatch.setattr(quantize, "TOLERANCE", 0.0)
     assert main([*train, "--steps", "2"]) == 0
+    assert "no model.int8.onnx: the 8-bit model differs" in capsys.readouterr().out
+    assert not (run / "model.int8.onnx").exists()
     config = read_toml(run / "config.toml")
     assert config["model"]["class_names"] == ["car", "person"]
     assert config["classes"] == {"Van": "car", "pedestrian": "person", "dontcare": "void"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -12,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from camera_servers import free_port, wait_until
 from colour_model import write_colour_model
+from recorded_drives import raw_shot, stamps, write_foxglove
 
 from streamseg.cli.main import main
 
@@ -56,6 +59,25 @@ def test_it_serves_this_machine_alone_until_it_is_told_to_end(tmp_path: Path) ->
             assert process.wait(20) == 143
 
 
+def test_topics_of_a_recording_are_its_sources(tmp_path: Path) -> None:
+    image = np.full((96, 160, 3), 90, np.uint8)
+    topics = ["/camera/front", "/camera/rear"]
+    shots = [
+        raw_shot(topic, "foxglove.RawImage", at, "rgb8", image)
+        for at in stamps(4)
+        for topic in topics
+    ]
+    drive = write_foxglove(tmp_path / "drive.mcap", shots)
+    options = [option for topic in topics for option in ("--topic", topic)]
+    with serving(tmp_path, str(drive), *options) as (_, line):
+        url = line.removeprefix("watch at ")
+        for index in range(2):
+            wait_until(lambda n=index: status_of(f"{url}/snapshot/{n}.jpg") == 200, 30)  # type: ignore[misc]
+        with urllib.request.urlopen(f"{url}/sources") as response:
+            names = [source["name"] for source in json.load(response)["sources"]]
+    assert names == [f"{drive}#{topic}" for topic in topics]
+
+
 def test_every_other_address_gets_a_token_which_is_printed_once(tmp_path: Path) -> None:
     with serving(tmp_path, "--host", "0.0.0.0", STREET) as (process, line):
         found = re.fullmatch(r"watch at http://[^:]+:(\d+)/login#token=([\w-]{32})", line)
@@ -86,6 +108,7 @@ def test_a_port_that_is_taken_is_told(capfd: pytest.CaptureFixture[str]) -> None
         ([STREET, "--allow-sources", "rtsp"], "only with a token"),
         ([STREET, "--token", "new", "--allow-sources", "rstp"], "'rstp'"),
         ([STREET, "--port", "99999"], "cannot listen"),
+        ([STREET, "--topic", "/camera/front"], "--topic is for MCAP files"),
     ],
 )
 def test_wrong_options_are_told_in_one_line(

@@ -13,8 +13,8 @@ from streamseg.drawing.network_maps import (
 )
 from streamseg.drawing.overlay import class_colour, name_colour
 from streamseg.drawing.panels import panel_size
+from streamseg.frame import Image
 from streamseg.kernels import decode_scores
-from streamseg.results import Image
 from streamseg.segmenter import Segmenter
 
 NAMES = ("car", "person")

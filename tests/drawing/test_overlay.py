@@ -14,7 +14,8 @@ from streamseg.drawing.overlay import (
     name_colour,
 )
 from streamseg.errors import InputError
-from streamseg.results import Frame, FrameResult, Image, Instance
+from streamseg.frame import Frame, Image
+from streamseg.results import FrameResult, Instance
 
 GREY = 90
 

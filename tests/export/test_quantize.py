@@ -13,7 +13,13 @@ from streamseg.errors import InputError, ModelError
 from streamseg.export import quantize
 from streamseg.export.lint import lint_onnx
 from streamseg.export.onnx_file import save_model
-from streamseg.export.quantize import FLOAT_LAYERS, TENSORRT, quantize_onnx
+from streamseg.export.quantize import (
+    FLOAT_LAYERS,
+    TENSORRT,
+    _float_convolutions,
+    quantize_onnx,
+)
+from streamseg.loading import SHIPPED_MODEL
 from streamseg.runtime.onnx import OnnxRuntime
 
 
@@ -40,12 +46,32 @@ def test_all_but_some_convolutions_compute_in_integers(exported: Path, tmp_path:
     producer = {output: node.op_type for node in graph.node for output in node.output}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     in_float = [n for n in convolutions if producer.get(n.input[1]) != "DequantizeLinear"]
-    # position and output of both heads at stride 4, and the classes
-    assert len(in_float) == FLOAT_LAYERS + 5
+    # position and output of both heads at stride 4, the classes, and what reads the stem
+    assert len(in_float) == FLOAT_LAYERS + 6
     assert len(convolutions) > 2 * len(in_float)
     # a clip between a convolution and its quantization would keep it in float
     quantized = [n.input[0] for n in graph.node if n.op_type == "QuantizeLinear"]
     assert not [name for name in quantized if producer[name] in ("Clip", "Relu")]
+
+
+def test_all_readers_of_the_wide_tensors_of_the_shipped_trunk_stay_in_float() -> None:
+    graph = onnx.load(SHIPPED_MODEL).graph
+    in_float = set(_float_convolutions(graph))
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    stem = convolutions[0]
+    assert "backbone.stem." in stem.input[1]
+    # the stem and its activation and pooling: rounded for one reader, they are so for all
+    wide = {"image", stem.output[0]}
+    for node in graph.node:
+        if node.op_type in ("HardSigmoid", "HardSwish", "Mul", "MaxPool") and node.input[0] in wide:
+            wide |= set(node.output)
+    readers = [node for node in convolutions if node.input[0] in wide]
+    assert len(readers) == 3  # both branches of the first block, and the neck
+    assert {node.name for node in readers} <= in_float
+    numbers = {name: np.prod(weights[name].dims) for name in (n.input[1] for n in convolutions)}
+    in_integers = sum(numbers[n.input[1]] for n in convolutions if n.name not in in_float)
+    assert in_integers > 0.7 * sum(numbers.values())
 
 
 def test_a_poor_copy_is_refused_and_leaves_the_old_file(
@@ -91,7 +117,7 @@ def test_for_tensorrt_all_is_symmetric_and_the_rest_is_half(int8_file: Path) -> 
         shape = numpy_helper.to_array(constants[producer[weights.input[0]].input[0]]).shape
         assert scales.shape == shape[:1]  # one a channel
         integer += 1
-    assert integer == len(convolutions) - FLOAT_LAYERS - 3  # the outputs of the heads
+    assert integer == len(convolutions) - FLOAT_LAYERS - 4  # outputs, and what reads the stem
     # an activation stays between a convolution and the next quantization, to be one kernel
     assert any(producer[n.input[0]].op_type == "Relu" for n in quantizers if n.input[0] in producer)
     casts = [node for node in graph.node if node.op_type == "Cast"]

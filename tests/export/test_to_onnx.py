@@ -21,10 +21,10 @@ from streamseg.config import ModelConfig
 from streamseg.errors import InputError, MissingExtraError, ModelError
 from streamseg.export.lint import lint_onnx
 from streamseg.export.to_onnx import export_onnx
+from streamseg.frame import Image
 from streamseg.model.network import Network
 from streamseg.model.weights import network_from
 from streamseg.release.parity import TOLERANCES
-from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.runtime.torch_cpu import TorchRuntime
 

@@ -11,7 +11,8 @@ from scene_results import make_result
 
 import streamseg
 from streamseg.formats.video import VideoWriter
-from streamseg.results import Frame, FrameResult
+from streamseg.frame import Frame
+from streamseg.results import FrameResult
 from streamseg.video.source import open_source
 
 

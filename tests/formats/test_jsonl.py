@@ -14,7 +14,8 @@ from pycocotools import mask as coco_mask
 
 from streamseg.errors import SinkError
 from streamseg.formats.jsonl import JsonlWriter
-from streamseg.results import Frame, FrameResult, Instance
+from streamseg.frame import Frame
+from streamseg.results import FrameResult, Instance
 
 
 def make_result(index: int = 0, pts_seconds: float = 0.0, *, empty: bool = False) -> FrameResult:

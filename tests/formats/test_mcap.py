@@ -19,7 +19,8 @@ from scene_results import make_result
 from streamseg.drawing.overlay import draw, name_colour
 from streamseg.errors import SinkError
 from streamseg.formats.opening import open_writer
-from streamseg.results import FrameResult, Recorded
+from streamseg.frame import Recorded
+from streamseg.results import FrameResult
 
 STAMP_NS = 1_700_000_000_123_456_789
 NAMES = ["car-1", "person-2", "car-13"]
@@ -193,3 +194,32 @@ def read_what_is_there(path: Path) -> int:
         except SourceError:
             pass
     return count
+
+
+def test_a_strict_reader_finds_the_file_sound(tmp_path: Path) -> None:
+    from mcap.reader import SeekingReader
+
+    jsonschema = pytest.importorskip("jsonschema")
+    with open_writer("mcap", tmp_path / "o.mcap") as writer:
+        for index in range(3):
+            writer.write(recorded(index))
+    with (tmp_path / "o.mcap").open("rb") as file:
+        reader = SeekingReader(file, validate_crcs=True)
+        summary = reader.get_summary()
+        assert summary is not None
+        assert summary.statistics is not None
+        messages = list(reader.iter_messages())
+    counts = dict.fromkeys(summary.channels, 3)
+    assert summary.statistics.channel_message_counts == counts
+    assert summary.statistics.message_count == len(messages) == 9
+    assert len(summary.chunk_indexes) == summary.statistics.chunk_count > 0
+    for schema, _, message in messages:
+        assert schema is not None
+        if schema.encoding == "jsonschema":
+            content = json.loads(message.data)
+            stored = json.loads(schema.data)
+            jsonschema.validate(content, stored)
+            # the schema names all that is written
+            assert content.keys() == stored["properties"].keys()
+            of_object = stored["properties"]["instances"]["items"]["properties"]
+            assert all(instance.keys() == of_object.keys() for instance in content["instances"])

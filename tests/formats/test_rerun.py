@@ -10,7 +10,7 @@ from scene_results import make_result
 
 from streamseg.errors import MissingExtraError, SinkError
 from streamseg.formats.rerun import RerunWriter
-from streamseg.results import Recorded
+from streamseg.frame import Recorded
 
 COLUMNS = (
     "frame",

@@ -14,7 +14,7 @@ from benchmarks.kernels import frame as frame_benchmark
 from benchmarks.kernels import group_pixels as group_pixels_benchmark
 from streamseg.grouping.cpu import GroupingConfig, find_segments
 from streamseg.grouping.gpu import DeviceGrouper
-from streamseg.kernels.testing.cases import Case, alike, random, street
+from streamseg.kernels.testing.cases import Case, alike, many_classes, random, street
 from streamseg.results import NetworkOutput, Segments
 
 pytestmark = [
@@ -61,8 +61,9 @@ def halved(array: NDArray[np.float32]) -> NDArray[np.float32]:
         (random(6, 7, 12, 14), GroupingConfig(min_score=0.3, max_instances=20, min_visible=0.3)),
         (alike(5, 6, dims=4), GroupingConfig(min_score=0.0, max_instances=5)),
         (random(5, 6, 10, 12), GroupingConfig(min_score=1.0, max_instances=4)),
+        (many_classes(), GroupingConfig(min_score=0.0, max_instances=20)),
     ],
-    ids=["street", "large ones", "overlaps", "one", "none"],
+    ids=["street", "large ones", "overlaps", "one", "none", "many classes"],
 )
 def test_the_device_finds_the_same_instances(
     case: Case, config: GroupingConfig, device: torch.device
@@ -79,6 +80,7 @@ def test_the_device_finds_the_same_instances(
     assert found.embedding.shape == expected.embedding.shape
     assert found.embedding == pytest.approx(expected.embedding, abs=1e-5)
     assert found.score == pytest.approx(expected.score)
+    assert len(case.classes) < 256 or found.class_id.max() > 255
 
 
 def test_half_precision_goes_all_the_way(device: torch.device) -> None:

@@ -66,7 +66,7 @@ def test_dtypes_and_shapes() -> None:
     for array, dtype in (
         (scores.seediness, np.float32),
         (scores.tau_index, np.uint8),
-        (scores.class_id, np.uint8),
+        (scores.class_id, np.uint16),
     ):
         assert array.dtype == dtype
         assert array.shape == (3, 5)
@@ -91,10 +91,10 @@ def test_extreme_foreground_neither_overflows_nor_warns(largest: float) -> None:
 
 
 def test_the_most_thresholds_and_classes() -> None:
-    foreground, classes = np.zeros((255, 1, 1), np.float32), np.zeros((255, 1, 1), np.float32)
-    foreground[254] = classes[254] = 1
+    foreground, classes = np.zeros((255, 1, 1), np.float32), np.zeros((65535, 1, 1), np.float32)
+    foreground[-1] = classes[-1] = 1
     scores = decode_scores(foreground, classes)
-    assert (scores.tau_index.item(), scores.class_id.item()) == (254, 255)
+    assert (scores.tau_index.item(), scores.class_id.item()) == (254, 65535)
 
 
 def test_memory_layout_does_not_matter() -> None:
@@ -134,7 +134,7 @@ F, Q = np.zeros((2, 3, 4), np.float32), np.zeros((5, 2, 2), np.float32)
         (F, Q[:0], "classes .* not empty"),
         ([[[1.0]]], Q, "foreground .* got list"),
         (F, [[[1.0]]], "classes .* got list"),
-        (F, np.zeros((256, 2, 2), np.float32), "1..255 classes, got 2 and 256"),
+        (F, np.zeros((65536, 2, 2), np.float32), "1..65535 classes, got 2 and 65536"),
         (np.zeros((256, 3, 4), np.float32), Q, "1..255 thresholds .* got 256 and 5"),
     ],
 )

@@ -34,8 +34,8 @@ KEPT = {2: 64, 4: 32, 7: 16}
 """Pixels of each program that keeps its embeddings, by the number of programs."""
 
 
-def spread(programs: int, *, resident: bool) -> Plan:
-    """A plan whose programs have unequal shares of the pixels."""
+def unequal_plan(programs: int, *, resident: bool) -> Plan:
+    """Programs that have unequal shares of the pixels."""
     return Plan(programs, KEPT[programs] if resident else 16, 4, resident)
 
 
@@ -54,7 +54,7 @@ def group(case: Case, plan: Plan, *, exclude_claimed: bool) -> Groups:
         max_seeds=case.max_seeds,
         min_seediness=case.min_seediness,
         exclude_claimed=exclude_claimed,
-        spread=plan,
+        pixel_plan=plan,
     )
     return Groups(found.seed_index.numpy(), int(found.count), found.masks.numpy())
 
@@ -96,23 +96,23 @@ Run = Callable[..., Groups]
 def test_programs_with_unequal_shares_agree_on_every_seed(
     programs: int, resident: bool, name: str, concurrently: Run
 ) -> None:
-    concurrently(case_of(name, 8), spread(programs, resident=resident), seed=programs)
+    concurrently(case_of(name, 8), unequal_plan(programs, resident=resident), seed=programs)
 
 
 @pytest.mark.parametrize(
     ("max_seeds", "plan"),
     [
-        (1, spread(7, resident=True)),
-        (2, spread(3, resident=False)),
-        (100, spread(2, resident=True)),
-        (100, spread(7, resident=False)),
+        (1, unequal_plan(7, resident=True)),
+        (2, unequal_plan(3, resident=False)),
+        (100, unequal_plan(2, resident=True)),
+        (100, unequal_plan(7, resident=False)),
     ],
 )
 def test_any_number_of_rounds(max_seeds: int, plan: Plan, concurrently: Run) -> None:
     assert concurrently(case_of("ties", max_seeds), plan).count == min(max_seeds, PIXELS)
 
 
-@pytest.mark.parametrize("plan", [spread(4, resident=True), spread(3, resident=False)])
+@pytest.mark.parametrize("plan", [unequal_plan(4, resident=True), unequal_plan(3, resident=False)])
 def test_all_programs_stop_in_the_same_round(plan: Plan, concurrently: Run) -> None:
     case = case_of("random", 100, min_seediness=0.3)
     found = concurrently(case, plan, exclude_claimed=True)
@@ -121,13 +121,13 @@ def test_all_programs_stop_in_the_same_round(plan: Plan, concurrently: Run) -> N
 
 def test_programs_without_a_pixel_or_a_candidate_wait_too(concurrently: Run) -> None:
     concurrently(case_of("ties", 5), Plan(4, 64, 4, resident=False))
-    nothing = concurrently(case_of("random", 3, min_seediness=1.0), spread(3, resident=False))
+    nothing = concurrently(case_of("random", 3, min_seediness=1.0), unequal_plan(3, resident=False))
     assert nothing.count == 0
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_delays_change_nothing(seed: int, concurrently: Run) -> None:
-    plan = (spread(4, resident=True), spread(3, resident=False))[seed % 2]
+    plan = (unequal_plan(4, resident=True), unequal_plan(3, resident=False))[seed % 2]
     concurrently(case_of("ties", 6), plan, seed=100 + seed)
 
 
@@ -147,7 +147,7 @@ def test_a_weakened_barrier_is_caught(
     concurrently: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(triton_kernel, "meet", getattr(weakened_barriers, mutant))
+    monkeypatch.setattr(triton_kernel, "exchange_keys", getattr(weakened_barriers, mutant))
     with pytest.raises(error):
         for _ in range(10):
-            concurrently(case_of("random", 24), spread(4, resident=True), limit_s=limit_s)
+            concurrently(case_of("random", 24), unequal_plan(4, resident=True), limit_s=limit_s)

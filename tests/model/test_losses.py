@@ -213,6 +213,14 @@ def test_semantic_loss_is_the_mean_over_pixels_that_are_not_void() -> None:
     assert semantic_loss(foreground[:, 0], classes, void, none, LABELLED[0]) == 0
 
 
+def test_class_255_is_learned_like_any_other() -> None:
+    flat = torch.ones(6, dtype=torch.int64)
+    classes = torch.randn(6, 300, generator=random_generator()).log_softmax(1)
+    of_object, labelled = torch.tensor([255]), torch.zeros(300, dtype=torch.bool)
+    loss = semantic_loss(torch.zeros(6), classes, flat, of_object, labelled)
+    assert float(loss) == pytest.approx(math.log(2) - float(classes[:, 254].mean()), rel=1e-5)
+
+
 def test_draw_points_takes_as_many_of_each_instance_as_asked_and_never_void() -> None:
     labels, _ = scene()
     labels[11, 15] = 4  # a single pixel

@@ -10,6 +10,7 @@ from streamseg.classes import COCO_CLASSES
 from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError
 from streamseg.model.network import UNKNOWN_TO_TRUNK, Features, Network
+from streamseg.model.positions import coordinates
 from streamseg.model.prior import merge_detections
 from streamseg.model.trunk import DETECTION_STRIDES, Detection
 
@@ -64,8 +65,8 @@ def test_grey_levels_are_normalised_inside(network: Network) -> None:
     assert_close(found.foreground, expected.foreground)
 
 
-def test_coordinates_count_from_the_centre_in_pixels_of_the_input(network: Network) -> None:
-    x, y = network.coordinates(torch.zeros(1, 8, 6, 10))[0]
+def test_coordinates_count_from_the_centre_in_pixels_of_the_input() -> None:
+    x, y = coordinates(torch.zeros(1, 8, 6, 10), SMALL)[0]
     step = 4 / SMALL.coordinate_scale_px
     assert_close(x.diff(dim=1), torch.full((6, 9), step))
     assert_close(y.diff(dim=0), torch.full((5, 10), step))
@@ -75,8 +76,8 @@ def test_coordinates_count_from_the_centre_in_pixels_of_the_input(network: Netwo
     assert (y == y[:, :1]).all()
 
 
-def test_coordinates_have_the_same_scale_in_images_of_every_size(network: Network) -> None:
-    small, large = (network.coordinates(torch.zeros(2, 8, h, w)) for h, w in [(4, 6), (8, 12)])
+def test_coordinates_have_the_same_scale_in_images_of_every_size() -> None:
+    small, large = (coordinates(torch.zeros(2, 8, h, w), SMALL) for h, w in [(4, 6), (8, 12)])
     assert_close(large[:, :, 2:6, 3:9], small)
 
 
@@ -153,3 +154,12 @@ def test_selected_classes_keep_their_probabilities() -> None:
     assert torch.equal(selected, everything[:, [2, 0]])
     assert network.output_config.class_names == ("screw", "nut")
     assert network.config.class_names == ("nut", "bolt", "screw")  # what is saved
+
+
+def test_class_probabilities_are_finite_for_huge_logits() -> None:
+    network = Network(SMALL).eval()
+    with torch.inference_mode():
+        assert network.class_head.bias is not None
+        network.class_head.bias.copy_(torch.tensor([1e4, -1e4]))
+        _, _, classes = network.output(noise(1, 3, 32, 32))
+    assert_close(classes[0, :, 0, 0], torch.tensor([1.0, 0.0]))

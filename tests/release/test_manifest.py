@@ -86,7 +86,7 @@ def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path, name: str) -> No
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda fields: fields.update(format=1), "is of format 1.*reads 2"),
+        (lambda fields: fields.update(format=1), "is of format 1.*reads 3"),
         (lambda fields: fields.pop("size"), "not the manifest of a release"),
         (lambda fields: fields.update(size=3), "not the manifest of a release"),
         (lambda fields: fields.update(extra=1), "not the manifest of a release"),

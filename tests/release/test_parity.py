@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from small_export import SIZE, Export, blobs
 
 from streamseg.errors import InputError, ModelError
+from streamseg.frame import Image
 from streamseg.model.network import Network
 from streamseg.release.parity import (
     TOLERANCES,
@@ -22,7 +23,7 @@ from streamseg.release.parity import (
     Tolerance,
     compare,
 )
-from streamseg.results import Image, NetworkOutput
+from streamseg.results import NetworkOutput
 from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.runtime.torch_cpu import TorchRuntime
 

@@ -10,11 +10,11 @@ import torch
 from small_run import MODEL
 
 from streamseg.errors import ConfigError, InputError, ModelError
+from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig, find_segments
 from streamseg.loading import open_runtime
 from streamseg.model.network import Network
 from streamseg.model.weights import save_safetensors
-from streamseg.results import Image
 from streamseg.runtime.base import GroupingRuntime
 from streamseg.runtime.cuda import CudaRuntime
 from streamseg.segmenter import Segmenter

@@ -12,9 +12,9 @@ from small_export import Export
 
 from streamseg import loading
 from streamseg.errors import ConfigError, InputError, MissingExtraError, ModelError
+from streamseg.frame import Image
 from streamseg.loading import SHIPPED_MODEL, open_runtime
 from streamseg.release.parity import TOLERANCES, compare
-from streamseg.results import Image
 from streamseg.runtime.onnx import OnnxRuntime
 
 pytest.importorskip("openvino")
@@ -81,7 +81,7 @@ def test_every_export_runs_in_float(kind: dict[str, Any], export: Export) -> Non
 def test_it_is_taken_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "has_cuda_gpu", lambda: False)
     for faster, runtime in ((True, OpenVinoRuntime), (False, OnnxRuntime)):
-        monkeypatch.setattr(loading, "openvino_is_faster", lambda faster=faster: faster)
+        monkeypatch.setattr(loading, "prefers_openvino", lambda faster=faster: faster)
         assert isinstance(open_runtime(SHIPPED_MODEL), runtime)
         assert isinstance(open_runtime(SHIPPED_MODEL, "onnx"), OnnxRuntime)
 
@@ -97,7 +97,7 @@ def test_it_is_faster_on_cpus_that_compute_in_bfloat16(
     if flags:
         file.write_text(f"processor: 0\nflags: {flags}\n")
     monkeypatch.setattr(loading, "CPU_FLAGS", file)
-    assert loading.openvino_is_faster() is faster
+    assert loading.prefers_openvino() is faster
 
 
 def test_it_is_left_alone_where_it_is_installed_and_does_not_load(
@@ -109,7 +109,7 @@ def test_it_is_left_alone_where_it_is_installed_and_does_not_load(
     monkeypatch.setattr(loading, "find_spec", lambda name: name == "openvino")
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.delitem(sys.modules, "streamseg.runtime.openvino")
-    assert not loading.openvino_is_faster()
+    assert not loading.prefers_openvino()
 
 
 def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:

@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 import pytest
 from camera_servers import http_camera, wait_until
-from chromium import chromium
-from playwright.sync_api import Browser, Page, expect
+from live_page import (
+    SECONDS,
+    OpenPage,
+    frame_of,
+    names_in,
+    pause,
+    pixels_of,
+    resume,
+    wait_for_frames,
+    wait_for_names,
+)
+from playwright.sync_api import Page, expect
 from served_streams import STREET, TOKEN, Served, served
 
 from streamseg import rle
 from streamseg.drawing.overlay import name_colour
 
 Street = tuple[Served, Page, list[set[str]]]
-OpenPage = Callable[..., AbstractContextManager[Page]]
-
-SECONDS = 30
-"""Longest wait: the machine may be busy."""
-HARMLESS = re.compile("status of (401|400|503)|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED")
-"""What a browser itself writes to the console when a test provokes it."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=1000 * SECONDS)
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def open_page(browser: Browser) -> OpenPage:
-    """Opens a page; what it writes to the console fails the test."""
-
-    @contextmanager
-    def open_one(served: Served, path: str = "", **options: Any) -> Iterator[Page]:
-        complaints: list[str] = []
-        context = browser.new_context(**{"viewport": {"width": 900, "height": 600}, **options})
-        page = context.new_page()
-        page.set_default_timeout(1000 * SECONDS)
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(served.url + path)
-        try:
-            yield page
-        finally:
-            if folder := os.environ.get("STREAMSEG_SCREENSHOTS"):
-                test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
-                page.screenshot(path=Path(folder) / f"{test}.png")
-            context.close()
-        assert not [text for text in complaints if not HARMLESS.search(text)]
-
-    return open_one
 
 
 @pytest.fixture(scope="module")
@@ -74,44 +43,6 @@ def street(open_page: OpenPage) -> Iterator[Street]:
     ):
         wait_for_names(page)
         yield found, page, confirmed
-
-
-def frame_of(page: Page) -> int:
-    """Index of the frame that the first canvas shows; -1 if none yet."""
-    return int(page.locator(".camera canvas").first.get_attribute("data-frame") or -1)
-
-
-def wait_for_frames(page: Page) -> None:
-    """Until the image has changed twice."""
-    for _ in range(2):
-        shown = frame_of(page)
-        wait_until(lambda shown=shown: frame_of(page) > shown, SECONDS)  # type: ignore[misc]
-
-
-def pixels_of(page: Page) -> str:
-    found: str = page.locator(".camera canvas").first.evaluate("canvas => canvas.toDataURL()")
-    return found
-
-
-def names_in(page: Page) -> list[str]:
-    return page.locator("#in-view .name").all_text_contents()
-
-
-def wait_for_names(page: Page) -> None:
-    wait_until(lambda: len(names_in(page)) > 1, SECONDS)
-
-
-def pause(page: Page) -> None:
-    page.keyboard.press(" ")
-    expect(page.get_by_role("button", name="Resume")).to_be_visible()
-    # a frame that was under way is still drawn
-    page.evaluate("new Promise((done) => setTimeout(done, 300))")
-
-
-def resume(page: Page) -> None:
-    page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    wait_for_frames(page)
 
 
 def test_the_image_runs_and_the_names_are_those_of_the_json(street: Street) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import io
 import json
 import socket
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -25,7 +27,8 @@ from websockets.sync.client import connect
 
 from streamseg import FrameResult
 from streamseg.drawing.overlay import draw, name_colour
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
 from streamseg.serve import app, encoded
 from streamseg.serve.server import Server, listen
@@ -168,13 +171,13 @@ def test_a_frame_is_encoded_once_for_all_and_only_if_somebody_looks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     encodings: list[int] = []
-    true_jpeg = encoded._jpeg
+    true_jpeg = encoded.to_jpeg
 
     def spy(image: Image) -> bytes:
         encodings.append(id(image))
         return true_jpeg(image)
 
-    monkeypatch.setattr(encoded, "_jpeg", spy)
+    monkeypatch.setattr(encoded, "to_jpeg", spy)
     with served(STREET) as found, ExitStack() as stack:
         wait_until(lambda: found.sources()[0]["frames"] > 5)
         assert not encodings
@@ -188,6 +191,37 @@ def test_a_frame_is_encoded_once_for_all_and_only_if_somebody_looks(
         sent = found.metric('streamseg_sent_frames_total{way="mjpeg"}')
         assert sent >= 40
         assert len(encodings) <= sent / 2
+
+
+def test_a_result_goes_as_soon_as_the_next_ones_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[weakref.ref[encoded.EncodedResult]] = []
+    true_init = encoded.EncodedResult.__init__
+
+    def spy(self: encoded.EncodedResult, *arguments: Any) -> None:
+        true_init(self, *arguments)
+        made.append(weakref.ref(self))
+
+    monkeypatch.setattr(encoded.EncodedResult, "__init__", spy)
+    gc.collect()
+    gc.disable()  # a frame that waits for it would wait long: few objects, many bytes
+    try:
+        with served(STREET) as found, ExitStack() as stack:
+            images = parts_of(stack.enter_context(found.open("/streams/0.mjpg")))
+            events = lines_of_events(stack.enter_context(found.open("/events")))
+            live = stack.enter_context(connect(found.live_url))
+            video = stack.enter_context(connect(f"{found.live_url}?video=h264"))
+            for _ in range(15):
+                next(images)
+                next(events)
+                for viewer in (live, video):
+                    viewer.recv(20)
+                    viewer.send("k")
+            assert len(made) >= 15
+            assert sum(one() is not None for one in made) <= 6
+    finally:
+        gc.enable()
 
 
 def test_a_viewer_that_never_reads_slows_nobody() -> None:

@@ -11,7 +11,8 @@ from colour_runtime import ColourRuntime
 from slow_streams import QUICK, pattern
 
 import streamseg
-from streamseg.results import FrameResult, Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import FrameResult, NetworkOutput
 from streamseg.segmenter import Segmenter
 
 pytestmark = pytest.mark.usefixtures("first_use_is_over", "no_thread_is_left")

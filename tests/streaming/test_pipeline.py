@@ -21,8 +21,9 @@ from slow_streams import (
     source_of,
 )
 
+from streamseg.frame import Frame, Image
 from streamseg.grouping.cpu import GroupingConfig, find_segments
-from streamseg.results import Frame, FrameResult, Image, NetworkOutput, Segments
+from streamseg.results import FrameResult, NetworkOutput, Segments
 from streamseg.runtime.base import Pending
 from streamseg.segmenter import Segmenter
 

@@ -16,7 +16,7 @@ from slow_streams import REALTIME, frames_of, pattern, slow_segmenter, source_of
 
 import streamseg
 from streamseg import SourceOptions, StreamEvent
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.segmenter import Segmenter
 from streamseg.video.source import open_source
 

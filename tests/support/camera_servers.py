@@ -20,7 +20,7 @@ import numpy as np
 import PIL.Image
 from needed_in_ci import skip_unless_in_ci
 
-from streamseg.results import Image
+from streamseg.frame import Image
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 _NEEDS = """

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.config import ModelConfig
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 
 
 class ColourRuntime:

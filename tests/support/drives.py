@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from media import write_video
 
-from streamseg.results import Image
+from streamseg.frame import Image
 
 SIZE = (160, 96)
 FRAMES = 12
@@ -26,11 +26,14 @@ def drive(number: int, frames: int = FRAMES) -> list[Image]:
     return images
 
 
-def write_drive(path: Path, number: int = 0, frames: int = FRAMES) -> Path:
-    """Write one as a video, 25 frames a second."""
+def write_drive(
+    path: Path, number: int = 0, frames: int = FRAMES, key_every: int | None = None
+) -> Path:
+    """Write one as a video, 25 frames a second; a key frame at least every so many frames."""
     path.parent.mkdir(parents=True, exist_ok=True)
     times = [index / 25 for index in range(frames)]
-    return write_video(path, times, images=drive(number, frames))
+    options = {} if key_every is None else {"g": str(key_every)}
+    return write_video(path, times, images=drive(number, frames), codec_options=options)
 
 
 def rows_of(out: Path, name: str = "") -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.grouping.plan import NUMPY_TYPES
+from streamseg.grouping.blocks import NUMPY_TYPES
 from streamseg.release.device_facts import DeviceFacts
 from streamseg.release.engine_file import ENGINE
 from streamseg.release.engine_manifest import EngineManifest, EngineOptions, manifest_path

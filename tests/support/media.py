@@ -13,7 +13,7 @@ from av import AudioFrame, VideoFrame
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from streamseg.results import Image
+from streamseg.frame import Image
 
 TIME_BASE = Fraction(1, 12800)
 EVEN_TIMES = tuple(index / 25 for index in range(25))
@@ -53,6 +53,7 @@ def write_video(
     pix_fmt: str = "yuv420p",
     time_base: Fraction = TIME_BASE,
     rotation: tuple[float, bool, bool] | None = None,
+    codec_options: dict[str, str] | None = None,
     **container_options: str,
 ) -> Path:
     """Write one image for each time in seconds; quadrants unless images are given.
@@ -65,6 +66,7 @@ def write_video(
         pix_fmt: as FFmpeg calls it.
         time_base: unit of the timestamps in seconds.
         rotation: degrees counter-clockwise, mirrored horizontally, mirrored vertically.
+        codec_options: for the encoder.
         container_options: for the muxer.
     """
     images = images or [quadrants()]
@@ -73,6 +75,7 @@ def write_video(
         stream.height, stream.width, _ = images[0].shape
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = time_base
+        stream.codec_context.options = codec_options or {}
         if codec == "mpeg4":
             stream.bit_rate = 1_000_000
         if rotation is not None:

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from streamseg.results import Image
+from streamseg.frame import Image
 
 START_NS = 1_700_000_000_123_456_789
 STEP_NS = 40_000_000

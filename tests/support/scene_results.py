@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamseg.results import Frame, FrameResult, Instance
+from streamseg.frame import Frame
+from streamseg.results import FrameResult, Instance
 
 HEIGHT, WIDTH = 48, 64
 SIDE = 10

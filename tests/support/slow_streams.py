@@ -9,7 +9,8 @@ from fractions import Fraction
 from colour_runtime import ColourRuntime
 
 from streamseg import SourceOptions
-from streamseg.results import Frame, Image, NetworkOutput
+from streamseg.frame import Frame, Image
+from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
 from streamseg.video.base import Source
 from streamseg.video.source import open_source

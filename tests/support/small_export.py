@@ -12,8 +12,8 @@ import torch
 from small_model import SMALL
 from torch import nn
 
+from streamseg.frame import Image
 from streamseg.model.network import Network
-from streamseg.results import Image
 
 
 @dataclass(frozen=True)

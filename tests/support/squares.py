@@ -36,8 +36,14 @@ def write_untrained(path: Path) -> str:
     return str(path)
 
 
-def write_squares(folder: Path, names: Sequence[str], split: str) -> None:
-    """Six images of 96 x 64 px with three squares of the first classes in their own colours."""
+def write_squares(
+    folder: Path, names: Sequence[str], split: str, shown: Sequence[str] | None = None
+) -> None:
+    """Six images of 96 x 64 px with three squares of classes in their own colours.
+
+    They are of the classes ``shown``, at most three; by default of the first ones.
+    """
+    shown = shown or names[:3]
     images: list[dict[str, Any]] = []
     files = [f"{split}{i}.png" for i in range(6)]
     rng = np.random.default_rng(len(split))
@@ -46,9 +52,9 @@ def write_squares(folder: Path, names: Sequence[str], split: str) -> None:
     for i, file in enumerate(files):
         pixels = rng.integers(100, 140, (64, 96, 3), dtype=np.uint8)
         for k in range(3):
-            name = names[(i + k) % min(3, len(names))]
+            name = shown[(i + k) % len(shown)]
             x, y = 2 + 32 * k, int(rng.integers(2, 34))
-            pixels[y : y + 28, x : x + 28] = COLOURS[names.index(name)]
+            pixels[y : y + 28, x : x + 28] = COLOURS[shown.index(name)]
             shape = rectangle(x, y, x + 28, y + 28)
             images.append({"category": name, "segmentation": shape, "image_id": 100 + i})
         Image.fromarray(pixels).save(folder / split / file)

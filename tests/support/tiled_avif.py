@@ -8,7 +8,7 @@ from pathlib import Path
 
 import PIL.Image
 
-from streamseg.results import Image
+from streamseg.frame import Image
 
 
 def write_tiled_avif(path: Path, image: Image, columns: int) -> Path:

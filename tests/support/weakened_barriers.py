@@ -1,4 +1,4 @@
-"""Stand-ins for ``meet`` of ``group_pixels`` that do not keep programs together."""
+"""Stand-ins for ``exchange_keys`` of ``group_pixels`` that do not keep programs together."""
 
 from __future__ import annotations
 

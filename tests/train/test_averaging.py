@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from streamseg.config import ModelConfig
+from streamseg.errors import ConfigError
+from streamseg.model.network import Network
 from streamseg.train.averaging import WeightAverage
+from streamseg.train.config import TrainConfig
+from streamseg.train.learner import Learner
+from streamseg.train.processes import Processes
 
 
 def test_the_average_follows_the_weights_slowly_after_the_first_steps() -> None:
@@ -31,3 +38,24 @@ def test_counters_are_copied() -> None:
     average.update(network, 0)
     assert average.tensors["num_batches_tracked"] == 1
     assert average.tensors["num_batches_tracked"].dtype == torch.int64
+
+
+def test_exported_trunk_is_mixed_with_the_initial_one() -> None:
+    network = Network(ModelConfig(trunk="picodet-s"))
+    config = TrainConfig(device="cpu", initial_trunk_share=0.25, ema_decay=0.0)
+    learner = Learner(network, config, Processes(), None)
+    initial = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1.0)
+    weights = learner.weights()
+    for name, parameter in network.named_parameters():
+        share = 0.75 if name.startswith("trunk.") else 1.0
+        assert torch.allclose(weights[name], initial[name] + share, atol=1e-5), name
+        assert torch.equal(parameter, initial[name] + 1.0)  # training goes on from here
+
+
+def test_a_share_of_the_initial_trunk_needs_one_that_is_kept() -> None:
+    config = TrainConfig(device="cpu", initial_trunk_share=0.25)
+    with pytest.raises(ConfigError, match="initial_trunk_share needs a trunk that detects"):
+        Learner(Network(ModelConfig(trunk="test_efficientnet")), config, Processes(), None)

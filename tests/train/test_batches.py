@@ -33,6 +33,17 @@ def test_a_batch_has_the_promised_shapes(voc: VocLayout) -> None:
         assert set(labels.flatten().tolist()) - {0, VOID} == set(range(1, len(classes) + 1))
 
 
+def test_class_255_is_a_class_and_no_void(voc: VocLayout) -> None:
+    names = (*(f"part {k}" for k in range(1, 255)), *VOC_CLASSES)
+    batch = BatchStream([voc], replace(NATIVE, class_names=names), SMALL)[0]
+    usual = BatchStream([voc], NATIVE, SMALL)[0]
+    assert 255 in torch.cat(batch.class_of_object)
+    for classes, others in zip(batch.class_of_object, usual.class_of_object, strict=True):
+        assert torch.equal(classes, others + 254)
+    assert all(map(torch.equal, batch.labels, usual.labels))
+    assert not batch.unlabelled[:, 254:].any()
+
+
 def test_a_step_always_gives_the_same_batch_and_another_step_another(voc: VocLayout) -> None:
     stream, again = BatchStream([voc], NATIVE, SMALL), BatchStream([voc], NATIVE, SMALL)
     stream[3]

@@ -19,9 +19,10 @@ from streamseg.datasets import VocLayout
 from streamseg.errors import ConfigError
 from streamseg.model.network import Network
 from streamseg.train.data import Batch, BatchStream
-from streamseg.train.loop import METRICS, Trainer
+from streamseg.train.loop import Trainer
 from streamseg.train.metrics import StepMetrics
 from streamseg.train.processes import Processes
+from streamseg.train.run_folder import METRICS
 from streamseg.train.step import Losses, TrainingOutputs, batch_losses, draw_batch_points
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

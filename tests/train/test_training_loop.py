@@ -23,8 +23,9 @@ from streamseg.errors import DataError, ModelError, TrainingError
 from streamseg.model.network import Network
 from streamseg.model.weights import load_checkpoint, save_checkpoint
 from streamseg.train.config import TrainConfig
-from streamseg.train.loop import CHECKPOINT, CONFIG, METRICS, Trainer
+from streamseg.train.loop import Trainer
 from streamseg.train.metrics import StepMetrics
+from streamseg.train.run_folder import CHECKPOINT, CONFIG, METRICS
 
 # Python 3.12 and later warn of every fork that a data loader makes after torch started threads
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

@@ -15,7 +15,7 @@ from streamseg.grouping.gpu import device_views
 from streamseg.grouping.plan import FramePlan, MapShape, plan_frame
 from streamseg.kernels.decode_scores.triton_impl import plane_strides
 from streamseg.kernels.device_checks import device_radius
-from streamseg.kernels.group_pixels.triton_impl import programs_at_once
+from streamseg.kernels.group_pixels.triton_impl import most_programs_on
 from streamseg.kernels.testing.cases import Case, street
 from streamseg.kernels.triton_launch import start
 
@@ -81,7 +81,7 @@ def test_cubins_give_the_bits_that_triton_gives(map_size: tuple[int, int], tmp_p
         CONFIG,
         height=case.height,
         width=case.width,
-        most_programs=programs_at_once(device),
+        most_programs=most_programs_on(device),
     )
     by_triton, by_cubin = (memory_for(plan, output, case) for _ in range(2))
     for launch in plan.launches:

@@ -17,8 +17,9 @@ import numpy as np
 from release_files import CONFIG, MAX_INSTANCES, golden
 
 from streamseg.errors import StreamsegError
+from streamseg.grouping.blocks import NUMPY_TYPES
 from streamseg.grouping.cpu import GroupingConfig, find_segments
-from streamseg.grouping.plan import NUMPY_TYPES, TABLE
+from streamseg.grouping.plan import TABLE
 from streamseg.results import Segments
 from streamseg.segmenter import Segmenter
 from streamseg.vehicle import runtime as vehicle_runtime

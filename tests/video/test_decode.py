@@ -23,7 +23,7 @@ from media import (
 )
 
 from streamseg.errors import InputError, SourceError
-from streamseg.results import Image
+from streamseg.frame import Image
 from streamseg.video.conversion import ImageConverter, Orientation
 from streamseg.video.options import SourceOptions
 from streamseg.video.source import open_source

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tiled_avif import write_tiled_avif
 
 from streamseg.errors import SourceError
-from streamseg.results import UNNUMBERED
+from streamseg.frame import UNNUMBERED
 from streamseg.video.source import open_source
 
 GREYS = (0, 90, 200)

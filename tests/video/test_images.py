@@ -8,7 +8,7 @@ import pytest
 from media import corners, cut, noise, quadrants
 
 from streamseg.errors import InputError, SourceError
-from streamseg.results import UNNUMBERED
+from streamseg.frame import UNNUMBERED
 from streamseg.video.source import open_source
 
 

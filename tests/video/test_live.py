@@ -18,7 +18,7 @@ from camera_servers import free_port, http_camera, number_in, rtsp_camera, wait_
 from media import noise, write_video
 
 from streamseg.errors import SourceError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer, StreamEvent
 from streamseg.video.options import SourceOptions
@@ -203,7 +203,7 @@ def test_a_patient_opening_waits_for_a_camera_that_is_off(caplog: pytest.LogCapt
         threading.Timer(0.3, camera.start).start()
         events: list[StreamEvent] = []
         announce = Announcer("it", 0, events.append)
-        with open_source(camera.url, QUICK, announce=announce, patient=True) as source:
+        with open_source(camera.url, QUICK, announce=announce, wait_for_source=True) as source:
             assert number_in(next(source).image) == 0
     assert [event.state for event in events][:3] == ["connecting", "lost", "reconnecting"]
     assert events[-1].state == "live"
@@ -215,7 +215,7 @@ def test_setting_stopping_ends_the_wait_for_a_camera_that_is_off() -> None:
     slow = SourceOptions(first_delay_seconds=60, longest_delay_seconds=60)
     url = f"http://127.0.0.1:{free_port()}/live.mjpg"
     with pytest.raises(SourceError, match="stopped while reconnecting"):
-        open_source(url, slow, stopping=stopping, patient=True)
+        open_source(url, slow, stopping=stopping, wait_for_source=True)
 
 
 class Playlist:

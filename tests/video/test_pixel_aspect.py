@@ -14,7 +14,8 @@ from colour_runtime import ColourRuntime
 from media import quadrants, write_video
 
 from streamseg.formats.video import VideoWriter
-from streamseg.results import Image, NetworkOutput
+from streamseg.frame import Image
+from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
 from streamseg.video.source import open_source
 

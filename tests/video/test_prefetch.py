@@ -12,7 +12,7 @@ import pytest
 from media import write_video
 
 from streamseg.errors import InputError, SourceError
-from streamseg.results import Frame
+from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.prefetch import prefetch
 from streamseg.video.source import open_source

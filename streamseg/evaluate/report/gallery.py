@@ -17,7 +17,8 @@ from streamseg.drawing.overlay import contact_sheet, draw
 from streamseg.evaluate.matching import average_precision, judge, match
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS
-from streamseg.results import FrameResult, Image, Instance, frame_of_array
+from streamseg.frame import Image, frame_of_array
+from streamseg.results import FrameResult, Instance
 
 DRAWN_SCORE: Final = 0.3
 """Predictions less sure than this are not drawn."""

@@ -2,7 +2,7 @@
 import { Curve } from "./curve.js";
 import { Live } from "./live.js";
 import { Painter } from "./painter.js";
-import { duration, shortName } from "./words.js";
+import { duration, setText, shortName } from "./words.js";
 
 const TITLES = {
   connecting: "Connecting",
@@ -38,6 +38,7 @@ export class Camera {
     find(".full").addEventListener("click", () => this.toggleFull());
     this.removeButton.addEventListener("click", () => page.remove(this));
     this.live = new Live(index, (frame) => this.receive(frame));
+    this.live.choose(page.show.video);
     this.isVisible = false;
     this.observer = new IntersectionObserver(([entry]) => {
       this.isVisible = entry.isIntersecting;
@@ -82,12 +83,13 @@ export class Camera {
     this.element.style.setProperty("--aspect", `${width} / ${height}`);
     this.painter.paint(this.frame, this.page.show);
     this.canvas.dataset.frame = this.frame.result.index;
+    this.canvas.dataset.way = this.frame.video ? "h264" : "jpeg";
   }
 
   /** Take over what the server says once a second. */
   update(source, isPaused, mayRemove) {
     this.state = source.state;
-    this.title.textContent = shortName(source.name);
+    setText(this.title, shortName(source.name));
     this.title.title = source.name;
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", `${source.name}, ${source.state}`);
@@ -98,6 +100,7 @@ export class Camera {
     this.fps.add(isLive ? source.fps : null);
     this.latency.add(isLive ? source.latency_ms : null);
     this.showState(source, isPaused);
+    this.live.expect(source.frames);
     this.watchIfSeen();
   }
 
@@ -116,8 +119,8 @@ export class Camera {
     this.element.classList.toggle("covered", title !== "");
     // what can still be seen, and is in order, is not covered
     this.element.classList.toggle("badge", Boolean(this.frame) && !text && !isLost(source));
-    if (headline.textContent !== title) headline.textContent = title;
-    if (details.textContent !== text) details.textContent = text;
+    setText(headline, title);
+    setText(details, text);
   }
 
   toggleFull() {

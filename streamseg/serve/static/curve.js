@@ -1,4 +1,5 @@
 // A running curve: one value a second, the newest on the right.
+import { setText } from "./words.js";
 
 const MOST = 60;
 
@@ -19,7 +20,7 @@ export class Curve {
       return `${x.toFixed(1)},${(22 - 20 * (one / most)).toFixed(1)}`;
     });
     this.line.setAttribute("points", points.join(" "));
-    this.output.textContent = value === null ? "–" : `${format(value)} ${this.unit}`;
+    setText(this.output, value === null ? "–" : `${format(value)} ${this.unit}`);
   }
 }
 

@@ -1,5 +1,5 @@
 // The list of who is in view.
-import { duration } from "./words.js";
+import { duration, setText } from "./words.js";
 
 const GONE_AFTER_MS = 1500, NEW_IMAGE_AFTER_MS = 4000, IMAGE_SIDE = 88;
 
@@ -49,8 +49,9 @@ export class InView {
       this.rows.delete(key);
       if (this.chosen === row.name) this.choose(null);
     }
-    this.nobody.hidden = this.rows.size > 0;
-    this.count.textContent = this.rows.size || "";
+    const isAnybody = this.rows.size > 0;
+    if (this.nobody.hidden !== isAnybody) this.nobody.hidden = isAnybody;
+    setText(this.count, String(this.rows.size || ""));
   }
 
   write(row, place) {
@@ -112,8 +113,4 @@ function takeImage(row, { bitmap, result }, [x0, y0, x1, y1]) {
 
 function clamp(value, least, most) {
   return Math.max(least, Math.min(value, most));
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

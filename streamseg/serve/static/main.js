@@ -2,18 +2,21 @@
 import { Camera } from "./camera.js";
 import { InView } from "./in_view.js";
 import { addSource, follow, removeSource, setPaused } from "./server.js";
-import { plural } from "./words.js";
+import { recall, remember } from "./storage.js";
+import { Video } from "./video.js";
+import { plural, setText } from "./words.js";
 
-const REFRESH_MS = 250;
+const REFRESH_MS = 250, USUAL_WAY = "jpeg";
 const find = (id) => document.getElementById(id);
 
 const cameras = new Map();
-const show = { masks: true, outlines: true, names: true, chosen: null };
+const show = { masks: true, outlines: true, names: true, chosen: null, video: false };
 const inView = new InView((name) => {
   show.chosen = name;
   repaint();
 });
-let status = null, selected = null;
+let status = null, selected = null, wasLost = false;
+let wantsVideo = (recall("video") ?? USUAL_WAY) === "h264";
 
 const page = {
   show,
@@ -32,7 +35,7 @@ function repaint() {
 }
 
 function notify(text) {
-  find("notice").textContent = text;
+  setText(find("notice"), text);
   find("notice").hidden = !text;
 }
 
@@ -40,6 +43,8 @@ function notify(text) {
 
 function update(next) {
   status = next;
+  if (wasLost) for (const camera of cameras.values()) camera.live.reconnect();
+  wasLost = false;
   const mayChange = next.allowed_sources.length > 0;
   for (const [index, camera] of cameras) {
     if (next.sources.some((source) => source.index === index)) continue;
@@ -57,16 +62,20 @@ function update(next) {
   }
   find("cameras").classList.toggle("single", cameras.size === 1);
   find("empty").hidden = cameras.size > 0;
-  find("empty-text").textContent = mayChange
+  setText(find("empty-text"), mayChange
     ? "Add a source to watch it."
-    : "Start streamseg serve with a source, or with --token to add sources here.";
+    : "Start streamseg serve with a source, or with --token to add sources here.");
+  const canVideo = next.has_h264 && Video.isPossible();
+  find("video").hidden = !canVideo;
+  chooseVideo(canVideo && wantsVideo);
   find("add").hidden = !mayChange;
-  find("add-hint").textContent = `Allowed here: ${next.allowed_sources.join(", ")}.`;
+  setText(find("add-hint"), `Allowed here: ${next.allowed_sources.join(", ")}.`);
   find("pause").disabled = next.ended || cameras.size === 0;
-  find("pause").textContent = next.paused ? "Resume" : "Pause";
+  setText(find("pause"), next.paused ? "Resume" : "Pause");
   find("pause").setAttribute("aria-pressed", String(next.paused));
-  find("summary").textContent = summary(next);
-  document.title = `${summary(next)} – streamseg`;
+  setText(find("summary"), summary(next));
+  const title = `${summary(next)} – streamseg`;
+  if (document.title !== title) document.title = title;
   if (next.failure) notify(`The stream has failed: ${next.failure}`);
   else notify(next.ended ? "The stream has ended." : "");
 }
@@ -81,7 +90,8 @@ function summary({ sources, paused, viewers }) {
 }
 
 follow(update, (text) => {
-  find("summary").textContent = "not connected";
+  wasLost = true;
+  setText(find("summary"), "not connected");
   notify(text);
 });
 setInterval(
@@ -101,6 +111,17 @@ for (const what of ["masks", "outlines", "names"]) {
     repaint();
   });
 }
+
+function chooseVideo(isChosen) {
+  show.video = isChosen;
+  find("video").setAttribute("aria-pressed", String(isChosen));
+  for (const camera of cameras.values()) camera.live.choose(isChosen);
+}
+find("video").addEventListener("click", () => {
+  wantsVideo = !show.video;
+  chooseVideo(wantsVideo);
+  remember("video", wantsVideo ? "h264" : "jpeg");
+});
 
 async function togglePause() {
   if (!status || find("pause").disabled) return;
@@ -124,14 +145,14 @@ find("add-dialog").querySelector("form").addEventListener("submit", async (event
     find("add-source").value = "";
     find("add-dialog").close();
   } catch (error) {
-    find("add-problem").textContent = error.message;
+    setText(find("add-problem"), error.message);
     find("add-problem").hidden = false;
   }
 });
 
 function askToRemove(camera) {
   const dialog = find("remove-dialog");
-  find("remove-name").textContent = camera.title.textContent;
+  setText(find("remove-name"), camera.title.textContent);
   dialog.returnValue = "";
   dialog.addEventListener("close", async () => {
     if (dialog.returnValue !== "remove") return;

@@ -1,14 +1,30 @@
 // What the page asks of the server, and what the server says once a second.
 
-const RETRY_MS = 2000;
+const RETRY_MS = 2000, SILENT_MS = 5000;
+const SILENCE = "The server does not answer. Trying again.";
 
 /** `onStatus(status)` once a second; `onTrouble(text)` when the server does not answer. */
 export function follow(onStatus, onTrouble) {
   const source = new EventSource("events?types=status");
-  source.addEventListener("status", ({ data }) => onStatus(JSON.parse(data)));
+  let timer;
+  // after a computer has slept, a connection may be dead without a sign
+  const watch = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      source.close();
+      onTrouble(SILENCE);
+      follow(onStatus, onTrouble);
+    }, SILENT_MS);
+  };
+  watch();
+  source.addEventListener("status", ({ data }) => {
+    watch();
+    onStatus(JSON.parse(data));
+  });
   source.onerror = async () => {
-    onTrouble("The server does not answer. Trying again.");
+    onTrouble(SILENCE);
     if (source.readyState !== EventSource.CLOSED) return;  // it tries by itself
+    clearTimeout(timer);
     const problem = await whyRefused();
     if (problem) onTrouble(problem);
     setTimeout(() => follow(onStatus, onTrouble), RETRY_MS);

@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Numbers and names as people read them.
 
 export function duration(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
@@ -10,8 +10,15 @@ export function plural(count, one, many) {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-/** Of a path its last part; addresses stay whole. */
+/** Of a path its last part, with the topic of a recording; addresses stay whole. */
 export function shortName(source) {
   if (/^[a-z][a-z0-9+.-]*:/i.test(source)) return source;
-  return source.split("/").filter(Boolean).pop() ?? source;
+  const [path, topic] = source.split("#");
+  const name = path.split("/").filter(Boolean).pop() ?? path;
+  return topic ? `${name} ${topic}` : name;
+}
+
+/** Write a text if it has changed: browsers lay the page out again even for the same text. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }

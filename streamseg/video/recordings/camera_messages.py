@@ -1,4 +1,4 @@
-"""Messages of cameras in one form, whatever system wrote them."""
+"""Messages of cameras in one form, for ROS 1, ROS 2 and Foxglove."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def camera_message(kind: str, message: Any) -> CameraMessage:
 
 
 def _nanoseconds(stamp: Any) -> int:
-    """A time of ROS (``sec``, ``nanosec``), Protobuf (``seconds``, ``nanos``) or JSON in ns."""
+    """Read a time of ROS (``sec``, ``nanosec``), Protobuf (``seconds``, ``nanos``) or JSON."""
     for seconds, nanoseconds in (("sec", "nanosec"), ("seconds", "nanos"), ("sec", "nsec")):
         if hasattr(stamp, seconds) and hasattr(stamp, nanoseconds):
             return int(getattr(stamp, seconds)) * _NS + int(getattr(stamp, nanoseconds))

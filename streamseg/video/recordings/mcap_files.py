@@ -6,6 +6,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -69,12 +70,17 @@ class McapRecording(Recording):
         if spans:
             first, last = min(span[0] for span in spans), max(span[1] for span in spans)
             self.duration_seconds = (last - first) / 1e9
+            in_order = all(a[1] < b[0] for a, b in pairwise(spans))
+            if in_order and all(part.has_index for part in parts):
+                self.span_ns = first, last
 
-    def messages(self, topic: str) -> Iterator[Message]:
+    def messages(
+        self, topic: str, start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[Message]:
         """See ``Recording``; chunks that cannot be read are skipped where there is an index."""
         for part in self._parts:
             try:
-                yield from part.messages(topic)
+                yield from part.messages(topic, start_ns or 0, stop_ns)
             finally:
                 self.damaged_parts += part.damaged_chunks
 
@@ -164,13 +170,18 @@ class _McapFile:
             return SeekingReader(self._stream, validate_crcs=True)
         return NonSeekingReader(self._stream)
 
-    def messages(self, topic: str) -> Iterator[Message]:
+    @property
+    def has_index(self) -> bool:
+        """Whether messages can be read from a log time on."""
+        return bool(self._chunk_starts_ns)
+
+    def messages(self, topic: str, start_ns: int, stop_ns: int | None) -> Iterator[Message]:
         """The messages of a topic; behind a damaged chunk it goes on with the next one."""
         decoders: dict[int, Decoder] = {}
-        start_ns, latest_ns = 0, -1
+        latest_ns = -1
         while True:
             try:
-                for message in self._messages_from(start_ns, topic, decoders):
+                for message in self._messages_from(start_ns, stop_ns, topic, decoders):
                     latest_ns = message.log_ns
                     yield message
                 return
@@ -187,11 +198,14 @@ class _McapFile:
                 self.damaged_chunks += 1
 
     def _messages_from(
-        self, start_ns: int, topic: str, decoders: dict[int, Decoder]
+        self, start_ns: int, stop_ns: int | None, topic: str, decoders: dict[int, Decoder]
     ) -> Iterator[Message]:
         # without an index, sorting would read the whole file into memory
         found = self._reader().iter_messages(
-            [topic], starting_at=start_ns, log_time_order=bool(self._chunk_starts_ns)
+            [topic],
+            starting_at=start_ns,
+            ending_before=stop_ns,
+            log_time_order=bool(self._chunk_starts_ns),
         )
         for schema, channel, message in found:
             if channel.id not in decoders:

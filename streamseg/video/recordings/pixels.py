@@ -1,4 +1,4 @@
-"""From a camera's message to decoded frames: pixel layouts of ROS, and codecs."""
+"""Decode a camera's messages to frames: pixel layouts of ROS, and codecs."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ _DEEP_PIXELS = {
     "bayer_gbrg16": "bayer_gbrg8",
     "bayer_grbg16": "bayer_grbg8",
 }
+DEEP_ENCODINGS = frozenset(_DEEP_PIXELS)
 ENCODINGS = (*_PIXELS, *_DEEP_PIXELS)
 """The encodings of uncompressed images that are read."""
 
@@ -143,6 +144,6 @@ def _codec_of(message: CameraMessage) -> str:
 def _open_codec(name: str) -> VideoCodecContext:
     codec = CodecContext.create(name, "r")
     assert isinstance(codec, VideoCodecContext)
-    # Threads that work on several frames at once would hold the images of a camera back.
+    # Threads that decode several images at once would delay them.
     codec.thread_type = "AUTO" if name in _VIDEO_CODECS.values() else "SLICE"
     return codec

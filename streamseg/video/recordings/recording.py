@@ -73,14 +73,24 @@ class Recording(Closing):
     """Sorted by name."""
     duration_seconds: float | None
     """From the first to the last message of all topics; None if it is not stated."""
+    span_ns: tuple[int, int] | None = None
+    """Log times of the first and the last message; None if messages cannot be read from a given
+    log time on, as without an index."""
     damaged_parts = 0
     """Number of parts that ``messages`` has skipped so far, because they cannot be read."""
 
     @abstractmethod
-    def messages(self, topic: str) -> Iterator[Message]:
+    def messages(
+        self, topic: str, start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[Message]:
         """The messages of one topic in the order of their log times.
 
         Without an index they come in the order of the file.
+
+        Args:
+            topic: its name.
+            start_ns: log time of the first message; only where there is ``span_ns``.
+            stop_ns: log time behind the last message, likewise.
 
         Raises:
             CutOffError: the rest cannot be read.

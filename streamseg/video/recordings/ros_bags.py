@@ -52,7 +52,11 @@ class RosBag(Recording):
             counts[connection.topic] += connection.msgcount
             kinds[connection.topic] = kind_of(connection.msgtype)
         self.topics = tuple(Topic(name, kinds[name], counts[name]) for name in sorted(kinds))
-        self.duration_seconds = self._reader.duration / 1e9 if counts.total() else None
+        self.duration_seconds = None
+        if counts.total():
+            self.duration_seconds = self._reader.duration / 1e9
+            if not isinstance(self._reader, CutBag):
+                self.span_ns = self._reader.start_time, self._reader.end_time
 
     def _open(self, kind: Any, *others: Any) -> Any:
         """The bag, opened by the first of the kinds of reader that can."""
@@ -64,12 +68,14 @@ class RosBag(Recording):
             reason = getattr(error, "strerror", None) or error
             raise SourceError(f"cannot read {self.path}: {reason}") from error
 
-    def messages(self, topic: str) -> Iterator[Message]:
+    def messages(
+        self, topic: str, start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[Message]:
         """See ``Recording``."""
         connections = [found for found in self._reader.connections if found.topic == topic]
         decoders: dict[int, Decoder] = {}
         try:
-            for connection, log_ns, data in self._reader.messages(connections):
+            for connection, log_ns, data in self._reader.messages(connections, start_ns, stop_ns):
                 if connection.id not in decoders:
                     decoders[connection.id] = self._decoder(connection)
                 yield Message(log_ns, data, decoders[connection.id])

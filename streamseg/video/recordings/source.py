@@ -13,8 +13,9 @@ import av.error
 from av import VideoFrame
 
 from streamseg.errors import SourceError
-from streamseg.results import Frame, Recorded
+from streamseg.frame import Frame, Recorded
 from streamseg.video.base import Source
+from streamseg.video.chunks import Chunk
 from streamseg.video.clock import PresentationClock
 from streamseg.video.conversion import ImageConverter, Orientation
 from streamseg.video.recordings.camera_messages import camera_message
@@ -63,12 +64,13 @@ class RecordingSource(Source):
     back, see ``PresentationClock``. ``Frame.recorded`` has the recorded stamp.
     """
 
-    def __init__(self, path: Path, topic: str | None = None) -> None:
+    def __init__(self, path: Path, topic: str | None = None, chunk: Chunk | None = None) -> None:
         """Open the recording and decode the first image.
 
         Args:
             path: see ``open_recording``.
             topic: name of a camera topic; None takes the only one.
+            chunk: the part to read; None is all of it.
 
         Raises:
             SourceError: no such recording or topic, several camera topics and none is named, or
@@ -76,6 +78,7 @@ class RecordingSource(Source):
             MissingExtraError: a package is not installed.
         """
         recording = open_recording(path)
+        self._chunk = chunk
         try:
             self._topic = recording.camera(topic)
         except SourceError:
@@ -86,7 +89,7 @@ class RecordingSource(Source):
             f"{path}#{self._topic.name}",
             time_base=_TIME_BASE,
             average_rate=None,
-            frame_count=self._topic.message_count,
+            frame_count=self._topic.message_count if chunk is None else chunk.frame_count,
             duration_seconds=recording.duration_seconds,
         )
 
@@ -104,7 +107,7 @@ class RecordingSource(Source):
                     partial(converter.render, decoded, orientation),
                     recorded=recorded,
                 )
-        found = stamps.report()
+        found = stamps.report() if self._chunk is None else []
         if recording.damaged_parts:
             found.append(f"damaged parts: {recording.damaged_parts}")
         if self.skipped:
@@ -150,8 +153,9 @@ class RecordingSource(Source):
     def _messages(self, recording: Recording) -> Iterator[Message]:
         """The messages of the topic; a file that is cut off ends them with a warning."""
         number = 0
+        start_ns, stop_ns = (self._chunk.start, self._chunk.stop) if self._chunk else (None, None)
         try:
-            for message in recording.messages(self._topic.name):
+            for message in recording.messages(self._topic.name, start_ns, stop_ns):
                 yield message
                 number += 1
         except CutOffError as error:

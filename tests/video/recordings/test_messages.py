@@ -19,7 +19,7 @@ from recorded_drives import (
     write_ros,
 )
 
-from streamseg.results import Frame, Image
+from streamseg.frame import Frame, Image
 from streamseg.video.base import Source
 from streamseg.video.source import open_source
 

@@ -1,0 +1,206 @@
+"""The instances of a chunk in a file, not yet named, for the worker that joins the chunks.
+
+A Parquet file with a row for each frame. Arrays are stored as their bytes, so that they are the
+same when they are read; label maps are stored as runs of equal values.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.closing import Closing
+from streamseg.formats.writer import saving
+from streamseg.frame import Frame
+from streamseg.results import Segments
+from streamseg.video.chunks import Chunk
+
+_FRAMES_PER_GROUP: Final = 64
+_ARRAYS: Final[dict[str, np.dtype[Any]]] = {
+    "class_id": np.dtype("<i8"),
+    "score": np.dtype("<f4"),
+    "box": np.dtype("<i8"),
+    "area_px": np.dtype("<i8"),
+    "seed_yx": np.dtype("<i8"),
+    "tau": np.dtype("<f4"),
+    "embedding": np.dtype("<f4"),
+}
+"""The fields of ``Segments`` but the label map; the first dimension is that of the instances."""
+_TABLES: Final = ("box", "seed_yx", "embedding")
+"""Those with two dimensions."""
+_LABEL: Final = np.dtype("<u2")
+_LENGTH: Final = np.dtype("<u4")
+
+
+class FrameKey(NamedTuple):
+    """What tells the frames of a recording apart, also where they are read in chunks."""
+
+    topic: str
+    """Empty for a video."""
+    time: float | int
+    """Of a video the presentation time in seconds, of a drive recording the log time in ns."""
+    stamp_ns: int
+    """0 for a video."""
+
+    @classmethod
+    def of(cls, frame: Frame) -> FrameKey:
+        """The key of a frame."""
+        if frame.recorded is None:
+            return cls("", frame.pts_seconds, 0)
+        return cls(frame.recorded.topic, frame.recorded.log_ns, frame.recorded.stamp_ns)
+
+
+class ChunkWriter(Closing):
+    """Writes the instances of frames to a file."""
+
+    def __init__(self, path: Path) -> None:
+        """Create the file.
+
+        Raises:
+            SinkError: it cannot be created.
+        """
+        import pyarrow
+        from pyarrow import parquet
+
+        self._arrow, self._path = pyarrow, path
+        kinds = {
+            "topic": pyarrow.string(),
+            "pts_seconds": pyarrow.float64(),
+            "log_ns": pyarrow.int64(),
+            "stamp_ns": pyarrow.int64(),
+            "height": pyarrow.int32(),
+            "width": pyarrow.int32(),
+            "count": pyarrow.int32(),
+        }
+        kinds |= dict.fromkeys(("labels", "lengths", *_ARRAYS), pyarrow.binary())
+        self._schema = pyarrow.schema(list(kinds.items()))
+        self._rows: list[dict[str, Any]] = []
+        with saving(path), ExitStack() as stack:
+            self._file = stack.enter_context(
+                parquet.ParquetWriter(path, self._schema, compression="zstd")
+            )
+            self._stack: ExitStack | None = stack.pop_all()
+
+    def write(self, frame: Frame, segments: Segments) -> None:
+        """Append one frame.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        topic, time, stamp_ns = FrameKey.of(frame)
+        height, width = segments.label_map.shape
+        labels, lengths = _runs(segments.label_map)
+        arrays = {
+            name: np.ascontiguousarray(getattr(segments, name), kind).tobytes()
+            for name, kind in _ARRAYS.items()
+        }
+        self._rows.append(
+            {
+                "topic": topic,
+                "pts_seconds": None if topic else time,
+                "log_ns": time if topic else None,
+                "stamp_ns": stamp_ns,
+                "height": height,
+                "width": width,
+                "count": len(segments),
+                "labels": labels.tobytes(),
+                "lengths": lengths.tobytes(),
+                **arrays,
+            }
+        )
+        if len(self._rows) == _FRAMES_PER_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Complete the file; closing again is a no-op.
+
+        Raises:
+            SinkError: the rest cannot be written.
+        """
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            with saving(self._path), stack:
+                self._flush()
+
+    def _flush(self) -> None:
+        rows, self._rows = self._rows, []
+        with saving(self._path):
+            self._file.write_table(self._arrow.Table.from_pylist(rows, self._schema))
+
+
+def read_chunk(path: Path) -> Iterator[tuple[FrameKey, Segments]]:
+    """Read what ``ChunkWriter`` wrote, in bounded memory."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(_FRAMES_PER_GROUP):
+            for row in batch.to_pylist():
+                time = row["log_ns"] if row["topic"] else row["pts_seconds"]
+                yield FrameKey(row["topic"], time, row["stamp_ns"]), _segments(row)
+
+
+class KeptInstances:
+    """The instances of all chunks of a recording, found by frame in the order of its frames."""
+
+    def __init__(self, files: Sequence[Path], chunks: Sequence[Chunk]) -> None:
+        """Open nothing yet.
+
+        Args:
+            files: of the chunks.
+            chunks: of the recording.
+        """
+        self._to_read = deque(zip(files, chunks, strict=True))
+        self._rows: Iterator[tuple[FrameKey, Segments]] = iter(())
+        self._waiting: dict[str, deque[tuple[FrameKey, Segments]]] = defaultdict(deque)
+
+    def take(self, frame: Frame) -> Segments | None:
+        """The instances of a frame; None where the chunks lack it.
+
+        Of each topic, frames must be asked for in the order of time.
+        """
+        key = FrameKey.of(frame)
+        waiting = self._waiting[key.topic]
+        while True:
+            while waiting and waiting[0][0].time < key.time:
+                waiting.popleft()
+            if waiting:
+                return waiting.popleft()[1] if waiting[0][0] == key else None
+            if not self._read_on(frame, key):
+                return None
+
+    def _read_on(self, frame: Frame, key: FrameKey) -> bool:
+        """Read one more frame; False where only later chunks have more."""
+        while (row := next(self._rows, None)) is None:
+            if not self._to_read:
+                return False
+            file, chunk = self._to_read[0]
+            if frame.recorded is not None and chunk.start is not None and chunk.start > key.time:
+                return False
+            self._to_read.popleft()
+            self._rows = read_chunk(file)
+        self._waiting[row[0].topic].append(row)
+        return True
+
+
+def _runs(label_map: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+    """The values and lengths of the runs of a label map, row by row."""
+    flat = label_map.ravel()
+    starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
+    lengths = np.diff(np.append(starts, flat.size))
+    return flat[starts].astype(_LABEL), lengths.astype(_LENGTH)
+
+
+def _segments(row: dict[str, Any]) -> Segments:
+    labels = np.frombuffer(row["labels"], _LABEL)
+    flat = labels.repeat(np.frombuffer(row["lengths"], _LENGTH))
+    arrays = {name: np.frombuffer(row[name], kind) for name, kind in _ARRAYS.items()}
+    for name in _TABLES:
+        columns = arrays[name].size // max(row["count"], 1)
+        arrays[name] = arrays[name].reshape(row["count"], columns)
+    return Segments(label_map=flat.reshape(row["height"], row["width"]), **arrays)
