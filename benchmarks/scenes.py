@@ -68,7 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     scenes = Scenes(dataset=data, ids=ids)
     segmenter = load(model, size=arguments.size, max_pixels=arguments.max_pixels)
-    study = TrackingStudy(compared_trackers(segmenter.config.class_names))
+    config = segmenter.config
+    study = TrackingStudy(compared_trackers(config.class_names, config.score_thresholds))
     if arguments.out:
         make_folder(arguments.out)
     done = follow_clips(scenes, arguments.clips, segmenter, study)
@@ -109,7 +110,8 @@ def follow_clips(scenes: Scenes, clips: int, segmenter: Segmenter, study: Tracki
             for number in range(clips):
                 study.begin_clip()
                 for frame in scenes.clip(number):
-                    study.look(frame, segments_of(segmenter(frame.image)))
+                    _, output = segmenter.examine(frame.image)
+                    study.look(frame, segments_of(segmenter, output, frame.image))
                     progress.advance(bar)
                 study.end_clip()
                 done += 1

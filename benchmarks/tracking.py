@@ -63,11 +63,12 @@ def main() -> None:
     print(f"images: {len(ids)}; {note}")
     segmenter = load(arguments.model, runtime="onnx")  # the same backend on every machine
     class_names = segmenter.config.class_names
+    thresholds = segmenter.config.score_thresholds
     scenes = Scenes(dataset=with_classes(data, class_names), ids=ids, seed=arguments.seed)
     durations_ms: list[float] = []
 
     def timed() -> Follow:
-        follow = our_tracker(class_names)
+        follow = our_tracker(class_names, thresholds)
 
         def follow_timed(segments: Segments, pts_seconds: float) -> list[int]:
             started = time.perf_counter()
@@ -77,10 +78,11 @@ def main() -> None:
 
         return follow_timed
 
-    rivals = {name: make for name, make in compared_trackers(class_names).items() if name != OURS}
+    rivals = compared_trackers(class_names, thresholds)
+    del rivals[OURS]
     makers: dict[str, Callable[[], Follow]] = {OURS: timed}
     for cue in CUES:
-        makers[f"without {cue}"] = without(cue, class_names)
+        makers[f"without {cue}"] = without(cue, class_names, thresholds)
     makers |= rivals
     studies = {
         "the model's own masks": TrackingStudy(makers),
@@ -95,12 +97,12 @@ def main() -> None:
         for frame in scenes.clip(number):
             if looks is None:
                 looks = rng.normal(0, LOOK_SCALE, (len(frame.class_of_track), 16))
-            result, output = segmenter.examine(frame.image)
+            _, output = segmenter.examine(frame.image)
             noisy = looks + rng.normal(0, LOOK_NOISE, looks.shape)
             for study, segments in zip(
                 studies.values(),
                 (
-                    segments_of(result),
+                    segments_of(segmenter, output, frame.image),
                     true_segments(frame, mean_embeddings(frame, output)),
                     true_segments(frame, noisy.astype(np.float32)),
                 ),
@@ -132,9 +134,11 @@ def main() -> None:
         arguments.out.write_text(text + "\n")
 
 
-def without(cue: str, class_names: Sequence[str]) -> Callable[[], Follow]:
+def without(
+    cue: str, class_names: Sequence[str], thresholds: Sequence[float]
+) -> Callable[[], Follow]:
     """Make streamseg's tracker with all cues but one."""
-    return lambda: our_tracker(class_names, Cues(**{cue: False}))
+    return lambda: our_tracker(class_names, thresholds, Cues(**{cue: False}))
 
 
 def mean_embeddings(frame: SceneFrame, output: NetworkOutput) -> NDArray[np.float32]:

@@ -19,6 +19,8 @@ STRIDE = 4
 
 DEFAULT_SCORE_THRESHOLD: Final = 0.5
 """Least score of an instance whose class has no threshold of its own."""
+CONTINUING_SCORE: Final = 0.35
+"""Least score of an instance that continues a track, where its class has a higher threshold."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class ModelConfig:
     """Class k is ``class_names[k-1]``; 0 is background."""
     score_thresholds: tuple[float, ...] = ()
     """Least score, 0..1, of an instance of each class, in the order of ``class_names``; empty if
-    the model has no thresholds of its own."""
+    the model has no thresholds of its own. In video, less is enough to continue a track:
+    ``CONTINUING_SCORE``."""
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     """RGB, in grey levels 0..255; part of the exported graph."""
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)

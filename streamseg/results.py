@@ -68,6 +68,27 @@ class Segments:
         """Number of instances M."""
         return len(self.class_id)
 
+    def select(self, kept: NDArray[np.bool_]) -> Segments:
+        """Some of the instances, in their order; labels are numbered anew from 1.
+
+        Args:
+            kept: [M]
+        """
+        if kept.all():
+            return self
+        new_label = np.zeros(len(self) + 1, np.uint16)
+        new_label[1:][kept] = np.arange(1, kept.sum() + 1)
+        return Segments(
+            label_map=new_label[self.label_map],
+            class_id=self.class_id[kept],
+            score=self.score[kept],
+            box=self.box[kept],
+            area_px=self.area_px[kept],
+            seed_yx=self.seed_yx[kept],
+            tau=self.tau[kept],
+            embedding=self.embedding[kept],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
@@ -97,7 +118,9 @@ class Instance:
     """One object in one frame."""
 
     name: str
-    """Class and number, the same as long as the object is tracked: ``car-1``."""
+    """Class and number: ``car-1``. It lasts as long as the object is tracked; only if the vote on
+    its class changes, which a confirmed object needs four times the votes for, it has another name.
+    ``track_id`` stays the same."""
     class_name: str
     class_id: int
     """1..C"""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from streamseg.closing import Closing
-from streamseg.config import SIZE_MULTIPLE
+from streamseg.config import CONTINUING_SCORE, SIZE_MULTIPLE
 from streamseg.errors import ConfigError
 from streamseg.frame import Frame, Image, frame_of_array
 from streamseg.grouping.cpu import PAPER_ALPHA, GroupingConfig, one_blas_thread
@@ -74,11 +74,10 @@ class Segmenter(Closing):
         if max_pixels is not None:
             self.config = replace(self.config, max_pixels=max_pixels)
         if grouping is None:
-            # grouping keeps what the lowest threshold keeps; finish applies that of each class
-            score_thresholds = self.config.score_thresholds
-            grouping = GroupingConfig(
-                min_score=min(score_thresholds, default=GroupingConfig.min_score)
-            )
+            # finish applies the threshold of each class; what is below may continue a track
+            thresholds = self.config.score_thresholds
+            lowest = min(*thresholds, CONTINUING_SCORE) if thresholds else GroupingConfig.min_score
+            grouping = GroupingConfig(min_score=lowest)
         else:
             self.config = replace(self.config, score_thresholds=())
         self.grouping = grouping

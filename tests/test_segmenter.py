@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import streamseg
 from streamseg import loading
 from streamseg.frame import Image
-from streamseg.grouping.cpu import GroupingConfig, drop_below_thresholds, find_segments
+from streamseg.grouping.cpu import GroupingConfig, find_segments, reaches_threshold
 from streamseg.results import NetworkOutput, Segments
 from streamseg.runtime.base import Pending
 from streamseg.segmenter import Segmenter
@@ -139,7 +139,8 @@ def test_instances_below_the_threshold_of_their_class_are_dropped_and_labels_ren
         embedding=rows[:, None].astype(np.float32),
     )
     # a score that equals its threshold in float32 is enough
-    kept = drop_below_thresholds(segments, (0.6, 0.75))
+    assert reaches_threshold(segments, (0.6, 0.75)).tolist() == [True, True, False, True]
+    kept = segments.select(reaches_threshold(segments, (0.6, 0.75)))
     assert kept.label_map.tolist() == [[0, 1, 2], [0, 3, 3]]
     assert kept.label_map.dtype == np.uint16
     assert kept.class_id.tolist() == [1, 2, 1]
@@ -148,9 +149,9 @@ def test_instances_below_the_threshold_of_their_class_are_dropped_and_labels_ren
     assert kept.area_px.tolist() == [1, 1, 2]
     assert kept.embedding[:, 0].tolist() == [0, 1, 3]
     assert kept.tau.tolist() == segments.tau[[0, 1, 3]].tolist()
-    assert drop_below_thresholds(segments, (0.6, 0.7)) is segments
-    assert drop_below_thresholds(segments, ()) is segments
-    assert not drop_below_thresholds(segments, (1, 1)).label_map.any()
+    assert segments.select(reaches_threshold(segments, (0.6, 0.7))) is segments
+    assert reaches_threshold(segments, ()).all()
+    assert not segments.select(reaches_threshold(segments, (1, 1))).label_map.any()
 
 
 @pytest.mark.parametrize("kind", [Thresholds, DeviceThresholds])

@@ -17,7 +17,10 @@ from benchmarks.tracking_scenes.scores import (
 )
 from benchmarks.tracking_scenes.trackers import Follow
 from streamseg.evaluate.report.page import percent
-from streamseg.results import FrameResult, Segments
+from streamseg.frame import Image
+from streamseg.grouping.cpu import find_segments
+from streamseg.results import NetworkOutput, Segments
+from streamseg.segmenter import Segmenter
 
 Makers: TypeAlias = Mapping[str, Callable[[], Follow]]
 """Functions that make a tracker for a new clip, by name."""
@@ -69,20 +72,11 @@ def table_rows(scores: Mapping[str, TrackingScores]) -> list[list[str]]:
     ]
 
 
-def segments_of(result: FrameResult) -> Segments:
-    """The instances of a single image without their names."""
-    instances = result.instances
-    embeddings = [i.embedding for i in instances]
-    return Segments(
-        label_map=result.label_map,
-        class_id=np.array([i.class_id for i in instances], np.int64),
-        score=np.array([i.score for i in instances], np.float32),
-        box=np.array([i.box for i in instances], np.int64).reshape(-1, 4),
-        area_px=np.array([i.area_px for i in instances], np.int64),
-        seed_yx=np.array([i.seed_yx for i in instances], np.int64).reshape(-1, 2),
-        tau=np.array([i.tau for i in instances], np.float32),
-        embedding=np.array(embeddings, np.float32).reshape(len(instances), -1 if instances else 0),
-    )
+def segments_of(segmenter: Segmenter, output: NetworkOutput, image: Image) -> Segments:
+    """The instances of an image, with those that can only continue a track."""
+    height, width = image.shape[:2]
+    taus = segmenter.config.taus
+    return find_segments(output, taus, segmenter.grouping, height=height, width=width)
 
 
 def true_segments(frame: SceneFrame, embedding_of_track: NDArray[np.float32]) -> Segments:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.tracking_scenes.scenes import FRAMES_PER_SECOND
 from streamseg.errors import MissingExtraError
+from streamseg.grouping.cpu import reaches_threshold
 from streamseg.results import Segments
 from streamseg.tracking import Cues, Tracker
 
@@ -25,11 +26,18 @@ Follow = Callable[[Segments, float], list[int]]
 _MAX_GAP_SECONDS: Final = 1.0
 
 
-def compared_trackers(class_names: Sequence[str]) -> dict[str, Callable[[], Follow]]:
-    """All trackers by name; ByteTrack only if the package ``trackers`` is installed."""
+def compared_trackers(
+    class_names: Sequence[str], thresholds: Sequence[float] = ()
+) -> dict[str, Callable[[], Follow]]:
+    """All trackers by name; ByteTrack only if the package ``trackers`` is installed.
+
+    Args:
+        class_names: see ``our_tracker``.
+        thresholds: see ``our_tracker``.
+    """
     makers: dict[str, Callable[[], Follow]] = {
-        "streamseg": lambda: our_tracker(class_names),
-        "streamseg, every mask": lambda: our_tracker(class_names, every_mask=True),
+        "streamseg": lambda: our_tracker(class_names, thresholds),
+        "streamseg, every mask": lambda: our_tracker(class_names, thresholds, every_mask=True),
         "mask overlap alone": mask_overlap_tracker,
         "mask overlap, births as ByteTrack": lambda: confirmed(mask_overlap_tracker()),
     }
@@ -40,20 +48,30 @@ def compared_trackers(class_names: Sequence[str]) -> dict[str, Callable[[], Foll
 
 
 def our_tracker(
-    class_names: Sequence[str], cues: Cues | None = None, *, every_mask: bool = False
+    class_names: Sequence[str],
+    thresholds: Sequence[float] = (),
+    cues: Cues | None = None,
+    *,
+    every_mask: bool = False,
 ) -> Follow:
     """Make a ``streamseg.tracking.Tracker``.
 
     Args:
         class_names: see ``Tracker``.
+        thresholds: least score, by class, of a segment that starts a track; empty for no limit.
         cues: the cues in use.
         every_mask: keep the segments of tracks that are not confirmed yet; else they are left out.
     """
     tracker = Tracker(class_names, cues=cues)
-    return lambda segments, pts_seconds: [
-        name.track_id if every_mask or name.is_confirmed else -1
-        for name in tracker.update(segments, pts_seconds)
-    ]
+
+    def follow(segments: Segments, pts_seconds: float) -> list[int]:
+        sure = reaches_threshold(segments, thresholds)
+        return [
+            name.track_id if name and (every_mask or name.is_confirmed) else -1
+            for name in tracker.update(segments, pts_seconds, sure=sure)
+        ]
+
+    return follow
 
 
 def confirmed(follow: Follow) -> Follow:

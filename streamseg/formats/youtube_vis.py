@@ -75,6 +75,7 @@ class YouTubeVisWriter(ResultWriter):
         masks = rle.encode(result.label_map, [instance.label for instance, _ in known])
         for (instance, category_id), mask in zip(known, masks, strict=True):
             track = self._tracks.setdefault(instance.track_id, _Track(category_id))
+            track.category_id = category_id  # the vote over the track may have changed
             track.score_sum += float(instance.score)
             track.mask_of_frame[result.index] = mask
 

@@ -109,41 +109,21 @@ def find_segments(
         tau=tau,
         embedding=labels.embedding,
     )
-    return _keep(found, labels.area_px >= max(1, config.min_area * height * width))
+    return found.select(labels.area_px >= max(1, config.min_area * height * width))
 
 
-def drop_below_thresholds(segments: Segments, score_thresholds: Sequence[float]) -> Segments:
-    """Drop the instances whose score is below the threshold of their class.
+def reaches_threshold(segments: Segments, thresholds: Sequence[float]) -> NDArray[np.bool_]:
+    """Whether the score of each of M instances reaches the threshold of its class, [M].
 
     Args:
-        segments: M instances.
-        score_thresholds: C scores, one per class; empty to drop nothing.
-
-    Returns:
-        The other instances, renumbered without gaps.
+        segments: the instances.
+        thresholds: C scores, one per class; empty if every score is enough.
     """
-    if not score_thresholds:
-        return segments
-    of_class = np.asarray(score_thresholds, np.float32)[segments.class_id - 1]
-    return _keep(segments, segments.score >= of_class)
-
-
-def _keep(segments: Segments, kept: NDArray[np.bool_]) -> Segments:
-    """Keep some of M instances, ``kept`` [M], in their order; renumber their labels from 1."""
-    if kept.all():
-        return segments
-    new_label = np.zeros(len(segments) + 1, np.uint16)
-    new_label[1:][kept] = np.arange(1, kept.sum() + 1)
-    return Segments(
-        label_map=new_label[segments.label_map],
-        class_id=segments.class_id[kept],
-        score=segments.score[kept],
-        box=segments.box[kept],
-        area_px=segments.area_px[kept],
-        seed_yx=segments.seed_yx[kept],
-        tau=segments.tau[kept],
-        embedding=segments.embedding[kept],
-    )
+    if not thresholds:
+        return np.ones(len(segments), bool)
+    of_class = np.asarray(thresholds, np.float32)[segments.class_id - 1]
+    reached: NDArray[np.bool_] = segments.score >= of_class
+    return reached
 
 
 @cache

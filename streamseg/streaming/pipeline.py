@@ -14,17 +14,19 @@ from functools import partial
 from threading import Lock
 from typing import Protocol, TypeAlias
 
+import numpy as np
+
 from streamseg.config import ModelConfig
 from streamseg.frame import Frame, Image
 from streamseg.grouping.cpu import (
     GroupingConfig,
-    drop_below_thresholds,
     find_segments,
     one_blas_thread,
+    reaches_threshold,
 )
 from streamseg.results import FrameResult, Instance, NetworkOutput, Segments
 from streamseg.runtime.base import GroupingRuntime, Pending, Runtime
-from streamseg.tracking import Tracker
+from streamseg.tracking import THUMBNAIL_SIZE, Tracker
 
 RunNetwork: TypeAlias = Callable[[], tuple[NetworkOutput, float]]
 """Returns the network's output for a frame, and the milliseconds that it took."""
@@ -203,7 +205,9 @@ def open_pipeline(network: FrameNetwork, grouping: GroupingConfig, *, use_thread
 
 
 def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
-    """Wait for a frame's instances, and name those above the score thresholds.
+    """Wait for a frame's instances, and name them.
+
+    Instances below the score threshold of their class are left out, unless they continue a track.
 
     Args:
         in_flight: the frame; its tracker is updated.
@@ -213,9 +217,17 @@ def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
         Exception: whatever the network or the grouping raised.
     """
     segments, network_ms, grouping_ms = in_flight.pending.fetch()
-    segments = drop_below_thresholds(segments, config.score_thresholds)
+    frame = in_flight.frame
     started = time.perf_counter()
-    tracks = in_flight.tracker.update(segments, in_flight.frame.pts_seconds)
+    is_streamed = bool(in_flight.source)  # an image in memory has no frame before it
+    names = in_flight.tracker.update(
+        segments,
+        frame.pts_seconds,
+        sure=reaches_threshold(segments, config.score_thresholds),
+        thumbnail=frame.render(*THUMBNAIL_SIZE) if is_streamed else None,
+    )
+    segments = segments.select(np.array([name is not None for name in names], bool))
+    tracks = [name for name in names if name is not None]
     tracking_ms = _ms_since(started)
     instances = tuple(
         Instance(
@@ -236,7 +248,7 @@ def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
         for row, track in enumerate(tracks)
     )
     return FrameResult(
-        frame=in_flight.frame,
+        frame=frame,
         label_map=segments.label_map,
         instances=instances,
         dropped=in_flight.dropped,
@@ -246,7 +258,7 @@ def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
             "grouping": grouping_ms,
             "tracking": tracking_ms,
         },
-        latency_ms=1e3 * (time.monotonic() - in_flight.frame.captured_at),
+        latency_ms=1e3 * (time.monotonic() - frame.captured_at),
         source=in_flight.source,
         source_index=in_flight.source_index,
     )

@@ -7,8 +7,9 @@ Three cues, each between 0 and 1, are added up:
   enters the frame or reappears from behind another, at first as a sliver.
 - box: overlap with the track's box, moved in the same way; both are widened by a margin that grows
   with uncertainty, so that the boxes of a small fast object still overlap.
-- embedding: the method's own similarity 2 / (1 + exp(d²)) of the mean embeddings. It drifts as an
-  object moves or is partly occluded; a matching position then replaces it, with less weight.
+- embedding: the method's similarity of the mean embeddings, with a wider spread:
+  2 / (1 + exp(d²/4)). It drifts as an object moves or is partly occluded; a matching position then
+  replaces it.
 
 A segment of a class that is rare among the track's votes needs a higher sum.
 """
@@ -30,15 +31,16 @@ _MASK_WEIGHT = 1.5
 # The least sum of the three cues for a match: for a segment of the track's class, and for one of a
 # class without votes, which is then taken for an error of the classifier.
 _MIN_AFFINITY = 0.65
-_MIN_AFFINITY_OTHER_CLASS = 2.8
+_MIN_AFFINITY_OTHER_CLASS = 2.4
 # Least box and embedding cues of a match, unless the track was in the frame before and its mask cue
 # reaches ``_SAME_PLACE``: appearance alone never moves a name across the image, and neither does
 # position alone.
 _SAME_PLACE = 0.4
 _MIN_BOX = 0.03
-_MIN_ALIKE = 0.01
-# Weight of position where it replaces the embedding.
-_PLACE_AS_LIKENESS = 0.7
+_MIN_ALIKE = 0.05
+# Squared distances are divided by this: an object is further from its own embedding of earlier
+# frames than its pixels are from each other.
+_SPREAD = 4.0
 # Mask cue if the smaller mask is completely inside the other.
 _CONTAINED = 0.7
 # The least margin of a box, relative to the frame.
@@ -48,7 +50,7 @@ _LEAST_MARGIN = 0.04
 _MIN_WITHIN_REACH = 0.7
 _MIN_LIKENESS = 0.05
 # Least votes of the new class, relative to those of the track's class.
-_MIN_CLASS_SHARE = 0.2
+_MIN_CLASS_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def affinity(
     possible = box >= _MIN_BOX
     if cues.embedding:
         alike = similarity(embeddings, view.embeddings)
-        likeness = np.maximum(alike, _PLACE_AS_LIKENESS * place)
+        likeness = np.maximum(alike, place)
         possible &= alike >= _MIN_ALIKE
     total = _MASK_WEIGHT * mask + box + likeness
     unlikeliness = 1 - _class_share(votes, view) if cues.same_class else 0.0
@@ -179,10 +181,10 @@ def return_affinity(
 
 
 def similarity(a: Floats, b: Floats) -> Floats:
-    """Similarity (1) [T, M] of embeddings a [T, D] and b [M, D]."""
+    """Similarity [T, M], 0..1, of embeddings a [T, D] and b [M, D]: (1) with wider spread."""
     squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
     # Clipped far above all distances that matter, so that exp does not overflow.
-    alike: Floats = 2 / (1 + np.exp(np.clip(squared, 0, 50)))
+    alike: Floats = 2 / (1 + np.exp(np.clip(squared / _SPREAD, 0, 50)))
     return alike
 
 

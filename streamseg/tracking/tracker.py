@@ -1,8 +1,9 @@
 """The tracker: starts, names, classifies and ends tracks.
 
-A frame's segments are matched with tracks in two rounds, each one-to-one with the largest sum of
-affinities (``streamseg.tracking.association``): first all tracks, by position and appearance; then
-the remaining segments with missing tracks, by appearance within reach.
+A frame's segments are matched with tracks in three rounds, each one-to-one with the largest sum of
+affinities (``streamseg.tracking.association``): sure segments with all tracks, by position and
+appearance; unsure segments with the remaining tracks, in the same way; and the remaining sure
+segments with missing tracks, by appearance within reach. A scene cut ends all tracks.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamseg.errors import ConfigError, InputError
+from streamseg.frame import Image
 from streamseg.results import Segments
 from streamseg.tracking.association import (
     Cues,
@@ -25,19 +28,11 @@ from streamseg.tracking.association import (
     return_affinity,
 )
 from streamseg.tracking.motion import Floats, Motion
+from streamseg.tracking.scene_cuts import SceneCuts
+from streamseg.tracking.track import Track
 
 # Masks are compared on about this many samples of the frame: of 1280x720, on every 4th pixel.
 _GRID_SAMPLES = 60_000
-# Even a score of 0 is a vote, so that the winner is never the background.
-_MIN_VOTE = 1e-6
-# A track is confirmed when one of its segments reaches the first score, or the sum of their scores
-# reaches the second. False segments that last for some frames rarely do.
-_SURE_SCORE = 0.85
-_ENOUGH_EVIDENCE = 8.0
-# Weight of the newest embedding in the average; less where the object is seen only in part.
-_EMBEDDING_GAIN = 0.5
-# Weight of the newest area in the average, which estimates the area of the whole object.
-_AREA_GAIN = 0.2
 
 
 @dataclass(frozen=True)
@@ -47,30 +42,12 @@ class TrackName:
     track_id: int
     """Unique within the stream over all classes, from 1."""
     name: str
-    """Class and number within the class, from 1; fixed when the object is first seen: ``car-1``."""
+    """Class and number within the class, from 1: ``car-1``. It changes only with the class."""
     class_id: int
-    """1..C, by a vote over the track's life, weighted by scores."""
+    """1..C, by a vote over the track's life, weighted by scores. Once the track is confirmed, it
+    changes only to a class with four times as many votes."""
     is_confirmed: bool
     """Whether there is enough evidence that the object is real; once true it stays true."""
-
-
-@dataclass(eq=False)
-class _Track:
-    """State of a track."""
-
-    track_id: int
-    name: str
-    motion: Motion
-    mask: TrackMask
-    embedding: Floats  # [D]
-    area: float  # relative to the frame; an average, see _AREA_GAIN
-    votes: Floats  # [C+1] sum of scores by class
-    confirmed: bool = False
-    missing: bool = False  # in the frame before
-
-    @property
-    def class_id(self) -> int:
-        return int(self.votes.argmax())
 
 
 class Tracker:
@@ -78,7 +55,8 @@ class Tracker:
 
     An object is named when it is first seen, so that the first frame of a stream has names too. A
     false segment of one frame therefore uses up a number; its ``TrackName.is_confirmed`` is False.
-    A name is never given to another object.
+    A name is never given to another object. An object has another name while it has another class,
+    see ``TrackName.class_id``.
 
     Args:
         class_names: class k (k = 1..C) is ``class_names[k - 1]``.
@@ -106,11 +84,20 @@ class Tracker:
         self._class_names = tuple(class_names)
         self._max_gap_seconds = max_gap_seconds
         self._cues = cues or Cues()
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
         self._pts_seconds = -math.inf
         self._named: Counter[str] = Counter()
+        self._started = 0
+        self._cuts = SceneCuts()
 
-    def update(self, segments: Segments, pts_seconds: float) -> list[TrackName]:
+    def update(
+        self,
+        segments: Segments,
+        pts_seconds: float,
+        *,
+        sure: NDArray[np.bool_] | None = None,
+        thumbnail: Image | None = None,
+    ) -> list[TrackName | None]:
         """Name the segments of the next frame.
 
         Args:
@@ -118,34 +105,42 @@ class Tracker:
                 may differ in size from the last.
             pts_seconds: the frame's presentation time. A jump backwards, as of a source that
                 restarts, counts as zero elapsed time.
+            sure: [M], segments that may start a track; the others can only continue one. By default
+                all are sure.
+            thumbnail: the frame at ``THUMBNAIL_SIZE``, RGB uint8 [36, 64, 3], to recognise scene
+                cuts. Without, no frame is taken for one.
 
         Returns:
-            One name for each segment, in the order of the segments.
+            A name for each segment, in the order of the segments; None for an unsure segment that
+            continues no track.
 
         Raises:
             InputError: a class id is not in 1..C, or the time is not finite.
         """
         self._check(segments, pts_seconds)
         self._pass_time(pts_seconds)
+        if thumbnail is not None and self._cuts.is_cut(thumbnail, pts_seconds):
+            self._tracks = []
         # By score, then by place, so that no name depends on the order of the segments.
         order = np.lexsort((segments.seed_yx[:, 1], segments.seed_yx[:, 0], -segments.score))
         view = _view(segments)
-        track_of = self._match(view, order)
-        names = {}
+        sure = np.ones(len(segments), bool) if sure is None else sure
+        track_of = self._match(view, order[sure[order]], order[~sure[order]])
+        names: list[TrackName | None] = [None] * len(segments)
         for k in order.tolist():
             class_id = int(segments.class_id[k])
             track = track_of.get(k)
-            if track is None:
+            if track is not None:
+                track.see(view, k)
+            elif sure[k]:
                 track = self._new_track(class_id, view, k)
                 self._tracks.append(track)
             else:
-                _update_track(track, view, k)
-            score = float(segments.score[k])
-            track.votes[class_id] += max(score, _MIN_VOTE)
-            enough = score >= _SURE_SCORE or track.votes.sum() >= _ENOUGH_EVIDENCE
-            track.confirmed = track.confirmed or bool(enough)
-            names[k] = TrackName(track.track_id, track.name, track.class_id, track.confirmed)
-        return [names[k] for k in range(len(segments))]
+                continue
+            track.vote(class_id, float(segments.score[k]))
+            name = self._name(track)
+            names[k] = TrackName(track.track_id, name, track.class_id, track.confirmed)
+        return names
 
     def _check(self, segments: Segments, pts_seconds: float) -> None:
         classes = len(self._class_names)
@@ -170,10 +165,10 @@ class Tracker:
                 track.missing = missing
         self._tracks = kept
 
-    def _match(self, view: View, order: Labels) -> dict[int, _Track]:
-        """Match tracks with segments; the result is keyed by segment."""
+    def _match(self, view: View, sure: Labels, unsure: Labels) -> dict[int, Track]:
+        """Match tracks with segments, given in order; the result is keyed by segment."""
         tracks = self._tracks
-        if not tracks or not len(order):
+        if not tracks or not len(view.class_id):
             return {}
         motions = [track.motion for track in tracks]
         embeddings = np.stack([track.embedding for track in tracks])
@@ -181,13 +176,14 @@ class Tracker:
         masks = [track.mask for track in tracks]
         missing = np.array([track.missing for track in tracks])
         gain = affinity(motions, masks, embeddings, votes, missing, view, self._cues)
-        track_of = self._pairs(tracks, gain, order)
+        track_of = self._pairs(tracks, gain, sure)
+        taken = {track.track_id for track in track_of.values()}
+        free = [row for row, track in enumerate(tracks) if track.track_id not in taken]
+        track_of |= self._pairs([tracks[row] for row in free], gain[free], unsure)
 
         taken = {track.track_id for track in track_of.values()}
-        hidden = [
-            row for row, track in enumerate(tracks) if track.missing and track.track_id not in taken
-        ]
-        rest = np.array([k for k in order.tolist() if k not in track_of], np.int64)
+        hidden = [row for row in free if tracks[row].missing and tracks[row].track_id not in taken]
+        rest = np.array([k for k in sure.tolist() if k not in track_of], np.int64)
         if self._cues.reidentification and hidden and len(rest):
             gain = return_affinity(
                 [motions[row] for row in hidden],
@@ -199,7 +195,7 @@ class Tracker:
             track_of |= self._pairs([tracks[row] for row in hidden], gain, rest)
         return track_of
 
-    def _pairs(self, tracks: Sequence[_Track], gain: Floats, order: Labels) -> dict[int, _Track]:
+    def _pairs(self, tracks: Sequence[Track], gain: Floats, order: Labels) -> dict[int, Track]:
         """The one-to-one match with the highest total gain, without pairs of gain 0."""
         gain = gain[:, order]
         # Squared, so that one certain pair outweighs two uncertain ones.
@@ -210,31 +206,26 @@ class Tracker:
             if gain[row, column] > 0
         }
 
-    def _new_track(self, class_id: int, view: View, k: int) -> _Track:
-        class_name = self._class_names[class_id - 1]
-        self._named[class_name] += 1
-        return _Track(
-            track_id=self._named.total(),
-            name=f"{class_name}-{self._named[class_name]}",
+    def _name(self, track: Track) -> str:
+        """The track's name as an object of its class."""
+        if track.class_id not in track.names:
+            class_name = self._class_names[track.class_id - 1]
+            self._named[class_name] += 1
+            track.names[track.class_id] = f"{class_name}-{self._named[class_name]}"
+        return track.names[track.class_id]
+
+    def _new_track(self, class_id: int, view: View, k: int) -> Track:
+        self._started += 1
+        return Track(
+            track_id=self._started,
+            class_id=class_id,
+            names={},
             motion=Motion(view.boxes[k], constant=not self._cues.motion),
             mask=TrackMask.of(view, k),
             embedding=view.embeddings[k],
             area=float(view.area[k]) / view.labels.size,
             votes=np.zeros(len(self._class_names) + 1),
         )
-
-
-def _update_track(track: _Track, view: View, k: int) -> None:
-    """Update a track with its newest segment."""
-    area = float(view.area[k]) / view.labels.size
-    whole = min(area, track.area) / max(area, track.area, 1e-12)
-    track.embedding = track.embedding + _EMBEDDING_GAIN * whole * (
-        view.embeddings[k] - track.embedding
-    )
-    track.area += _AREA_GAIN * (area - track.area)
-    track.mask = TrackMask.of(view, k)
-    track.motion.update(view.boxes[k])
-    track.missing = False
 
 
 def _view(segments: Segments) -> View:

@@ -49,6 +49,14 @@ def test_frames_that_were_dropped_are_null(tmp_path: Path) -> None:
     ]
 
 
+def test_a_track_has_the_class_of_its_last_frame(tmp_path: Path) -> None:
+    with YouTubeVisWriter(tmp_path / "results.json") as writer:
+        for index, name in enumerate(["motorbike-1", "car-1"]):
+            writer.write(make_result(index, [name]))
+    (track,) = json.loads((tmp_path / "results.json").read_text())
+    assert track["category_id"] == CATEGORIES["car"]
+
+
 def uncompressed(mask: NDArray[np.bool_]) -> dict[str, Any]:
     flat = np.concatenate([[False], mask.ravel(order="F"), [True]])
     changes = np.flatnonzero(flat[1:] != flat[:-1])
