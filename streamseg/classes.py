@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from streamseg.errors import ConfigError
 
 Classes: TypeAlias = str | Sequence[str]
@@ -122,3 +125,17 @@ def select_classes(
     if not plain or len(set(plain)) < len(plain):
         raise ConfigError(f"classes must be different names, at least one, got {list(wanted)}")
     return tuple(wanted), [index[name] for name in plain]
+
+
+def voc_colours() -> NDArray[np.uint8]:
+    """PASCAL VOC's palette: the colour of each value of a mask, uint8 [256, 3].
+
+    The bits of a value, three at a time from the lowest, are the bits of red, green and blue from
+    the highest (VOC2012 development kit).
+    """
+    values = np.arange(256)
+    colours = np.zeros((256, 3), np.int64)
+    for step in range(8):
+        for channel in range(3):
+            colours[:, channel] |= ((values >> (3 * step + channel)) & 1) << (7 - step)
+    return colours.astype(np.uint8)

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.classes import voc_colours
 from streamseg.datasets.images import check_size, read_header, read_mask
 from streamseg.datasets.interface import InstanceDataset
 from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, number_objects
@@ -30,7 +31,6 @@ from streamseg.datasets.voc_labels import (
     VocLabels,
     pack,
     read_labels,
-    voc_colours,
 )
 from streamseg.errors import DataError
 

@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.classes import VOC_CLASSES, plain_name
+from streamseg.classes import VOC_CLASSES, plain_name, voc_colours
 from streamseg.datasets.class_names import all_of, ids_by_name, number_classes
 from streamseg.datasets.object_maps import VOID
 from streamseg.errors import DataError
@@ -88,16 +88,6 @@ def read_labels(root: Path) -> VocLabels:
         wrong = next(label.name for label in listed if plain_name(label.name) not in ids)
         raise DataError(f"{list_file}: {wrong!r} is none of the classes of {map_file}")
     return _labels(list_file, listed)
-
-
-def voc_colours() -> NDArray[np.uint8]:
-    """The colour of each value in VOC's palette, [256, 3]: bits of the value, shuffled."""
-    values = np.arange(256)
-    colours = np.zeros((256, 3), np.int64)
-    for bit in range(8):
-        for channel in range(3):
-            colours[:, channel] |= ((values >> (3 * bit + channel)) & 1) << (7 - bit)
-    return colours.astype(np.uint8)
 
 
 def pack(colours: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from streamseg.classes import VOC_CLASSES
+from streamseg.classes import VOC_CLASSES, voc_colours
 from streamseg.errors import SinkError
 from streamseg.files.atomic_write import atomic_write
 from streamseg.formats.class_ids import ClassIds
@@ -61,7 +60,7 @@ class VocWriter(ResultWriter):
             root.mkdir(exist_ok=True)
         self._objects = PngFolder(root / "SegmentationObject")
         self._classes = PngFolder(root / "SegmentationClass")
-        palette = _palette()
+        palette = voc_colours()
         self._palette = palette.tobytes()
         if names := self._ids.own_names:
             lines = ["# label:color_rgb:parts:actions"]
@@ -109,18 +108,3 @@ def _check(root: Path, own_names: Sequence[str]) -> None:
             f"cannot write {root}: labelmap.txt cannot name the class {wrong[0]!r}; choose another "
             f"format, such as coco or jsonl"
         )
-
-
-def _palette() -> NDArray[np.uint8]:
-    """VOC's 256 colours, uint8 [256, 3].
-
-    The bits of a value, three at a time from the lowest, are the bits of red, green and blue from
-    the highest.
-    """
-    colours = np.zeros((256, 3), np.uint8)
-    values = np.arange(256)
-    for step in range(8):
-        for channel in range(3):
-            bit = (values >> (3 * step + channel)) & 1
-            colours[:, channel] |= (bit << (7 - step)).astype(np.uint8)
-    return colours

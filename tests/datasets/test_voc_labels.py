@@ -13,9 +13,8 @@ from dataset_files import write_image, write_mask, write_voc
 from numpy.typing import NDArray
 from PIL import Image
 
-from streamseg.classes import VOC_CLASSES
+from streamseg.classes import VOC_CLASSES, voc_colours
 from streamseg.datasets import VOID, VocLayout, open_dataset
-from streamseg.datasets.voc_labels import voc_colours
 from streamseg.errors import DataError
 
 OBJECTS = np.array([[1, 1, 2, 2, 0, 3], [1, 1, 2, 2, 0, 3]], np.uint8)

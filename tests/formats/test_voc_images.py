@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 from scene_results import make_result
 
-from streamseg.classes import VOC_CLASSES
+from streamseg.classes import VOC_CLASSES, voc_colours
 from streamseg.datasets import VocLayout, open_dataset
-from streamseg.datasets.voc_labels import voc_colours
 from streamseg.errors import SinkError
 from streamseg.formats.voc import VocWriter
 
