@@ -58,7 +58,9 @@ class GroupingRuntime(Runtime, Protocol):
     """A runtime that also groups on its device, while the next image is prepared."""
 
     def submit(self, image: Image, grouping: GroupingConfig, *, height: int, width: int) -> Pending:
-        """Submit an image and return at once; at most two may be in flight.
+        """Submit an image and return at once.
+
+        Two can be in flight: to submit a third, the first is fetched, and its segments are kept.
 
         Args:
             image: see ``run``.

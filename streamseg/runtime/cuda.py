@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from streamseg.classes import Classes
 from streamseg.errors import ConfigError, MissingExtraError
 from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig
-from streamseg.results import NetworkOutput, Segments
+from streamseg.results import NetworkOutput
 from streamseg.runtime.base import check_network_image
 
 try:
@@ -30,6 +29,7 @@ except ImportError as error:
 from streamseg.grouping.gpu import DeviceGrouper
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.runtime.cuda_slot import Mark, Slot
+from streamseg.runtime.slot_pending import Fetched, SlotPending
 
 SLOTS = 2
 """Images in flight."""
@@ -88,7 +88,7 @@ class CudaRuntime:
 
     def submit(
         self, image: Image, grouping: GroupingConfig, *, height: int, width: int
-    ) -> _PendingSegments:
+    ) -> SlotPending:
         """Submit an image and return at once; see ``GroupingRuntime``.
 
         Raises:
@@ -96,6 +96,8 @@ class CudaRuntime:
         """
         check_network_image(image)
         slot = self._slot(image.shape, grouping, height, width)
+        if slot.pending:
+            slot.pending.fetch()
         np.copyto(slot.staged.numpy(), image)
         arrived, started, between, done, fetched = (Mark(self._on_gpu) for _ in range(5))
         with self._on(self._upload):
@@ -112,7 +114,15 @@ class CudaRuntime:
             done.wait_on(self._download)
             slot.host.copy_(slot.grouper.results, non_blocking=True)
             fetched.set()
-        return _PendingSegments(slot, started, between, done, fetched)
+
+        def read() -> Fetched:
+            fetched.wait()
+            # a copy, because the next image overwrites the slot's memory
+            found = slot.grouper.read(slot.host.clone())
+            return found, started.ms_until(between), between.ms_until(done)
+
+        slot.pending = SlotPending(read)
+        return slot.pending
 
     def close(self) -> None:
         """Free the memory of images; that of the network is freed with the runtime."""
@@ -158,18 +168,3 @@ class CudaRuntime:
     def _on(self, stream: Any) -> AbstractContextManager[Any]:
         """Make a CUDA stream current; a no-op on the CPU."""
         return torch.cuda.stream(stream) if stream else nullcontext()
-
-
-@dataclass(frozen=True)
-class _PendingSegments:
-    slot: Slot
-    started: Mark
-    between: Mark
-    done: Mark
-    fetched: Mark
-
-    def fetch(self) -> tuple[Segments, float, float]:
-        self.fetched.wait()
-        # a copy, because the next image overwrites the slot's memory
-        found = self.slot.grouper.read(self.slot.host.clone())
-        return found, self.started.ms_until(self.between), self.between.ms_until(self.done)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from streamseg.grouping.gpu import DeviceGrouper
+from streamseg.runtime.slot_pending import SlotPending
 
 Forward = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 """The network: uint8 [H, W, 3] → embeddings [h, w, D], foreground [T, h, w] and classes
@@ -42,6 +43,8 @@ class Slot:
         self.staged = torch.empty(shape, dtype=torch.uint8, pin_memory=self._on_gpu)
         """uint8 [H, W, 3] on the host, in pinned memory."""
         self.pixels = torch.empty(shape, dtype=torch.uint8, device=device)
+        self.pending: SlotPending | None = None
+        """The latest image."""
 
     def run_network(self) -> None:
         """Launch the network on ``pixels`` in the current CUDA stream."""

@@ -6,7 +6,6 @@ downloads, as in ``runtime/cuda.py``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +19,8 @@ from streamseg.kernels.group_pixels.launch import most_programs
 from streamseg.kernels.similarity import squared_radius
 from streamseg.release.engine_file import load_release_engine
 from streamseg.release.manifest import Release, open_release
-from streamseg.results import NetworkOutput, Segments
+from streamseg.results import NetworkOutput
+from streamseg.runtime.slot_pending import Fetched, SlotPending
 from streamseg.vehicle.cuda import Device, open_device
 from streamseg.vehicle.kernels import ReleaseKernels
 from streamseg.vehicle.network import EngineNetwork
@@ -75,6 +75,8 @@ class VehicleRuntime(Closing):
             raise
         self._slots: dict[tuple[GroupingConfig, int, int], list[Slot]] = {}
         self._turn = 0
+        self._pending: list[SlotPending | None] = [None] * SLOTS
+        """The latest image of each network."""
         self.description = f"TensorRT, {manifest.precision}, {self.device.description}"
 
     def run(self, image: Image) -> NetworkOutput:
@@ -92,7 +94,7 @@ class VehicleRuntime(Closing):
 
     def submit(
         self, image: Image, grouping: GroupingConfig, *, height: int, width: int
-    ) -> _PendingSegments:
+    ) -> SlotPending:
         """Submit an image and return at once; see ``GroupingRuntime``.
 
         Raises:
@@ -102,6 +104,8 @@ class VehicleRuntime(Closing):
         """
         with self.device.current():
             slot = self._slot(grouping, height, width)
+            if pending := self._pending[self._turn]:
+                pending.fetch()
             slot.network.stage(image)
             self.device.upload(slot.network.staged, slot.network.pixels, self._upload)
             slot.arrived.record(self._upload)
@@ -110,7 +114,9 @@ class VehicleRuntime(Closing):
             self._download.wait(slot.done)
             self.device.download(slot.results, slot.host, self._download)
             slot.fetched.record(self._download)
-        return _PendingSegments(self, slot)
+        pending = SlotPending(lambda: self._read(slot))
+        self._pending[self._turn] = pending
+        return pending
 
     @property
     def memory_bytes(self) -> int:
@@ -132,6 +138,9 @@ class VehicleRuntime(Closing):
                 most_programs=most_programs(self.device.facts.multiprocessors),
             )
             while len(self._slots) >= MOST_SIZES:
+                for pending in self._pending:
+                    if pending:  # it may be in flight in what is released
+                        pending.fetch()
                 for slot in self._slots.pop(next(iter(self._slots))):
                     slot.release()
             self._slots[key] = [
@@ -141,24 +150,19 @@ class VehicleRuntime(Closing):
         self._turn = (self._turn + 1) % SLOTS
         return self._slots[key][self._turn]
 
+    def _read(self, slot: Slot) -> Fetched:
+        """Wait for the image of a slot, and copy its segments."""
+        with self.device.current():
+            slot.fetched.synchronize()
+            network_ms = slot.started.milliseconds_until(slot.between)
+            grouping_ms = slot.between.milliseconds_until(slot.done)
+        manifest = self.release.manifest
+        segments = read_segments(slot.read(), manifest.model.taus, manifest.shape)
+        return segments, network_ms, grouping_ms
+
     def close(self) -> None:
         """Free all resources; closing again is a no-op."""
         # contexts before the engine: both hold device memory of TensorRT
-        self._slots, self._networks = {}, []
+        self._slots, self._networks, self._pending = {}, [], []
         self._engine = None
         self.device.close()
-
-
-@dataclass(frozen=True)
-class _PendingSegments:
-    runtime: VehicleRuntime
-    slot: Slot
-
-    def fetch(self) -> tuple[Segments, float, float]:
-        with self.runtime.device.current():
-            self.slot.fetched.synchronize()
-            network_ms = self.slot.started.milliseconds_until(self.slot.between)
-            grouping_ms = self.slot.between.milliseconds_until(self.slot.done)
-        manifest = self.runtime.release.manifest
-        segments = read_segments(self.slot.read(), manifest.model.taus, manifest.shape)
-        return segments, network_ms, grouping_ms

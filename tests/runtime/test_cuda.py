@@ -62,6 +62,17 @@ def test_two_images_under_way_give_what_each_gives_alone(runtime: CudaRuntime) -
         assert grouping_ms > 0
 
 
+def test_frames_of_streams_in_turn_are_not_mixed_up(runtime: CudaRuntime) -> None:
+    shown = images(4)
+    under_way = [runtime.submit(image, GROUPING, height=50, width=140) for image in shown]
+    for image, pending in reversed(list(zip(shown, under_way, strict=True))):
+        segments, _, _ = pending.fetch()
+        expected = find_segments(runtime.run(image), MODEL.taus, GROUPING, height=50, width=140)
+        assert (segments.label_map == expected.label_map).mean() > 0.99
+        assert np.allclose(segments.score, expected.score, atol=1e-3)
+        assert pending.fetch()[0] is segments
+
+
 def test_a_stream_names_every_frame_in_order(runtime: CudaRuntime) -> None:
     segmenter = Segmenter(runtime, size=(96, 32), grouping=GROUPING)
     results = list(segmenter.stream("test-pattern:96x64?frames=3"))

@@ -74,6 +74,10 @@ def test_images_come_out_right_and_in_order(play: Play) -> None:
     assert done.output["memory"] > 2000
 
 
+def test_frames_of_streams_in_turn_are_not_mixed_up(play: Play) -> None:
+    assert play("in_turn").output == pytest.approx([1, 2, 3, 4, 5], rel=1e-4)
+
+
 def test_each_slot_launches_step_by_step_once_and_is_recorded_once(play: Play) -> None:
     done = play("images")
     names = [call["kernel"] for call in launches(done)]
