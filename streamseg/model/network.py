@@ -146,7 +146,7 @@ class Network(nn.Module):
         """
         maps = self(pixels)
         # by hand: over any axis but the last, softmax, max and sum are slow in ONNX Runtime
-        weights = maps.classes.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).exp()
+        weights = maps.classes.clamp(-LARGEST_LOGIT, LARGEST_LOGIT).float().exp()
         count, (height, width) = weights.shape[1], weights.shape[2:]
         total = torch.ones(1, 1, count, device=weights.device) @ weights.flatten(2)
         classes = (weights / total.unflatten(2, (height, width))).to(maps.classes.dtype)

@@ -63,7 +63,7 @@ def test_two_images_under_way_give_what_each_gives_alone(runtime: CudaRuntime) -
 
 
 def test_frames_of_streams_in_turn_are_not_mixed_up(runtime: CudaRuntime) -> None:
-    shown = images(4)
+    shown = images(3)
     under_way = [runtime.submit(image, GROUPING, height=50, width=140) for image in shown]
     for image, pending in reversed(list(zip(shown, under_way, strict=True))):
         segments, _, _ = pending.fetch()
