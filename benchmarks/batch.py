@@ -160,7 +160,8 @@ def processes(
         place = f"parquet:{out / f'{number}.parquet'}"
         commands.append([*STREAMSEG, "run", *part, "--save", place, "--threads", "1", *options])
     cores = itertools.cycle(sorted(os.sched_getaffinity(0)) if confined else [None])
-    return seconds([on_core(command, core) for command, core in zip(commands, cores)])  # noqa: B905
+    placed = zip(commands, cores, strict=False)  # cores go round without end
+    return seconds([on_core(command, core) for command, core in placed])
 
 
 def on_core(command: Sequence[str], core: int | None) -> list[str]:

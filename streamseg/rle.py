@@ -1,4 +1,4 @@
-"""COCO's run-length encoding of the instances of a frame, computed from the label map."""
+"""Run-length encodings of a label map: COCO's for each instance, and one of the whole map."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ def encode(label_map: NDArray[np.uint16], labels: Sequence[int]) -> list[dict[st
         {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
         for encoded in coco_mask.frPyObjects(runs, height, width)
     ]
+
+
+def label_runs(label_map: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+    """The label and length of each run of a label map, uint16 [H, W], down its columns."""
+    runs = find_runs(label_map)
+    return runs.label, np.diff(runs.start, append=label_map.size)
+
+
+def label_map_of(
+    labels: NDArray[np.uint16], lengths: NDArray[np.integer[Any]], height: int, width: int
+) -> NDArray[np.uint16]:
+    """The label map, uint16 [H, W], of what ``label_runs`` gave."""
+    return np.ascontiguousarray(labels.repeat(lengths).reshape(width, height).T)

@@ -20,6 +20,7 @@ from streamseg.streaming.pipeline import (
     CpuPending,
     FrameNetwork,
     InFlight,
+    Pipeline,
     finish,
     open_pipeline,
 )
@@ -142,8 +143,11 @@ class Segmenter(Closing):
             InputError: an argument is not a source.
             ConfigError: the policy is unknown, or ``stays_open`` is given with a single source.
         """
-        pipeline = open_pipeline(self._network, self.grouping, use_thread=True)
-        return Stream(pipeline, self.config, sources, **stream_options)
+        return Stream(self.open_pipeline(), self.config, sources, **stream_options)
+
+    def open_pipeline(self) -> Pipeline:
+        """Open the pipeline of one stream; close it, or the stream that it is given to."""
+        return open_pipeline(self._network, self.grouping, use_thread=True)
 
     def astream(
         self,

@@ -14,6 +14,9 @@ def check(label_map: np.ndarray) -> None:
     for label, encoded in zip(present, rle.encode(label_map, present), strict=True):
         dense = coco_mask.encode(np.asfortranarray(label_map == label))
         assert encoded == {"size": list(label_map.shape), "counts": dense["counts"].decode()}
+    read = rle.label_map_of(*rle.label_runs(label_map), *label_map.shape)
+    assert np.array_equal(read, label_map)
+    assert read.flags.c_contiguous
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,7 +1,7 @@
 """The instances of a chunk in a file, not yet named, for the worker that joins the chunks.
 
 A Parquet file with a row for each frame. Arrays are stored as their bytes, so that they are the
-same when they are read; label maps are stored as runs of equal values.
+same when they are read; label maps are stored as runs of equal values, down the columns.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamseg.closing import Closing
 from streamseg.formats.writer import saving
 from streamseg.frame import Frame
 from streamseg.results import Segments
+from streamseg.rle import label_map_of, label_runs
 from streamseg.video.chunks import Chunk
 
 _FRAMES_PER_GROUP: Final = 64
@@ -95,7 +95,7 @@ class ChunkWriter(Closing):
         """
         topic, time, stamp_ns = FrameKey.of(frame)
         height, width = segments.label_map.shape
-        labels, lengths = _runs(segments.label_map)
+        labels, lengths = label_runs(segments.label_map)
         arrays = {
             name: np.ascontiguousarray(getattr(segments, name), kind).tobytes()
             for name, kind in _ARRAYS.items()
@@ -109,8 +109,8 @@ class ChunkWriter(Closing):
                 "height": height,
                 "width": width,
                 "count": len(segments),
-                "labels": labels.tobytes(),
-                "lengths": lengths.tobytes(),
+                "labels": labels.astype(_LABEL).tobytes(),
+                "lengths": lengths.astype(_LENGTH).tobytes(),
                 **arrays,
             }
         )
@@ -188,19 +188,11 @@ class KeptInstances:
         return True
 
 
-def _runs(label_map: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
-    """The values and lengths of the runs of a label map, row by row."""
-    flat = label_map.ravel()
-    starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
-    lengths = np.diff(np.append(starts, flat.size))
-    return flat[starts].astype(_LABEL), lengths.astype(_LENGTH)
-
-
 def _segments(row: dict[str, Any]) -> Segments:
-    labels = np.frombuffer(row["labels"], _LABEL)
-    flat = labels.repeat(np.frombuffer(row["lengths"], _LENGTH))
+    labels, lengths = np.frombuffer(row["labels"], _LABEL), np.frombuffer(row["lengths"], _LENGTH)
+    label_map = label_map_of(labels, lengths, row["height"], row["width"])
     arrays = {name: np.frombuffer(row[name], kind) for name, kind in _ARRAYS.items()}
     for name in _TABLES:
         columns = arrays[name].size // max(row["count"], 1)
         arrays[name] = arrays[name].reshape(row["count"], columns)
-    return Segments(label_map=flat.reshape(row["height"], row["width"]), **arrays)
+    return Segments(label_map=label_map, **arrays)

@@ -14,14 +14,7 @@ from streamseg.batch.chunk_files import ChunkWriter, KeptInstances
 from streamseg.frame import Frame
 from streamseg.results import Segments
 from streamseg.runtime.base import Pending
-from streamseg.segmenter import Segmenter
-from streamseg.streaming.pipeline import FrameNetwork, Pipeline, open_pipeline
-
-
-def pipeline_of(segmenter: Segmenter) -> Pipeline:
-    """A new pipeline of a loaded model, for one stream."""
-    network = FrameNetwork(segmenter.runtime, segmenter.config, segmenter.size)
-    return open_pipeline(network, segmenter.grouping, use_thread=True)
+from streamseg.streaming.pipeline import Pipeline
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamseg.batch.chunk_files import ChunkWriter, KeptInstances
 from streamseg.batch.job import Job, file_of, sources_of
-from streamseg.batch.joining import JoiningPipeline, KeepingPipeline, pipeline_of
+from streamseg.batch.joining import JoiningPipeline, KeepingPipeline
 from streamseg.batch.watch import Watch
 from streamseg.errors import SourceError, StreamsegError
 from streamseg.formats.opening import open_writer
@@ -69,7 +69,7 @@ def write_results(
         SourceError: it cannot be read.
         SinkError: something cannot be written.
     """
-    pipeline: Pipeline = pipeline_of(segmenter)
+    pipeline: Pipeline = segmenter.open_pipeline()
     if kept is not None:
         pipeline = JoiningPipeline(pipeline, kept)
     lost = _Lost()
@@ -126,7 +126,7 @@ def keep_instances(
     with (
         ChunkWriter(file) as writer,
         Stream(
-            KeepingPipeline(pipeline_of(segmenter), writer),
+            KeepingPipeline(segmenter.open_pipeline(), writer),
             segmenter.config,
             [sources] if isinstance(sources, str) else sources,
             options=options,
