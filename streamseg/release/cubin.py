@@ -89,7 +89,7 @@ def _read(data: bytes) -> Cubin:
         raise ModelError(f"a cubin with ABI version {abi_version}; 7 and 8 are known")
     kernels = {
         name[len(INFO_PREFIX) :]: _kernel(name[len(INFO_PREFIX) :], content)
-        for name, content in _sections(data)
+        for name, content in sections(data)
         if name.startswith(INFO_PREFIX)
     }
     if not kernels:
@@ -97,7 +97,7 @@ def _read(data: bytes) -> Cubin:
     return Cubin(architecture, abi_version, toolkit, kernels)
 
 
-def _sections(data: bytes) -> Iterator[tuple[str, bytes]]:
+def sections(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Iterate over the names and contents of all sections."""
     (table,) = struct.unpack_from("<Q", data, 40)
     size, count, names_index = struct.unpack_from("<HHH", data, 58)

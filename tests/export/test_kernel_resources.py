@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from streamseg.export.kernel_resources import compile_apart, variants
 from streamseg.kernels.ahead_of_time import ARCHITECTURES
 from streamseg.kernels.launch import Launch
-from streamseg.kernels.testing.compiled import compile_apart, variants
 from streamseg.kernels.triton_launch import kernel_of
 
 pytest.importorskip("triton")

@@ -1,6 +1,6 @@
 """Resources of the compiled Triton kernels, for all GPUs; this machine needs none.
 
-    python -m streamseg.kernels.testing.compiled 80 87 90 > table.json
+    python -m streamseg.export.kernel_resources 80 87 90 > table.json
 
 Each architecture is compiled in its own process. The table gives registers and spilled bytes
 per thread, shared memory, instructions, how many of them load 128 bits from device memory, and how
@@ -16,8 +16,10 @@ import re
 import subprocess
 import sys
 import tempfile
+from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from streamseg.kernels.group_pixels.launch import group_pixels_launch, plan
 from streamseg.kernels.label_pixels.launch import label_pixels_launch
 from streamseg.kernels.launch import Launch
 from streamseg.kernels.list_instances.launch import list_instances_launch, relabel_launch
+from streamseg.release.cubin import sections
 
 MAP = (96, 160)
 FRAME = {"height": 384, "width": 640}
@@ -71,14 +74,39 @@ def variants() -> Iterator[tuple[str, Launch]]:
 
 def compile_all(architecture: int) -> list[dict[str, Any]]:
     """Compile every variant for ``sm_<architecture>``, in this process."""
+    launches = dict(variants())
+    compiled = {
+        name: compile_launch(launch, "fp16", architecture) for name, launch in launches.items()
+    }
+    code = disassemble([kernel.asm["cubin"] for kernel in compiled.values()], architecture)
     rows = []
-    for name, launch in variants():
-        compiled = compile_launch(launch, "fp16", architecture)
-        row = {"kernel": name, "sm": architecture, **resources(compiled)}
-        if launch.cooperative:
-            row["memory_order"] = memory_order(compiled.asm["ptx"])
+    for (name, kernel), instructions in zip(compiled.items(), code, strict=True):
+        row = {"kernel": name, "sm": architecture, **resources(kernel, instructions)}
+        if launches[name].cooperative:
+            row["memory_order"] = memory_order(kernel.asm["ptx"])
         rows.append(row)
     return rows
+
+
+def disassemble(cubins: list[bytes], architecture: int) -> list[list[str]]:
+    """List the instructions of each cubin: ``LDG.E.128.CONSTANT``.
+
+    All are given to one process, whose start takes longer than its work.
+    """
+    code = [
+        b"".join(part for name, part in sections(cubin) if name.startswith(".text."))
+        for cubin in cubins
+    ]
+    with tempfile.NamedTemporaryFile(suffix=".bin") as file:
+        file.write(b"".join(code))
+        file.flush()
+        text = _nvidia("nvdisasm", "--binary", f"SM{architecture}", file.name)
+    found = re.findall(r"/\*([0-9a-f]{4,})\*/ +(?:@!?U?P\d+ +)?([A-Z][\w.]*)", text)
+    ends = list(accumulate(map(len, code)))
+    listed: list[list[str]] = [[] for _ in cubins]
+    for address, instruction in found:
+        listed[bisect_right(ends, int(address, 16))].append(instruction)
+    return listed
 
 
 def memory_order(ptx: str) -> list[str]:
@@ -94,21 +122,12 @@ def memory_order(ptx: str) -> list[str]:
     return [" ".join(found.split()) for found in re.findall(memory, ptx, re.MULTILINE)]
 
 
-def resources(compiled: Any) -> dict[str, int]:
+def resources(compiled: Any, instructions: list[str]) -> dict[str, int]:
     """Read which resources a compiled kernel needs, and how it loads from memory."""
-    import triton
-
-    cuobjdump = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
     with tempfile.NamedTemporaryFile(suffix=".cubin") as cubin:
         cubin.write(compiled.asm["cubin"])
         cubin.flush()
-        usage, code = (
-            subprocess.run(
-                [cuobjdump, option, cubin.name], check=True, capture_output=True, text=True
-            ).stdout
-            for option in ("--dump-resource-usage", "--dump-sass")
-        )
-    instructions = re.findall(r"/\*[0-9a-f]{4,}\*/ +(?:@!?U?P\d+ +)?([A-Z][\w.]*)", code)
+        usage = _nvidia("cuobjdump", "--dump-resource-usage", cubin.name)
     return {
         "registers": int(re.findall(r"REG:(\d+)", usage)[0]),
         "spilled_bytes": int(re.findall(r"STACK:(\d+)", usage)[0]),
@@ -120,6 +139,15 @@ def resources(compiled: Any) -> dict[str, int]:
     }
 
 
+def _nvidia(program: str, *arguments: str) -> str:
+    """Run a program of those that Triton brings; return what it prints."""
+    import triton
+
+    path = Path(triton.__file__).parent / "backends/nvidia/bin" / program
+    done = subprocess.run([path, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
 def compile_apart(architectures: list[int]) -> list[dict[str, Any]]:
     """Compile for several architectures, each in its own process, two at a time.
 
@@ -128,7 +156,7 @@ def compile_apart(architectures: list[int]) -> list[dict[str, Any]]:
     """
 
     def child(architecture: int) -> list[dict[str, Any]]:
-        module = "streamseg.kernels.testing.compiled"
+        module = "streamseg.export.kernel_resources"
         command = [sys.executable, "-m", module, "--here", str(architecture)]
         environment = {**os.environ, "TRITON_INTERPRET": "0"}
         done = subprocess.run(
