@@ -8,11 +8,23 @@ import re
 import pytest
 from camera_servers import http_camera, wait_until
 from live_page import SECONDS, OpenPage, frame_of, wait_for_frames, way_of
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 from served_streams import STREET, TOKEN, served
 from stalling_proxy import stalling_proxy
 
 from streamseg.serve import encoded
+
+
+def shorten_silence(page: Page) -> None:
+    """Let the page wait a second, where it waits 5 or 15 for a connection that may be dead."""
+
+    def shortened(route: Route) -> None:
+        response = route.fetch()
+        script, places = re.subn(r"SILENT_MS = \d+;", "SILENT_MS = 1000;", response.text())
+        assert places == 1
+        route.fulfill(response=response, body=script)
+
+    page.route(re.compile(r"/(live|server)\.js$"), shortened)
 
 
 @pytest.mark.parametrize("way", ["jpeg", "h264"])
@@ -22,6 +34,7 @@ def test_a_laptop_that_has_slept_sees_the_stream_again(open_page: OpenPage, way:
         stalling_proxy(found.port) as proxy,
         open_page(found) as page,
     ):
+        shorten_silence(page)
         page.goto(proxy.url)
         page.evaluate(f"localStorage.setItem('video', '{way}')")
         page.reload()
