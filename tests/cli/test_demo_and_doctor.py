@@ -1,4 +1,5 @@
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from streamseg.cli import demo
+from streamseg.cli import demo, doctor
 from streamseg.cli.doctor import EXTRAS
 from streamseg.cli.main import main
 from streamseg.errors import MissingExtraError
@@ -14,19 +15,42 @@ from streamseg.frame import Image
 from streamseg.results import NetworkOutput
 from streamseg.video import hwaccel
 
+FRAMES = 50
+"""Of the footage that the test of the demo segments; it has 250."""
+
+
+@pytest.fixture
+def network_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the doctor pass the checks that run the network, which take seconds."""
+    for name in ("network", "parity"):
+        monkeypatch.setattr(doctor, f"check_{name}", lambda name=name: (True, name, "works"))
+
+
+@pytest.fixture
+def short_footage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The beginning of the clip of the demo."""
+    path = tmp_path / "street.mp4"
+    with av.open(str(demo.footage())) as whole, av.open(str(path), "w") as part:
+        stream = part.add_stream_from_template(whole.streams.video[0])
+        for packet in islice(whole.demux(whole.streams.video[0]), FRAMES):
+            packet.stream = stream
+            part.mux(packet)
+    monkeypatch.setattr(demo, "footage", lambda: path)
+    return path
+
 
 def test_the_demo_leaves_a_playable_video_and_a_contact_sheet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short_footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", "--folder", str(tmp_path)]) == 0
-    with av.open(str(demo.footage())) as footage, av.open(str(tmp_path / "demo.mp4")) as video:
+    with av.open(str(short_footage)) as footage, av.open(str(tmp_path / "demo.mp4")) as video:
         given, made = footage.streams.video[0], video.streams.video[0]
         assert (made.width, made.height) == (given.width, given.height)
         assert sum(1 for _ in video.decode(made)) == sum(1 for _ in footage.decode(given))
     with PillowImage.open(tmp_path / "demo.png") as sheet:
         assert sheet.width > 600
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("segmented 250 frames")
+    assert lines[0].startswith(f"segmented {FRAMES} frames")
     assert lines[1].startswith("found ")
     assert "frames/s" in lines[2]
 
@@ -64,10 +88,12 @@ def test_the_doctor_minds_when_openvino_says_something_else(
         return right(runtime, np.ascontiguousarray(image[:, ::-1]))
 
     monkeypatch.setattr(OpenVinoRuntime, "run", mirrored)
+    monkeypatch.setattr(doctor, "check_network", lambda: (True, "network", "works"))
     assert main(["doctor"]) == 1
     assert "--  parity           OpenVINO against ONNX Runtime: " in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("network_works")
 def test_the_doctor_tells_of_every_kind_of_device_whether_it_decodes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,11 +110,10 @@ def test_the_doctor_tells_of_every_kind_of_device_whether_it_decodes(
     )
 
 
+@pytest.mark.usefixtures("network_works")
 def test_the_doctor_names_the_extra_of_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from streamseg.cli import doctor
-
     monkeypatch.setattr(doctor, "EXTRAS", {"train": ("numpy", "torch")})
     monkeypatch.setattr(doctor, "installed", lambda package: package != "torch")
     assert main(["doctor"]) == 0

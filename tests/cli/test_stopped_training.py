@@ -36,17 +36,23 @@ def test_a_run_in_the_background_ends_after_a_whole_step(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # what a shell does for `command &` in a script
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        # what a shell does for `command &` in a script; not what nohup does for all it starts
+        preexec_fn=lambda: (
+            signal.signal(signal.SIGINT, signal.SIG_IGN),
+            signal.signal(sent, signal.SIG_DFL),
+        ),
     )
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and process.poll() is None:
-        if log.exists() and log.read_text().count("\n") >= 3:
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)  # ignored
-    process.send_signal(sent)
-    _, said = process.communicate(timeout=300)
+    try:
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline and process.poll() is None:
+            if log.exists() and log.read_text().count("\n") >= 3:
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)  # ignored
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=300)
+    finally:
+        process.kill()
     assert process.returncode == 128 + sent, said
     assert "Traceback" not in said
     steps = log.read_text().splitlines()

@@ -34,6 +34,7 @@ SMALL: dict[str, Callable[[], Case]] = {
     **CASES,
     "street": lambda: street(10, 16, dims=16, objects=9),
     "alike": lambda: alike(6, 10, dims=16),
+    "random": lambda: random(7, 9, 27, 38),
 }
 """The interpreter takes a millisecond for every operation of every program."""
 

@@ -21,8 +21,11 @@ def write_tagged(path: Path, trc: int) -> Path:
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.color_trc = trc
         for _ in range(2):
-            frame = av.VideoFrame.from_ndarray(quadrants(), format="rgb24")
-            container.mux(stream.encode(frame.reformat(format="yuv420p", dst_color_trc=trc)))
+            frame = av.VideoFrame.from_ndarray(quadrants(), format="rgb24").reformat(
+                format="yuv420p"
+            )
+            frame.color_trc = trc  # said only: to convert the light takes seconds
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
