@@ -37,11 +37,42 @@ MakeVoc: TypeAlias = Callable[..., VocLayout]
 COLOUR_OF_CLASS = {1: (230, 30, 30), 2: (30, 210, 40), 3: (40, 60, 240), 4: (230, 220, 40)}
 BACKGROUND_COLOUR = (90, 90, 90)
 
+LONGEST = (
+    "batch/test_batch_run.py",
+    "cli/test_train_and_eval.py",
+    "export/test_kernel_resources.py",
+    "serve/test_video.py",
+    "cli/test_own_classes.py",
+    "serve/test_page.py",
+    "runtime/test_cuda.py",
+    "serve/test_lost_connections.py",
+    "kernels/test_group_pixels_barrier.py",
+    "batch/test_two_nodes.py",
+    "cli/test_stopped_training.py",
+    "batch/test_stopping.py",
+    "kernels/test_triton.py",
+    "benchmarks/test_soak.py",
+    "cli/test_export_and_check.py",
+    "serve/test_fragments.py",
+    "train/test_training_loop.py",
+    "train/test_processes.py",
+    "export/test_acceptance.py",
+    "cli/test_demo_and_doctor.py",
+    "video/test_fuzz.py",
+)
+"""Files that take longest, longest first: one that came last would leave other cores idle."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Triton reads this when it is imported, so it must be decided before any test is."""
     if config.option.markexpr != "gpu":
         os.environ["TRITON_INTERPRET"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files start first; ``--no-loadscope-reorder`` keeps that order."""
+    rank = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])

@@ -14,7 +14,6 @@ from pycocotools.coco import COCO
 from squares import write_squares, write_untrained
 
 import streamseg
-from streamseg.classes import COCO_CLASSES
 from streamseg.cli.main import main
 from streamseg.export import quantize
 from streamseg.train.run_config import read_toml
@@ -47,9 +46,7 @@ def init(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize(
-    "names",
-    [("pallet",), ("forklift", "person", "pallet"), COCO_CLASSES],
-    ids=["one", "three", "eighty"],
+    "names", [("pallet",), ("forklift", "person", "pallet")], ids=["one", "three"]
 )
 def test_from_data_to_results(
     names: Sequence[str], init: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -96,9 +93,6 @@ def test_from_data_to_results(
     assert {instance.class_name for instance in instances} <= set(names)
     numbers = {instance.class_id for instance in instances}
     assert all(instance.class_name == names[instance.class_id - 1] for instance in instances)
-    if len(names) > 3:
-        assert not (tmp_path / "coco.categories.json").exists()
-        return
     categories = [{"id": k, "name": name} for k, name in enumerate(names, start=1)]
     for name in ("coco", "youtube-vis"):
         assert json.loads((tmp_path / f"{name}.categories.json").read_text()) == categories

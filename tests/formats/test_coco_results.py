@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scene_results import HEIGHT, WIDTH, make_result
 
+from streamseg.classes import COCO_CLASSES
 from streamseg.errors import SinkError
 from streamseg.formats.coco import CATEGORIES, CocoWriter
 from streamseg.video.source import open_source
@@ -49,6 +51,13 @@ def ground_truth() -> COCO:
     }
     truth.createIndex()
     return truth
+
+
+@pytest.mark.parametrize("names", [COCO_CLASSES, ()])
+def test_no_file_names_the_categories_of_coco_itself(names: Sequence[str], tmp_path: Path) -> None:
+    with CocoWriter(tmp_path / "results.json", names) as writer:
+        writer.write(make_result(0, ["car-1"]))
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 
 def test_pycocotools_finds_every_object_with_its_class(tmp_path: Path) -> None:
