@@ -1,4 +1,4 @@
-"""The network for export: batch norms folded, each part in its planned precision.
+"""The network for export: batch norms folded, stem padded, each part in its planned precision.
 
 Half precision is set here, in the module, not by a converter or a builder: strongly typed TensorRT
 networks compute in the dtypes of the graph, and the error can be measured in torch. The
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from streamseg.config import SIZE_MULTIPLE
+from streamseg.export.padding import pad_stem
 from streamseg.model.network import Network
 from streamseg.model.trunk import Trunk, TrunkOutput
 
@@ -39,6 +40,7 @@ def planned(network: Network, precision: Precision) -> Network:
     """
     copy = deepcopy(network).eval().requires_grad_(False)
     fold_batch_norms(copy)
+    pad_stem(copy)
     if precision == "fp16":
         _halve(copy)
     return copy

@@ -16,10 +16,10 @@ from streamseg.grouping.proposals import propose
 from streamseg.results import FrameResult, NetworkOutput, Proposals
 from streamseg.runtime.base import Pending, Runtime
 from streamseg.streaming.aio import results_in_thread
+from streamseg.streaming.frame_network import FrameNetwork
+from streamseg.streaming.in_flight import InFlight
 from streamseg.streaming.pipeline import (
     CpuPending,
-    FrameNetwork,
-    InFlight,
     Pipeline,
     finish,
     open_pipeline,
@@ -83,7 +83,7 @@ class Segmenter(Closing):
             self.config = replace(self.config, score_thresholds=())
         self.grouping = grouping
         self._network = FrameNetwork(runtime, self.config, self.size)
-        self._pipeline = open_pipeline(self._network, self.grouping, use_thread=False)
+        self._pipeline = open_pipeline(self._network, self.grouping, use_threads=False)
 
     def close(self) -> None:
         """Free device memory; segment nothing afterwards."""
@@ -100,7 +100,7 @@ class Segmenter(Closing):
         """
         frame = frame_of_array(image)
         timings_ms = {"decode": 0.0}
-        return self._finish(frame, self._pipeline.submit(frame, timings_ms), timings_ms)
+        return self._finish(frame, self._pipeline.submit(frame, timings_ms, alone=True), timings_ms)
 
     def examine(self, image: Image) -> tuple[FrameResult, NetworkOutput]:
         """Segment one image, and return the network's output too.
@@ -147,7 +147,7 @@ class Segmenter(Closing):
 
     def open_pipeline(self) -> Pipeline:
         """Open the pipeline of one stream; close it, or the stream that it is given to."""
-        return open_pipeline(self._network, self.grouping, use_thread=True)
+        return open_pipeline(self._network, self.grouping, use_threads=True)
 
     def astream(
         self,

@@ -49,10 +49,12 @@ class KeepingPipeline:
     def __init__(self, pipeline: Pipeline, writer: ChunkWriter) -> None:
         """Use a pipeline, which is closed with this one."""
         self._pipeline, self._writer = pipeline, writer
+        self.ahead = pipeline.ahead
 
-    def submit(self, frame: Frame, timings_ms: dict[str, float]) -> Pending:
+    def submit(self, frame: Frame, timings_ms: dict[str, float], *, alone: bool) -> Pending:
         """See ``Pipeline``."""
-        return _Kept(self._pipeline.submit(frame, timings_ms), frame, self._writer)
+        pending = self._pipeline.submit(frame, timings_ms, alone=alone)
+        return _Kept(pending, frame, self._writer)
 
     def wait_idle(self) -> None:
         """See ``Pipeline``."""
@@ -69,15 +71,16 @@ class JoiningPipeline:
     def __init__(self, pipeline: Pipeline, instances: KeptInstances) -> None:
         """Use a pipeline, which is closed with this one, where the chunks lack a frame."""
         self._pipeline, self._instances = pipeline, instances
+        self.ahead = pipeline.ahead
         self.lacking = 0
         """Number of frames that the chunks lacked so far."""
 
-    def submit(self, frame: Frame, timings_ms: dict[str, float]) -> Pending:
+    def submit(self, frame: Frame, timings_ms: dict[str, float], *, alone: bool) -> Pending:
         """See ``Pipeline``."""
         segments = self._instances.take(frame)
         if segments is None:
             self.lacking += 1
-            return self._pipeline.submit(frame, timings_ms)
+            return self._pipeline.submit(frame, timings_ms, alone=alone)
         timings_ms["preprocess"] = 0.0
         return _Found(segments)
 

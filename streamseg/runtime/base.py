@@ -54,6 +54,28 @@ class Pending(Protocol):
 
 
 @runtime_checkable
+class DivisibleRuntime(Runtime, Protocol):
+    """A runtime on the CPU whose threads can be divided among several images."""
+
+    threads: int
+    """CPU threads of the network."""
+
+    def divided(self, count: int) -> Runtime:
+        """Load the same network for several images at the same time.
+
+        A small network uses several threads badly. So each image takes longer with its part of the
+        threads, but more images are done per second.
+
+        Args:
+            count: number of images, 1 to ``threads``.
+
+        Returns:
+            A runtime whose ``run`` may be called by ``count`` threads at the same time.
+        """
+        ...
+
+
+@runtime_checkable
 class GroupingRuntime(Runtime, Protocol):
     """A runtime that also groups on its device, while the next image is prepared."""
 

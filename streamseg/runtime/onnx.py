@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from streamseg.classes import Classes
@@ -71,12 +72,16 @@ class OnnxRuntime:
         if all(isinstance(side, int) for side in shape[1:3]):
             self.size = shape[2], shape[1]
         self._outputs = output_names(output.name for output in self._session.get_outputs())
-        self.description = (
-            f"ONNX Runtime {onnxruntime.__version__}, CPU, threads: {options.intra_op_num_threads}"
-        )
+        self.threads = options.intra_op_num_threads
+        self.description = f"ONNX Runtime {onnxruntime.__version__}, CPU, threads: {self.threads}"
+        self._with_threads = partial(OnnxRuntime, path, classes=classes)
+
+    def divided(self, count: int) -> OnnxRuntime:
+        """Load the network for several images at the same time; see ``DivisibleRuntime``."""
+        return self._with_threads(threads=self.threads // count)
 
     def run(self, image: Image) -> NetworkOutput:
-        """Run the network on one image.
+        """Run the network on one image; several threads may do so.
 
         Args:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.

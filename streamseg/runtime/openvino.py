@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from pathlib import Path
-from typing import Final
+from queue import SimpleQueue
+from threading import Lock
+from typing import Final, TypeAlias
+
+import numpy as np
 
 from streamseg.classes import Classes
 from streamseg.cores import usable_cores
@@ -20,7 +25,7 @@ from streamseg.runtime.model_file import (
 )
 
 try:
-    from openvino import Core, InferRequest, Model, __version__
+    from openvino import Core, InferRequest, Model, Tensor, __version__
 except ImportError as error:
     raise MissingExtraError("openvino", "openvino") from error
 
@@ -29,10 +34,16 @@ PRECISIONS: Final = {"bf16": "BF16", "f32": "FP32"}
 """Best first, each with the capability that the CPU must have."""
 METADATA: Final = "framework"
 """The section in which OpenVINO keeps the metadata of an ONNX file."""
+_Idle: TypeAlias = "SimpleQueue[InferRequest]"
+"""The requests of a compiled network that no thread uses."""
 SIZES_SEEN: Final = 100
 """Most image sizes to remember."""
 SIZES_KEPT: Final = 8
 """Most image sizes for which the compiled network is kept, at some 55 MiB each."""
+
+# The bindings load numpy when they first convert a tensor. Two threads that do so at the same time
+# wait for each other forever, so it is done here, where there is one.
+_ = Tensor(np.zeros(1, np.uint8)).data
 
 
 class OpenVinoRuntime:
@@ -50,6 +61,7 @@ class OpenVinoRuntime:
         threads: int | None = None,
         classes: Classes | None = None,
         precision: str | None = None,
+        at_once: int = 1,
     ) -> None:
         """Load a model.
 
@@ -59,6 +71,7 @@ class OpenVinoRuntime:
             classes: the classes to find, see ``load``; all of the model if None.
             precision: ``bf16`` or ``f32``, of the layers that are not 8-bit; ``bf16`` by default
                 if the CPU computes in it.
+            at_once: number of images that share the threads at the same time.
 
         Raises:
             ConfigError: the precision is unknown, the CPU does not compute in it, or the model
@@ -82,8 +95,10 @@ class OpenVinoRuntime:
         metadata = self._model.get_rt_info(place).value if self._model.has_rt_info(place) else None
         config = configuration(metadata, path)
         self.config, self._classes = config.select(classes)
+        self.threads = threads or usable_cores()
         self._options = {
-            "INFERENCE_NUM_THREADS": threads or usable_cores(),
+            "INFERENCE_NUM_THREADS": self.threads,
+            "NUM_STREAMS": at_once,
             "INFERENCE_PRECISION_HINT": precision or able[0],
             # by default two processes with few threads pin them to the same cores
             "ENABLE_CPU_PINNING": False,
@@ -96,16 +111,25 @@ class OpenVinoRuntime:
         self._outputs = output_names(
             name for output in self._model.outputs for name in output.names
         )
-        self._requests: OrderedDict[tuple[int, ...], InferRequest] = OrderedDict()
-        self._for_all_sizes: InferRequest | None = None
+        self._at_once = at_once
+        self._networks: OrderedDict[tuple[int, ...], _Idle] = OrderedDict()
+        self._for_all_sizes: _Idle | None = None
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
+        self._lock = Lock()
         self.description = (
             f"OpenVINO {__version__.partition('-')[0]}, CPU, {precision or able[0]}, "
-            f"threads: {threads or usable_cores()}"
+            f"threads: {self.threads}"
+        )
+        self._load = partial(
+            OpenVinoRuntime, path, threads=self.threads, classes=classes, precision=precision
         )
 
+    def divided(self, count: int) -> OpenVinoRuntime:
+        """Load the network for several images at the same time; see ``DivisibleRuntime``."""
+        return self._load(at_once=count)
+
     def run(self, image: Image) -> NetworkOutput:
-        """Run the network on one image.
+        """Run the network on one image; several threads may do so.
 
         Args:
             image: RGB uint8 [H, W, 3], H and W multiples of 32.
@@ -117,13 +141,19 @@ class OpenVinoRuntime:
             InputError: wrong shape or dtype, or a size that the file was not exported for.
         """
         check_network_image(image, self.size)
-        output = self._request(image.shape).infer({"image": image[None]})
+        with self._lock:
+            idle = self._network(image.shape)
+        request = idle.get()
+        try:
+            output = request.infer({"image": image[None]})
+        finally:
+            idle.put(request)
         return network_output({name: output[name] for name in self._outputs}, self._classes)
 
     def close(self) -> None:
         """No-op: nothing is held on a device."""
 
-    def _request(self, shape: tuple[int, ...]) -> InferRequest:
+    def _network(self, shape: tuple[int, ...]) -> _Idle:
         """The network compiled for images of a shape [H, W, 3], or for all sizes."""
         is_first = not self._seen  # most likely of a video, whose frames have one size
         if shape not in self._seen and self.size is None:
@@ -133,17 +163,21 @@ class OpenVinoRuntime:
             if not is_first:
                 self._for_all_sizes = self._for_all_sizes or self._compiled(self._model)
                 return self._for_all_sizes
-        if shape not in self._requests:
-            if len(self._requests) == SIZES_KEPT:
-                self._requests.popitem(last=False)
+        if shape not in self._networks:
+            if len(self._networks) == SIZES_KEPT:
+                self._networks.popitem(last=False)
             model = self._model.clone()
             model.reshape([1, *shape])
-            self._requests[shape] = self._compiled(model)
-        self._requests.move_to_end(shape)
-        return self._requests[shape]
+            self._networks[shape] = self._compiled(model)
+        self._networks.move_to_end(shape)
+        return self._networks[shape]
 
-    def _compiled(self, model: Model) -> InferRequest:
-        return self._core.compile_model(model, DEVICE, self._options).create_infer_request()
+    def _compiled(self, model: Model) -> _Idle:
+        compiled = self._core.compile_model(model, DEVICE, self._options)
+        idle: _Idle = SimpleQueue()
+        for _ in range(self._at_once):
+            idle.put(compiled.create_infer_request())
+        return idle
 
 
 def precisions() -> tuple[str, ...]:

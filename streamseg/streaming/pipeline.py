@@ -1,7 +1,8 @@
 """The pipeline of a frame from image to result: network, grouping, tracking.
 
-There are two pipelines. On the CPU the network runs in a thread, and numpy groups the pixels in the
-thread that fetches the segments. A device (``runtime/cuda.py``, ``vehicle/runtime.py``) runs both.
+There are two pipelines. On the CPU the network runs in threads, on several frames of a file at the
+same time, and numpy groups the pixels in the thread that fetches the segments. A device
+(``runtime/cuda.py``, ``vehicle/runtime.py``) runs both.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from streamseg.config import ModelConfig
-from streamseg.frame import Frame, Image
+from streamseg.frame import Frame
 from streamseg.grouping.cpu import (
     GroupingConfig,
     find_segments,
@@ -25,38 +26,29 @@ from streamseg.grouping.cpu import (
     reaches_threshold,
 )
 from streamseg.results import FrameResult, Instance, NetworkOutput, Segments
-from streamseg.runtime.base import GroupingRuntime, Pending, Runtime
-from streamseg.tracking import THUMBNAIL_SIZE, Tracker
+from streamseg.runtime.base import GroupingRuntime, Pending
+from streamseg.streaming.frame_network import FrameNetwork, ms_since
+from streamseg.streaming.in_flight import InFlight
+from streamseg.tracking import THUMBNAIL_SIZE
 
 RunNetwork: TypeAlias = Callable[[], tuple[NetworkOutput, float]]
 """Returns the network's output for a frame, and the milliseconds that it took."""
 
 
-@dataclass(frozen=True)
-class InFlight:
-    """A frame in flight: submitted to a pipeline, not yet finished."""
-
-    frame: Frame
-    pending: Pending
-    tracker: Tracker
-    """The tracker of the frame's source."""
-    timings_ms: dict[str, float]
-    """Milliseconds of ``decode``, and of ``preprocess`` after ``pending.fetch``."""
-    dropped: int = 0
-    """Number of frames of the source that were dropped just before this one."""
-    source: str = ""
-    source_index: int = 0
-
-
 class Pipeline(Protocol):
     """Segments the frames of one stream."""
 
-    def submit(self, frame: Frame, timings_ms: dict[str, float]) -> Pending:
-        """Submit a frame and return at once; at most two may be in flight.
+    ahead: int
+    """Number of frames to have in flight while the user has a result."""
+
+    def submit(self, frame: Frame, timings_ms: dict[str, float], *, alone: bool) -> Pending:
+        """Submit a frame and return at once; at most ``ahead`` + 1 may be in flight.
 
         Args:
             frame: what to segment.
             timings_ms: ``preprocess`` is added to it before ``fetch`` returns.
+            alone: whether the network takes this frame alone, for the least latency. Otherwise it
+                works on several frames at the same time, for the most frames per second.
         """
         ...
 
@@ -67,45 +59,6 @@ class Pipeline(Protocol):
     def close(self) -> None:
         """End the pipeline's thread. Frames in flight can be fetched, and more frames submitted."""
         ...
-
-
-class FrameNetwork:
-    """Runs a loaded network on one frame at a time; several threads take turns."""
-
-    def __init__(
-        self, runtime: Runtime, config: ModelConfig, size: tuple[int, int] | None = None
-    ) -> None:
-        """Use a loaded network.
-
-        Args:
-            runtime: a backend with the network.
-            config: of the model.
-            size: width and height of the network's input; by default it follows from ``config``.
-        """
-        self.runtime = runtime
-        self.config = config
-        self._size = size
-        # streams have threads of their own, and single images run in that of the user
-        self._turn = Lock()
-
-    def image(self, frame: Frame, timings_ms: dict[str, float]) -> Image:
-        """The frame at the size of the network's input; adds ``preprocess`` to ``timings_ms``."""
-        started = time.perf_counter()
-        size = self._size or self.config.input_size(frame.display_width, frame.height)
-        image = frame.render(*size)
-        timings_ms["preprocess"] = _ms_since(started)
-        return image
-
-    def run(self, frame: Frame, timings_ms: dict[str, float]) -> tuple[NetworkOutput, float]:
-        """Run the network on a frame.
-
-        Returns:
-            Its output, and the milliseconds that it took.
-        """
-        image = self.image(frame, timings_ms)
-        with self._turn:
-            started = time.perf_counter()
-            return self.runtime.run(image), _ms_since(started)
 
 
 @dataclass(frozen=True)
@@ -124,52 +77,55 @@ class CpuPending:
         height, width = self.frame.height, self.frame.width
         with one_blas_thread():
             segments = find_segments(output, self.taus, self.grouping, height=height, width=width)
-        return segments, network_ms, _ms_since(started)
+        return segments, network_ms, ms_since(started)
 
 
 class CpuPipeline:
-    """Runs the network in a thread while earlier frames are grouped, tracked and used."""
+    """Runs the network in threads while earlier frames are grouped, tracked and used."""
 
     def __init__(
-        self, network: FrameNetwork, grouping: GroupingConfig, *, use_thread: bool
+        self, network: FrameNetwork, grouping: GroupingConfig, *, use_threads: bool
     ) -> None:
-        """Use a network; the thread starts with the first frame.
+        """Use a network; its threads start with the first frames.
 
         Args:
             network: on the CPU.
             grouping: which instances are kept.
-            use_thread: whether to use a thread. Without a thread, ``fetch`` runs the network.
+            use_threads: whether to use threads. Without them, ``fetch`` runs the network.
         """
+        self.ahead = network.at_once
         self._network = network
         self._grouping = grouping
-        self._executor = ThreadPoolExecutor(1, "streamseg-network")
-        self._latest: Future[tuple[NetworkOutput, float]] | None = None
+        self._executor = ThreadPoolExecutor(network.at_once, "streamseg-network")
+        self._running: list[Future[tuple[NetworkOutput, float]]] = []
         self._lock = Lock()
-        self._use_thread = use_thread
+        self._use_threads = use_threads
 
-    def submit(self, frame: Frame, timings_ms: dict[str, float]) -> CpuPending:
-        """Hand a frame to the network's thread; see ``Pipeline``."""
-        run: RunNetwork = partial(self._network.run, frame, timings_ms)
+    def submit(self, frame: Frame, timings_ms: dict[str, float], *, alone: bool) -> CpuPending:
+        """Hand a frame to a thread of the network; see ``Pipeline``."""
+        run: RunNetwork = partial(self._network.run, frame, timings_ms, alone=alone)
         with self._lock:  # another thread may be closing
-            if self._use_thread:
-                self._latest = self._executor.submit(run)
-                run = self._latest.result
+            if self._use_threads:
+                future = self._executor.submit(run)
+                self._running = [other for other in self._running if not other.done()] + [future]
+                run = future.result
         return CpuPending(frame, run, self._network.config.taus, self._grouping)
 
     def wait_idle(self) -> None:
         """Wait until the network has run on every submitted frame; ``fetch`` raises its errors."""
-        if self._latest:
-            wait([self._latest])
+        wait(self._running)
 
     def close(self) -> None:
-        """End the thread after its submitted frames."""
+        """End the threads after the submitted frames."""
         with self._lock:
-            self._use_thread = False
+            self._use_threads = False
         self._executor.shutdown()
 
 
 class DevicePipeline:
     """Hands frames to a runtime that groups on its own device."""
+
+    ahead = 1
 
     def __init__(
         self, network: FrameNetwork, runtime: GroupingRuntime, grouping: GroupingConfig
@@ -179,8 +135,8 @@ class DevicePipeline:
         self._runtime = runtime
         self._grouping = grouping
 
-    def submit(self, frame: Frame, timings_ms: dict[str, float]) -> Pending:
-        """Start the device on a frame; see ``Pipeline``."""
+    def submit(self, frame: Frame, timings_ms: dict[str, float], *, alone: bool) -> Pending:  # noqa: ARG002
+        """Start the device on a frame; see ``Pipeline``. A device takes one frame after another."""
         image = self._network.image(frame, timings_ms)
         return self._runtime.submit(image, self._grouping, height=frame.height, width=frame.width)
 
@@ -191,17 +147,19 @@ class DevicePipeline:
         """No-op: other streams may use the device."""
 
 
-def open_pipeline(network: FrameNetwork, grouping: GroupingConfig, *, use_thread: bool) -> Pipeline:
+def open_pipeline(
+    network: FrameNetwork, grouping: GroupingConfig, *, use_threads: bool
+) -> Pipeline:
     """Open a pipeline: on the device of the runtime if it groups there, else on the CPU.
 
     Args:
         network: with its runtime.
         grouping: which instances are kept.
-        use_thread: see ``CpuPipeline``; a device needs no thread.
+        use_threads: see ``CpuPipeline``; a device needs none.
     """
     if isinstance(network.runtime, GroupingRuntime):
         return DevicePipeline(network, network.runtime, grouping)
-    return CpuPipeline(network, grouping, use_thread=use_thread)
+    return CpuPipeline(network, grouping, use_threads=use_threads)
 
 
 def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
@@ -228,7 +186,7 @@ def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
     )
     segments = segments.select(np.array([name is not None for name in names], bool))
     tracks = [name for name in names if name is not None]
-    tracking_ms = _ms_since(started)
+    tracking_ms = ms_since(started)
     instances = tuple(
         Instance(
             name=track.name,
@@ -262,7 +220,3 @@ def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:
         source=in_flight.source,
         source_index=in_flight.source_index,
     )
-
-
-def _ms_since(started: float) -> float:
-    return 1e3 * (time.perf_counter() - started)

@@ -13,7 +13,8 @@ from streamseg.closing import Closing
 from streamseg.config import ModelConfig
 from streamseg.errors import ConfigError, InputError, StreamsegError
 from streamseg.results import FrameResult
-from streamseg.streaming.pipeline import InFlight, Pipeline, finish
+from streamseg.streaming.in_flight import InFlight, InFlightQueue
+from streamseg.streaming.pipeline import Pipeline, finish
 from streamseg.streaming.sources import (
     Lane,
     Lanes,
@@ -77,7 +78,7 @@ class Stream(Closing, Iterator[FrameResult]):
         self._on_result = stream_options.get("on_result")
         self._changed = Condition()
         self._lanes = Lanes()
-        self._in_flight: InFlight | None = None
+        self._in_flight = InFlightQueue()
         self._added_count = self._result_count = 0
         self._network_seconds, self._returned_at = 0.0, math.inf
         self._first_error: StreamsegError | None = None
@@ -105,7 +106,7 @@ class Stream(Closing, Iterator[FrameResult]):
         """
         used_seconds = time.monotonic() - self._returned_at
         try:
-            current = self._take_in_flight() or self._submit_next(wait=True)
+            current = self._take_in_flight() or self._submit_next(self._any_live(), wait=True)
         except Exception:
             if not self._lanes.active:
                 self.close()
@@ -116,17 +117,7 @@ class Stream(Closing, Iterator[FrameResult]):
             if has_ended and self._first_error and not self._result_count:
                 raise self._first_error
             raise StopIteration
-        following = None
-        with self._changed:
-            any_live = any(lane.frames.drops for lane in self._lanes.active)
-        # if the user is slower than the network, a prefetched result of a camera would go stale
-        if not any_live or used_seconds <= self._network_seconds:
-            if any_live:
-                # submit when the network is idle: the newest frame then does not wait for it
-                self._pipeline.wait_idle()
-            following = self._submit_next(wait=False)
-        with self._changed:
-            self._in_flight = None if self._is_stopped else following
+        self._submit_ahead(used_seconds)
         self._result_count += 1
         result = finish(current, self._config)
         self._network_seconds = result.timings_ms["network"] / 1e3
@@ -187,14 +178,13 @@ class Stream(Closing, Iterator[FrameResult]):
         with self._changed:
             for lane in self._lanes.active:
                 lane.to_skip += frames
-                if lane.to_skip and self._discard_in_flight(lane):
-                    lane.to_skip -= 1
+                lane.to_skip -= self._discard_in_flight(lane, lane.to_skip)
 
     def stop(self) -> None:
         """End the stream at once, also while it waits for a frame; threads close the sources."""
         with self._changed:
             self._is_stopped = True
-            self._in_flight = None
+            self._in_flight.clear()
             for lane in self._lanes.active:
                 lane.frames.stop()
             self._changed.notify_all()
@@ -231,28 +221,49 @@ class Stream(Closing, Iterator[FrameResult]):
         return index
 
     def _take_in_flight(self) -> InFlight | None:
-        """Return the frame in flight, or None if it was discarded; wait while paused."""
+        """Take the oldest frame in flight, None if there is none; wait while paused."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_paused or self._is_stopped)
-            in_flight, self._in_flight = self._in_flight, None
-            return in_flight
+            return self._in_flight.take()
 
-    def _discard_in_flight(self, lane: Lane) -> bool:
-        """Drop the frame in flight if it is of this lane; count it."""
-        if self._in_flight is None or self._in_flight.source_index != lane.index:
-            return False
-        lane.count_dropped(self._in_flight.dropped)
-        self._in_flight = None
-        return True
+    def _discard_in_flight(self, lane: Lane, most: int | None = None) -> int:
+        """Drop the frames in flight of a lane, at most so many; count them."""
+        count, dropped = self._in_flight.discard(lane.index, most)
+        lane.dropped += dropped
+        return count
 
-    def _submit_next(self, *, wait: bool) -> InFlight | None:
+    def _any_live(self) -> bool:
+        with self._changed:
+            return any(lane.frames.drops for lane in self._lanes.active)
+
+    def _submit_ahead(self, used_seconds: float) -> None:
+        """Submit the frames that the network works on while the user has the next result.
+
+        Args:
+            used_seconds: how long the user had the latest result.
+        """
+        ahead, any_live = self._pipeline.ahead, self._any_live()
+        if any_live:
+            if used_seconds > self._network_seconds:
+                return  # the result would be stale before the user takes it
+            # submit when the network is idle: the newest frame then does not wait for it
+            self._pipeline.wait_idle()
+            ahead = 1
+        while len(self._in_flight) < ahead:
+            following = self._submit_next(any_live, wait=False)
+            with self._changed:
+                if following is None or self._is_stopped:
+                    return
+                self._in_flight.append(following)
+
+    def _submit_next(self, alone: bool, *, wait: bool) -> InFlight | None:
         """Submit the next frame; None at the end, or if ``wait`` is false and no frame is ready."""
         taken = self._take_next(wait=wait)
         if taken is None:
             return None
         lane, (frame, dropped, decode_ms) = taken
         timings_ms = {"decode": decode_ms}
-        pending = self._pipeline.submit(frame, timings_ms)
+        pending = self._pipeline.submit(frame, timings_ms, alone=alone)
         return InFlight(frame, pending, lane.tracker, timings_ms, dropped, lane.name, lane.index)
 
     def _take_next(self, *, wait: bool) -> tuple[Lane, QueuedFrame] | None:

@@ -5,6 +5,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from streamseg.config import ModelConfig
 from streamseg.export.precision import fold_batch_norms, planned
 from streamseg.model.network import Network
 from streamseg.model.positions import coordinates
@@ -107,3 +108,25 @@ def test_norms_that_stay_compute_in_float(small_network: Network) -> None:
     assert seen == [torch.float32, torch.float32]
     assert norm.weight.dtype == torch.float32
     assert embeddings.dtype == torch.float16
+
+
+def test_a_stem_of_24_channels_is_padded_without_a_change_of_the_outputs() -> None:
+    torch.manual_seed(0)
+    network = Network(ModelConfig(trunk="picodet-s")).eval()
+    padded = planned(network, "fp32")
+    shapes = [
+        (channels, padded.get_parameter(f"{name}.weight").shape[:2])
+        for name, channels in (
+            ("trunk.backbone.stem.0", (32, 3)),
+            ("trunk.backbone.stages.0.0.left_depthwise.0", (32, 1)),
+            ("trunk.backbone.stages.0.0.left_pointwise.0", (48, 32)),
+            ("trunk.backbone.stages.0.0.pointwise.0", (44, 32)),
+            ("neck.fine_lateral.0", (48, 32)),
+        )
+    ]
+    assert [found for _, found in shapes] == [expected for expected, _ in shapes]
+    assert network.get_parameter("trunk.backbone.stem.0.weight").shape[0] == 24
+    pixels = 255 * torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        for ours, theirs in zip(padded.output(pixels), network.output(pixels), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
