@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from camera_servers import wait_until
 from PIL import Image
+from quick_interpreter import PatchedOnce
 from slow_streams import slow_segmenter
 
 from streamseg.datasets import VocLayout
@@ -44,20 +46,21 @@ LONGEST = (
     "serve/test_video.py",
     "cli/test_own_classes.py",
     "serve/test_page.py",
-    "runtime/test_cuda.py",
     "serve/test_lost_connections.py",
     "kernels/test_group_pixels_barrier.py",
     "batch/test_two_nodes.py",
     "cli/test_stopped_training.py",
     "batch/test_stopping.py",
-    "kernels/test_triton.py",
     "benchmarks/test_soak.py",
     "cli/test_export_and_check.py",
     "serve/test_fragments.py",
+    "examples/test_examples.py",
     "train/test_training_loop.py",
     "train/test_processes.py",
     "export/test_acceptance.py",
     "cli/test_demo_and_doctor.py",
+    "kernels/test_triton.py",
+    "runtime/test_openvino_runtime.py",
     "video/test_fuzz.py",
 )
 """Files that take longest, longest first: one that came last would leave other cores idle."""
@@ -76,9 +79,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request: pytest.FixtureRequest) -> torch.device:
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
     """Where Triton runs: in its interpreter, or on a GPU."""
     import torch
+
+    if request.param == "cpu" and find_spec("triton"):
+        from triton.runtime import interpreter
+
+        monkeypatch.setattr(interpreter, "_patch_lang", PatchedOnce(interpreter._patch_lang))
 
     if request.param == "cuda" and not torch.cuda.is_available():
         if os.environ.get("STREAMSEG_REQUIRE_GPU") == "1":

@@ -56,8 +56,8 @@ def halved(array: NDArray[np.float32]) -> NDArray[np.float32]:
 @pytest.mark.parametrize(
     ("case", "config"),
     [
-        (street(10, 16, dims=16, objects=9), GroupingConfig(max_instances=12)),
-        (street(10, 16, dims=16, objects=9), GroupingConfig(max_instances=12, min_area=0.02)),
+        (street(10, 15, dims=16, objects=9), GroupingConfig(max_instances=12)),
+        (street(10, 15, dims=16, objects=9), GroupingConfig(max_instances=12, min_area=0.02)),
         (random(6, 7, 12, 14), GroupingConfig(min_score=0.3, max_instances=20, min_visible=0.3)),
         (alike(5, 6, dims=4), GroupingConfig(min_score=0.0, max_instances=5)),
         (random(5, 6, 10, 12), GroupingConfig(min_score=1.0, max_instances=4)),
@@ -84,7 +84,7 @@ def test_the_device_finds_the_same_instances(
 
 
 def test_half_precision_goes_all_the_way(device: torch.device) -> None:
-    case = street(10, 16, dims=16, objects=9)
+    case = street(10, 15, dims=16, objects=9)
     exact = replace(
         case,
         embeddings=halved(case.embeddings),

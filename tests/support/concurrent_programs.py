@@ -13,10 +13,10 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import torch
+from quick_interpreter import PatchedOnce
 from torch import Tensor
 
 from streamseg.kernels import triton_launch
@@ -97,8 +97,7 @@ def _run_program(launch: Launch, pointers: dict[str, Tensor], number: int, seed:
     from triton.runtime import interpreter
 
     torch.set_num_threads(1)
-    # patches the language at every call of a function, which takes half of the time
-    interpreter._patch_lang = lru_cache(interpreter._patch_lang)
+    interpreter._patch_lang = PatchedOnce(interpreter._patch_lang)
     # the interpreter is asked for a grid of one program, and told which one of how many it is
     builder = interpreter.interpreter_builder
     set_dim, set_index = builder.set_grid_dim, builder.set_grid_idx
