@@ -71,9 +71,10 @@ class FrameNetwork:
         """The network for ``at_once`` frames at the same time."""
         if self.at_once == 1 or not isinstance(self.runtime, DivisibleRuntime):
             return self.runtime
-        with self._turn:
-            self._divided = self._divided or self.runtime.divided(self.at_once)
-            return self._divided
+        if self._divided is None:  # a frame does not wait for a single image
+            with self._turn:
+                self._divided = self._divided or self.runtime.divided(self.at_once)
+        return self._divided
 
 
 def ms_since(started: float) -> float:

@@ -249,7 +249,9 @@ class Stream(Closing, Iterator[FrameResult]):
             # submit when the network is idle: the newest frame then does not wait for it
             self._pipeline.wait_idle()
             ahead = 1
-        while len(self._in_flight) < ahead:
+        with self._changed:
+            missing = ahead - len(self._in_flight)
+        for _ in range(missing):
             following = self._submit_next(any_live, wait=False)
             with self._changed:
                 if following is None or self._is_stopped:
