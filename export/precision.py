@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from streamseg.config import SIZE_MULTIPLE
-from streamseg.export.padding import pad_stem
+from streamseg.export.stem import simplify_stem
 from streamseg.model.network import Network
 from streamseg.model.trunk import Trunk, TrunkOutput
 
@@ -40,7 +40,7 @@ def planned(network: Network, precision: Precision) -> Network:
     """
     copy = deepcopy(network).eval().requires_grad_(False)
     fold_batch_norms(copy)
-    pad_stem(copy)
+    simplify_stem(copy)
     if precision == "fp16":
         _halve(copy)
     return copy
@@ -101,7 +101,9 @@ def _halve(network: Network) -> None:
     for module in network.modules():
         if isinstance(module, _InFloat):
             module.float()
-    network.mean, network.std = network.mean.float(), network.std.float()
+    network.mean = network.mean.float()
+    if network.std is not None:
+        network.std = network.std.float()
 
 
 class _InHalf(Trunk):

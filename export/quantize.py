@@ -37,7 +37,7 @@ FLOAT_WEIGHTS = (
     *("head.position.", "head.output.", "class_head."),
     # PicoDet's stem gives values up to 400, most of them below 1. A tensor that any 8-bit
     # convolution reads is rounded for all its readers: none of the stem's may be 8-bit
-    *("backbone.stages.0.0.", "neck.fine_lateral."),
+    *("backbone.stages.0.down.", "neck.fine_lateral."),
     # gates of squeeze-and-excitation: few products, and an error scales a whole channel
     "excite.",
 )

@@ -89,7 +89,7 @@ def export_onnx(
     """
     try:
         import onnx
-        import onnxscript  # noqa: F401  (torch.onnx needs it, but its error is less clear)
+        from onnxscript.optimizer import fold_constants
     except ImportError as error:
         raise MissingExtraError("onnx and onnxscript", "export") from error
     width, height = size or (6 * SIZE_MULTIPLE, 4 * SIZE_MULTIPLE)
@@ -124,6 +124,8 @@ def export_onnx(
                 verbose=False,
             )
         model = onnx.load(partial)
+        # slices of weights: the exporter folds small ones only
+        fold_constants(model, input_size_limit=2**24, output_size_limit=2**24)
         for node in model.graph.node:
             del node.metadata_props[:]  # stack traces, with the paths of this machine
         save_model(model, network.output_config, partial)

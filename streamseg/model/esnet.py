@@ -4,11 +4,15 @@ Enhanced ShuffleNet blocks: half of the channels pass a block unchanged, the oth
 convolved and scaled by squeeze-and-excitation, and a channel shuffle mixes the halves. Batch norms
 are folded into the convolutions, as in the published weights.
 
-Convolutions are registered in the order of the published network, which is how
-``streamseg.model.picodet`` loads its weights.
+The published network copies all channels three times per block: it splits, concatenates and
+shuffles them. Here a block gives only the channels that it computes, and a later one concatenates
+those that it reads. The channels of an output are therefore in the order in which they are read,
+and ``streamseg.model.published`` reorders the published weights accordingly.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -59,23 +63,22 @@ class SqueezeExcite(nn.Module):
 
 
 class Block(nn.Module):
-    """Enhanced ShuffleNet block of stride 1."""
+    """Enhanced ShuffleNet block of stride 1: the half of the channels that is computed."""
 
     def __init__(self, channels: int, middle: int) -> None:
-        """Keep the number of channels; ``middle`` of them are inside."""
+        """``channels`` come in and go out; ``middle`` are inside."""
         super().__init__()
-        half = channels // 2
-        self.pointwise = ConvUnit(half, middle // 2)
+        self.pointwise = ConvUnit(channels, middle // 2)
         self.depthwise = ConvUnit(middle // 2, middle // 2, 3, depthwise=True, activation=False)
         self.excite = SqueezeExcite(middle)
-        self.project = ConvUnit(middle, half)
+        self.project = ConvUnit(middle, channels)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, C, h, w] → [B, C, h, w]."""
-        kept, worked = features.chunk(2, 1)
-        ghost = self.pointwise(worked)
-        worked = self.project(self.excite(torch.cat((ghost, self.depthwise(ghost)), 1)))
-        return nn.functional.channel_shuffle(torch.cat((kept, worked), 1), 2)
+        ghost = self.pointwise(features)
+        excited = self.excite(torch.cat((ghost, self.depthwise(ghost)), 1))
+        projected: Tensor = self.project(excited)
+        return projected
 
 
 class DownBlock(nn.Module):
@@ -106,6 +109,56 @@ class DownBlock(nn.Module):
         return merged
 
 
+class Stage(nn.Module):
+    """A block of stride 2, then blocks of stride 1."""
+
+    def __init__(self, inputs: int, middles: Sequence[int], outputs: int) -> None:
+        """``middles`` are the channels inside each block."""
+        super().__init__()
+        first, *rest = middles
+        self.down = DownBlock(inputs, first, outputs)
+        self.blocks = nn.ModuleList(Block(outputs // 2, middle) for middle in rest)
+        self.reads = shuffled_reads(outputs, len(rest))
+        """Channels that each block of stride 1 reads, and those of the stage's output."""
+        self.sizes = [
+            [sum(producer == number for producer, _ in read) for read in self.reads[number:]]
+            for number in range(len(middles))
+        ]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, C, h, w] → [B, C', h/2, w/2]."""
+        read: list[list[Tensor]] = [[] for _ in self.reads]
+        output = self.down(features)
+        for number, block in enumerate(self.blocks):
+            parts = output.split(self.sizes[number], 1)
+            for reader, part in zip(read[number:], parts, strict=True):
+                reader.append(part)
+            output = block(torch.cat(read[number], 1))
+        return torch.cat((*read[-1], output), 1)
+
+
+def shuffled_reads(channels: int, blocks: int) -> list[list[tuple[int, int]]]:
+    """Follow the channels of a stage through the published network's shuffles.
+
+    Args:
+        channels: of the stage.
+        blocks: of stride 1.
+
+    Returns:
+        For every block, and for the stage's output, the channels that it reads, in the published
+        order: each as the number of the block that computes it, 0 for the one of stride 2, and its
+        index there.
+    """
+    half = channels // 2
+    state = [(0, index) for index in range(channels)]
+    reads = []
+    for block in range(1, blocks + 1):
+        kept, read = state[:half], state[half:]
+        reads.append(read)
+        state = [channel for i, old in enumerate(kept) for channel in (old, (block, i))]
+    return [*reads, state]
+
+
 class ESNet(nn.Module):
     """Stem and three stages: features at strides 4, 8, 16 and 32."""
 
@@ -121,16 +174,12 @@ class ESNet(nn.Module):
         self.pool = nn.MaxPool2d(3, 2, 1)
         self.channels = [STEM_CHANNELS, *(round_channels(c * scale, 16) for c in (128, 256, 512))]
         self.stages = nn.ModuleList()
-        inputs, block = STEM_CHANNELS, 0
-        for outputs, count in zip(self.channels[1:], BLOCKS_PER_STAGE, strict=True):
-            stage = nn.Sequential()
-            for ratio in ratios[block : block + count]:
-                middle = round_channels(outputs * ratio, 8)
-                stage.append(
-                    Block(outputs, middle) if len(stage) else DownBlock(inputs, middle, outputs)
-                )
-            self.stages.append(stage)
-            inputs, block = outputs, block + count
+        remaining = iter(ratios)
+        for inputs, outputs, count in zip(
+            self.channels, self.channels[1:], BLOCKS_PER_STAGE, strict=False
+        ):
+            middles = [round_channels(outputs * next(remaining), 8) for _ in range(count)]
+            self.stages.append(Stage(inputs, middles, outputs))
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """[B, 3, H, W] → features at strides 4, 8, 16 and 32."""

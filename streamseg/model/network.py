@@ -118,7 +118,8 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(config.pixel_mean).view(1, 3, 1, 1), False)
         self.register_buffer("std", torch.tensor(config.pixel_std).view(1, 3, 1, 1), False)
         self.mean: Tensor
-        self.std: Tensor
+        self.std: Tensor | None
+        """None in a copy for export whose trunk divides."""
         self.register_buffer("selected", None, False)
         self.known: Tensor
         self.is_known: Tensor
@@ -188,7 +189,8 @@ class Network(nn.Module):
 
     def normalised(self, pixels: Tensor) -> Tensor:
         """Normalise grey levels for the trunk."""
-        return (pixels - self.mean) / self.std
+        centred = pixels - self.mean
+        return centred if self.std is None else centred / self.std
 
     def heads(self, features: Features, centres: Tensor | None = None) -> NetworkMaps:
         """Features → embeddings, foreground and classes.

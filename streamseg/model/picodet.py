@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from streamseg.classes import COCO_CLASSES
-from streamseg.errors import ModelError
-from streamseg.model.esnet import ConvUnit, ESNet
+from streamseg.model.esnet import ConvUnit, ESNet, Stage
 from streamseg.model.trunk import DETECTION_STRIDES, Detection, Trunk, TrunkOutput
 
 BINS = 8
@@ -57,9 +54,10 @@ SIZES = {
 class CspLayer(nn.Module):
     """Cross-stage partial layer: one half of the channels passes a depthwise bottleneck."""
 
-    def __init__(self, channels: int) -> None:
-        """Take 2 × ``channels``, give ``channels``."""
+    def __init__(self, channels: int, *, enlarge: bool) -> None:
+        """Take two maps of ``channels``; ``enlarge`` doubles the size of the first."""
         super().__init__()
+        self.enlarge = enlarge
         half = channels // 2
         self.short = ConvUnit(2 * channels, half)
         self.main = nn.Sequential(
@@ -67,11 +65,29 @@ class CspLayer(nn.Module):
         )
         self.merge = ConvUnit(channels, channels)
 
-    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        """Two maps of the same size → one."""
-        features = torch.cat((coarse, fine), 1)
-        merged: Tensor = self.merge(torch.cat((self.main(features), self.short(features)), 1))
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Two maps → one of the second's size."""
+        entry = cast(ConvUnit, self.main[0])
+        if self.enlarge:
+            main, short = enlarged(entry, first, second), enlarged(self.short, first, second)
+        else:
+            features = torch.cat((first, second), 1)
+            main, short = entry(features), self.short(features)
+        merged: Tensor = self.merge(torch.cat((self.main[1:](main), short), 1))
         return merged
+
+
+def enlarged(unit: ConvUnit, coarse: Tensor, fine: Tensor) -> Tensor:
+    """Apply a 1×1 unit to ``coarse``, enlarged to twice its size, and ``fine``, concatenated.
+
+    The coarse map is convolved before it is enlarged: the same sums at a quarter of the pixels.
+    """
+    convolution, activation = cast(nn.Conv2d, unit[0]), unit[1]
+    count = coarse.shape[1]
+    of_coarse = nn.functional.conv2d(coarse, convolution.weight[:, :count])
+    of_fine = nn.functional.conv2d(fine, convolution.weight[:, count:], convolution.bias)
+    activated: Tensor = activation(of_fine + nn.functional.interpolate(of_coarse, scale_factor=2.0))
+    return activated
 
 
 def separable(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
@@ -88,9 +104,11 @@ class CspPan(nn.Module):
         """``inputs`` are the channels at strides 8, 16 and 32."""
         super().__init__()
         self.lateral = nn.ModuleList(ConvUnit(width, channels) for width in inputs)
-        self.down = nn.ModuleList(CspLayer(channels) for _ in inputs[1:])
+        self.down = nn.ModuleList(CspLayer(channels, enlarge=True) for _ in inputs[1:])
         self.up = nn.ModuleList(
-            nn.ModuleList((separable(channels, channels, stride=2), CspLayer(channels)))
+            nn.ModuleList(
+                (separable(channels, channels, stride=2), CspLayer(channels, enlarge=False))
+            )
             for _ in inputs[1:]
         )
         self.top = nn.ModuleList(separable(channels, channels, stride=2) for _ in range(2))
@@ -100,7 +118,7 @@ class CspPan(nn.Module):
         laterals = [unit(feature) for unit, feature in zip(self.lateral, features, strict=True)]
         merged = laterals[-1:]
         for layer, lateral in zip(self.down, laterals[-2::-1], strict=True):
-            merged.append(layer(nn.functional.interpolate(merged[-1], scale_factor=2.0), lateral))
+            merged.append(layer(merged[-1], lateral))
         merged.reverse()
         levels = merged[:1]
         for step, coarse in zip(self.up, merged[1:], strict=True):
@@ -122,7 +140,11 @@ class Tower(nn.Module):
     def forward(self, features: Tensor, stride: int) -> tuple[Tensor, Detection]:
         """[B, C, h, w] → the tower's features [B, C, h, w], and what it detects."""
         tower = self.layers(features)
-        classes, bins = self.output(tower).split((len(COCO_CLASSES), 4 * BINS), 1)
+        # two convolutions: a CPU would copy the parts of one
+        count, weight, bias = len(COCO_CLASSES), self.output.weight, self.output.bias
+        assert bias is not None
+        classes = nn.functional.conv2d(tower, weight[:count], bias[:count])
+        bins = nn.functional.conv2d(tower, weight[count:], bias[count:])
         # a softmax over any axis but the last is slow in ONNX Runtime; in float32 this is safe
         weights = bins.float().clamp(-30, 30).exp().unflatten(1, (4, BINS))
         steps = torch.arange(BINS, dtype=weights.dtype, device=bins.device).view(1, 1, BINS, 1, 1)
@@ -164,39 +186,4 @@ class PicoDet(Trunk):
     def early(self) -> Iterator[nn.Parameter]:
         """The stem and the first block at stride 8."""
         yield from self.backbone.stem.parameters()
-        yield from cast(nn.Sequential, self.backbone.stages[0])[0].parameters()
-
-
-def load_published(trunk: nn.Module, path: Path) -> None:
-    """Load the weights of a published detector into a trunk.
-
-    Args:
-        trunk: a ``PicoDet`` of the same size.
-        path: NumPy archive with ``NAME.weight`` and ``NAME.bias``, float32, of every convolution in
-            the order of the published graph, batch norms folded.
-
-    Raises:
-        ModelError: missing, no such archive, or of another network.
-    """
-    if not isinstance(trunk, PicoDet):
-        raise ModelError(f"{path} is for the trunks {', '.join(SIZES)} only")
-    try:
-        with np.load(path) as archive:
-            arrays = [(key, archive[key]) for key in archive.files]
-    except FileNotFoundError as error:
-        raise ModelError(f"{path} does not exist") from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is no NumPy archive: {error}") from error
-    parameters = list(trunk.named_parameters())
-    if len(arrays) != len(parameters):
-        raise ModelError(
-            f"{path} holds {len(arrays)} tensors, this trunk has {len(parameters)}: "
-            f"it is of another network"
-        )
-    with torch.no_grad():
-        for (key, array), (name, parameter) in zip(arrays, parameters, strict=True):
-            if array.shape != tuple(parameter.shape):
-                raise ModelError(
-                    f"{path}: {key} has shape {array.shape}, {name} needs {tuple(parameter.shape)}"
-                )
-            parameter.copy_(torch.from_numpy(array))
+        yield from cast(Stage, self.backbone.stages[0]).down.parameters()

@@ -16,7 +16,7 @@ from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
 from streamseg.interrupts import defer_sigint, interrupt
 from streamseg.model.network import Network
-from streamseg.model.picodet import load_published
+from streamseg.model.published import load_published
 from streamseg.model.weights import Checkpoint, network_from
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import BatchStream

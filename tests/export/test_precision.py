@@ -52,6 +52,7 @@ def test_convolutions_and_outputs_are_half_and_coordinates_are_computed_in_float
     halved = planned(small_network, "fp16")
     convolutions = [module for module in halved.modules() if isinstance(module, nn.Conv2d)]
     assert {conv.weight.dtype for conv in convolutions} == {torch.float16}
+    assert halved.std is not None
     assert halved.mean.dtype == halved.std.dtype == torch.float32
     with torch.no_grad():
         output = halved.output(255 * torch.rand(1, 3, 64, 96))
@@ -110,7 +111,7 @@ def test_norms_that_stay_compute_in_float(small_network: Network) -> None:
     assert embeddings.dtype == torch.float16
 
 
-def test_a_stem_of_24_channels_is_padded_without_a_change_of_the_outputs() -> None:
+def test_a_stem_is_padded_and_normalises_without_a_change_of_the_outputs() -> None:
     torch.manual_seed(0)
     network = Network(ModelConfig(trunk="picodet-s")).eval()
     padded = planned(network, "fp32")
@@ -118,14 +119,16 @@ def test_a_stem_of_24_channels_is_padded_without_a_change_of_the_outputs() -> No
         (channels, padded.get_parameter(f"{name}.weight").shape[:2])
         for name, channels in (
             ("trunk.backbone.stem.0", (32, 3)),
-            ("trunk.backbone.stages.0.0.left_depthwise.0", (32, 1)),
-            ("trunk.backbone.stages.0.0.left_pointwise.0", (48, 32)),
-            ("trunk.backbone.stages.0.0.pointwise.0", (44, 32)),
+            ("trunk.backbone.stages.0.down.left_depthwise.0", (32, 1)),
+            ("trunk.backbone.stages.0.down.left_pointwise.0", (48, 32)),
+            ("trunk.backbone.stages.0.down.pointwise.0", (44, 32)),
             ("neck.fine_lateral.0", (48, 32)),
         )
     ]
     assert [found for _, found in shapes] == [expected for expected, _ in shapes]
     assert network.get_parameter("trunk.backbone.stem.0.weight").shape[0] == 24
+    assert padded.std is None
+    assert network.std is not None
     pixels = 255 * torch.rand(1, 3, 64, 96)
     with torch.no_grad():
         for ours, theirs in zip(padded.output(pixels), network.output(pixels), strict=True):

@@ -72,7 +72,7 @@ def test_a_trunk_without_a_pyramid_is_refused() -> None:
     ("name", "modules"),
     [
         ("lite", ("net.conv_stem", "net.bn1", "net.blocks.0", "net.blocks.1")),
-        ("picodet-s", ("backbone.stem", "backbone.stages.0.0")),
+        ("picodet-s", ("backbone.stem", "backbone.stages.0.down")),
         ("test_efficientnet", ()),
     ],
 )

