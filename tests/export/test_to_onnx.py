@@ -208,7 +208,8 @@ def test_what_tensorrt_would_refuse_is_listed(
 def test_without_onnxscript_the_extra_is_named(
     small_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    for name in ("onnxscript", "onnxscript.optimizer"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"streamseg\[export\]"):
         export_onnx(small_network, tmp_path / "model.onnx")
 
