@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Final
 
 import torch
@@ -42,7 +41,7 @@ def merge_detections(detections: Sequence[Detection]) -> Prior:
     Args:
         detections: at strides 8, 16, 32 and 64.
     """
-    best = [channel_max(detection.classes) for detection in detections]
+    best = [detection.classes.amax(1, keepdim=True) for detection in detections]
     finest = detections[0].classes
     middle = finest.shape[3] * DETECTION_STRIDES[0] / 2, finest.shape[2] * DETECTION_STRIDES[0] / 2
     # an average pool of 3×3 as a convolution: ONNX Runtime is faster with it
@@ -67,16 +66,6 @@ def _highest(levels: Sequence[Tensor]) -> Tensor:
     for level in levels[-2::-1]:
         highest = torch.maximum(_enlarged(highest, 2, level, "nearest"), level)
     return highest
-
-
-def channel_max(maps: Tensor) -> Tensor:
-    """Maximum over channels, [B, C, h, w] → [B, 1, h, w].
-
-    Most of it between maps, ten channels at a time: over any axis but the last, a maximum is slow
-    in ONNX Runtime.
-    """
-    most: Tensor = reduce(torch.maximum, maps.split(10, 1))
-    return most.amax(1, keepdim=True)
 
 
 def _enlarged(coarse: Tensor, factor: int, fine: Tensor, mode: str) -> Tensor:
