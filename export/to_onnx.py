@@ -36,13 +36,10 @@ LARGEST_SIDE = 4096
 class DecodedImageNetwork(nn.Module):
     """The network with its preprocessing."""
 
-    def __init__(
-        self, network: Network, *, for_tensorrt: bool = False, channels_last: bool = False
-    ) -> None:
+    def __init__(self, network: Network, *, channels_last: bool = False) -> None:
         """Wrap a trained network."""
         super().__init__()
         self.network = network
-        self.for_tensorrt = for_tensorrt
         self.channels_last = channels_last
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -50,10 +47,8 @@ class DecodedImageNetwork(nn.Module):
 
         With ``channels_last`` embeddings are [1, h, w, D].
         """
-        if self.for_tensorrt:  # which can do nothing with bytes but convert them
-            pixels = image.float().permute(0, 3, 1, 2)
-        else:  # ONNX Runtime transposes bytes faster than floats
-            pixels = image.permute(0, 3, 1, 2).float()
+        # converted first, since TensorRT can only convert bytes
+        pixels = image.float().permute(0, 3, 1, 2)
         embeddings, foreground, classes = self.network.output(pixels)
         if self.channels_last:
             embeddings = embeddings.permute(0, 2, 3, 1)
@@ -103,7 +98,6 @@ def export_onnx(
             f"size must be multiples of {SIZE_MULTIPLE} up to {LARGEST_SIDE}, got {width}x{height}"
         )
 
-    for_tensorrt = size is not None or precision == "fp16"
     cells = LARGEST_SIDE // SIZE_MULTIPLE
     sides = {
         1: SIZE_MULTIPLE * torch.export.Dim("rows", min=1, max=cells),
@@ -114,11 +108,7 @@ def export_onnx(
             # deprecation warnings inside torch's exporter
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                DecodedImageNetwork(
-                    planned(network, precision),
-                    for_tensorrt=for_tensorrt,
-                    channels_last=channels_last,
-                ),
+                DecodedImageNetwork(planned(network, precision), channels_last=channels_last),
                 (torch.zeros(1, height, width, 3, dtype=torch.uint8),),
                 partial,
                 input_names=["image"],
@@ -139,7 +129,7 @@ def export_onnx(
         for node in model.graph.node:
             del node.metadata_props[:]  # stack traces, with the paths of this machine
         save_model(model, network.output_config, partial)
-        if for_tensorrt:
+        if size or precision == "fp16":
             refuse_unfit(model)
         # at sizes other than that of the export, if the file takes them
         sizes = [size] if size else [(160, 96), (96, 160)]
