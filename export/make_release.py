@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from streamseg.export.to_onnx import export_onnx
 from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.grouping.plan import network_shape
+from streamseg.model.network import Network
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.release.golden import Golden
 from streamseg.release.manifest import (
@@ -55,7 +58,7 @@ def make_release(
 
     Args:
         weights: a .safetensors file of a model.
-        folder: of the release; an existing release is replaced.
+        folder: of the release; an existing release is replaced once the new one is complete.
         targets: machines to compile for.
         size: width and height of the network's input in pixels, multiples of 32.
         precision: ``fp16``, ``fp32`` or ``int8``.
@@ -83,9 +86,33 @@ def make_release(
         raise InputError(f"a release is compared with torch on images of {width}x{height}")
     network = network_from(*load_safetensors(weights))
     network.select(classes)
-    config = network.output_config
-    _clear(folder)
+    with _replaced(folder) as partial:
+        parity = _write_release(
+            network,
+            partial,
+            targets,
+            size=size,
+            precision=precision,
+            images=images,
+            ptxas=ptxas,
+            progress=progress,
+        )
+    return open_release(folder), parity
 
+
+def _write_release(
+    network: Network,
+    folder: Path,
+    targets: dict[str, Target],
+    *,
+    size: tuple[int, int],
+    precision: str,
+    images: Sequence[Image],
+    ptxas: Path | None,
+    progress: Callable[[str, float], None],
+) -> Parity:
+    """Write a release into an empty folder; see ``make_release``."""
+    config = network.output_config
     progress("network", 0)
     trunk = folder / TRUNK
     if precision == "int8":
@@ -133,25 +160,36 @@ def make_release(
         tolerance=asdict(TOLERANCES[precision]),
     )
     write_manifest(folder, manifest)
-    return open_release(folder), parity
+    return parity
 
 
-def _clear(folder: Path) -> None:
-    """Make an empty folder; of existing files, only a release is deleted."""
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """Give an empty folder whose files become those of ``folder`` if the block succeeds.
+
+    Of the files in ``folder`` only those of a release are deleted.
+    """
     try:
         if folder.exists() and not is_release(folder) and any(folder.iterdir()):
             raise SinkError(f"{folder} is not empty and not a release: choose another --out")
-        if is_release(folder):
-            (folder / MANIFEST).unlink()  # first, so that the rest is not a release
-            for name in (TRUNK, GOLDEN):
-                (folder / name).unlink(missing_ok=True)
-            for name in ("kernels", "engine"):
-                shutil.rmtree(folder / name, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-    except SinkError:
-        raise
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
         raise SinkError(f"{folder} cannot be written: {error}") from None
+    try:
+        yield partial
+        folder.mkdir(exist_ok=True)
+        (folder / MANIFEST).unlink(missing_ok=True)  # first, so that the rest is not a release
+        for name in (TRUNK, GOLDEN):
+            (folder / name).unlink(missing_ok=True)
+        for name in ("kernels", "engine"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for path in sorted(partial.iterdir(), key=lambda path: path.name == MANIFEST):
+            path.rename(folder / path.name)
+    except OSError as error:
+        raise SinkError(f"{folder} cannot be written: {error}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _assembler(target: Target, architecture: int) -> Path | None:

@@ -10,6 +10,7 @@ import torch
 from release_files import CONFIG
 
 from streamseg.cli.main import main
+from streamseg.errors import ModelError
 from streamseg.model.network import Network
 from streamseg.model.weights import save_safetensors
 from streamseg.release.manifest import MANIFEST, TRUNK, open_release
@@ -73,6 +74,28 @@ def test_a_release_is_replaced_and_nothing_else(
     (folder / MANIFEST).unlink()
     assert export(weights, folder) == 1
     assert "is not empty and not a release" in capsys.readouterr().err
+
+
+def test_a_release_stays_if_its_successor_is_refused(
+    exported: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "release"
+    shutil.copytree(exported, folder)
+    (folder / "notes.txt").write_text("mine")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ModelError("too far off")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("streamseg.export.make_release.compare", refuse)
+        assert export(weights, folder) == 1
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert list(tmp_path.iterdir()) == [folder]
+    assert export(weights, folder) == 0
+    assert open_release(folder).path(TRUNK).stat().st_mtime_ns > before[folder / TRUNK]
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize(
