@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import cast
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -31,12 +32,12 @@ def load_published(trunk: nn.Module, path: Path) -> None:
     if not isinstance(trunk, PicoDet):
         raise ModelError(f"{path} is for the trunks {', '.join(SIZES)} only")
     try:
-        with np.load(path) as archive:
+        with path.open("rb") as file, np.load(file) as archive:
             arrays = [(key, archive[key]) for key in archive.files]
     except FileNotFoundError as error:
         raise ModelError(f"{path} does not exist") from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is no NumPy archive: {error}") from error
+    except (OSError, ValueError, EOFError, BadZipFile, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is not a NumPy archive: {error}") from error
     parameters = list(trunk.named_parameters())
     if len(arrays) != len(parameters):
         raise ModelError(

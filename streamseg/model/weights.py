@@ -162,13 +162,15 @@ def network_from(weights: dict[str, Tensor], config: ModelConfig) -> Network:
     """Build the network of a configuration and give it weights.
 
     Raises:
-        ModelError: the weights belong to another configuration.
+        ModelError: the weights belong to another configuration or version.
     """
     network = Network(config)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise ModelError(f"weights do not fit their configuration: {misfit(error)}") from error
+        raise ModelError(
+            f"weights do not fit the network of this version of streamseg: {misfit(error)}"
+        ) from error
     return network
 
 

@@ -128,9 +128,13 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
         load_published(build_trunk("resnet18", pretrained=False), path)
     with pytest.raises(ModelError, match=r"holds 266 tensors|has shape"):
         load_published(PicoDet("picodet-m"), path)
-    path.write_bytes(b"no archive")
-    with pytest.raises(ModelError, match="is no NumPy archive"):
-        load_published(PicoDet("picodet-s"), path)
+    truncated = path.read_bytes()[:-1000]
+    single = tmp_path / "single.npy"
+    np.save(single, np.zeros(3, np.float32))
+    for wrong in (b"no archive", b"", truncated, single.read_bytes()):
+        path.write_bytes(wrong)
+        with pytest.raises(ModelError, match="is not a NumPy archive"):
+            load_published(PicoDet("picodet-s"), path)
     with pytest.raises(ModelError, match="does not exist"):
         load_published(PicoDet("picodet-s"), tmp_path / "missing.npz")
 
