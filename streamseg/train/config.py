@@ -62,19 +62,21 @@ class TrainConfig:
     """Weight of the loss that keeps a detecting trunk's knowledge of unlabelled classes; 0 is
     off."""
     learning_rate: float = 2e-3
+    """Peak rate of all layers but the trunk."""
     trunk_weights: str = ""
-    """File that a PicoDet trunk starts from, see ``streamseg.model.picodet.load_published``."""
+    """File that a PicoDet trunk starts from, see ``streamseg.model.published.load_published``."""
     trunk_start: float = 0.0
     """Fraction of the run before which the trunk is frozen: steps are faster, and untrained heads
     do not disturb it."""
     trunk_learning_rate: float = 2e-4
-    """The trunk starts from ImageNet and learns slower. Paper; the value is ours: at 1e-3 the trunk
+    """The trunk is trained already and learns slower. Paper; the value is ours: at 1e-3 the trunk
     forgets so much that it takes cows for dogs."""
     initial_trunk_share: float = 0.0
     """Share of the trunk's initial weights in the exported weights, the rest is what was learned
     (Wortsman et al. 2022, arXiv 2109.01903): a trunk that has seen many images forgets less of
     them. For trunks that detect, with distillation."""
     weight_decay: float = 0.02
+    """Of AdamW, for all layers."""
     warmup: float = 0.03
     """Fraction of the run over which the learning rate rises from 0."""
     decay: float = 0.65

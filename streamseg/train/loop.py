@@ -70,7 +70,8 @@ class Trainer:
             config: may differ from an old run's, to prolong it.
             classes: the user's table that ``datasets`` were read with, to be remembered.
             validation_data: scored at every checkpoint, see ``validation_images``.
-            start_from: weights of a trained network to fine-tune, instead of ImageNet's.
+            start_from: weights of a trained network to fine-tune, instead of those of
+                ``build_trunk`` or ``trunk_weights``.
             processes: those that train together; by default there is just this one.
 
         Raises:
