@@ -17,11 +17,17 @@ async def results_in_thread(open_stream: Callable[[], Stream]) -> AsyncGenerator
         open_stream: opens the stream; called in that thread.
 
     Yields:
-        The results of the stream. Leaving early or cancelling closes it.
+        The results of the stream. Leaving early or cancelling closes it; while it is being opened,
+        that waits until it is open or has failed.
     """
     loop = asyncio.get_running_loop()
     opened: list[Stream] = []
     executor = ThreadPoolExecutor(1, "streamseg-async")
+
+    def close_opened() -> None:
+        for stream in opened:
+            stream.close()
+
     try:
         opening = executor.submit(lambda: opened.append(open_stream()))
         await asyncio.wrap_future(opening)
@@ -33,5 +39,5 @@ async def results_in_thread(open_stream: Callable[[], Stream]) -> AsyncGenerator
     finally:
         for stream in opened:
             stream.stop()
-            executor.submit(stream.close)
+        executor.submit(close_opened)  # after the opening, if that was cancelled
         await loop.run_in_executor(None, executor.shutdown)

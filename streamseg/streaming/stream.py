@@ -44,7 +44,7 @@ class Stream(Closing, Iterator[FrameResult]):
     Each source is read in a thread of its own, in bounded memory. With several sources frames
     are taken in turn, those of several topics of one recording in the order of their stamps. A
     source that ends or fails does not affect the others: the failure is reported as an event and
-    in the log. With one source, its error is raised here.
+    in the log. The error of a source that was given without a list is raised here.
 
     The sources are closed when the stream ends, is closed, garbage-collected, or left as a context
     manager. One thread iterates. All other methods may be called from any thread.
@@ -135,6 +135,7 @@ class Stream(Closing, Iterator[FrameResult]):
         Raises:
             InputError: it is not a source.
         """
+        self._is_single = False
         return self._start(source, now=False)
 
     def remove(self, source_index: int) -> None:
@@ -174,7 +175,13 @@ class Stream(Closing, Iterator[FrameResult]):
             self._changed.notify_all()
 
     def skip(self, frames: int = 1) -> None:
-        """Drop the next frames of every source; ``FrameResult.dropped`` counts them."""
+        """Drop the next frames of every source; ``FrameResult.dropped`` counts them.
+
+        Raises:
+            InputError: ``frames`` is negative.
+        """
+        if frames < 0:
+            raise InputError(f"frames must be 0 or more, got {frames}")
         with self._changed:
             for lane in self._lanes.active:
                 lane.to_skip += frames
@@ -192,7 +199,7 @@ class Stream(Closing, Iterator[FrameResult]):
     def close(self) -> None:
         """Stop, and wait until the sources are closed; closing again is a no-op.
 
-        Waits at most one second for each source.
+        Waits for the frames that the network works on, and at most one second for each source.
         """
         self.stop()
         for lane in list(self._lanes.active):
@@ -206,15 +213,18 @@ class Stream(Closing, Iterator[FrameResult]):
             return self._lanes.skipped
 
     def _start(self, source: SourceLike, *, now: bool) -> int:
-        index = self._added_count
+        with self._changed:
+            index = self._added_count
+            self._added_count += 1
         name = source.description if isinstance(source, Source) else name_of(source)
         announce = Announcer(name, index, self._events.tell)
         frames = open_or_defer(source, self._options, announce, now=now)
-        if self._is_single and isinstance(frames, Source):
+        if now and isinstance(frames, Source):
             self.opened = frames
         prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
         with self._changed:
-            self._added_count += 1
+            if self._is_stopped:
+                prefetch.stop()
             tracker = Tracker(self._config.class_names)
             self._lanes.active.append(Lane(index, name, prefetch, tracker, recording_of(name)))
             self._changed.notify_all()

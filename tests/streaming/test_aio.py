@@ -14,6 +14,8 @@ import streamseg
 from streamseg.frame import Image
 from streamseg.results import FrameResult, NetworkOutput
 from streamseg.segmenter import Segmenter
+from streamseg.streaming.aio import results_in_thread
+from streamseg.streaming.stream import Stream
 
 pytestmark = pytest.mark.usefixtures("first_use_is_over", "no_thread_is_left")
 
@@ -64,6 +66,32 @@ def test_cancelling_an_asyncio_task_closes_the_camera(segmenter: Segmenter) -> N
         asyncio.run(watch(camera.url))
         camera.stalled = False
         wait_until(lambda: camera.viewers == 0, 1)
+
+
+def test_a_stream_whose_opening_is_cancelled_is_closed(segmenter: Segmenter) -> None:
+    is_opening, may_open = threading.Event(), threading.Event()
+    opened = []
+
+    def open_slowly() -> Stream:
+        is_opening.set()
+        may_open.wait(5)
+        opened.append(segmenter.stream(pattern(100_000)))
+        return opened[0]
+
+    async def watch() -> None:
+        async def consume() -> None:
+            async for _ in results_in_thread(open_slowly):
+                raise AssertionError
+
+        task = asyncio.create_task(consume())
+        await asyncio.to_thread(is_opening.wait)
+        task.cancel()
+        may_open.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(watch())
+    assert next(opened[0], None) is None  # closed
 
 
 def test_asyncio_gets_errors_with_the_first_result(segmenter: Segmenter) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import pytest
 from camera_servers import http_camera, wait_until
-from slow_streams import QUICK, REALTIME, pattern
+from slow_streams import QUICK, REALTIME, frames_of, pattern, source_of
 
-from streamseg import ConfigError, SourceOptions, Stream, StreamEvent
+from streamseg import ConfigError, InputError, SourceOptions, Stream, StreamEvent
 from streamseg.results import FrameResult
 from streamseg.segmenter import Segmenter
+from streamseg.video.source import name_of
 
 pytestmark = pytest.mark.usefixtures("first_use_is_over", "no_thread_is_left")
 
@@ -136,6 +139,48 @@ def test_every_way_out_closes_the_camera(segmenter: Segmenter, way: str) -> None
     with http_camera() as camera:
         watch(camera.url)
         wait_until(lambda: camera.viewers == 0, 1)
+
+
+def test_a_negative_number_of_frames_is_not_skipped(segmenter: Segmenter) -> None:
+    with segmenter.stream(pattern(3)) as stream:
+        with pytest.raises(InputError, match="frames must be 0 or more, got -1"):
+            stream.skip(-1)
+        assert [result.index for result in stream] == [0, 1, 2]
+
+
+def test_an_added_source_that_fails_leaves_a_stream_of_one_source_alone(
+    segmenter: Segmenter,
+) -> None:
+    stream = segmenter.stream(pattern(5))
+    opened = stream.opened
+    stream.add("nowhere.mp4")
+    stream.add(source_of(frame for frame in frames_of(pattern(2))))
+    assert Counter(result.source_index for result in stream) == {0: 5, 2: 2}
+    assert stream.opened is opened
+
+
+def test_a_source_that_is_added_to_a_closed_stream_is_closed(segmenter: Segmenter) -> None:
+    stream = segmenter.stream(pattern(1))
+    stream.close()
+    with http_camera() as camera:
+        stream.add(camera.url)
+        time.sleep(0.3)  # time enough to connect
+        assert camera.viewers == 0
+        del stream
+
+
+def test_sources_added_at_the_same_time_have_different_indices(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=5)
+
+    def name_when_both_are_here(source: str) -> str:
+        both.wait()
+        return name_of(source)
+
+    with segmenter.stream([], stays_open=True) as stream, ThreadPoolExecutor(2) as threads:
+        monkeypatch.setattr("streamseg.streaming.stream.name_of", name_when_both_are_here)
+        assert sorted(threads.map(stream.add, [pattern(1), pattern(1)])) == [0, 1]
 
 
 def test_a_frame_in_flight_gives_no_result_after_stop_or_remove(segmenter: Segmenter) -> None:
