@@ -1,4 +1,4 @@
-"""Similarity of two pixels as a squared distance, equations (1) and (3) of the paper.
+"""Similarity of two pixels as a squared distance, equations (1) and (3) of docs/method.md.
 
     sigma(p, q) = 2 / (1 + exp(d2)),   d2 = |e_p - e_q|^2 = |e_p|^2 + |e_q|^2 - 2 e_p.e_q
 

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 class Segmenter(Closing):
     """Segments images and videos with one loaded model.
 
-    Each call and each stream has its own tracker: names of two streams are independent. Call a
-    segmenter and iterate its streams in one thread at a time. The streams' own threads take turns.
+    Each call and each source of a stream has its own tracker: names of two sources are independent.
+    Call a segmenter and iterate its streams in one thread at a time. The streams' own threads take
+    turns.
     """
 
     def __init__(

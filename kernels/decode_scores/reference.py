@@ -1,4 +1,4 @@
-"""Seediness, threshold and class of every pixel, equations (6), (8) and (9) of the paper."""
+"""Seediness, threshold and class of every pixel, equations (6), (8) and (9) of docs/method.md."""
 
 from __future__ import annotations
 

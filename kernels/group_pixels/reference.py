@@ -1,4 +1,4 @@
-"""Greedy diverse seeds and the mask of each, equations (3), (4) and (5) of the paper."""
+"""Greedy diverse seeds and the mask of each, equations (3), (4) and (5) of docs/method.md."""
 
 from __future__ import annotations
 

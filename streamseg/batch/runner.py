@@ -91,8 +91,8 @@ def run(
         raise ConfigError(f"retries must be 0 or more, got {retries}")
     shares = Shares.of(runtime, cpus, gpus)
     job = Job(
-        formats=tuple(formats),
-        topics=tuple(topics),
+        formats=tuple(dict.fromkeys(formats)),
+        topics=tuple(dict.fromkeys(topics)),
         model=portable_model(model),
         size=size,
         max_pixels=max_pixels,

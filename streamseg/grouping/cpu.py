@@ -149,7 +149,9 @@ def score_and_pick_seeds(
     min_seediness: float,
     exclude_claimed: bool,
 ) -> tuple[Scores, Groups]:
-    """Score pixels and pick seeds, equations (4) to (9), for streaming and the paper's setting.
+    """Score pixels and pick seeds, equations (3) to (6), (8) and (9).
+
+    For streaming and the paper's setting.
 
     Args:
         output: of the network.

@@ -74,7 +74,7 @@ def seed_masks(
     height: int,
     width: int,
 ) -> NDArray[np.bool_]:
-    """Grow the mask of each seed, equation (3) of the paper, and enlarge it to the image.
+    """Grow the mask of each seed, equation (3), and enlarge it to the image.
 
     As in ``label_pixels`` with one seed: its margin (``seed_margins``) is interpolated bilinearly
     with half-pixel centres, and the mask is where it is above 0. An interpolated value lies between

@@ -29,7 +29,8 @@ _SAME = 0.9
 # The best correlation, and the least share of changed pixels, of a cut.
 _MAX_CORRELATION = 0.5
 _MIN_CHANGED = 0.4
-# A pixel has changed if it is brighter or darker by this factor, beyond the change of the median.
+# A pixel has changed if the logarithm of its brightness has changed by more than this (a factor of
+# 1.16), beyond the change of the median.
 _CHANGE = 0.15
 # Grey levels added before the logarithm, so that noise in the dark counts little.
 _DARK = 16.0

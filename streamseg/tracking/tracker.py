@@ -40,7 +40,8 @@ class TrackName:
     """Identity of a segment."""
 
     track_id: int
-    """Unique within the stream over all classes, from 1."""
+    """Unique within its source over all classes, from 1. With several sources, ``source_index``
+    belongs to it."""
     name: str
     """Class and number within the class, from 1: ``car-1``. It changes only with the class."""
     class_id: int

@@ -135,7 +135,18 @@ def test_the_command_shows_what_became_of_each_recording(
     write_drive(archive / "2.mp4", frames=40, key_every=200)
     command = ["batch", str(archive / "*.mp4"), "--out", str(tmp_path / "out"), "--workers", "1"]
     command += ["--chunk-seconds", "0.5"]
-    command += ["--model", colour_model, "--size", "160x96", "--retries", "0", "--save", "jsonl"]
+    command += [
+        "--model",
+        colour_model,
+        "--size",
+        "160x96",
+        "--retries",
+        "0",
+        "--save",
+        "jsonl",
+        "--save",
+        "jsonl",
+    ]
     assert main(command) == 1
     said = capsys.readouterr().err
     assert "3 recordings: 2 done, 0 skipped as done before, 1 failed" in said
