@@ -28,7 +28,8 @@ class Summary:
         self.skipped = 0
         self.stopped = False
         self.latest_instances = 0
-        self.frames_of_name: Counter[str] = Counter()
+        self.frames_of_object: Counter[tuple[int, str]] = Counter()
+        """By index of the source and name: each source has names of its own."""
         self.names_of_class: Counter[str] = Counter()
         self.failed: dict[int, str] = {}
         """The errors that sources ended with, by index of the source."""
@@ -46,11 +47,13 @@ class Summary:
         self._any_unconfirmed |= len(instances) < len(result.instances)
         self.latest_instances = len(instances)
         for instance in instances:
-            if instance.name not in self.frames_of_name:
+            seen = (result.source_index, instance.name)
+            if seen not in self.frames_of_object:
                 self.names_of_class[instance.name.rpartition("-")[0]] += 1
-            self.frames_of_name[instance.name] += 1
-        if len(self.frames_of_name) > MOST_NAMES:
-            self.frames_of_name = Counter(dict(self.frames_of_name.most_common(MOST_NAMES // 2)))
+            self.frames_of_object[seen] += 1
+        if len(self.frames_of_object) > MOST_NAMES:
+            longest = self.frames_of_object.most_common(MOST_NAMES // 2)
+            self.frames_of_object = Counter(dict(longest))
         self._latencies_ms.append(result.latency_ms)
         del self._latencies_ms[:-LATEST]
         for stage, spent_ms in result.timings_ms.items():
@@ -103,13 +106,20 @@ class Summary:
         return lines + [f"failed: {reason}" for reason in self.failed.values()]
 
     def _found(self) -> str:
-        """Count objects: ``car ×12, person ×2; seen longest, in frames: car-1 (221), ...``."""
-        if not self.frames_of_name:
+        """Count objects: ``car ×12, person ×2; seen longest, in frames: car-1 (221), ...``.
+
+        With several sources the index of the source is before the name: ``0: car-1 (221)``.
+        """
+        if not self.frames_of_object:
             if self._any_unconfirmed:
                 return "no confirmed objects; --draw all counts those that may be false"
             return "no objects"
         counts = [f"{name} ×{count}" for name, count in self.names_of_class.most_common()]
-        longest = [f"{name} ({count})" for name, count in self.frames_of_name.most_common(3)]
+        several = len({source for source, _ in self.frames_of_object}) > 1
+        longest = [
+            f"{source}: {name} ({count})" if several else f"{name} ({count})"
+            for (source, name), count in self.frames_of_object.most_common(3)
+        ]
         return f"{', '.join(counts)}; seen longest, in frames: {', '.join(longest)}"
 
     def stage_table(self) -> str:

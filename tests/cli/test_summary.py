@@ -11,9 +11,10 @@ from streamseg.cli import summary
 from streamseg.cli.summary import Summary
 
 
-def result(*names: str, confirmed: int | None = None) -> Any:
+def result(*names: str, confirmed: int | None = None, source_index: int = 0) -> Any:
     instances = [SimpleNamespace(name=name, class_name="cat") for name in names]
     return SimpleNamespace(
+        source_index=source_index,
         dropped=0,
         instances=instances,
         confirmed=instances[:confirmed],
@@ -39,6 +40,13 @@ def test_names_are_counted_by_the_class_in_the_name() -> None:
     )
 
 
+def test_objects_of_two_sources_are_two_objects() -> None:
+    seen = Summary()
+    for source_index in (0, 1, 1):
+        seen.add(result("car-1", source_index=source_index))
+    assert seen.lines()[1] == "found car ×2; seen longest, in frames: 1: car-1 (2), 0: car-1 (1)"
+
+
 def test_instances_that_are_not_confirmed_are_mentioned() -> None:
     seen = Summary()
     seen.add(result())
@@ -54,6 +62,6 @@ def test_a_week_of_names_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Summary()
     for number in range(1000):
         seen.add(result("car-0", f"car-{number}"))
-    assert len(seen.frames_of_name) <= 10
+    assert len(seen.frames_of_object) <= 10
     assert seen.names_of_class == {"car": 1000}
-    assert seen.frames_of_name.most_common(1) == [("car-0", 1001)]
+    assert seen.frames_of_object.most_common(1) == [((0, "car-0"), 1001)]
