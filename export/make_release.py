@@ -86,35 +86,54 @@ def make_release(
         raise InputError(f"a release is compared with torch on images of {width}x{height}")
     network = network_from(*load_safetensors(weights))
     network.select(classes)
+    config = network.output_config
+    shape = network_shape(config, size, "fp32" if precision == "fp32" else "fp16")
+    max_instances = GroupingConfig().max_instances
     with _replaced(folder) as partial:
-        parity = _write_release(
-            network,
-            partial,
-            targets,
+        progress("network", 0)
+        _export_network(network, partial / TRUNK, size, precision, images)
+        progress("network", 0.5)
+        reference = TorchRuntime.copy_of(network)
+        parity = compare(reference, OnnxRuntime(partial / TRUNK), images)
+        parity.check(TOLERANCES[precision])
+        Golden(config, images[0], reference.run(images[0])).save(partial / GOLDEN)
+        progress("network", 1)
+
+        launches = release_launches(shape, max_instances)
+        assemblers = {
+            architecture: ptxas or _assembler(target, architecture)
+            for target in targets.values()
+            for architecture in target.architectures
+        }
+        total, done = len(launches) * len(assemblers), 0
+
+        def compiled(count: int) -> None:
+            nonlocal done
+            done += count
+            progress("kernels", done / total)
+
+        progress("kernels", 0)
+        kernels = compile_release(partial, launches, shape.dtype, assemblers, compiled)
+        files = (TRUNK, GOLDEN, *(kernel.path for kernel in kernels))
+        manifest = Manifest(
+            model=config,
             size=size,
             precision=precision,
-            images=images,
-            ptxas=ptxas,
-            progress=progress,
+            shape=shape,
+            max_instances=max_instances,
+            targets=tuple(targets),
+            kernels=tuple(kernels),
+            sha256={name: sha256_of(partial / name) for name in files},
+            tolerance=asdict(TOLERANCES[precision]),
         )
+        write_manifest(partial, manifest)
     return open_release(folder), parity
 
 
-def _write_release(
-    network: Network,
-    folder: Path,
-    targets: dict[str, Target],
-    *,
-    size: tuple[int, int],
-    precision: str,
-    images: Sequence[Image],
-    ptxas: Path | None,
-    progress: Callable[[str, float], None],
-) -> Parity:
-    """Write a release into an empty folder; see ``make_release``."""
-    config = network.output_config
-    progress("network", 0)
-    trunk = folder / TRUNK
+def _export_network(
+    network: Network, trunk: Path, size: tuple[int, int], precision: str, images: Sequence[Image]
+) -> None:
+    """Write the ONNX file of a release; ``images`` calibrate ``int8``."""
     if precision == "int8":
         half_trunk = trunk.with_suffix(".half.onnx")
         export_onnx(network, half_trunk, size=size, precision="fp16", channels_last=True)
@@ -123,44 +142,6 @@ def _write_release(
     else:
         floats: Precision = "fp16" if precision == "fp16" else "fp32"
         export_onnx(network, trunk, size=size, precision=floats, channels_last=True)
-    progress("network", 0.5)
-    reference = TorchRuntime.copy_of(network)
-    parity = compare(reference, OnnxRuntime(trunk), images)
-    parity.check(TOLERANCES[precision])
-    Golden(config, images[0], reference.run(images[0])).save(folder / GOLDEN)
-    progress("network", 1)
-
-    shape = network_shape(config, size, "fp32" if precision == "fp32" else "fp16")
-    max_instances = GroupingConfig().max_instances
-    launches = release_launches(shape, max_instances)
-    assemblers = {
-        architecture: ptxas or _assembler(target, architecture)
-        for target in targets.values()
-        for architecture in target.architectures
-    }
-    total, done = len(launches) * len(assemblers), 0
-
-    def compiled(count: int) -> None:
-        nonlocal done
-        done += count
-        progress("kernels", done / total)
-
-    progress("kernels", 0)
-    kernels = compile_release(folder, launches, shape.dtype, assemblers, compiled)
-    files = (TRUNK, GOLDEN, *(kernel.path for kernel in kernels))
-    manifest = Manifest(
-        model=config,
-        size=size,
-        precision=precision,
-        shape=shape,
-        max_instances=max_instances,
-        targets=tuple(targets),
-        kernels=tuple(kernels),
-        sha256={name: sha256_of(folder / name) for name in files},
-        tolerance=asdict(TOLERANCES[precision]),
-    )
-    write_manifest(folder, manifest)
-    return parity
 
 
 @contextmanager
@@ -178,18 +159,24 @@ def _replaced(folder: Path) -> Iterator[Path]:
         raise SinkError(f"{folder} cannot be written: {error}") from None
     try:
         yield partial
+        _move_release(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _move_release(new: Path, folder: Path) -> None:
+    """Move the files of a new release into a folder, in place of those of an old one."""
+    try:
         folder.mkdir(exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)  # first, so that the rest is not a release
         for name in (TRUNK, GOLDEN):
             (folder / name).unlink(missing_ok=True)
         for name in ("kernels", "engine"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        for path in sorted(partial.iterdir(), key=lambda path: path.name == MANIFEST):
+        for path in sorted(new.iterdir(), key=lambda path: path.name == MANIFEST):
             path.rename(folder / path.name)
     except OSError as error:
         raise SinkError(f"{folder} cannot be written: {error}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _assembler(target: Target, architecture: int) -> Path | None:

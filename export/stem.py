@@ -21,9 +21,9 @@ BLOCK: Final = 16
 def simplify_stem(network: Network) -> None:
     """Change the stem of PP-PicoDet in place so that it costs less; outputs stay equal.
 
-    It is padded to a multiple of ``BLOCK`` channels, and its weights are divided by the standard
-    deviation instead of the pixels. The network takes 3.5 % and 2 % less time in ONNX Runtime on a
-    CPU with AVX-512. Other trunks are not changed.
+    It is padded to a multiple of ``BLOCK`` channels. Its weights are divided by the standard
+    deviation, instead of the pixels. In ONNX Runtime on a CPU with AVX-512 the padding saves 3.5 %
+    of the network's time, and the division 2 %. Other trunks are not changed.
 
     Args:
         network: its batch norms are folded.

@@ -125,8 +125,8 @@ class Instance:
     class_id: int
     """1..C"""
     track_id: int
-    """Unique within its source over all classes, from 1. With several sources, ``source_index``
-    belongs to it."""
+    """Unique within its source over all classes, from 1. With several sources, ``source_index`` and
+    ``track_id`` together identify an object."""
     is_confirmed: bool
     """Whether there is enough evidence that the object is real: a high score, or a long track.
     Once true it stays true for the track."""

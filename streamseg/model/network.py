@@ -119,7 +119,7 @@ class Network(nn.Module):
         self.register_buffer("std", torch.tensor(config.pixel_std).view(1, 3, 1, 1), False)
         self.mean: Tensor
         self.std: Tensor | None
-        """None in a copy for export whose trunk divides."""
+        """None in an exported copy whose stem has weights that are divided by it."""
         self.register_buffer("selected", None, False)
         self.known: Tensor
         self.is_known: Tensor

@@ -17,8 +17,8 @@ async def results_in_thread(open_stream: Callable[[], Stream]) -> AsyncGenerator
         open_stream: opens the stream; called in that thread.
 
     Yields:
-        The results of the stream. Leaving early or cancelling closes it; while it is being opened,
-        that waits until it is open or has failed.
+        The results of the stream. Leaving early or cancelling closes it. If it is still being
+        opened, that waits until it is open or has failed.
     """
     loop = asyncio.get_running_loop()
     opened: list[Stream] = []

@@ -213,10 +213,10 @@ class Stream(Closing, Iterator[FrameResult]):
             return self._lanes.skipped
 
     def _start(self, source: SourceLike, *, now: bool) -> int:
+        name = source.description if isinstance(source, Source) else name_of(source)
         with self._changed:
             index = self._added_count
             self._added_count += 1
-        name = source.description if isinstance(source, Source) else name_of(source)
         announce = Announcer(name, index, self._events.tell)
         frames = open_or_defer(source, self._options, announce, now=now)
         if now and isinstance(frames, Source):

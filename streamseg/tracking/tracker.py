@@ -40,8 +40,8 @@ class TrackName:
     """Identity of a segment."""
 
     track_id: int
-    """Unique within its source over all classes, from 1. With several sources, ``source_index``
-    belongs to it."""
+    """Unique within its source over all classes, from 1. With several sources, ``source_index`` and
+    ``track_id`` together identify an object."""
     name: str
     """Class and number within the class, from 1: ``car-1``. It changes only with the class."""
     class_id: int
