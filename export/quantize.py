@@ -34,7 +34,7 @@ FLOAT_LAYERS = 6
 2, whose activations spread widest: they make most of the error of an 8-bit network."""
 FLOAT_WEIGHTS = (
     # coordinates may exceed the calibrated range, and outputs are compared with thresholds
-    *("head.position.", "head.output.", "class_head."),
+    *("pixel_head.position.", "pixel_head.embedding.", "pixel_head.foreground.", "class_head."),
     # PicoDet's stem gives values up to 400, most of them below 1. A tensor that any 8-bit
     # convolution reads is rounded for all its readers: none of the stem's may be 8-bit
     *("backbone.stages.0.down.", "neck.fine_lateral."),

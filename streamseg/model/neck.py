@@ -39,18 +39,17 @@ class Neck(nn.Module):
         fine, *coarse = trunk_channels
         width, head = config.neck_channels, config.head_channels
         self.lateral = nn.ModuleList(ConvUnit(channels, width, 1) for channels in coarse)
-        self.smooth = nn.ModuleList(SeparableUnit(width) for _ in coarse)
+        self.smooth = nn.ModuleList(SeparableUnit(width) for _ in coarse[1:])
         self.fine_lateral = ConvUnit(fine, head, 1)
         self.reduce = ConvUnit(width, head, 1)
-        self.refine = nn.Sequential(SeparableUnit(head), SeparableUnit(head))
+        self.refine = SeparableUnit(head)
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Four maps → [B, head_channels, H/4, W/4] and [B, neck_channels, H/8, W/8]."""
         fine, *coarse = features
-        laterals = [unit(feature) for unit, feature in zip(self.lateral, coarse, strict=True)]
-        summed = self.smooth[-1](laterals[-1])
-        for lateral, smooth in zip(laterals[-2::-1], list(self.smooth)[-2::-1], strict=True):
-            summed = smooth(lateral + functional.interpolate(summed, scale_factor=2.0))
+        *finer, summed = [unit(map_) for unit, map_ in zip(self.lateral, coarse, strict=True)]
+        for lateral, smooth in zip(reversed(finer), self.smooth, strict=True):
+            summed = lateral + functional.interpolate(smooth(summed), scale_factor=2.0)
         enlarged = functional.interpolate(self.reduce(summed), scale_factor=2.0, mode="bilinear")
         refined: Tensor = self.refine(self.fine_lateral(fine) + enlarged)
         return refined, summed
@@ -70,24 +69,24 @@ class SingleMapNeck(nn.Module):
         return self.fine(features[0]), self.coarse(features[0])
 
 
-class Head(nn.Module):
-    """Features and positions → outputs, with one hidden layer.
+class PixelHead(nn.Module):
+    """Features and positions → embeddings and foreground, from one hidden layer.
 
     The hidden layer lets the features gate the positions: small similar neighbours are separated by
     position, while a large object stays whole.
     """
 
-    def __init__(self, channels: int, positions: int, outputs: int) -> None:
-        """``channels`` and ``positions`` come in, ``outputs`` go out, at the same spatial size."""
+    def __init__(self, channels: int, positions: int, embedding_dim: int, taus: int) -> None:
+        """``channels`` and ``positions`` come in, at the same spatial size."""
         super().__init__()
         self.feature = nn.Conv2d(channels, channels, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
         # added after the norm: no concatenated copy of the features, at the size that costs most
         self.position = nn.Conv2d(positions, channels, 1, bias=False)
-        self.output = nn.Conv2d(channels, outputs, 1)
+        self.embedding = nn.Conv2d(channels, embedding_dim, 1)
+        self.foreground = nn.Conv2d(channels, taus, 1)
 
-    def forward(self, features: Tensor, positions: Tensor) -> Tensor:
-        """[B, channels, h, w] and [B or 1, positions, h, w] → [B, outputs, h, w]."""
-        hidden = self.norm(self.feature(features)) + self.position(positions)
-        outputs: Tensor = self.output(functional.relu(hidden))
-        return outputs
+    def forward(self, features: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, channels, h, w] and [B or 1, positions, h, w] → [B, D, h, w] and [B, T, h, w]."""
+        hidden = functional.relu(self.norm(self.feature(features)) + self.position(positions))
+        return self.embedding(hidden), self.foreground(hidden)

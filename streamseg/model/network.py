@@ -1,4 +1,4 @@
-"""The network: trunk, a thin feature pyramid, two heads at stride 4 and one at stride 8.
+"""The network: trunk, a thin feature pyramid, a head at stride 4 and one at stride 8.
 
 Fathi et al. 2017 give every pixel p an embedding and, for each similarity threshold τ, a
 distribution C(τ, p, ·) over the classes and background. Here it has two factors: the foreground
@@ -6,7 +6,7 @@ F(τ, p), how likely p grows a good mask with τ, and the class Q(p, c) of p's o
 every τ: C(τ, p, c) = F(τ, p) · Q(p, c), and background has the rest.
 
 A trunk that is a detector predicts much of this before training. Its class scores are the prior, to
-which a learned correction is added, and its boxes tell the heads at stride 4 where the object of a
+which a learned correction is added, and its boxes tell the head at stride 4 where the object of a
 pixel lies.
 """
 
@@ -22,7 +22,7 @@ from torch.nn import functional
 from streamseg.classes import COCO_CLASSES, Classes, coco_index
 from streamseg.config import SIZE_MULTIPLE, ModelConfig
 from streamseg.errors import ConfigError
-from streamseg.model.neck import Head, Neck, SingleMapNeck
+from streamseg.model.neck import Neck, PixelHead, SingleMapNeck
 from streamseg.model.positions import position_maps
 from streamseg.model.prior import Prior, merge_detections
 from streamseg.model.trunk import Detection
@@ -98,8 +98,9 @@ class Network(nn.Module):
         else:
             self.neck = Neck(self.trunk.channels, config)
         positions = 7 if self.trunk.detects else 2
-        self.embedding_head = Head(config.head_channels, positions, config.embedding_dim)
-        self.foreground_head = Head(config.head_channels, positions, len(config.taus))
+        self.pixel_head = PixelHead(
+            config.head_channels, positions, config.embedding_dim, len(config.taus)
+        )
         self.class_head = nn.Conv2d(config.neck_channels, len(config.class_names), 1)
         # for training only: what is an object, before objects are told apart
         self.semantic_head = nn.Conv2d(config.head_channels, 1, 1)
@@ -206,12 +207,8 @@ class Network(nn.Module):
         known = None if prior is None else self.class_prior(prior)
         if known is not None:
             classes = classes + known * self.prior_scale
-        return NetworkMaps(
-            self.embedding_head(features.fine, positions),
-            self.foreground_head(features.fine, positions),
-            classes,
-            known,
-        )
+        embeddings, foreground = self.pixel_head(features.fine, positions)
+        return NetworkMaps(embeddings, foreground, classes, known)
 
     def class_prior(self, prior: Prior) -> Tensor:
         """Scores of the detector for the model's classes, [B, C, H/8, W/8], logits."""

@@ -154,7 +154,7 @@ class Tower(nn.Module):
 class PicoDet(Trunk):
     """The detector as trunk: ``picodet-s``, ``-m`` or ``-l``.
 
-    Its features are the stem at stride 4, and pyramid and tower, concatenated, at strides 8 to 32.
+    Its features are the stem at stride 4 and the towers at strides 8 to 32.
     """
 
     detects = True
@@ -169,7 +169,7 @@ class PicoDet(Trunk):
         self.towers = nn.ModuleList(
             Tower(widths.pyramid, widths.tower_layers) for _ in DETECTION_STRIDES
         )
-        self.channels = [stem, *(2 * widths.pyramid,) * 3]
+        self.channels = [stem, *(widths.pyramid,) * 3]
 
     def forward(self, pixels: Tensor) -> TrunkOutput:
         """Normalised RGB [B, 3, H, W], H and W multiples of 32 → features and detections."""
@@ -180,7 +180,7 @@ class PicoDet(Trunk):
         ):
             tower_features, detection = tower(level, stride)
             detections.append(detection)
-            features.append(torch.cat((level, tower_features), 1))
+            features.append(tower_features)
         return TrunkOutput(features[:4], detections)
 
     def early(self) -> Iterator[nn.Parameter]:

@@ -52,7 +52,7 @@ class Learner:
             parameter.requires_grad_(False)
         self._trunk = [p for p in network.trunk.parameters() if p.requires_grad]
         if processes.count > 1 and self.device.type == "cuda":
-            for name in ("neck", "embedding_head", "foreground_head"):
+            for name in ("neck", "pixel_head"):
                 part = nn.SyncBatchNorm.convert_sync_batchnorm(getattr(network, name))
                 setattr(network, name, part)
         network.to(self.device).to(memory_format=torch.channels_last)

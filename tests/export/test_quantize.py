@@ -46,8 +46,8 @@ def test_all_but_some_convolutions_compute_in_integers(exported: Path, tmp_path:
     producer = {output: node.op_type for node in graph.node for output in node.output}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     in_float = [n for n in convolutions if producer.get(n.input[1]) != "DequantizeLinear"]
-    # position and output of both heads at stride 4, the classes, and what reads the stem
-    assert len(in_float) == FLOAT_LAYERS + 6
+    # position, embedding and foreground of the pixel head, the classes, and what reads the stem
+    assert len(in_float) == FLOAT_LAYERS + 5
     assert len(convolutions) > 2 * len(in_float)
     # a clip between a convolution and its quantization would keep it in float
     quantized = [n.input[0] for n in graph.node if n.op_type == "QuantizeLinear"]

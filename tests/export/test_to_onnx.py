@@ -168,7 +168,7 @@ def test_a_graph_that_disagrees_is_refused_and_the_old_file_stays(
 ) -> None:
     torch_onnx_writes(export().path, monkeypatch)
     other = deepcopy(small_network)
-    *_, bias = other.embedding_head.parameters()
+    *_, bias = other.get_submodule("pixel_head.embedding").parameters()
     bias.data += wrong
     old = tmp_path / "model.onnx"
     old.write_bytes(b"old")
@@ -180,7 +180,7 @@ def test_a_graph_that_disagrees_is_refused_and_the_old_file_stays(
 
 @pytest.mark.parametrize(
     ("name", "weight"),
-    [("foreground", "foreground_head.output.weight"), ("classes", "class_head.weight")],
+    [("foreground", "pixel_head.foreground.weight"), ("classes", "class_head.weight")],
 )
 def test_what_leaves_the_range_of_half_precision_is_refused(
     small_network: Network, name: str, weight: str, tmp_path: Path

@@ -49,7 +49,7 @@ def test_the_small_detector_has_as_many_parameters_as_the_published_one(trunk: P
 )  # fmt: skip
 def test_sizes_have_the_published_widths(name: str, stages: tuple[int, ...], pyramid: int) -> None:
     assert ESNet(SIZES[name].scale, SIZES[name].ratios).channels == [24, *stages]
-    assert build_trunk(name, pretrained=False).channels == [24, *(2 * pyramid,) * 3]
+    assert build_trunk(name, pretrained=False).channels == [24, *(pyramid,) * 3]
 
 
 def test_channels_are_rounded_to_a_multiple_and_never_lose_a_tenth() -> None:

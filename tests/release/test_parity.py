@@ -87,8 +87,8 @@ def test_an_export_passes_its_gate(
 @pytest.mark.parametrize(
     ("name", "weight"),
     [
-        ("embeddings", "embedding_head.output.weight"),
-        ("foreground", "foreground_head.output.weight"),
+        ("embeddings", "pixel_head.embedding.weight"),
+        ("foreground", "pixel_head.foreground.weight"),
         ("classes", "class_head.weight"),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_file_that_was_tampered_with_is_refused_by_the_name_of_the_tensor(
 
 @pytest.mark.parametrize(
     ("name", "bias"),
-    [("foreground", "foreground_head.output.bias"), ("classes", "class_head.bias")],
+    [("foreground", "pixel_head.foreground.bias"), ("classes", "class_head.bias")],
 )
 def test_nan_is_refused_whatever_is_allowed(
     small_network: Network, export: Export, name: str, bias: str, tmp_path: Path
@@ -177,7 +177,7 @@ def test_the_reference_is_a_copy(small_network: Network) -> None:
     before = reference.run(blobs(1)[0])
     assert small_network.training
     with torch.no_grad():
-        bias = small_network.embedding_head.output.bias
+        bias = small_network.pixel_head.embedding.bias
         assert bias is not None
         bias += 1
         after = reference.run(blobs(1)[0])

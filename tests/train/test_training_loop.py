@@ -173,7 +173,7 @@ def test_a_gradient_beyond_all_bounds_ends_the_run_before_it_spoils_the_weights(
     voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
 ) -> None:
     trainer = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
-    weight = next(trainer.learner.network.embedding_head.parameters())
+    weight = next(trainer.learner.network.pixel_head.parameters())
     weight.register_hook(lambda gradient: gradient * torch.inf)
     match = r"gradient norm is (inf|nan) at step 0 on images image"
     with pytest.raises(TrainingError, match=match):
@@ -239,7 +239,7 @@ def test_ctrl_c_in_the_middle_of_a_step_ends_the_run_after_a_whole_one(
     finished: Finished, voc: VocLayout, start: dict[str, Tensor], tmp_path: Path
 ) -> None:
     trainer = Trainer([voc], tmp_path, MODEL, RUN, start_from=start)
-    weight = next(trainer.learner.network.embedding_head.parameters())
+    weight = next(trainer.learner.network.pixel_head.parameters())
     backward_passes = []
 
     def interrupt(gradient: Tensor) -> None:
