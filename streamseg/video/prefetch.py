@@ -8,7 +8,7 @@ from threading import Condition, Event, Thread
 from typing import TypeAlias
 
 from streamseg.closing import Closing
-from streamseg.errors import InputError, StreamsegError
+from streamseg.errors import StreamsegError
 from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer
@@ -23,7 +23,7 @@ OpenLater: TypeAlias = Callable[[Event], Source]
 
 
 class Prefetch(Closing, Iterator[QueuedFrame]):
-    """Prefetched frames of a source; see ``prefetch``.
+    """An iterator of the frames of a source, which a thread decodes in advance.
 
     When it is closed, left as a context manager, or garbage-collected, the thread stops and closes
     the source.
@@ -37,12 +37,14 @@ class Prefetch(Closing, Iterator[QueuedFrame]):
         changed: Condition | None = None,
         announce: Announcer | None = None,
     ) -> None:
-        """Start decoding, see ``prefetch``.
+        """Start decoding.
 
         Args:
-            source: an opened source, or a function that opens it in the thread.
-            depth: see ``prefetch``.
-            policy: see ``prefetch``.
+            source: an opened source, or a function that opens it in the thread. The thread owns it
+                from now on.
+            depth: highest number of decoded frames that wait, besides the one being decoded. It is
+                1 if the policy drops frames.
+            policy: which frames are kept when they come faster than they are taken.
             changed: notified whenever ``is_ready`` may have changed; several may share one.
             announce: called when the source has ended.
         """
@@ -100,28 +102,6 @@ class Prefetch(Closing, Iterator[QueuedFrame]):
         """
         self.stop()
         self._thread.join(_JOIN_SECONDS)
-
-
-def prefetch(source: Source, *, depth: int = 4, policy: str | None = None) -> Prefetch:
-    """Prefetch the frames of a source in a thread.
-
-    Args:
-        source: opened; the thread owns it from now on and closes it at the end.
-        depth: highest number of decoded frames that wait, besides the one being decoded.
-        policy: ``all``: the source waits for the consumer and no frame is lost. ``latest``: only
-            the newest frame is kept, with the number of frames that it replaced. ``every=N``:
-            each N-th frame. The default is ``latest`` for live sources and ``all`` for others.
-
-    Returns:
-        An iterator of ``QueuedFrame``, to be used as a context manager.
-
-    Raises:
-        InputError: ``depth`` is below 1.
-        ConfigError: there is no such policy.
-    """
-    if depth < 1:
-        raise InputError(f"depth must be at least 1 frame, got {depth}")
-    return Prefetch(source, depth, Policy.of(policy))
 
 
 def _stop(buffer: FrameBuffer, stopping: Event) -> None:
