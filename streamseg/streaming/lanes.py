@@ -30,17 +30,18 @@ class Lane:
 class Lanes:
     """The sources that have not ended; callers hold the condition that ``Prefetch`` notifies."""
 
-    def __init__(self, changed: Condition, *, is_single: bool, stays_open: bool) -> None:
+    def __init__(self, changed: Condition, *, stays_open: bool) -> None:
         """Start without any.
 
         Args:
             changed: the condition.
-            is_single: whether ``take`` raises the error of a source; otherwise it keeps the first.
             stays_open: whether ``take`` waits for another source when all have ended.
         """
         self.active: list[Lane] = []
+        self.is_single = False
+        """Whether ``take`` raises the error of a source."""
         self.first_error: StreamsegError | None = None
-        self.is_single = is_single
+        """The first error that ``take`` has not raised."""
         self.is_paused = self.is_stopped = False
         self._changed = changed
         self._stays_open = stays_open
@@ -60,13 +61,14 @@ class Lanes:
         """Take the next frame, in turn.
 
         Args:
-            wait: whether to wait for a frame, also while the stream is paused.
+            wait: whether to wait for a frame, and while the stream is paused.
 
         Returns:
             The source and its frame. None at the end; or if no frame is ready, without ``wait``.
 
         Raises:
-            SourceError: the single source failed. An error of a callback is raised as it is.
+            SourceError: the source failed, and ``is_single`` is true. An error of a callback is
+                raised as it is.
         """
         while not self.is_stopped and (self.active or (self._stays_open and wait)):
             lane = None if self.is_paused else self._next_ready()

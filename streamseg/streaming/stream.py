@@ -41,7 +41,9 @@ class Stream(Closing, Iterator[FrameResult]):
     in the log. The error of a source that was given without a list is raised here.
 
     The sources are closed when the stream ends, is closed, garbage-collected, or left as a context
-    manager. One thread iterates. All other methods may be called from any thread.
+    manager. One thread iterates. All other methods may be called from any thread, also from
+    callbacks. The frame that ``next`` has already taken for its result is still returned after
+    ``pause``, ``skip``, ``remove`` and ``stop``.
     """
 
     opened: Source | None = None
@@ -73,13 +75,12 @@ class Stream(Closing, Iterator[FrameResult]):
         self._added_count = self._result_count = 0
         self._network_seconds, self._returned_at = 0.0, math.inf
         stays_open = bool(stream_options.get("stays_open"))
-        is_single = isinstance(sources, str | os.PathLike | int | Source)
-        if is_single and stays_open:
-            raise ConfigError("stays_open takes a list of sources, got a single source")
         self._changed = Condition()
-        self._lanes = Lanes(self._changed, is_single=is_single, stays_open=stays_open)
+        self._lanes = Lanes(self._changed, stays_open=stays_open)
         self._in_flight = InFlightQueue(pipeline, self._lanes, self._changed)
         if isinstance(sources, str | os.PathLike | int | Source):
+            if stays_open:
+                raise ConfigError("stays_open takes a list of sources, got a single source")
             self._start(sources, now=True)
             return
         sources = listed(sources)
@@ -127,7 +128,6 @@ class Stream(Closing, Iterator[FrameResult]):
         Raises:
             InputError: it is not a source.
         """
-        self._lanes.is_single = False
         return self._start(source, now=False)
 
     def remove(self, source_index: int) -> None:
@@ -213,11 +213,12 @@ class Stream(Closing, Iterator[FrameResult]):
         frames = open_or_defer(source, self._options, announce, now=now)
         if now and isinstance(frames, Source):
             self.opened = frames
-        prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
-        with self._changed:
+        tracker = Tracker(self._config.class_names)
+        with self._changed:  # a callback in the new thread may already remove the source
+            prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
             if self._lanes.is_stopped:
                 prefetch.stop()
-            tracker = Tracker(self._config.class_names)
+            self._lanes.is_single = now
             self._lanes.active.append(Lane(index, name, prefetch, tracker, recording_of(name)))
             self._changed.notify_all()
         return index

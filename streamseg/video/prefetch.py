@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable, Iterator
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Thread, current_thread
 from typing import TypeAlias
 
 from streamseg.closing import Closing
@@ -13,6 +14,8 @@ from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer
 from streamseg.video.frame_buffer import FrameBuffer, Policy, QueuedFrame
+
+logger = logging.getLogger(__name__)
 
 # How long close() waits for a thread that is blocked in a network read; the read itself ends with
 # the source's own timeout.
@@ -98,10 +101,12 @@ class Prefetch(Closing, Iterator[QueuedFrame]):
         """Stop the thread and release the source; closing again is a no-op.
 
         Returns when the current frame is decoded. If the thread waits for a camera that sends
-        nothing, this returns after a second, and the thread ends when the read times out.
+        nothing, this returns after a second, and the thread ends when the read times out. Returns
+        at once in the thread itself, which calls the callbacks of events.
         """
         self.stop()
-        self._thread.join(_JOIN_SECONDS)
+        if self._thread is not current_thread():
+            self._thread.join(_JOIN_SECONDS)
 
 
 def _stop(buffer: FrameBuffer, stopping: Event) -> None:
@@ -132,5 +137,7 @@ def _fill(
                 ours = failure if isinstance(failure, StreamsegError) else None
                 announce("ended", str(failure or ""), error=ours)
         except BaseException as problem:  # from the user's callback
+            if buffer.is_stopped:  # the consumer takes nothing any more
+                logger.exception("a callback of events failed")
             failure = failure or problem
         buffer.end(failure)

@@ -131,7 +131,7 @@ class Accepting:
 def test_frames_in_flight_are_discarded_oldest_first_and_counted() -> None:
     events: list[StreamEvent] = []
     changed = Condition()
-    lanes = Lanes(changed, is_single=False, stays_open=False)
+    lanes = Lanes(changed, stays_open=False)
     for index in range(2):  # frames 0, 2 and 4 of each
         announce = Announcer("", index, events.append)
         frames = Prefetch(open_source(pattern(5)), 3, Policy(every=2), changed, announce)
