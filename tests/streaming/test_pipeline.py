@@ -162,6 +162,24 @@ def test_an_error_of_the_network_comes_with_its_frame(runtime_class: type[Colour
     assert [r.index for r in stream] == [4, 5]
 
 
+def test_a_stream_goes_on_with_the_frame_whose_submission_ctrl_c_interrupted() -> None:
+    class Interrupted(ColourDevice):
+        submitted = 0
+
+        def submit(
+            self, image: Image, grouping: GroupingConfig, *, height: int, width: int
+        ) -> Pending:
+            self.submitted += 1
+            if self.submitted == 4:
+                raise KeyboardInterrupt
+            return super().submit(image, grouping, height=height, width=width)
+
+    stream = Segmenter(Interrupted(), size=(160, 96)).stream(pattern(6))
+    with pytest.raises(KeyboardInterrupt):
+        list(stream)
+    assert [result.index for result in stream][-3:] == [3, 4, 5]
+
+
 def test_an_image_may_be_segmented_while_a_stream_works_ahead() -> None:
     class Single(SlowRuntime):
         running = most_running = 0
