@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamseg.batch.chunk_files import KeptInstances
 from streamseg.batch.files import content_hash, local_copy, sweep_temporary
-from streamseg.batch.inputs import Recording, find_recordings
+from streamseg.batch.inputs import Recording, is_unchanged
 from streamseg.batch.job import VERSION, Job
 from streamseg.batch.segmenting import collected_warnings, keep_instances, write_results
 from streamseg.batch.shares import Shares
@@ -236,13 +236,5 @@ class Worker:
         return text.replace(str(self._copied[1]), recording.source) if self._copied else text
 
     def _check_same(self, recording: Recording) -> None:
-        if recording.place.is_local and content_changed(recording):
+        if recording.place.is_local and not is_unchanged(recording):
             raise SourceError(f"{recording.source} changed while it was read")
-
-
-def content_changed(recording: Recording) -> bool:
-    """Whether a file or folder is another one than when it was found."""
-    found = find_recordings([recording.place.path])
-    # file systems of two processes are never equal
-    now = {each.source: (each.size, each.version) for each in found}
-    return now.get(recording.source) != (recording.size, recording.version)

@@ -34,11 +34,12 @@ def ray_here() -> Iterator[None]:
     There is one for all tests, as its start takes seconds.
     """
     pytest.importorskip("ray")
-    from streamseg.batch.cluster import connected
+    from streamseg.batch import cluster
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
-        with connected(None, cpus=2):
+        patch.setattr(cluster, "usable_cores", lambda: 2)
+        with cluster.connected(None):
             yield
 
 

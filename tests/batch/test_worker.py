@@ -260,9 +260,32 @@ with temporary_folder() as folder:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         folder = Path(run.stdout.readline().strip())
+        os.utime(folder, (1, 1))
         sweep_temporary()
         assert folder.exists()
         run.send_signal(signal.SIGKILL)
         run.wait()
     sweep_temporary()
     assert not folder.exists()
+
+
+def test_a_temporary_folder_that_is_new_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    new, old = (tmp_path / f"streamseg-batch-{name}" for name in ("new", "old"))
+    new.mkdir()
+    old.touch()  # the lock of another worker, on a folder that was gone
+    os.utime(old, (1, 1))
+    sweep_temporary()
+    assert (new.exists(), old.exists()) == (True, False)
+
+
+def test_recordings_that_are_links_are_segmented(
+    make_worker: Callable[..., tuple[Worker, Store]], tmp_path: Path
+) -> None:
+    worker, _ = make_worker()
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/a.mp4").symlink_to(write_drive(tmp_path / "a.mp4"))
+    os.utime(tmp_path / "a.mp4", (1, 1))
+    assert worker.segment(one(tmp_path / "links"), None).state == "done"
