@@ -35,8 +35,9 @@ FLOAT_LAYERS = 6
 FLOAT_WEIGHTS = (
     # coordinates may exceed the calibrated range, and outputs are compared with thresholds
     *("pixel_head.position.", "pixel_head.embedding.", "pixel_head.foreground.", "class_head."),
-    # PicoDet's stem gives values up to 400, most of them below 1. A tensor that any 8-bit
-    # convolution reads is rounded for all its readers: none of the stem's may be 8-bit
+    # PicoDet's stem gives values up to 400, most of them below 1. If one 8-bit convolution reads a
+    # tensor, the tensor is rounded for all convolutions that read it. So all convolutions that read
+    # the output of the stem stay in float
     *("backbone.stages.0.down.", "neck.fine_lateral."),
     # gates of squeeze-and-excitation: few products, and an error scales a whole channel
     "excite.",
@@ -199,8 +200,9 @@ def _float_convolutions(graph: GraphProto) -> list[str]:
 def _drop_clips(graph: GraphProto) -> None:
     """Remove each ReLU or ReLU6 between a convolution and its quantization.
 
-    Quantization saturates, and its range was measured after the clip: 0 to at most 6. With the clip
-    in place, the convolution would stay in float.
+    The clip is not needed: quantization cuts values off at the ends of its range, and this range
+    was measured after the clip (0 to at most 6). If the clip stayed, the convolution would stay in
+    float.
     """
     from onnx import numpy_helper
 

@@ -34,8 +34,8 @@ ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
 COLUMNS = (1, 2, 4, 8, 16, 32)
 """Frame columns of a map column for which ``label_pixels`` is compiled: to 32 times the map."""
 MANY_PROGRAMS, FEW_PROGRAMS = 1 << 20, 1
-"""Numbers of programs with which embeddings fit in registers, or do not; the vehicle's GPU decides
-which holds."""
+"""Numbers of programs for which the kernel is compiled. With many programs the embeddings of each
+fit in registers, with one they do not. How many programs run depends on the vehicle's GPU."""
 
 
 def release_launches(shape: MapShape, max_instances: int) -> list[Launch]:

@@ -17,9 +17,9 @@ from streamseg.results import FrameResult, NetworkOutput, Proposals
 from streamseg.runtime.base import Pending, Runtime
 from streamseg.streaming.aio import results_in_thread
 from streamseg.streaming.frame_network import FrameNetwork
-from streamseg.streaming.in_flight import InFlight
 from streamseg.streaming.pipeline import (
     CpuPending,
+    InFlight,
     Pipeline,
     finish,
     open_pipeline,

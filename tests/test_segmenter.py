@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 import streamseg
 from streamseg import loading
+from streamseg.errors import ConfigError, InputError
 from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig, find_segments, reaches_threshold
 from streamseg.results import NetworkOutput, Segments
@@ -81,6 +83,21 @@ def test_specks_are_dropped_and_labels_stay_without_gaps() -> None:
     assert len(everything.instances) == 3
     assert len(result.instances) == 2
     assert set(np.unique(result.label_map)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("alpha", [0, -0.3, math.nan, math.inf, 1e-50])
+def test_a_wrong_weight_of_distance_is_refused_before_an_image_is(alpha: float) -> None:
+    with pytest.raises(ConfigError, match="alpha must be above 0"):
+        GroupingConfig(alpha=alpha)
+
+
+@pytest.mark.parametrize("alpha", [-0.3, math.nan, math.inf])
+def test_proposals_need_a_weight_of_distance_that_is_finite(
+    segmenter: Segmenter, alpha: float
+) -> None:
+    with pytest.raises(InputError, match="alpha must lie between 0 and 1e\\+06"):
+        next(segmenter.propose_each(image_with(RED_CAR), 5, [alpha]))
+    assert len(next(segmenter.propose_each(image_with(RED_CAR), 5, [0.0])))
 
 
 def test_an_instance_that_others_leave_little_of_is_dropped() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,10 @@ from streamseg.kernels.checks import (
     check_thresholds,
 )
 from streamseg.kernels.similarity import squared_norms, squared_radius
+
+LEAST_ALPHA: Final = float(np.finfo(np.float32).tiny)
+"""So small that the distance only decides between equal seedinesses; with 0, 0 * log 0 is NaN."""
+LARGEST_ALPHA: Final = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +80,7 @@ def group_pixels(
     check_array("taus", taus, np.float32, ("T",))
     check_thresholds("taus", taus)
     check_between("tau_index", tau_index, 0, len(taus) - 1)
-    check_number("alpha", alpha, np.finfo(np.float32).tiny, 1e6)
+    check_number("alpha", alpha, LEAST_ALPHA, LARGEST_ALPHA)
     check_count("max_seeds", max_seeds, 1)
     check_number("min_seediness", min_seediness, 0, 1)
 

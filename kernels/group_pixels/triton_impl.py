@@ -11,6 +11,7 @@ from torch import Tensor
 from streamseg.kernels.checks import check_count, check_number, check_thresholds
 from streamseg.kernels.device_checks import check_tensor, device_radius
 from streamseg.kernels.group_pixels.launch import Plan, group_pixels_launch, most_programs, plan
+from streamseg.kernels.group_pixels.reference import LARGEST_ALPHA, LEAST_ALPHA
 from streamseg.kernels.triton_launch import start
 
 
@@ -70,7 +71,7 @@ def group_pixels(
     check_tensor("seediness", seediness, torch.float32, (height, width))
     check_tensor("tau_index", tau_index, torch.uint8, (height, width))
     check_thresholds("taus", taus)
-    check_number("alpha", alpha, float(np.finfo(np.float32).tiny), 1e6)
+    check_number("alpha", alpha, LEAST_ALPHA, LARGEST_ALPHA)
     check_count("max_seeds", max_seeds, 1)
     check_number("min_seediness", min_seediness, 0, 1)
 

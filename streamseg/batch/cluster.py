@@ -26,13 +26,12 @@ _OBJECT_STORE_BYTES = 128 << 20  # results do not go through it
 
 
 @contextmanager
-def connected(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
+def connected(address: str | None) -> Iterator[bool]:
     """Connect to Ray, where this process is not connected already; disconnect at the end.
 
     Args:
         address: of a cluster, as ``ray://head:10001`` or ``auto``; None takes that in
             ``RAY_ADDRESS``, and else starts Ray on this machine, for the time of the run.
-        cpus: that a Ray on this machine has to give away; all cores if None.
 
     Yields:
         Whether it is this machine alone.
@@ -55,7 +54,7 @@ def connected(address: str | None, *, cpus: int | None = None) -> Iterator[bool]
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
         options |= {
-            "num_cpus": cpus or usable_cores(),
+            "num_cpus": usable_cores(),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
         }

@@ -78,6 +78,9 @@ def segment_dataset(
     """
     if (images is None) == (recordings is None):
         raise ConfigError("name either the column of images or that of recordings")
+    for name, value in (("workers", workers), ("batch_size", batch_size)):
+        if value < 1:
+            raise ConfigError(f"{name} must be at least 1, got {value}")
     try:
         from ray.data import ActorPoolStrategy
     except ImportError as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +16,7 @@ from streamseg.errors import (
     ConfigError,
     InputError,
     MissingExtraError,
+    ModelError,
     SinkError,
     SourceError,
     StreamsegError,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 # What tells a new version of a file apart, best first, in the words of several file systems.
 _VERSIONS = ("ETag", "etag", "md5Hash", "mtime", "last_modified", "LastModified", "updated")
 _TEMPORARY = "streamseg-batch-"
+_NEW_SECONDS = 60
 
 
 class Place(NamedTuple):
@@ -77,14 +81,16 @@ def place_of(text: str) -> Place:
 
 
 @contextmanager
-def reaching(what: str, error_class: type[SourceError] | type[SinkError]) -> Iterator[None]:
+def reaching(
+    what: str, error_class: type[SourceError] | type[SinkError] | type[ModelError]
+) -> Iterator[None]:
     """Turn what a file system raises, which may be anything, into an error of ours."""
     try:
         yield
     except StreamsegError:
         raise
     except Exception as error:
-        verb = "read" if error_class is SourceError else "write"
+        verb = "write" if error_class is SinkError else "read"
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror  # the rest is a path, which ``what`` names as users know it
@@ -100,8 +106,10 @@ def version_of(info: dict[str, Any]) -> str:
 def local_copy(place: Place) -> Iterator[Path]:
     """A path to read from: of the file or folder itself, or of a copy that is deleted afterwards.
 
+    Of a folder, the files in it are copied, but not folders below it.
+
     Raises:
-        SourceError: it cannot be copied.
+        SourceError: it is missing or cannot be copied.
     """
     if place.is_local:
         yield Path(place.path)
@@ -109,8 +117,21 @@ def local_copy(place: Place) -> Iterator[Path]:
     with temporary_folder() as folder:
         copy = folder / place.path.rpartition("/")[2]
         with reaching(place.shown, SourceError):
-            place.fs.get(place.path, str(copy), recursive=True)
+            _fetch(place, copy)
         yield copy
+
+
+def _fetch(place: Place, copy: Path) -> None:
+    """Copy a file, or the files in a folder; ``get`` would take ``[`` in a name for a pattern."""
+    fs, path = place.fs, place.path
+    if fs.isfile(path):
+        fs.get_file(path, str(copy))
+        return
+    below = [file for file in fs.find(path, maxdepth=1) if file.rstrip("/") != path]
+    if not below:
+        raise SourceError(f"no such file or folder: {place.shown}")
+    copy.mkdir()
+    fs.get(below, [f"{copy}/{file.rpartition('/')[2]}" for file in below])  # lists are no patterns
 
 
 @contextmanager
@@ -125,29 +146,34 @@ def temporary_folder() -> Iterator[Path]:
 
 def sweep_temporary() -> None:
     """Delete the temporary folders of workers that were killed on this machine."""
-    import shutil
-
     for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
-        try:
-            with written_alone(folder):
+        # a worker locks its folder just after it has made it; another worker may delete this one
+        with suppress(FileNotFoundError, SinkError):
+            if time.time() - folder.stat().st_mtime < _NEW_SECONDS:
+                continue
+            with written_alone(folder):  # fails if a worker is using it
                 shutil.rmtree(folder, ignore_errors=True)
-        except SinkError:
-            continue  # a worker is using it, or it belongs to somebody else
+                if folder.is_file():  # the lock creates it where the folder has just been deleted
+                    folder.unlink()
 
 
 def content_hash(path: Path) -> str:
     """SHA-256 of a file, or of the names and contents of the files in a folder, in hex.
 
+    Hidden files, and folders in the folder, do not count.
+
     Raises:
         SourceError: a file cannot be read.
     """
     digest = hashlib.sha256()
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
     with reaching(str(path), SourceError):
-        for file in files:
-            if file.is_file():
-                digest.update(os.fsencode(file.relative_to(path)) + b"\0")
-                with file.open("rb") as opened:
-                    while block := opened.read(1 << 20):
-                        digest.update(block)
+        is_folder = path.is_dir()
+        for file in sorted(path.iterdir()) if is_folder else [path]:
+            if is_folder:
+                if file.name.startswith(".") or not file.is_file():
+                    continue
+                digest.update(os.fsencode(file.name) + b"\0")
+            with file.open("rb") as opened:
+                while block := opened.read(1 << 20):
+                    digest.update(block)
     return digest.hexdigest()

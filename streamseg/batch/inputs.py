@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import logging
 import os
 import re
 from collections import defaultdict
@@ -13,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeAlias
 
-from streamseg.batch.files import Place, place_of, reaching, version_of
+from streamseg.batch.files import Place, local_copy, place_of, reaching, version_of
 from streamseg.errors import InputError, SourceError
+from streamseg.files.text import read_text
 from streamseg.video.image_files import IMAGE_SUFFIXES
+
+logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES: Final = frozenset({
     ".264", ".265", ".3gp", ".asf", ".avi", ".bag", ".db3", ".dv", ".flv", ".h264", ".h265",
@@ -69,14 +73,16 @@ def find_recordings(
     - a pattern with ``*``, ``?``, ``[``, where ``**`` stands for folders: what matches
     - ``scheme://...``: these in what fsspec opens, as ``s3://bucket/2026-11/``
 
-    Hidden files are passed over.
+    Hidden files are passed over, and so are folders that cannot be listed, with a warning. Links to
+    folders are followed where they are named or matched, but not where a folder is searched.
 
     Args:
         sources: as above.
         without: a folder that is not searched, as that of the results.
 
     Raises:
-        InputError: something is not a source, or nothing is found.
+        InputError: something is not a source, a pattern matches a part of a recording, or nothing
+            is found.
         SourceError: there is no such file, or a file system cannot be read.
         ConfigError: the package for a kind of URL is not installed.
     """
@@ -100,12 +106,11 @@ def _text(source: str | os.PathLike[str]) -> str:
 
 
 def _listed(text: str) -> list[str]:
-    """The lines of a list; what is no list stands for itself."""
+    """The lines of a list; any other source stands for itself."""
     if not text.lower().endswith(LIST_SUFFIX) or glob.has_magic(text):
         return [text]
-    place = place_of(text)
-    with reaching(place.shown, SourceError):
-        lines = place.fs.cat_file(place.path).decode("utf-8").splitlines()
+    with local_copy(place_of(text)) as path:
+        lines = read_text(path, SourceError).splitlines()
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
@@ -120,7 +125,7 @@ def _expand(text: str) -> list[Recording]:
                 raise SourceError(f"no such file or folder: {place.shown}") from None
             return list(_matches(place))
         if info["type"] == "directory":
-            return list(_grouped(place, _not_hidden(fs.find(path, detail=True), path)))
+            return list(_grouped(place, _files_in(place)))
         return [_of_file(place, path, info)]
 
 
@@ -128,18 +133,79 @@ def _matches(place: Place) -> Iterator[Recording]:
     """The recordings that a pattern matches, and those in the folders that it matches."""
     suffix = PurePosixPath(place.path).suffix.lower()
     root = re.split(r"[*?\[]", place.path, maxsplit=1)[0].rpartition("/")[0]
-    found = _not_hidden(place.fs.glob(place.path, detail=True), root)
-    files = {path: info for path, info in found.items() if info["type"] != "directory"}
     if suffix in IMAGE_SUFFIXES:
         raise InputError(f"{place.shown} are images: name their folder, which is one recording")
+    found = _not_hidden(place.fs.glob(place.path, detail=True), root)
+    if place.is_local:
+        found = {path: _local_info(place, path) for path in found}
+    files = {path: info for path, info in found.items() if info["type"] != "directory"}
+    searched: dict[str, dict[str, Any]] = {}
+    if not place.path.endswith("**"):
+        for path in found.keys() - files.keys():
+            searched |= _files_in(place.at(path))
     if suffix and not glob.has_magic(suffix):
         yield from (_of_file(place, path, info) for path, info in sorted(files.items()))
+        yield from _grouped(place, searched)
         return
-    if not place.path.endswith("**"):
-        for path, info in found.items():
-            if info["type"] == "directory":
-                files |= _not_hidden(place.fs.find(path, detail=True), root)
-    yield from _grouped(place, files)
+    if place.path.rpartition("/")[2].strip("*"):
+        _refuse_part(place, files, files | searched)
+    yield from _grouped(place, files | searched)
+
+
+def _refuse_part(place: Place, matched: Files, found: Files) -> None:
+    """Refuse a pattern that matches some files of a folder which is one recording.
+
+    Args:
+        place: the pattern.
+        matched: the files that it matches.
+        found: these, and those in the folders that it matches.
+    """
+    folders = {path.rpartition("/")[0] for path in matched}
+    for recording in _grouped(place, found):
+        folder = recording.place
+        if folder.path in folders and not _files_in(folder, below=False).keys() <= found.keys():
+            raise InputError(
+                f"{place.shown} matches some files of {folder.shown}: name this folder, which is "
+                "one recording"
+            )
+
+
+def is_unchanged(recording: Recording) -> bool:
+    """Whether a recording on this machine looks the same as when it was found."""
+    place = recording.place
+    info = _local_info(place, place.path)
+    if info["type"] == "directory":
+        files = _files_in(place, below=False)
+        now = _of_folder(place, place.path, {PurePosixPath(p).name: files[p] for p in files})
+    else:
+        now = _of_file(place, place.path, info)
+    return (now.size, now.version) == (recording.size, recording.version)
+
+
+def _files_in(place: Place, *, below: bool = True) -> dict[str, dict[str, Any]]:
+    """The files in a folder that are not hidden, and those in the folders below."""
+    if not place.is_local:
+        found: Files = place.fs.find(place.path, maxdepth=None if below else 1, detail=True)
+        files = {path: info for path, info in found.items() if path.rstrip("/") != place.path}
+        return _not_hidden(files, place.path)
+
+    def warn(error: OSError) -> None:
+        logger.warning("%s cannot be searched: %s", error.filename, error.strerror)
+
+    paths: list[str] = []
+    for folder, folders, names in os.walk(place.path, onerror=warn):
+        folders[:] = [name for name in folders if below and not name.startswith(".")]
+        paths += [os.path.join(folder, name) for name in names if not name.startswith(".")]
+    return {path: _local_info(place, path) for path in paths}
+
+
+def _local_info(place: Place, path: str) -> dict[str, Any]:
+    """What is known of a file; of a link, what is known of the file that it leads to."""
+    try:
+        info: dict[str, Any] = place.fs.info(path)
+    except FileNotFoundError:  # a link to nothing, or just deleted: it fails when it is opened
+        return {"type": "other", "size": 0}
+    return info
 
 
 def _not_hidden(files: Files, root: str) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from streamseg.batch.files import content_hash
+from streamseg.batch.files import content_hash, reaching
 from streamseg.batch.shares import Shares
 from streamseg.errors import ConfigError, ModelError
 from streamseg.formats.opening import FORMATS
@@ -44,8 +44,8 @@ class Job:
     """Everything that decides what the results of a recording are; see ``load`` for most of it.
 
     Raises:
-        ConfigError: there is no such format or runtime, no format is named, or one that does not
-            hold several cameras.
+        ConfigError: a format or runtime is unknown, no format is named, several topics are given
+            to a format that holds one camera, or ``chunk_seconds`` is not above 0.
     """
 
     formats: tuple[str, ...] = ("parquet",)
@@ -64,7 +64,7 @@ class Job:
     def __post_init__(self) -> None:
         """Check the names."""
         if not self.formats:
-            raise ConfigError("name a format at least")
+            raise ConfigError("name at least one format")
         for name in self.formats:
             if name not in DATA_FORMATS:
                 raise ConfigError(f"unknown format {name!r}; there are {', '.join(DATA_FORMATS)}")
@@ -153,13 +153,19 @@ def model_hash(model: str | None) -> str:
     """SHA-256 of a model: of the ONNX file and the weights beside it, or of a release's folder.
 
     Raises:
-        ModelError: there is no such file.
+        ModelError: there is no such file, or it cannot be read.
     """
     path = model_path(model)
     if path.is_dir():
         return content_hash(path)
+    if not path.is_file():
+        raise ModelError(f"model file {path} does not exist")
     files = {path.with_suffix(suffix) for suffix in (".onnx", WEIGHTS_SUFFIX)} | {path}
-    hashes = [content_hash(file) for file in sorted(files) if file.is_file()]
-    if not hashes or not path.is_file():
-        raise ModelError(f"model file {Path(path)} does not exist")
+    with reaching(str(path), ModelError):
+        # another way to compute it would make all finished archives old
+        hashes = [
+            hashlib.sha256(b".\0" + file.read_bytes()).hexdigest()
+            for file in sorted(files)
+            if file.is_file()
+        ]
     return hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -52,7 +52,7 @@ class Progress:
     """An estimate, by the sizes of the recordings; None before anything is done."""
     running: tuple[Running, ...]
     workers: int
-    """Those that are ready."""
+    """Those that have a recording or chunk."""
     worker: str
     """What a worker runs with, for people; empty before one is ready."""
 
@@ -174,7 +174,7 @@ class Tally:
 
         Args:
             running: what is in progress.
-            workers: number of those that are ready.
+            workers: number of those that are busy.
         """
         self.most_workers = max(self.most_workers, workers)
         done_bytes = self._done_bytes + sum(task.bytes_done for task in running)

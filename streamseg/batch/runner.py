@@ -130,7 +130,6 @@ def run(
                         worker_starter(shares, job, store, model_sha256),
                         workers or room(shares, is_this_machine=is_this_machine),
                         tasks,
-                        entries,
                         tally,
                         on_progress or _ignore,
                     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from streamseg.batch.cluster import last_line
 from streamseg.batch.job import VERSION
 from streamseg.batch.progress import OnProgress, Tally
-from streamseg.batch.store import Entry
 from streamseg.batch.tasks import Outcome, Split, Task
 from streamseg.errors import ConfigError, StreamsegError
 
@@ -46,7 +45,6 @@ class Scheduler:
         start_worker: Callable[[], ActorHandle[Any]],
         workers: int,
         tasks: Iterable[Task],
-        entries: Mapping[str, Entry],
         tally: Tally,
         on_progress: OnProgress,
     ) -> None:
@@ -56,13 +54,12 @@ class Scheduler:
             start_worker: starts a ``Worker``, which may take a while to come.
             workers: how many there are to be.
             tasks: what to do, in this order.
-            entries: of results that are there, by name of the recording.
             tally: counts.
             on_progress: called twice a second, or more often.
         """
         self._start_worker, self._workers = start_worker, workers
         self._waiting = deque(tasks)
-        self._entries, self._tally, self._on_progress = entries, tally, on_progress
+        self._tally, self._on_progress = tally, on_progress
         self._members: dict[ObjectRef[Any], _Member] = {}
         self._failed_starts: list[Exception] = []
 
@@ -108,6 +105,7 @@ class Scheduler:
             answer = ray.get(ref)
         except RayTaskError as error:
             if isinstance(error.cause, StreamsegError):
+                ray.kill(member.actor)
                 raise error.cause from None
             self._lose(member, error)
             return
@@ -136,7 +134,7 @@ class Scheduler:
         """Let a worker begin with a task."""
         recording, split = task.recording, task.split
         if split is None:
-            return actor.segment.remote(recording, self._entries.get(recording.name))
+            return actor.segment.remote(recording)
         if task.chunk is not None:
             return actor.segment_chunk.remote(recording, task.chunk)
         return actor.join.remote(recording, split.chunks, split.sha256, split.seconds)

@@ -6,6 +6,7 @@ read, with which model and options. Together the entries are the manifest: what 
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import secrets
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from streamseg.batch.files import Place, local_copy, place_of, reaching, temporary_folder
 from streamseg.batch.inputs import Recording
-from streamseg.errors import SinkError
+from streamseg.errors import ConfigError, SinkError
 from streamseg.files.atomic_write import atomic_write
 from streamseg.files.claims import written_alone
 
@@ -78,9 +79,13 @@ class Store:
 
         Raises:
             InputError: it is neither.
-            ConfigError: the package for such URLs is not installed.
+            ConfigError: the package for such URLs is not installed, or it looks like a pattern.
         """
         self.place = place_of(out)
+        if glob.has_magic(self.place.path):  # fsspec would search for it
+            raise ConfigError(
+                f"the path of the results must not contain *, ? or [, got {self.place.shown}"
+            )
         self._chunks = f"{self.place.path}/{PARTIAL}/chunks-{secrets.token_hex(8)}"
 
     @contextmanager
@@ -103,13 +108,24 @@ class Store:
             yield
 
     def entries(self, names: Iterable[str]) -> dict[str, Entry]:
-        """The entries of those recordings that have one."""
-        path_of = {self._folder(name).path + f"/{ENTRY}": name for name in names}
+        """The entries of those recordings that have one.
+
+        Raises:
+            SinkError: one is there, or may be there, and cannot be read.
+        """
+        name_of = {self._folder(name).path + f"/{ENTRY}": name for name in names}
+        entries = {}
         with reaching(self.place.shown, SinkError):
             self.place.fs.invalidate_cache()
-            found = self.place.fs.cat(list(path_of), on_error="omit")
-        parsed = {path_of[path]: Entry.parse(data) for path, data in found.items()}
-        return {name: entry for name, entry in parsed.items() if entry is not None}
+            found = self.place.fs.cat(list(name_of), on_error="return")
+            for path, data in found.items():
+                if isinstance(data, FileNotFoundError):
+                    continue
+                if isinstance(data, Exception):  # as missing, it would be segmented again
+                    raise data
+                if (entry := Entry.parse(data)) is not None:
+                    entries[name_of[path]] = entry
+        return entries
 
     @contextmanager
     def staging(self) -> Iterator[Path]:

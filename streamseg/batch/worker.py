@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamseg.batch.chunk_files import KeptInstances
 from streamseg.batch.files import content_hash, local_copy, sweep_temporary
-from streamseg.batch.inputs import Recording, find_recordings
+from streamseg.batch.inputs import Recording, is_unchanged
 from streamseg.batch.job import VERSION, Job
 from streamseg.batch.segmenting import collected_warnings, keep_instances, write_results
 from streamseg.batch.shares import Shares
@@ -69,14 +69,9 @@ class Worker:
         self._loaded = self._job.load(self._shares)
         return self._loaded.runtime.description
 
-    def segment(self, recording: Recording, entry: Entry | None) -> Outcome:
-        """Segment a recording and let its results appear; or say where it is to be split.
-
-        Args:
-            recording: which.
-            entry: of the results that are there.
-        """
-        return self._outcome(recording, lambda: self._segment(recording, entry))
+    def segment(self, recording: Recording) -> Outcome:
+        """Segment a recording and let its results appear; or say where it is to be split."""
+        return self._outcome(recording, lambda: self._segment(recording))
 
     def segment_chunk(self, recording: Recording, chunk: Chunk) -> Outcome:
         """Segment a chunk, and keep its instances until all chunks are joined.
@@ -127,17 +122,15 @@ class Worker:
             self.release()
         return replace(outcome, seconds=time.monotonic() - started)
 
-    def _segment(self, recording: Recording, entry: Entry | None) -> Outcome:
+    def _segment(self, recording: Recording) -> Outcome:
         started = time.monotonic()
         with collected_warnings() as notes:
             path = self._path(recording)
             sha256 = content_hash(path)
-            if (
-                entry is not None
-                and entry.is_of(self._model_sha256, self._options)
-                and entry.sha256 == sha256
-            ):
-                seen = replace(entry, size=recording.size, version=recording.version)
+            if (made := self._made(recording, sha256)) is not None:
+                if made.has_seen(recording):  # a worker died just after it had written them
+                    return Outcome("done", frames=made.frames)
+                seen = replace(made, size=recording.size, version=recording.version)
                 self._store.update(recording.name, seen)
                 return Outcome("unchanged")
             not_split = ""
@@ -168,15 +161,21 @@ class Worker:
         self, recording: Recording, chunks: tuple[Chunk, ...], sha256: str, seconds: float
     ) -> Outcome:
         started = time.monotonic() - seconds
-        made = self._store.entries([recording.name]).get(recording.name)
-        if made and made.is_of(self._model_sha256, self._options) and made.sha256 == sha256:
-            # a worker has died just behind the end of its work
+        if (made := self._made(recording, sha256)) is not None:
+            # a worker died just after it had written them
             return Outcome("done", frames=made.frames)
         with (
             collected_warnings() as notes,
             self._store.chunks(recording.name, len(chunks)) as files,
         ):
             return self._publish(recording, sha256, notes, started, KeptInstances(files, chunks))
+
+    def _made(self, recording: Recording, sha256: str) -> Entry | None:
+        """The entry of results that are there, if they are of this content, model and options."""
+        entry = self._store.entries([recording.name]).get(recording.name)
+        if entry is None or not entry.is_of(self._model_sha256, self._options):
+            return None
+        return entry if entry.sha256 == sha256 else None
 
     def _publish(
         self,
@@ -236,13 +235,5 @@ class Worker:
         return text.replace(str(self._copied[1]), recording.source) if self._copied else text
 
     def _check_same(self, recording: Recording) -> None:
-        if recording.place.is_local and content_changed(recording):
+        if recording.place.is_local and not is_unchanged(recording):
             raise SourceError(f"{recording.source} changed while it was read")
-
-
-def content_changed(recording: Recording) -> bool:
-    """Whether a file or folder is another one than when it was found."""
-    found = find_recordings([recording.place.path])
-    # file systems of two processes are never equal
-    now = {each.source: (each.size, each.version) for each in found}
-    return now.get(recording.source) != (recording.size, recording.version)

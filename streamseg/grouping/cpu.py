@@ -22,6 +22,7 @@ from streamseg.kernels import (
     group_pixels,
     label_pixels,
 )
+from streamseg.kernels.group_pixels.reference import LARGEST_ALPHA, LEAST_ALPHA
 from streamseg.results import NetworkOutput, Segments
 
 PAPER_ALPHA: Final = 0.3
@@ -56,6 +57,8 @@ class GroupingConfig:
             raise ConfigError(f"min_area must be at least 0 and below 1, got {self.min_area}")
         if not 0 <= self.min_visible <= 1:
             raise ConfigError(f"min_visible must lie between 0 and 1, got {self.min_visible}")
+        if not LEAST_ALPHA <= self.alpha <= LARGEST_ALPHA:
+            raise ConfigError(f"alpha must be above 0, up to {LARGEST_ALPHA:g}, got {self.alpha}")
 
 
 def find_segments(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.grouping.cpu import PAPER_ALPHA, frame_position, score_and_pick_seeds
+from streamseg.kernels.group_pixels.reference import LARGEST_ALPHA, LEAST_ALPHA
 from streamseg.kernels.similarity import seed_margins
 from streamseg.results import NetworkOutput, Proposals
 
@@ -31,23 +32,22 @@ def propose(
         max_seeds: K, number of proposals; about 100 cover nearly all objects.
         height: of the image in pixels.
         width: of the image in pixels.
-        alpha: weight of a seed's distance from earlier seeds, equation (4), 0 or more; with 0,
+        alpha: weight of a seed's distance from earlier seeds, equation (4), 0 to 1e6; with 0,
             seeds are picked by seediness only.
 
     Returns:
         Proposals, highest score first; masks from similarity interpolated to the image's size.
 
     Raises:
-        InputError: the output holds NaN or infinity, or ``alpha`` is negative.
+        InputError: the output holds NaN or infinity, or ``alpha`` is out of range.
     """
-    if alpha < 0:
-        raise InputError(f"alpha must be 0 or more, got {alpha}")
+    if not 0 <= alpha <= LARGEST_ALPHA:
+        raise InputError(f"alpha must lie between 0 and {LARGEST_ALPHA:g}, got {alpha}")
     tau_array = np.asarray(taus, np.float32)
     scores, groups = score_and_pick_seeds(
         output,
         tau_array,
-        # the op needs alpha > 0; the smallest float has no effect
-        alpha=max(alpha, float(np.finfo(np.float32).tiny)),
+        alpha=max(alpha, LEAST_ALPHA),
         max_seeds=max_seeds,
         min_seediness=0.0,
         exclude_claimed=False,

@@ -1,4 +1,6 @@
-"""Both losses of Fathi et al. 2017: metric learning of embeddings, and seed classification.
+"""The losses of training: the two of Fathi et al. 2017, and three that are not in the paper.
+
+The paper's are metric learning of embeddings and classification of seeds.
 
 Equation numbers are those of docs/method.md. Similarity is
 σ(p, q) = 2 / (1 + exp(d²)) with d² the squared distance of two embeddings.
@@ -38,9 +40,9 @@ def log_dissimilarity(d2: Tensor) -> Tensor:
 def embedding_loss(drawn: Tensor, points: Points, *, size_exponent: float) -> Tensor:
     """Equation (2): cross entropy of σ over all pairs of drawn pixels of one image.
 
-    Pair weights fall with the sizes of both instances, w ∝ (n_p·n_q)^(-size_exponent), spread
-    over the points drawn of them, and sum to 1. The paper also divides by the number of drawn
-    pixels; here the weights are normalised already.
+    A pair weighs (n_p·n_q)^(-size_exponent), n the pixels of an instance, divided by the points
+    drawn of both instances. All weights sum to 1, so the sum is not divided by the number of drawn
+    pixels as in the paper.
 
     Args:
         drawn: [P, D], embeddings of the drawn pixels.
@@ -70,12 +72,12 @@ def seed_targets(
     *,
     good_iou: tuple[float, float],
 ) -> tuple[Tensor, Tensor]:
-    """Targets of equation (7): class and value of each drawn pixel as a seed.
+    """Targets of equation (7): class and quality of each drawn pixel as a seed.
 
     A mask is grown from each pixel with each τ (equation 3) and compared with the object that it
     overlaps best. The paper's target is the class of that object if the IoU is above a threshold,
-    and otherwise background. Here the target may rise with the IoU, so that the pixel that grows
-    the best mask becomes the best seed.
+    and otherwise background. Here the target is soft: the quality rises from 0 to 1 with the IoU,
+    so the pixel that grows the best mask becomes the best seed.
 
     Args:
         drawn: [P, D], embeddings of the drawn pixels of one image.
@@ -83,33 +85,33 @@ def seed_targets(
         labels: [h, w] int64: 0 background, k the k-th object, 255 void.
         class_of_object: [M] int64, class of object k at k-1.
         taus: T similarity thresholds.
-        good_iou: IoUs at which the target is 0 and 1; linear in between.
+        good_iou: IoUs at which the quality is 0 and 1; linear in between.
 
     Returns:
-        Classes int64 [P, T], 0..C, and the probability that a pixel should have of its class
-        [P, T], 0 where the class is 0.
+        Classes int64 [P, T], 0..C, and qualities [P, T] in 0..1, the probability that the network
+        should give to the class; 0 where the class is 0.
     """
     objects, shape = len(class_of_object), (len(drawn), len(taus))
     if objects == 0:
         empty = torch.zeros(shape, device=drawn.device)
         return empty.long(), empty
     flat = labels.flatten()
-    known = flat != VOID
+    is_labelled = flat != VOID
     # one column per object and one of ones: a single product gives intersections and areas
-    membership = functional.one_hot(flat[known], objects + 1).float()
+    membership = functional.one_hot(flat[is_labelled], objects + 1).float()
     membership[:, 0] = 1
     object_area = membership.sum(0)[1:]
-    d2 = squared_distances(drawn, embeddings[known])
-    worthless, perfect = good_iou
-    targets, worths = [], []
+    d2 = squared_distances(drawn, embeddings[is_labelled])
+    lowest, highest = good_iou
+    targets, qualities = [], []
     for tau in taus:
         overlap = (d2 <= math.log(2 / tau - 1)).float() @ membership
         mask_area, intersection = overlap[:, :1], overlap[:, 1:]
         iou, best = (intersection / (mask_area + object_area - intersection)).max(1)
-        worth = ((iou - worthless) / max(perfect - worthless, 1e-9)).clamp(0, 1)
-        targets.append(torch.where(worth > 0, class_of_object[best], 0))
-        worths.append(worth)
-    return torch.stack(targets, dim=1), torch.stack(worths, dim=1)
+        quality = ((iou - lowest) / max(highest - lowest, 1e-9)).clamp(0, 1)
+        targets.append(torch.where(quality > 0, class_of_object[best], 0))
+        qualities.append(quality)
+    return torch.stack(targets, dim=1), torch.stack(qualities, dim=1)
 
 
 def soft_mask_loss(drawn: Tensor, embeddings: Tensor, labels: Tensor, points: Points) -> Tensor:
@@ -128,28 +130,28 @@ def soft_mask_loss(drawn: Tensor, embeddings: Tensor, labels: Tensor, points: Po
         Scalar, a mean over the drawn pixels of objects; 0 if there are none.
     """
     flat = labels.flatten()
-    known = flat != VOID
+    is_labelled = flat != VOID
     seeds = points.instance > 0
-    mask = log_similarity(squared_distances(drawn[seeds], embeddings[known])).exp()
-    own = (points.instance[seeds, None] == flat[known]).to(mask.dtype)
+    mask = log_similarity(squared_distances(drawn[seeds], embeddings[is_labelled])).exp()
+    own = (points.instance[seeds, None] == flat[is_labelled]).to(mask.dtype)
     dice = 2 * (mask * own).sum(1) / (mask.sum(1) + own.sum(1))
     return (1 - dice).sum() / max(len(dice), 1)
 
 
 def cross_entropy(
-    foreground: Tensor, classes: Tensor, targets: Tensor, worth: Tensor, unlabelled: Tensor
+    foreground: Tensor, classes: Tensor, targets: Tensor, quality: Tensor, unlabelled: Tensor
 ) -> Tensor:
     """Cross entropy with p(c) = F · Q(c), where background has the rest.
 
-    A pixel without a mask may show any class that its data set does not label, so the likelihood
-    of background is 1 - F · Σ Q(c) over the labelled classes: where the trunk sees an unlabelled
-    class, F gets no gradient. Background trains F only, not Q.
+    A pixel without a mask may show a class that its data set does not label. The likelihood of
+    background is therefore 1 - F · Σ Q(c), summed over the labelled classes. Where Q is an
+    unlabelled class, F gets no gradient. Background trains F only, not Q.
 
     Args:
         foreground: [P, T], logits of F.
         classes: [P, C], log Q.
         targets: [P, T] int64, class c at c; 0 where there is none.
-        worth: [P, T], probability that the class should have; background should have the rest.
+        quality: [P, T], the target probability of the class; that of background is the rest.
         unlabelled: bool [P, C], classes that may be there without a mask.
 
     Returns:
@@ -161,11 +163,11 @@ def cross_entropy(
     log_f, log_not_f = functional.logsigmoid(foreground), functional.logsigmoid(-foreground)
     background = torch.logaddexp(log_not_f, log_f + other)
     of_class = log_f + classes.gather(1, (targets - 1).clamp(min=0))
-    return -(worth * of_class + (1 - worth) * background)
+    return -(quality * of_class + (1 - quality) * background)
 
 
 def classification_loss(
-    foreground: Tensor, classes: Tensor, targets: Tensor, worth: Tensor, unlabelled: Tensor
+    foreground: Tensor, classes: Tensor, targets: Tensor, quality: Tensor, unlabelled: Tensor
 ) -> Tensor:
     """Equation (7): cross entropy at the drawn pixels, summed over τ.
 
@@ -173,13 +175,13 @@ def classification_loss(
         foreground: [P, T], logits of F at the drawn pixels.
         classes: [P, C], log Q there.
         targets: [P, T] int64, from ``seed_targets``.
-        worth: [P, T], likewise.
+        quality: [P, T], from ``seed_targets``.
         unlabelled: bool [P, C], see ``cross_entropy``.
 
     Returns:
         Scalar, a mean over the pixels.
     """
-    total = cross_entropy(foreground, classes, targets, worth, unlabelled).sum()
+    total = cross_entropy(foreground, classes, targets, quality, unlabelled).sum()
     return total / max(len(targets), 1)
 
 
@@ -192,8 +194,8 @@ def semantic_loss(
 ) -> Tensor:
     """Cross entropy of the class of every pixel of one image; not in the paper.
 
-    Equation (7) gives no class targets until masks are good; this loss trains the features from the
-    first step. Its foreground is not used after training.
+    Equation (7) has no class targets until masks are good. This loss trains the features from the
+    first step. Its foreground logits come from a head that inference does not use.
 
     Args:
         foreground: [N], logit of every pixel.
@@ -205,12 +207,12 @@ def semantic_loss(
     Returns:
         Scalar, a mean over the pixels that are not void.
     """
-    known = labels != VOID
+    is_labelled = labels != VOID
     class_of_label = functional.pad(class_of_object, (1, 0))
-    targets = class_of_label[labels[known]]
+    targets = class_of_label[labels[is_labelled]]
     entropy = cross_entropy(
-        foreground[known, None],
-        classes[known],
+        foreground[is_labelled, None],
+        classes[is_labelled],
         targets[:, None],
         (targets[:, None] > 0).float(),
         unlabelled[None].expand(len(targets), -1),
@@ -223,10 +225,10 @@ def distillation_loss(
 ) -> Tensor:
     """Divergence from the detector on classes that the data set does not label.
 
-    Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282): outside of labelled objects,
-    Q must stay at the detector's output before training. Pixels are weighted by the detector's
-    highest score of an unlabelled class. Without this loss, training on labelled objects only would
-    drive the scores of unlabelled classes to 0.
+    Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282): outside labelled objects, Q
+    stays near the output that the detector had before training. Pixels are weighted by the
+    detector's highest score of an unlabelled class. Without this loss, training on labelled objects
+    drives the scores of unlabelled classes to 0.
 
     Args:
         classes: [P, C], log Q.

@@ -88,7 +88,7 @@ class Network(nn.Module):
     """Images → pixel embeddings, foreground per τ, and classes."""
 
     def __init__(self, config: ModelConfig, *, pretrained: bool = False) -> None:
-        """Build the network of ``config``; ``pretrained`` asks for ImageNet weights."""
+        """Build the network of ``config``; ``pretrained`` is that of ``build_trunk``."""
         super().__init__()
         self.config = config
         self.trunk = build_trunk(config.trunk, pretrained=pretrained)
@@ -112,18 +112,18 @@ class Network(nn.Module):
             assert self.class_head.bias is not None
             nn.init.zeros_(self.class_head.bias)
             self.prior_scale = nn.Parameter(torch.ones(()))
-        known = [coco_index(name) for name in config.class_names]
-        self.register_buffer("known", torch.tensor([max(0, k or 0) for k in known]), False)
-        self.register_buffer("is_known", torch.tensor([k is not None for k in known]), False)
-        self.is_coco = known == list(range(len(COCO_CLASSES)))
+        rows = [coco_index(name) for name in config.class_names]
+        self.register_buffer("coco_rows", torch.tensor([row or 0 for row in rows]), False)
+        self.register_buffer("in_coco", torch.tensor([row is not None for row in rows]), False)
+        self.is_coco = rows == list(range(len(COCO_CLASSES)))
         self.register_buffer("mean", torch.tensor(config.pixel_mean).view(1, 3, 1, 1), False)
         self.register_buffer("std", torch.tensor(config.pixel_std).view(1, 3, 1, 1), False)
         self.mean: Tensor
         self.std: Tensor | None
         """None in an exported copy whose stem has weights that are divided by it."""
         self.register_buffer("selected", None, False)
-        self.known: Tensor
-        self.is_known: Tensor
+        self.coco_rows: Tensor
+        self.in_coco: Tensor
         self.selected: Tensor | None
         self.output_config = config
         """Of what ``output`` gives."""
@@ -204,16 +204,16 @@ class Network(nn.Module):
         prior = merge_detections(features.detections) if features.detections else None
         positions = position_maps(features.fine, prior, centres, self.config)
         classes = self.class_head(features.coarse)
-        known = None if prior is None else self.class_prior(prior)
-        if known is not None:
-            classes = classes + known * self.prior_scale
+        class_prior = None if prior is None else self.class_prior(prior)
+        if class_prior is not None:
+            classes = classes + class_prior * self.prior_scale
         embeddings, foreground = self.pixel_head(features.fine, positions)
-        return NetworkMaps(embeddings, foreground, classes, known)
+        return NetworkMaps(embeddings, foreground, classes, class_prior)
 
     def class_prior(self, prior: Prior) -> Tensor:
         """Scores of the detector for the model's classes, [B, C, H/8, W/8], logits."""
         if self.is_coco:
             return prior.classes
-        known = prior.classes.index_select(1, self.known)
-        unknown = torch.full_like(known[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
-        return torch.where(self.is_known.view(1, -1, 1, 1), known, unknown)
+        scores = prior.classes.index_select(1, self.coco_rows)
+        unknown = torch.full_like(scores[:1, :, :1, :1], UNKNOWN_TO_TRUNK)
+        return torch.where(self.in_coco.view(1, -1, 1, 1), scores, unknown)

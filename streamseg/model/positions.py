@@ -48,8 +48,8 @@ def position_maps(
 def coordinates(features: Tensor, config: ModelConfig) -> Tensor:
     """Distance from the map's centre, x then y, [1, 2, h, w].
 
-    Computed in float32, then cast to the features' dtype, which may be too coarse to
-    distinguish neighbouring rows of a large map.
+    They are computed in float32, and then cast to the dtype of the features. In float16 or
+    bfloat16, neighbouring rows of a large map may get the same value.
     """
     height, width = features.shape[2:]
     step = config.stride / config.coordinate_scale_px

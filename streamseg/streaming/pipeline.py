@@ -28,8 +28,7 @@ from streamseg.grouping.cpu import (
 from streamseg.results import FrameResult, Instance, NetworkOutput, Segments
 from streamseg.runtime.base import GroupingRuntime, Pending
 from streamseg.streaming.frame_network import FrameNetwork, ms_since
-from streamseg.streaming.in_flight import InFlight
-from streamseg.tracking import THUMBNAIL_SIZE
+from streamseg.tracking import THUMBNAIL_SIZE, Tracker
 
 RunNetwork: TypeAlias = Callable[[], tuple[NetworkOutput, float]]
 """Returns the network's output for a frame, and the milliseconds that it took."""
@@ -57,7 +56,10 @@ class Pipeline(Protocol):
         ...
 
     def close(self) -> None:
-        """End the pipeline's thread. Frames in flight can be fetched, and more frames submitted."""
+        """Wait for the frames in the network, and end the threads of the pipeline.
+
+        Frames in flight can be fetched, and more frames submitted.
+        """
         ...
 
 
@@ -160,6 +162,22 @@ def open_pipeline(
     if isinstance(network.runtime, GroupingRuntime):
         return DevicePipeline(network, network.runtime, grouping)
     return CpuPipeline(network, grouping, use_threads=use_threads)
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """A frame in flight."""
+
+    frame: Frame
+    pending: Pending
+    tracker: Tracker
+    """The tracker of the frame's source."""
+    timings_ms: dict[str, float]
+    """Milliseconds of ``decode``, and of ``preprocess`` after ``pending.fetch``."""
+    dropped: int = 0
+    """Number of frames of the source that were dropped just before this one."""
+    source: str = ""
+    source_index: int = 0
 
 
 def finish(in_flight: InFlight, config: ModelConfig) -> FrameResult:

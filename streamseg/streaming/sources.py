@@ -1,23 +1,20 @@
-"""The inputs of a stream: its sources, whose frames are taken in turn, and its options."""
+"""The inputs of a stream: sources, how they are opened, and options."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
 from typing import TypeAlias, TypedDict, cast
 
 from streamseg.errors import InputError
 from streamseg.results import FrameResult
-from streamseg.tracking import Tracker
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer, OnEvent
-from streamseg.video.frame_buffer import QueuedFrame
 from streamseg.video.options import SourceOptions
-from streamseg.video.prefetch import OpenLater, Prefetch
+from streamseg.video.prefetch import OpenLater
 from streamseg.video.source import open_source
 
 SourceLike: TypeAlias = str | os.PathLike[str] | int | Source
@@ -53,87 +50,6 @@ def listed(sources: SourceLike | Iterable[SourceLike]) -> list[SourceLike]:
     if isinstance(sources, Iterable) and not is_data and not isinstance(sources, str | Source):
         return list(sources)
     return [cast(SourceLike, sources)]
-
-
-@dataclass
-class Lane:
-    """One source of a stream, with its prefetched frames and its tracker."""
-
-    index: int
-    name: str
-    frames: Prefetch
-    tracker: Tracker
-    recording: str | None = None
-    """Path of the drive recording, if the source is a topic of one."""
-    to_skip: int = 0
-    """Number of next frames to drop."""
-    dropped: int = 0
-    """Number of frames dropped since the latest one that was returned."""
-
-    def count_dropped(self, dropped: int) -> None:
-        """Count a frame as dropped, and those that were dropped before it."""
-        self.dropped += 1 + dropped
-
-
-class Lanes:
-    """The sources that have not ended; callers hold the condition that ``Prefetch`` notifies."""
-
-    def __init__(self) -> None:
-        """Start without any."""
-        self.active: list[Lane] = []
-        self._skipped_before = 0
-
-    @property
-    def skipped(self) -> int:
-        """Number of unreadable images and damaged packets so far."""
-        return self._skipped_before + sum(lane.frames.skipped for lane in self.active)
-
-    def next_ready(self) -> Lane | None:
-        """The ready lane that has waited longest since its latest frame.
-
-        A topic of a recording counts as ready when all topics of this recording are, and its next
-        frame has the earliest stamp of them.
-        """
-        return next((lane for lane in self.active if self._is_next(lane)), None)
-
-    def _is_next(self, lane: Lane) -> bool:
-        if not lane.frames.is_ready():
-            return False
-        first = lane.frames.first()
-        if first is None or first.stamp_ns is None or lane.recording is None or lane.frames.drops:
-            return True
-        others = [other for other in self.active if other.recording == lane.recording]
-        if not all(other.frames.is_ready() for other in others):
-            return False
-        following = [other.frames.first() for other in others]
-        return first.stamp_ns <= min(f.stamp_ns for f in following if f and f.stamp_ns is not None)
-
-    def take(self, lane: Lane) -> QueuedFrame | None:
-        """Take the next frame of a ready lane; None if it is dropped, or if the lane has ended.
-
-        Raises:
-            SourceError: the source failed. An error of a callback is raised as it is.
-        """
-        self.active.remove(lane)
-        self.active.append(lane)
-        try:
-            queued = next(lane.frames)
-        except StopIteration:
-            self._remove(lane)
-            return None
-        except Exception:
-            self._remove(lane)
-            raise
-        if lane.to_skip:
-            lane.to_skip -= 1
-            lane.count_dropped(queued.dropped)
-            return None
-        dropped, lane.dropped = lane.dropped + queued.dropped, 0
-        return queued._replace(dropped=dropped)
-
-    def _remove(self, lane: Lane) -> None:
-        self.active.remove(lane)
-        self._skipped_before += lane.frames.skipped
 
 
 def open_or_defer(

@@ -11,22 +11,16 @@ from typing import TYPE_CHECKING
 
 from streamseg.closing import Closing
 from streamseg.config import ModelConfig
-from streamseg.errors import ConfigError, InputError, StreamsegError
+from streamseg.errors import ConfigError, InputError
 from streamseg.results import FrameResult
-from streamseg.streaming.in_flight import InFlight, InFlightQueue
+from streamseg.streaming.in_flight import InFlightQueue
+from streamseg.streaming.lanes import Lane, Lanes
 from streamseg.streaming.pipeline import Pipeline, finish
-from streamseg.streaming.sources import (
-    Lane,
-    Lanes,
-    SourceLike,
-    StreamOptions,
-    listed,
-    open_or_defer,
-)
+from streamseg.streaming.sources import SourceLike, StreamOptions, listed, open_or_defer
 from streamseg.tracking import Tracker
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer, OnEvent, StreamEvent, StreamEvents
-from streamseg.video.frame_buffer import Policy, QueuedFrame
+from streamseg.video.frame_buffer import Policy
 from streamseg.video.prefetch import Prefetch
 from streamseg.video.recordings.paths import recording_of
 from streamseg.video.source import name_of
@@ -47,7 +41,9 @@ class Stream(Closing, Iterator[FrameResult]):
     in the log. The error of a source that was given without a list is raised here.
 
     The sources are closed when the stream ends, is closed, garbage-collected, or left as a context
-    manager. One thread iterates. All other methods may be called from any thread.
+    manager. One thread iterates. All other methods may be called from any thread, also from
+    callbacks. The frame that ``next`` has already taken for its result is still returned after
+    ``pause``, ``skip``, ``remove`` and ``stop``.
     """
 
     opened: Source | None = None
@@ -76,22 +72,19 @@ class Stream(Closing, Iterator[FrameResult]):
         self._options = stream_options.get("options")
         self._events = StreamEvents(stream_options.get("on_event"))
         self._on_result = stream_options.get("on_result")
-        self._changed = Condition()
-        self._lanes = Lanes()
-        self._in_flight = InFlightQueue()
         self._added_count = self._result_count = 0
         self._network_seconds, self._returned_at = 0.0, math.inf
-        self._first_error: StreamsegError | None = None
-        self._is_paused = self._is_stopped = False
-        self._stays_open = bool(stream_options.get("stays_open"))
-        self._is_single = isinstance(sources, str | os.PathLike | int | Source)
-        if self._is_single and self._stays_open:
-            raise ConfigError("stays_open takes a list of sources, got a single source")
+        stays_open = bool(stream_options.get("stays_open"))
+        self._changed = Condition()
+        self._lanes = Lanes(self._changed, stays_open=stays_open)
+        self._in_flight = InFlightQueue(pipeline, self._lanes, self._changed)
         if isinstance(sources, str | os.PathLike | int | Source):
+            if stays_open:
+                raise ConfigError("stays_open takes a list of sources, got a single source")
             self._start(sources, now=True)
             return
         sources = listed(sources)
-        if not sources and not self._stays_open:
+        if not sources and not stays_open:
             raise InputError("there is no source in the list: give at least one")
         for source in sources:
             self.add(source)
@@ -106,18 +99,18 @@ class Stream(Closing, Iterator[FrameResult]):
         """
         used_seconds = time.monotonic() - self._returned_at
         try:
-            current = self._take_in_flight() or self._submit_next(self._any_live(), wait=True)
+            current = self._in_flight.take()
         except Exception:
             if not self._lanes.active:
                 self.close()
             raise
         if current is None:
-            has_ended = not self._is_stopped
+            has_ended = not self._lanes.is_stopped
             self.close()
-            if has_ended and self._first_error and not self._result_count:
-                raise self._first_error
+            if has_ended and self._lanes.first_error and not self._result_count:
+                raise self._lanes.first_error
             raise StopIteration
-        self._submit_ahead(used_seconds)
+        self._in_flight.submit_ahead(is_user_slow=used_seconds > self._network_seconds)
         self._result_count += 1
         result = finish(current, self._config)
         self._network_seconds = result.timings_ms["network"] / 1e3
@@ -135,7 +128,6 @@ class Stream(Closing, Iterator[FrameResult]):
         Raises:
             InputError: it is not a source.
         """
-        self._is_single = False
         return self._start(source, now=False)
 
     def remove(self, source_index: int) -> None:
@@ -145,7 +137,7 @@ class Stream(Closing, Iterator[FrameResult]):
             for lane in self._lanes.active:
                 if lane.index == source_index:
                     lane.frames.stop()
-                    self._discard_in_flight(lane)
+                    self._in_flight.discard(lane)
 
     def listen(self, on_event: OnEvent) -> list[StreamEvent]:
         """Also call ``on_event`` with every event from now on; see ``StreamOptions``.
@@ -158,20 +150,20 @@ class Stream(Closing, Iterator[FrameResult]):
     @property
     def is_paused(self) -> bool:
         """Whether the stream is paused."""
-        return self._is_paused
+        return self._lanes.is_paused
 
     def pause(self) -> None:
         """Give no results until ``resume``; meanwhile frames of cameras are read and dropped."""
         with self._changed:
-            self._is_paused = True
+            self._lanes.is_paused = True
             for lane in self._lanes.active:
                 if lane.frames.drops:
-                    self._discard_in_flight(lane)
+                    self._in_flight.discard(lane)
 
     def resume(self) -> None:
         """Give results again: files go on where they stopped, cameras with the newest frame."""
         with self._changed:
-            self._is_paused = False
+            self._lanes.is_paused = False
             self._changed.notify_all()
 
     def skip(self, frames: int = 1) -> None:
@@ -185,12 +177,12 @@ class Stream(Closing, Iterator[FrameResult]):
         with self._changed:
             for lane in self._lanes.active:
                 lane.to_skip += frames
-                lane.to_skip -= self._discard_in_flight(lane, lane.to_skip)
+                lane.to_skip -= self._in_flight.discard(lane, lane.to_skip)
 
     def stop(self) -> None:
         """End the stream at once, also while it waits for a frame; threads close the sources."""
         with self._changed:
-            self._is_stopped = True
+            self._lanes.is_stopped = True
             self._in_flight.clear()
             for lane in self._lanes.active:
                 lane.frames.stop()
@@ -221,81 +213,12 @@ class Stream(Closing, Iterator[FrameResult]):
         frames = open_or_defer(source, self._options, announce, now=now)
         if now and isinstance(frames, Source):
             self.opened = frames
-        prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
-        with self._changed:
-            if self._is_stopped:
+        tracker = Tracker(self._config.class_names)
+        with self._changed:  # a callback in the new thread may already remove the source
+            prefetch = Prefetch(frames, _DEPTH, self._policy, self._changed, announce)
+            if self._lanes.is_stopped:
                 prefetch.stop()
-            tracker = Tracker(self._config.class_names)
+            self._lanes.is_single = now
             self._lanes.active.append(Lane(index, name, prefetch, tracker, recording_of(name)))
             self._changed.notify_all()
         return index
-
-    def _take_in_flight(self) -> InFlight | None:
-        """Take the oldest frame in flight, None if there is none; wait while paused."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._is_paused or self._is_stopped)
-            return self._in_flight.take()
-
-    def _discard_in_flight(self, lane: Lane, most: int | None = None) -> int:
-        """Drop the frames in flight of a lane, at most so many; count them."""
-        count, dropped = self._in_flight.discard(lane.index, most)
-        lane.dropped += dropped
-        return count
-
-    def _any_live(self) -> bool:
-        with self._changed:
-            return any(lane.frames.drops for lane in self._lanes.active)
-
-    def _submit_ahead(self, used_seconds: float) -> None:
-        """Submit the frames that the network works on while the user has the next result.
-
-        Args:
-            used_seconds: how long the user had the latest result.
-        """
-        ahead, any_live = self._pipeline.ahead, self._any_live()
-        if any_live:
-            if used_seconds > self._network_seconds:
-                return  # the result would be stale before the user takes it
-            # submit when the network is idle: the newest frame then does not wait for it
-            self._pipeline.wait_idle()
-            ahead = 1
-        with self._changed:
-            missing = ahead - len(self._in_flight)
-        for _ in range(missing):
-            following = self._submit_next(any_live, wait=False)
-            with self._changed:
-                if following is None or self._is_stopped:
-                    return
-                self._in_flight.append(following)
-
-    def _submit_next(self, alone: bool, *, wait: bool) -> InFlight | None:
-        """Submit the next frame; None at the end, or if ``wait`` is false and no frame is ready."""
-        taken = self._take_next(wait=wait)
-        if taken is None:
-            return None
-        lane, (frame, dropped, decode_ms) = taken
-        timings_ms = {"decode": decode_ms}
-        pending = self._pipeline.submit(frame, timings_ms, alone=alone)
-        return InFlight(frame, pending, lane.tracker, timings_ms, dropped, lane.name, lane.index)
-
-    def _take_next(self, *, wait: bool) -> tuple[Lane, QueuedFrame] | None:
-        """Take the next frame; None at the end, or if ``wait`` is false and no frame is ready."""
-        with self._changed:
-            while not self._is_stopped and (self._lanes.active or (self._stays_open and wait)):
-                ready = None if self._is_paused else self._lanes.next_ready()
-                # return the frame in flight before an end or an error
-                if not wait and (ready is None or not ready.frames.has_frame()):
-                    return None
-                if ready is None:
-                    self._changed.wait()
-                    continue
-                try:
-                    queued = self._lanes.take(ready)
-                except StreamsegError as error:
-                    if self._is_single:
-                        raise
-                    self._first_error = self._first_error or error
-                    continue
-                if queued is not None:
-                    return ready, queued
-        return None

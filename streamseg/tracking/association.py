@@ -2,9 +2,7 @@
 
 Three cues, each between 0 and 1, are added up:
 
-- mask: the track's last mask, moved by the predicted motion, over the segment: IoU, or, with less
-  weight, the share of the smaller mask that is inside the other. The second is for an object that
-  enters the frame or reappears from behind another, at first as a sliver.
+- mask: IoU of the segment and the track's last mask, moved by the predicted motion.
 - box: overlap with the track's box, moved in the same way; both are widened by a margin that grows
   with uncertainty, so that the boxes of a small fast object still overlap.
 - embedding: the method's similarity of the mean embeddings, with a wider spread:
@@ -41,8 +39,6 @@ _MIN_ALIKE = 0.27
 # Squared distances are divided by this: an object is further from its own embedding of earlier
 # frames than its pixels are from each other.
 _SPREAD = 8.0
-# Mask cue if the smaller mask is completely inside the other.
-_CONTAINED = 0.7
 # The least margin of a box, relative to the frame.
 _LEAST_MARGIN = 0.04
 # For a hidden object: least share of a segment's box within the object's reach, and least
@@ -195,7 +191,7 @@ def _class_share(votes: Floats, view: View) -> Floats:
 
 
 def _mask_cue(motions: Sequence[Motion], masks: Sequence[TrackMask], view: View) -> Floats:
-    """IoU [T, M] after motion compensation, or the weighted share of the smaller mask."""
+    """IoU [T, M] after motion compensation."""
     count = len(view.area) + 1
     joint = np.stack(
         [
@@ -205,10 +201,8 @@ def _mask_cue(motions: Sequence[Motion], masks: Sequence[TrackMask], view: View)
     )
     both = joint[:, 1:]
     area = joint.sum(axis=1)[:, None]
-    iou = both / np.maximum(area + view.area - both, 1)
-    contained = both / np.maximum(np.minimum(area, view.area), 1)
-    cue: Floats = np.maximum(iou, _CONTAINED * contained)
-    return cue
+    iou: Floats = both / np.maximum(area + view.area - both, 1)
+    return iou
 
 
 def _box_overlap(a: Floats, b: Floats, margin: Floats) -> Floats:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats32 = NDArray[np.float32]
 
 THUMBNAIL_SIZE = (64, 36)
 """Width and height of the images to compare; each 2x2 pixels are averaged."""
@@ -45,7 +45,7 @@ class SceneCuts:
 
     def __init__(self) -> None:
         """Start without a frame."""
-        self._before: Floats | None = None
+        self._before: Floats32 | None = None
         self._pts_seconds = 0.0
 
     def is_cut(self, thumbnail: NDArray[np.uint8], pts_seconds: float) -> bool:
@@ -65,15 +65,15 @@ class SceneCuts:
         return before is not None and abs(elapsed) <= _MAX_SECONDS and _differ(before, now)
 
 
-def _log_brightness(thumbnail: NDArray[np.uint8]) -> Floats:
+def _log_brightness(thumbnail: NDArray[np.uint8]) -> Floats32:
     """[18, 32], the natural logarithm of the brightness."""
     grey = thumbnail.astype(np.float32) @ _LUMINANCE
     rows = grey[::2] + grey[1::2]
-    log: Floats = np.log((rows[:, ::2] + rows[:, 1::2]) / 4 + _DARK)
+    log: Floats32 = np.log((rows[:, ::2] + rows[:, 1::2]) / 4 + _DARK)
     return log
 
 
-def _differ(before: Floats, now: Floats) -> bool:
+def _differ(before: Floats32, now: Floats32) -> bool:
     y, x = _REACH
     middle = now[y:-y, x:-x]
     centred = middle - middle.mean()
@@ -90,7 +90,7 @@ def _differ(before: Floats, now: Floats) -> bool:
     return bool((np.abs(change - np.median(change)) > _CHANGE).mean() > _MIN_CHANGED)
 
 
-def _correlation(window: Floats, centred: Floats, spread: float) -> float:
+def _correlation(window: Floats32, centred: Floats32, spread: float) -> float:
     """Correlation of a window with an image of mean 0 and this sum of squares."""
     product = float(np.vdot(window, centred))  # the mean of the window falls out
     own = float(window.var()) * window.size

@@ -99,7 +99,7 @@ class Learner:
     def start(self) -> None:
         """Set training mode before the first step of a run."""
         self.network.train()
-        # the trunk keeps ImageNet's statistics: a batch is too small for better ones
+        # the trunk keeps the statistics that it starts with: a batch is too small for better ones
         for module in self.network.trunk.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()

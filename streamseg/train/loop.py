@@ -16,6 +16,7 @@ from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
 from streamseg.interrupts import defer_sigint, interrupt
 from streamseg.model.network import Network
+from streamseg.model.picodet import SIZES
 from streamseg.model.published import load_published
 from streamseg.model.weights import Checkpoint, network_from
 from streamseg.train.config import TrainConfig
@@ -102,6 +103,12 @@ class Trainer:
             network = Network(self.model_config, pretrained=old is None)
             if config.trunk_weights and not old:
                 load_published(network.trunk, Path(config.trunk_weights))
+            elif self.model_config.trunk in SIZES and not old:
+                logger.warning(
+                    "trunk %s starts from random weights: start from a model with --init, or name "
+                    "published weights with train.trunk_weights",
+                    self.model_config.trunk,
+                )
         try:
             self.learner = Learner(network, config, self.processes, old)
         except ModelError as error:

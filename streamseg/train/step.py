@@ -181,15 +181,15 @@ def batch_losses(
             drawn, outputs.embeddings, batch.labels, batch.class_of_object, strict=True
         )
     ]
-    targets, worth = (torch.cat(parts) for parts in zip(*of_images, strict=True))
+    targets, quality = (torch.cat(parts) for parts in zip(*of_images, strict=True))
     seeds = classification_loss(
         outputs.foreground[image, index],
         outputs.classes[image, coarse[index]],
         targets,
-        worth,
+        quality,
         batch.unlabelled[image],
     )
-    good = worth[torch.cat([p.instance for p in points]) > 0] > 0.5
+    good = quality[torch.cat([p.instance for p in points]) > 0] > 0.5
     semantics = torch.stack(
         [
             semantic_loss(foreground, classes[coarse], labels.flatten(), of_object, unlabelled)

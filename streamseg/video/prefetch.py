@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable, Iterator
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Thread, current_thread
 from typing import TypeAlias
 
 from streamseg.closing import Closing
-from streamseg.errors import InputError, StreamsegError
+from streamseg.errors import StreamsegError
 from streamseg.frame import Frame
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer
 from streamseg.video.frame_buffer import FrameBuffer, Policy, QueuedFrame
+
+logger = logging.getLogger(__name__)
 
 # How long close() waits for a thread that is blocked in a network read; the read itself ends with
 # the source's own timeout.
@@ -23,7 +26,7 @@ OpenLater: TypeAlias = Callable[[Event], Source]
 
 
 class Prefetch(Closing, Iterator[QueuedFrame]):
-    """Prefetched frames of a source; see ``prefetch``.
+    """An iterator of the frames of a source, which a thread decodes in advance.
 
     When it is closed, left as a context manager, or garbage-collected, the thread stops and closes
     the source.
@@ -37,12 +40,14 @@ class Prefetch(Closing, Iterator[QueuedFrame]):
         changed: Condition | None = None,
         announce: Announcer | None = None,
     ) -> None:
-        """Start decoding, see ``prefetch``.
+        """Start decoding.
 
         Args:
-            source: an opened source, or a function that opens it in the thread.
-            depth: see ``prefetch``.
-            policy: see ``prefetch``.
+            source: an opened source, or a function that opens it in the thread. The thread owns it
+                from now on.
+            depth: highest number of decoded frames that wait, besides the one being decoded. It is
+                1 if the policy drops frames.
+            policy: which frames are kept when they come faster than they are taken.
             changed: notified whenever ``is_ready`` may have changed; several may share one.
             announce: called when the source has ended.
         """
@@ -96,32 +101,12 @@ class Prefetch(Closing, Iterator[QueuedFrame]):
         """Stop the thread and release the source; closing again is a no-op.
 
         Returns when the current frame is decoded. If the thread waits for a camera that sends
-        nothing, this returns after a second, and the thread ends when the read times out.
+        nothing, this returns after a second, and the thread ends when the read times out. Returns
+        at once in the thread itself, which calls the callbacks of events.
         """
         self.stop()
-        self._thread.join(_JOIN_SECONDS)
-
-
-def prefetch(source: Source, *, depth: int = 4, policy: str | None = None) -> Prefetch:
-    """Prefetch the frames of a source in a thread.
-
-    Args:
-        source: opened; the thread owns it from now on and closes it at the end.
-        depth: highest number of decoded frames that wait, besides the one being decoded.
-        policy: ``all``: the source waits for the consumer and no frame is lost. ``latest``: only
-            the newest frame is kept, with the number of frames that it replaced. ``every=N``:
-            each N-th frame. The default is ``latest`` for live sources and ``all`` for others.
-
-    Returns:
-        An iterator of ``QueuedFrame``, to be used as a context manager.
-
-    Raises:
-        InputError: ``depth`` is below 1.
-        ConfigError: there is no such policy.
-    """
-    if depth < 1:
-        raise InputError(f"depth must be at least 1 frame, got {depth}")
-    return Prefetch(source, depth, Policy.of(policy))
+        if self._thread is not current_thread():
+            self._thread.join(_JOIN_SECONDS)
 
 
 def _stop(buffer: FrameBuffer, stopping: Event) -> None:
@@ -152,5 +137,7 @@ def _fill(
                 ours = failure if isinstance(failure, StreamsegError) else None
                 announce("ended", str(failure or ""), error=ours)
         except BaseException as problem:  # from the user's callback
+            if buffer.is_stopped:  # the consumer takes nothing any more
+                logger.exception("a callback of events failed")
             failure = failure or problem
         buffer.end(failure)

@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 from streamseg.errors import SourceError
 
 # The weight of the default flag against pixels, as in FFmpeg's own choice.
-_DEFAULT_IS_WORTH_PX = 5_000_000
+_DEFAULT_BONUS_PX = 5_000_000
 # A larger aspect comes from a damaged header.
 _MOST_ASPECT = 10
 
@@ -47,7 +47,7 @@ def choose_video_stream(
             )
         chosen = videos[number]
     elif moving:
-        chosen = max(moving, key=_worth)
+        chosen = max(moving, key=_preference)
     else:
         kinds = {stream.type for stream in container.streams if stream.type != "video"}
         held = sorted(kinds | ({"a cover image"} if videos else set()))
@@ -68,10 +68,10 @@ def pixel_aspect_of(stream: VideoStream) -> Fraction:
     return Fraction(aspect.numerator, aspect.denominator)
 
 
-def _worth(stream: VideoStream) -> int:
+def _preference(stream: VideoStream) -> int:
     is_default = bool(stream.disposition & Disposition.default)
     width, height = _size(stream)
-    return width * height + _DEFAULT_IS_WORTH_PX * is_default
+    return width * height + _DEFAULT_BONUS_PX * is_default
 
 
 def _size(stream: VideoStream) -> tuple[int, int]:

@@ -34,11 +34,12 @@ def ray_here() -> Iterator[None]:
     There is one for all tests, as its start takes seconds.
     """
     pytest.importorskip("ray")
-    from streamseg.batch.cluster import connected
+    from streamseg.batch import cluster
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
-        with connected(None, cpus=2):
+        patch.setattr(cluster, "usable_cores", lambda: 2)
+        with cluster.connected(None):
             yield
 
 
@@ -204,9 +205,43 @@ def test_workers_that_die_at_the_start_end_the_run(archive: Path) -> None:
     tasks = [Task(recording) for recording in find_recordings([archive])]
     tally = Tally(recordings=3, skipped=0, to_do_bytes=0, retries=0)
     actor = ray.remote(Dying)
-    scheduler = Scheduler(lambda: actor.remote(), 1, tasks, {}, tally, lambda _: None)
+    scheduler = Scheduler(lambda: actor.remote(), 1, tasks, tally, lambda _: None)
     with pytest.raises(ConfigError, match="no worker can be started"):
         scheduler.run()
+
+
+def test_a_worker_that_refuses_to_start_is_ended(archive: Path) -> None:
+    import ray
+    from ray.exceptions import RayActorError
+
+    from streamseg.batch.inputs import find_recordings
+    from streamseg.batch.progress import Tally
+    from streamseg.batch.scheduling import Scheduler
+    from streamseg.batch.tasks import Task
+    from streamseg.errors import ConfigError
+
+    class Refusing:
+        def prepare(self, version: str) -> None:
+            raise ConfigError("another version")
+
+    actor = ray.remote(Refusing).remote()
+    tasks = [Task(recording) for recording in find_recordings([archive])]
+    tally = Tally(recordings=3, skipped=0, to_do_bytes=0, retries=0)
+    with pytest.raises(ConfigError, match="another version"):
+        Scheduler(lambda: actor, 1, tasks, tally, lambda _: None).run()
+    with pytest.raises(RayActorError):
+        ray.get(actor.prepare.remote(""), timeout=20)
+
+
+@pytest.mark.parametrize("wrong", [{"workers": 0}, {"batch_size": 0}])
+def test_a_step_of_ray_data_needs_workers_and_images(wrong: dict[str, Any]) -> None:
+    import ray
+
+    from streamseg.errors import ConfigError
+
+    images = ray.data.from_items([{"image": 0}])
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} must be at least 1, got 0"):
+        batch.segment_dataset(images, images="image", **wrong)
 
 
 def test_a_ray_data_set_of_images_gets_instances(colour_model: str, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def one(source: str | Path) -> Recording:
 
 def join(worker: Worker, recording: Recording, *, others: Worker | None = None) -> Outcome:
     """Do all steps, the chunks from the last to the first."""
-    split = worker.segment(recording, None)
+    split = worker.segment(recording)
     assert split.state == "split", split.error
     assert len(split.chunks) >= 3
     for chunk in reversed(split.chunks):
@@ -76,16 +76,16 @@ def test_all_formats_are_those_of_a_run_in_one_go_names_included(
     make_worker: Callable[..., tuple[Worker, Store]], recording: Recording
 ) -> None:
     whole_worker, whole = make_worker("whole", *FORMATS)
-    assert whole_worker.segment(recording, None).frames == FRAMES
+    assert whole_worker.segment(recording).frames == FRAMES
     worker, chunked = make_worker("chunked", *FORMATS, chunk_seconds=0.4)
     other, _ = make_worker(chunked, *FORMATS, chunk_seconds=0.4)
     with chunked.claimed():
+        chunks = worker.segment(recording).chunks
         outcome = join(worker, recording, others=other)
         assert (outcome.state, outcome.frames) == ("done", FRAMES)
         assert not list(Path(chunked.place.path).glob("_partial/*/*"))
         # the chunks are gone: as when the worker dies before it can tell that it is done
         (entry,) = chunked.entries([recording.name]).values()
-        chunks = worker.segment(recording, None).chunks
         again = other.join(recording, chunks, entry.sha256, 0.0)
         assert (again.state, again.frames) == ("done", FRAMES)
     ours, theirs = folder_of(chunked, recording), folder_of(whole, recording)
@@ -108,9 +108,9 @@ def test_frames_that_the_chunks_lack_are_segmented_when_they_are_joined(
     make_worker: Callable[..., tuple[Worker, Store]], recording: Recording
 ) -> None:
     whole_worker, whole = make_worker("whole")
-    whole_worker.segment(recording, None)
+    whole_worker.segment(recording)
     worker, store = make_worker("chunked", chunk_seconds=0.4)
-    split = worker.segment(recording, None)
+    split = worker.segment(recording)
     for chunk in split.chunks:
         start = None if chunk.start is None else chunk.start + 1  # without its first frame
         assert worker.segment_chunk(recording, chunk._replace(start=start)).state == "done"
@@ -125,7 +125,7 @@ def test_damage_in_a_chunk_does_what_it_does_without_chunks(
 ) -> None:
     path = scramble(write_drive(tmp_path / "a.mkv", frames=60, key_every=10), 0.5, 0.53)
     whole_worker, whole = make_worker("whole")
-    whole_worker.segment(one(path), None)
+    whole_worker.segment(one(path))
     worker, store = make_worker("chunked", chunk_seconds=0.4)
     join(worker, one(path))
     ours, theirs = (rows_of(Path(each.place.path)) for each in (store, whole))
@@ -152,7 +152,7 @@ def test_the_cameras_of_a_drive_are_joined_in_the_order_of_their_stamps(
     recording = one(write_foxglove(tmp_path / "drive.mcap", shots, chunk_size=2000))
     formats = ("jsonl", "mcap")
     whole_worker, whole = make_worker("whole", *formats, topics=topics)
-    assert whole_worker.segment(recording, None).frames == 46
+    assert whole_worker.segment(recording).frames == 46
     worker, chunked = make_worker("chunked", *formats, topics=topics, chunk_seconds=0.3)
     assert join(worker, recording).frames == 46
     for name in ("part.jsonl", "part.mcap"):
@@ -181,10 +181,10 @@ def test_a_recording_that_cannot_be_split_is_done_in_one_go_with_the_reason(
     make_worker: Callable[..., tuple[Worker, Store]], tmp_path: Path
 ) -> None:
     worker, _ = make_worker("out", chunk_seconds=0.4)
-    outcome = worker.segment(one(write_drive(tmp_path / "a.mp4", frames=40, key_every=200)), None)
+    outcome = worker.segment(one(write_drive(tmp_path / "a.mp4", frames=40, key_every=200)))
     assert (outcome.state, outcome.frames) == ("done", 40)
     assert outcome.not_split == "it has no key frames to split at"
-    short = worker.segment(one(write_drive(tmp_path / "b.mp4", frames=6)), None)
+    short = worker.segment(one(write_drive(tmp_path / "b.mp4", frames=6)))
     assert (short.state, short.not_split) == ("done", "")
 
 
@@ -192,7 +192,7 @@ def test_a_chunk_that_is_gone_or_broken_fails_with_a_reason(
     make_worker: Callable[..., tuple[Worker, Store]], recording: Recording
 ) -> None:
     worker, store = make_worker("out", chunk_seconds=0.4)
-    split = worker.segment(recording, None)
+    split = worker.segment(recording)
     for chunk in split.chunks:
         worker.segment_chunk(recording, chunk)
     (broken, *_) = sorted(Path(store.place.path).glob("_partial/chunks-*/*/*.parquet"))

@@ -95,6 +95,20 @@ def test_a_folder_of_results_belongs_to_one_run(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["run[1]", "run*", "run?"])
+def test_a_place_that_looks_like_a_pattern_is_refused(name: str, tmp_path: Path) -> None:
+    for where in ("{}", "local://{}"):
+        with pytest.raises(ConfigError, match=r"must not contain .*run"):
+            Store(where.format(tmp_path / name))
+
+
+def test_an_entry_that_cannot_be_read_does_not_count_as_missing(out: str, tmp_path: Path) -> None:
+    store = Store(out)
+    (tmp_path / "out/recording=a-1" / ENTRY).mkdir(parents=True)
+    with pytest.raises(SinkError, match="out"):
+        store.entries(["a-1", "b-2"])
+
+
 def test_a_place_that_cannot_be_written_is_named(out: str, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(SinkError, match="out"), Store(out).claimed():
@@ -162,6 +176,8 @@ def test_the_hash_of_a_model_is_of_its_file_and_the_weights_beside_it(tmp_path: 
         model_hash(str(model))
     model.write_text("1")
     first = model_hash(str(model))
+    # results with this hash are in the archives of users
+    assert first == "246674b3a469aa56e2e62674e496a9d0b2867529d3e849324b0ae519baa4fc8a"
     model.with_suffix(".safetensors").write_text("2")
     assert model_hash(str(model)) != first
     assert model_hash("nano") == model_hash(None) != first

@@ -58,7 +58,7 @@ def test_results_are_those_of_a_run(
 ) -> None:
     worker, store = make_worker("parquet", "jsonl", "coco", "mots-png", "video")
     recording = one(write_drive(tmp_path / "a.mp4"))
-    outcome = worker.segment(recording, None)
+    outcome = worker.segment(recording)
     assert (outcome.state, outcome.frames) == ("done", FRAMES)
     assert worker.progress() == (FRAMES, FRAMES)
     folder = tmp_path / f"out/recording={recording.name}"
@@ -94,7 +94,7 @@ def test_a_pipeline_reads_all_recordings_as_one_table(
     recordings = [one(write_drive(tmp_path / f"{n}.mp4", n)) for n in range(2)]
     with store.claimed():
         for recording in recordings:
-            worker.segment(recording, None)
+            worker.segment(recording)
         store.write_summary("{}")
         table = dataset.dataset(tmp_path / "out", partitioning="hive").to_table()
     assert set(table["recording"].to_pylist()) == {recording.name for recording in recordings}
@@ -105,18 +105,31 @@ def test_a_touched_file_is_not_segmented_again_but_a_changed_one_is(
 ) -> None:
     worker, store = make_worker()
     path = write_drive(tmp_path / "a.mp4")
-    worker.segment(one(path), None)
+    worker.segment(one(path))
     os.utime(path, (1, 1))
     touched = one(path)
     entry = entry_of(store, touched)
     assert entry is not None
     assert not entry.has_seen(touched)
-    assert worker.segment(touched, entry).state == "unchanged"
+    assert worker.segment(touched).state == "unchanged"
     entry = entry_of(store, touched)
     assert entry is not None
     assert entry.has_seen(touched)
     write_drive(path, 1)
-    assert worker.segment(one(path), entry).state == "done"
+    assert worker.segment(one(path)).state == "done"
+
+
+def test_what_a_worker_wrote_just_before_it_died_is_not_done_again(
+    make_worker: Callable[..., tuple[Worker, Store]], tmp_path: Path
+) -> None:
+    (worker, store), (other, _) = make_worker(), make_worker()
+    recording = one(write_drive(tmp_path / "a.mp4"))
+    worker.segment(recording)
+    made = entry_of(store, recording)
+    retried = other.segment(recording)
+    assert (retried.state, retried.frames) == ("done", FRAMES)
+    assert entry_of(store, recording) == made
+    assert other.progress() == (0, 0), "nothing is segmented"
 
 
 def test_a_recording_of_an_object_store_goes_to_another(
@@ -134,9 +147,9 @@ def test_a_recording_of_an_object_store_goes_to_another(
     try:
         recording = one("memory://fleet/a.mp4")
         with store.claimed():
-            assert worker.segment(recording, None).state == "done"
+            assert worker.segment(recording).state == "done"
             assert entry_of(store, recording) is not None
-            outcome = worker.segment(one("memory://fleet/text.mp4"), None)
+            outcome = worker.segment(one("memory://fleet/text.mp4"))
             assert "memory:///fleet/text.mp4" in outcome.error
             assert tempfile.gettempdir() not in outcome.error
             worker.release()
@@ -155,7 +168,7 @@ def test_a_folder_of_images_is_one_recording(
     folder.mkdir()
     for index, image in enumerate(drive(0, 3)):
         PillowImage.fromarray(image).save(folder / f"{index}.png")
-    assert worker.segment(one(folder), None).frames == 3
+    assert worker.segment(one(folder)).frames == 3
 
 
 def test_the_cameras_of_a_drive_recording(
@@ -172,7 +185,7 @@ def test_the_cameras_of_a_drive_recording(
     ]
     recording = one(write_foxglove(tmp_path / "drive.mcap", shots))
     worker, _ = make_worker("parquet", "mcap", topics=topics)
-    assert worker.segment(recording, None).frames == 6
+    assert worker.segment(recording).frames == 6
     rows = rows_of(tmp_path / "out")
     assert {row["source"] for row in rows} == {f"{recording.source}#{topic}" for topic in topics}
     assert {row["stamp_ns"] for row in rows} == set(stamps(3))
@@ -180,7 +193,7 @@ def test_the_cameras_of_a_drive_recording(
 
     for unclear in ((), ("/camera/left",), ("/camera/front", "/camera/left")):
         worker, _ = make_worker(topics=unclear, out=str(tmp_path / "other"))
-        outcome = worker.segment(recording, None)
+        outcome = worker.segment(recording)
         assert outcome.state == "failed"
         assert "/camera/front" in outcome.error
     assert not rows_of(tmp_path / "other")
@@ -198,7 +211,7 @@ def test_warnings_are_kept_in_the_entry(
         PillowImage.fromarray(image).save(folder / f"{index}.png")
     (folder / "2.png").write_bytes(b"")
     recording = one(folder)
-    assert worker.segment(recording, None).frames == 2
+    assert worker.segment(recording).frames == 2
     entry = entry_of(store, recording)
     assert entry is not None
     assert "2.png" in entry.notes[0]
@@ -209,11 +222,11 @@ def test_a_recording_that_cannot_be_read_fails_with_a_reason_and_leaves_nothing(
 ) -> None:
     worker, _ = make_worker()
     (tmp_path / "text.mp4").write_text("no video" * 100)
-    outcome = worker.segment(one(tmp_path / "text.mp4"), None)
+    outcome = worker.segment(one(tmp_path / "text.mp4"))
     assert outcome.state == "failed"
     assert "text.mp4" in outcome.error
     assert not list((tmp_path / "out").rglob("*.parquet"))
-    assert worker.segment(one(write_drive(tmp_path / "a.mp4")), None).state == "done"
+    assert worker.segment(one(write_drive(tmp_path / "a.mp4"))).state == "done"
 
 
 def test_a_recording_that_grows_meanwhile_fails(
@@ -224,7 +237,7 @@ def test_a_recording_that_grows_meanwhile_fails(
     recording = one(path)
     with path.open("ab") as file:
         file.write(b"more")
-    outcome = worker.segment(recording, None)
+    outcome = worker.segment(recording)
     assert outcome.state == "failed"
     assert "changed while it was read" in outcome.error
 
@@ -234,7 +247,7 @@ def test_a_stopped_worker_leaves_nothing(
 ) -> None:
     worker, _ = make_worker()
     Timer(0.2, worker.stop).start()
-    outcome = worker.segment(one(write_drive(tmp_path / "a.mp4", frames=2000)), None)
+    outcome = worker.segment(one(write_drive(tmp_path / "a.mp4", frames=2000)))
     assert outcome.state == "stopped"
     assert not list((tmp_path / "out").rglob("*.parquet"))
 
@@ -260,9 +273,32 @@ with temporary_folder() as folder:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         folder = Path(run.stdout.readline().strip())
+        os.utime(folder, (1, 1))
         sweep_temporary()
         assert folder.exists()
         run.send_signal(signal.SIGKILL)
         run.wait()
     sweep_temporary()
     assert not folder.exists()
+
+
+def test_a_temporary_folder_that_is_new_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    new, old = (tmp_path / f"streamseg-batch-{name}" for name in ("new", "old"))
+    new.mkdir()
+    old.touch()  # the lock of another worker, on a folder that was gone
+    os.utime(old, (1, 1))
+    sweep_temporary()
+    assert (new.exists(), old.exists()) == (True, False)
+
+
+def test_recordings_that_are_links_are_segmented(
+    make_worker: Callable[..., tuple[Worker, Store]], tmp_path: Path
+) -> None:
+    worker, _ = make_worker()
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/a.mp4").symlink_to(write_drive(tmp_path / "a.mp4"))
+    os.utime(tmp_path / "a.mp4", (1, 1))
+    assert worker.segment(one(tmp_path / "links")).state == "done"

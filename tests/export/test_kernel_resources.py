@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from streamseg.export.kernel_resources import compile_apart, variants
+from streamseg.export.kernel_resources import compile_apart, disassemble, resources, variants
 from streamseg.kernels.ahead_of_time import ARCHITECTURES
 from streamseg.kernels.launch import Launch
 from streamseg.kernels.triton_launch import kernel_of
 
-pytest.importorskip("triton")
+triton = pytest.importorskip("triton")
 
 SHARED_LIMIT_BYTES = {
     75: 65536,
@@ -119,5 +122,36 @@ def test_one_thread_offers_arrives_waits_and_reads_in_the_order_of_the_memory_mo
     assert len(communication) == 4, "programs share nothing but keys and arrivals"
 
 
-def test_no_load_uses_the_cache_that_the_memory_model_leaves_out(rows: list[Row]) -> None:
-    assert {row["loads_past_the_memory_model"] for row in rows} == {0}
+def test_no_load_is_non_coherent(rows: list[Row]) -> None:
+    assert {row["non_coherent_loads"] for row in rows} == {0}
+
+
+PTX = """
+.version 7.0
+.target sm_80
+.address_size 64
+.visible .entry add(.param .u64 a, .param .u64 b) {
+    .reg .u64 %rd<2>;
+    .reg .f32 %f<3>;
+    ld.param.u64 %rd0, [a];
+    ld.param.u64 %rd1, [b];
+    ld.global.nc.f32 %f0, [%rd0];
+    ld.global.f32 %f1, [%rd0+4];
+    add.f32 %f2, %f0, %f1;
+    st.global.f32 [%rd1], %f2;
+    ret;
+}
+"""
+
+
+def test_a_non_coherent_load_counts_once(tmp_path: Path) -> None:
+    ptx, cubin = tmp_path / "add.ptx", tmp_path / "add.cubin"
+    ptx.write_text(PTX)
+    ptxas = Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
+    subprocess.run([ptxas, "-arch=sm_80", ptx, "-o", cubin], check=True)
+    (instructions,) = disassemble([cubin.read_bytes()], 80)
+    compiled = SimpleNamespace(
+        asm={"cubin": cubin.read_bytes(), "ptx": PTX}, metadata=SimpleNamespace(shared=0)
+    )
+    found = resources(compiled, instructions)
+    assert (found["non_coherent_loads"], found["instructions"]) == (1, len(instructions))

@@ -116,7 +116,7 @@ def test_seed_targets_equal_growing_each_mask_and_comparing_it_with_each_object(
     classes = [15, 7, 15]
     drawn = np.flatnonzero(known)[::3]
     expected = np.zeros((len(drawn), len(TAUS)), np.int64)
-    expected_worth = np.zeros(expected.shape)
+    expected_quality = np.zeros(expected.shape)
     for s, seed in enumerate(drawn):
         sigma = 2 / (1 + np.exp(np.square(rows - rows[seed]).sum(1)))
         for t, tau in enumerate(TAUS):
@@ -127,9 +127,9 @@ def test_seed_targets_equal_growing_each_mask_and_comparing_it_with_each_object(
             ]
             if max(ious) > good_iou[0]:
                 expected[s, t] = classes[int(np.argmax(ious))]
-                expected_worth[s, t] = np.interp(max(ious), good_iou, (0, 1))
+                expected_quality[s, t] = np.interp(max(ious), good_iou, (0, 1))
     assert {0, 7, 15} == set(expected.flat)  # else the scene shows little
-    targets, worth = seed_targets(
+    targets, quality = seed_targets(
         embeddings[torch.from_numpy(drawn)],
         embeddings,
         labels,
@@ -138,16 +138,16 @@ def test_seed_targets_equal_growing_each_mask_and_comparing_it_with_each_object(
         good_iou=good_iou,
     )
     assert targets.tolist() == expected.tolist()
-    assert_close(worth.double(), torch.from_numpy(expected_worth))
+    assert_close(quality.double(), torch.from_numpy(expected_quality))
 
 
 def test_without_objects_every_seed_is_background() -> None:
     labels, embeddings = scene()
     none = torch.zeros(0, dtype=torch.int64)
-    targets, worth = seed_targets(
+    targets, quality = seed_targets(
         embeddings[:5], embeddings, torch.zeros_like(labels), none, TAUS, good_iou=(0.5, 0.5)
     )
-    assert targets.tolist() == worth.tolist() == [[0] * len(TAUS)] * 5
+    assert targets.tolist() == quality.tolist() == [[0] * len(TAUS)] * 5
 
 
 LABELLED = torch.zeros(6, 3, dtype=torch.bool)
@@ -171,12 +171,12 @@ def random_factors(pixels: int = 6) -> tuple[Tensor, Tensor]:
 def test_classification_loss_sums_over_thresholds_and_averages_over_pixels() -> None:
     foreground, classes = random_factors()
     targets = torch.randint(4, (6, 4), generator=random_generator())
-    worth = torch.rand(6, 4, generator=random_generator(1), dtype=torch.float64) * (targets > 0)
+    quality = torch.rand(6, 4, generator=random_generator(1), dtype=torch.float64) * (targets > 0)
     log_probabilities = probabilities(foreground, classes).log()
     chosen = log_probabilities.gather(2, targets[..., None])[..., 0]
-    loss = classification_loss(foreground, classes, targets, worth, LABELLED)
-    assert_close(loss, -(worth * chosen + (1 - worth) * log_probabilities[..., 0]).sum() / 6)
-    none = (part[:0] for part in (foreground, classes, targets, worth, LABELLED))
+    loss = classification_loss(foreground, classes, targets, quality, LABELLED)
+    assert_close(loss, -(quality * chosen + (1 - quality) * log_probabilities[..., 0]).sum() / 6)
+    none = (part[:0] for part in (foreground, classes, targets, quality, LABELLED))
     assert classification_loss(*none) == 0
 
 
@@ -184,9 +184,9 @@ def test_likelihoods_and_gradients_are_finite_where_background_is_surely_wrong()
     foreground = torch.tensor([[60.0, -60.0]], requires_grad=True)
     classes = torch.tensor([[60.0, -60.0, 0.0]], requires_grad=True)
     for target in range(4):
-        worth = torch.full((1, 2), float(target > 0))
+        quality = torch.full((1, 2), float(target > 0))
         values = -cross_entropy(
-            foreground, classes.log_softmax(1), torch.full((1, 2), target), worth, LABELLED[:1]
+            foreground, classes.log_softmax(1), torch.full((1, 2), target), quality, LABELLED[:1]
         )
         gradients = torch.autograd.grad(values.sum(), (foreground, classes), allow_unused=True)
         assert values.isfinite().all()

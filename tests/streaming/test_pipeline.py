@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import pytest
 from camera_servers import http_camera, number_in, wait_until
-from colour_runtime import ColourRuntime
+from colour_runtime import ColourDevice, ColourRuntime
 from slow_streams import (
     QUICK,
     REALTIME,
@@ -22,34 +22,27 @@ from slow_streams import (
 )
 
 from streamseg.frame import Frame, Image
-from streamseg.grouping.cpu import GroupingConfig, find_segments
-from streamseg.results import FrameResult, NetworkOutput, Segments
+from streamseg.grouping.cpu import GroupingConfig
+from streamseg.results import FrameResult, NetworkOutput
 from streamseg.runtime.base import Pending
 from streamseg.segmenter import Segmenter
 
 pytestmark = pytest.mark.usefixtures("first_use_is_over", "no_thread_is_left")
 
 
-class AheadRuntime(ColourRuntime):
-    """Has images in flight, like a device."""
+class AheadRuntime(ColourDevice):
+    """Counts the images in flight."""
 
-    in_flight = most_in_flight = 0
+    submitted = fetched = most_in_flight = 0
 
     def submit(self, image: Image, grouping: GroupingConfig, *, height: int, width: int) -> Pending:
-        runtime = self
-        runtime.in_flight += 1
-        runtime.most_in_flight = max(runtime.most_in_flight, runtime.in_flight)
+        self.submitted += 1
+        self.most_in_flight = max(self.most_in_flight, self.submitted - self.fetched)
+        return super().submit(image, grouping, height=height, width=width)
 
-        class InFlight:
-            def fetch(self) -> tuple[Segments, float, float]:
-                runtime.in_flight -= 1
-                output, taus = runtime.run(image), runtime.config.taus
-                return find_segments(output, taus, grouping, height=height, width=width), 0, 0
-
-        return InFlight()
-
-    def close(self) -> None:
-        pass
+    def run(self, image: Image) -> NetworkOutput:
+        self.fetched += 1
+        return super().run(image)
 
 
 @pytest.mark.timing
@@ -92,7 +85,7 @@ def test_a_device_works_ahead_but_no_result_waits_for_the_next_frame_of_a_camera
     runtime = AheadRuntime()
     segmenter = Segmenter(runtime, size=(160, 96))
     assert [r.index for r in segmenter.stream(pattern(50))] == list(range(50))
-    assert (runtime.in_flight, runtime.most_in_flight) == (0, 2)
+    assert (runtime.submitted, runtime.fetched, runtime.most_in_flight) == (50, 50, 2)
 
     is_taken = threading.Event()
     in_time = []
@@ -136,21 +129,55 @@ def test_on_a_cpu_the_network_works_ahead_and_nothing_is_lost_or_changed() -> No
         assert [i.box for i in alone.instances] == [i.box for i in result.instances]
 
 
-def test_an_error_of_the_network_comes_with_its_frame() -> None:
-    class Failing(ColourRuntime):
-        runs = 0
+class FailingNetwork(ColourRuntime):
+    """Fails on the fourth image."""
 
-        def run(self, image: Image) -> NetworkOutput:
-            self.runs += 1
-            if self.runs == 4:
-                raise ZeroDivisionError
-            return super().run(image)
+    runs = 0
 
-    stream = Segmenter(Failing(), size=(160, 96)).stream(pattern(6))
+    def run(self, image: Image) -> NetworkOutput:
+        self.runs += 1
+        if self.runs == 4:
+            raise ZeroDivisionError
+        return super().run(image)
+
+
+class FailingDevice(ColourDevice):
+    """Does not accept the fourth image."""
+
+    submitted = 0
+
+    def submit(self, image: Image, grouping: GroupingConfig, *, height: int, width: int) -> Pending:
+        self.submitted += 1
+        if self.submitted == 4:
+            raise ZeroDivisionError
+        return super().submit(image, grouping, height=height, width=width)
+
+
+@pytest.mark.parametrize("runtime_class", [FailingNetwork, FailingDevice])
+def test_an_error_of_the_network_comes_with_its_frame(runtime_class: type[ColourRuntime]) -> None:
+    stream = Segmenter(runtime_class(), size=(160, 96)).stream(pattern(6))
     assert [r.index for r in islice(stream, 3)] == [0, 1, 2]
     with pytest.raises(ZeroDivisionError):
         next(stream)
     assert [r.index for r in stream] == [4, 5]
+
+
+def test_a_stream_goes_on_with_the_frame_whose_submission_ctrl_c_interrupted() -> None:
+    class Interrupted(ColourDevice):
+        submitted = 0
+
+        def submit(
+            self, image: Image, grouping: GroupingConfig, *, height: int, width: int
+        ) -> Pending:
+            self.submitted += 1
+            if self.submitted == 4:
+                raise KeyboardInterrupt
+            return super().submit(image, grouping, height=height, width=width)
+
+    stream = Segmenter(Interrupted(), size=(160, 96)).stream(pattern(6))
+    with pytest.raises(KeyboardInterrupt):
+        list(stream)
+    assert [result.index for result in stream][-3:] == [3, 4, 5]
 
 
 def test_an_image_may_be_segmented_while_a_stream_works_ahead() -> None:

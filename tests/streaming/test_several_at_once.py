@@ -6,21 +6,29 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Condition
 
 import numpy as np
 import pytest
+from camera_servers import wait_until
 from colour_runtime import ColourRuntime
 from slow_streams import REALTIME, SlowRuntime, pattern
 
-from streamseg.frame import Image, frame_of_array
+from streamseg import StreamEvent
+from streamseg.frame import Frame, Image
 from streamseg.loading import SHIPPED_MODEL
 from streamseg.results import NetworkOutput, Segments
-from streamseg.runtime.base import DivisibleRuntime, Runtime
+from streamseg.runtime.base import DivisibleRuntime, Pending, Runtime
 from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.segmenter import Segmenter
 from streamseg.streaming.frame_network import MOST_AT_ONCE
-from streamseg.streaming.in_flight import InFlight, InFlightQueue
+from streamseg.streaming.in_flight import InFlightQueue
+from streamseg.streaming.lanes import Lane, Lanes
 from streamseg.tracking import Tracker
+from streamseg.video.events import Announcer
+from streamseg.video.frame_buffer import Policy
+from streamseg.video.prefetch import Prefetch
+from streamseg.video.source import open_source
 
 pytestmark = pytest.mark.usefixtures("first_use_is_over", "no_thread_is_left")
 
@@ -101,24 +109,57 @@ def test_skip_drops_the_frames_in_flight_first() -> None:
     assert [result.index for result in stream] == list(range(13, 20))
 
 
-def test_frames_in_flight_are_discarded_oldest_first_and_counted() -> None:
-    class Never:
-        def fetch(self) -> tuple[Segments, float, float]:
-            raise AssertionError
+class Accepting:
+    """A pipeline that segments nothing."""
 
-    frame, tracker = frame_of_array(np.zeros((8, 8, 3), np.uint8)), Tracker(("car",))
-    queue = InFlightQueue()
-    for source_index, dropped in ((0, 1), (1, 0), (0, 2), (0, 0)):
-        queue.append(InFlight(frame, Never(), tracker, {}, dropped, "", source_index))
-    assert queue.discard(0, 0) == (0, 0)
-    assert queue.discard(0, 1) == (1, 0)  # the next frame of source 0 counts 1 + 1 more
-    other, first = queue.take(), queue.take()
-    assert other is not None
-    assert first is not None
-    assert (other.source_index, other.dropped) == (1, 0)
-    assert (first.source_index, first.dropped) == (0, 4)
-    assert queue.discard(0) == (1, 1)
-    assert (len(queue), queue.take()) == (0, None)
+    ahead = 5
+
+    def submit(self, frame: Frame, timings_ms: dict[str, float], *, alone: bool) -> Pending:
+        class Never:
+            def fetch(self) -> tuple[Segments, float, float]:
+                raise AssertionError
+
+        return Never()
+
+    def wait_idle(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_frames_in_flight_are_discarded_oldest_first_and_counted() -> None:
+    events: list[StreamEvent] = []
+    changed = Condition()
+    lanes = Lanes(changed, stays_open=False)
+    for index in range(2):  # frames 0, 2 and 4 of each
+        announce = Announcer("", index, events.append)
+        frames = Prefetch(open_source(pattern(5)), 3, Policy(every=2), changed, announce)
+        lanes.active.append(Lane(index, "", frames, Tracker(("car",))))
+    zero, one = lanes.active
+    wait_until(lambda: len(events) == 2)  # both have ended
+    queue = InFlightQueue(Accepting(), lanes, changed)
+    queue.submit_ahead(is_user_slow=False)
+    assert queue.discard(zero, 0) == 0
+    assert queue.discard(zero, 1) == 1
+    taken = [in_flight for in_flight in (queue.take(), queue.take()) if in_flight is not None]
+    found = [(f.source_index, f.frame.index, f.dropped) for f in taken]
+    assert found == [(1, 0, 0), (0, 2, 2)]  # 2: frames 0 and 1
+    assert queue.discard(zero) == 1
+    assert (zero.dropped, one.dropped) == (2, 0)  # frames 3 and 4
+    last = queue.take()
+    assert last is not None
+    assert (last.source_index, last.frame.index) == (1, 2)
+    for lane in (zero, one):
+        lane.frames.close()
+
+
+def test_the_first_frame_of_an_added_camera_has_all_threads() -> None:
+    runtime = Divisible(4)
+    with Segmenter(runtime, size=(160, 96)).stream([], stays_open=True) as stream:
+        threading.Timer(0.05, lambda: stream.add(open_source(pattern(5), REALTIME))).start()
+        assert next(stream).index == 0
+    assert runtime.divided_by is None
 
 
 def openvino_runtime(path: Path, *, threads: int) -> Runtime:

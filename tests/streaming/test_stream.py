@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -12,9 +13,11 @@ import pytest
 from camera_servers import http_camera, wait_until
 from slow_streams import QUICK, REALTIME, frames_of, pattern, source_of
 
-from streamseg import ConfigError, InputError, SourceOptions, Stream, StreamEvent
+from streamseg import ConfigError, InputError, SourceError, SourceOptions, Stream, StreamEvent
+from streamseg.frame import Frame
 from streamseg.results import FrameResult
 from streamseg.segmenter import Segmenter
+from streamseg.streaming.lanes import Lane
 from streamseg.video.source import name_of
 
 pytestmark = pytest.mark.usefixtures("first_use_is_over", "no_thread_is_left")
@@ -159,6 +162,18 @@ def test_an_added_source_that_fails_leaves_a_stream_of_one_source_alone(
     assert stream.opened is opened
 
 
+def test_an_added_object_that_is_not_a_source_changes_nothing(segmenter: Segmenter) -> None:
+    def read(frames: list[Frame]) -> Generator[Frame, None, None]:
+        yield from frames
+        raise SourceError("it broke")
+
+    stream = segmenter.stream(source_of(read(frames_of(pattern(1)))))
+    with pytest.raises(InputError, match="got float"):
+        stream.add(0.5)  # type: ignore[arg-type]
+    with pytest.raises(SourceError, match="it broke"):
+        list(stream)
+
+
 def test_a_source_that_is_added_to_a_closed_stream_is_closed(segmenter: Segmenter) -> None:
     stream = segmenter.stream(pattern(1))
     stream.close()
@@ -227,6 +242,53 @@ def test_a_stream_that_is_stopped_raises_no_error_of_a_source(segmenter: Segment
 def test_only_a_list_of_sources_stays_open(segmenter: Segmenter) -> None:
     with pytest.raises(ConfigError, match="takes a list of sources"):
         segmenter.stream(pattern(1), stays_open=True)
+
+
+@pytest.mark.parametrize("state", ["live", "ended"])
+def test_a_callback_may_close_the_stream(segmenter: Segmenter, state: str) -> None:
+    closed: list[StreamEvent] = []
+
+    def close(event: StreamEvent) -> None:
+        if event.state == state:
+            stream.close()
+            closed.append(event)
+
+    stream = segmenter.stream([], stays_open=True, on_event=close)
+    stream.add(pattern(2))
+    assert len(list(stream)) <= 2
+    wait_until(lambda: closed)
+
+
+def test_a_callback_may_remove_a_source_that_is_being_added(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed = threading.Event()
+
+    def remove(event: StreamEvent) -> None:
+        stream.remove(event.source_index)
+        removed.set()
+
+    def lane_after_the_first_event(*arguments: object) -> Lane:
+        removed.wait(0.2)
+        return Lane(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("streamseg.streaming.stream.Lane", lane_after_the_first_event)
+    with segmenter.stream([], stays_open=True, on_event=remove) as stream:
+        stream.add(pattern(100_000))
+        threading.Timer(0.3, stream.stop).start()
+        assert len(list(islice(stream, 10))) < 10
+
+
+def test_an_error_in_the_callback_is_logged_after_the_stream_was_stopped(
+    segmenter: Segmenter, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(event: StreamEvent) -> None:
+        if event.state == "ended":
+            raise ZeroDivisionError("in the callback")
+
+    with segmenter.stream([pattern(100_000)], on_event=fail) as stream:
+        next(stream)
+    assert "in the callback" in caplog.text
 
 
 def test_listeners_hear_all_events_and_get_the_latest_ones(segmenter: Segmenter) -> None:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from streamseg.config import ModelConfig
 from streamseg.frame import Image
-from streamseg.results import NetworkOutput
+from streamseg.grouping.cpu import GroupingConfig, find_segments
+from streamseg.results import NetworkOutput, Segments
+from streamseg.runtime.base import Pending
 
 
 class ColourRuntime:
@@ -49,6 +51,21 @@ def mean_colours(image: NDArray[Any], side: int) -> NDArray[Any]:
     height, width = image.shape[0] // side, image.shape[1] // side
     colours: NDArray[Any] = image.reshape(height, side, width, side, 3).mean((1, 3))
     return colours
+
+
+class ColourDevice(ColourRuntime):
+    """Follows ``GroupingRuntime``: has images in flight, and groups itself."""
+
+    def submit(self, image: Image, grouping: GroupingConfig, *, height: int, width: int) -> Pending:
+        """Compute nothing before ``fetch``."""
+        runtime = self
+
+        class Submitted:
+            def fetch(self) -> tuple[Segments, float, float]:
+                output, taus = runtime.run(image), runtime.config.taus
+                return find_segments(output, taus, grouping, height=height, width=width), 0, 0
+
+        return Submitted()
 
 
 class StoppableRuntime(ColourRuntime):

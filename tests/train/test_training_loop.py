@@ -347,3 +347,16 @@ def test_the_average_of_the_weights_is_kept_and_handed_out(
     again = Trainer([voc], tmp_path / "run", MODEL, config)
     assert torch.equal(again.learner.weights()[name], averaged)
     assert torch.equal(again.learner.network.state_dict()[name], now)
+
+
+def test_a_detector_that_starts_at_random_is_reported(
+    voc: VocLayout, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = replace(MODEL, trunk="picodet-s")
+    Trainer([voc], tmp_path / "trained", model, RUN, start_from=Network(model).state_dict())
+    assert not caplog.messages
+    Trainer([voc], tmp_path / "random", model, RUN)
+    assert caplog.messages == [
+        "trunk picodet-s starts from random weights: start from a model with --init, or name "
+        "published weights with train.trunk_weights"
+    ]

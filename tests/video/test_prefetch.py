@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from media import write_video
 
-from streamseg.errors import InputError, SourceError
+from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.video.base import Source
-from streamseg.video.prefetch import prefetch
+from streamseg.video.frame_buffer import Policy
+from streamseg.video.prefetch import Prefetch
 from streamseg.video.source import open_source
 from streamseg.video.test_pattern import PatternSource
 
@@ -72,7 +73,7 @@ def no_thread_is_left() -> Generator[None, None, None]:
 
 def test_a_file_comes_whole_and_in_order(tmp_path: Path) -> None:
     source = open_source(write_video(tmp_path / "a.mp4"))
-    with prefetch(source, depth=2) as fetched:
+    with Prefetch(source, 2, Policy()) as fetched:
         items = list(fetched)
     assert [item.frame.index for item in items] == list(range(25))
     assert all(item.dropped == 0 for item in items)
@@ -83,7 +84,7 @@ def test_a_file_comes_whole_and_in_order(tmp_path: Path) -> None:
 
 def test_memory_is_bounded_by_the_depth() -> None:
     source = ScriptedSource(100)
-    with prefetch(source, depth=3) as fetched:
+    with Prefetch(source, 3, Policy()) as fetched:
         next(fetched)
         wait_until(lambda: source.produced == 5)  # one taken, three wait, one in work
         time.sleep(0.05)
@@ -92,13 +93,13 @@ def test_memory_is_bounded_by_the_depth() -> None:
 
 
 def test_each_frame_comes_with_its_own_decode_time() -> None:
-    with prefetch(ScriptedSource(5)) as fetched:
+    with Prefetch(ScriptedSource(5), 4, Policy()) as fetched:
         assert [item.decode_ms for item in fetched] == [0, 1, 2, 3, 4]
 
 
 def test_leaving_early_closes_the_source_at_once() -> None:
     source = ScriptedSource(10_000)
-    with prefetch(source, depth=1) as fetched:
+    with Prefetch(source, 1, Policy()) as fetched:
         for item in fetched:
             if item.frame.index == 3:
                 break
@@ -110,7 +111,7 @@ def test_leaving_early_closes_the_source_at_once() -> None:
 
 def test_an_exception_of_the_consumer_closes_the_source() -> None:
     source = ScriptedSource(10_000)
-    with pytest.raises(KeyboardInterrupt), prefetch(source) as fetched:
+    with pytest.raises(KeyboardInterrupt), Prefetch(source, 4, Policy()) as fetched:
         next(fetched)
         raise KeyboardInterrupt
     assert source.is_closed
@@ -119,7 +120,7 @@ def test_an_exception_of_the_consumer_closes_the_source() -> None:
 
 def test_forgetting_it_closes_the_source() -> None:
     source = ScriptedSource(10_000)
-    fetched = prefetch(source)
+    fetched = Prefetch(source, 4, Policy())
     next(fetched)
     del fetched
     gc.collect()
@@ -131,7 +132,7 @@ def test_an_error_comes_after_the_frames_before_it() -> None:
         if index == 3:
             raise SourceError("the cable is out")
 
-    with prefetch(ScriptedSource(10, before=fail), depth=8) as fetched:
+    with Prefetch(ScriptedSource(10, before=fail), 8, Policy()) as fetched:
         assert [item.frame.index for item in islice(fetched, 3)] == [0, 1, 2]
         with pytest.raises(SourceError, match="the cable is out"):
             next(fetched)
@@ -147,7 +148,7 @@ def test_a_live_source_keeps_the_newest_frame_and_counts_the_rest() -> None:
             reached[index].set()
             assert opened[index].wait(5)
 
-    with prefetch(ScriptedSource(10, is_live=True, before=wait), depth=4) as fetched:
+    with Prefetch(ScriptedSource(10, is_live=True, before=wait), 4, Policy()) as fetched:
         assert reached[3].wait(5)
         item = next(fetched)
         assert (item.frame.index, item.dropped) == (2, 2)
@@ -170,14 +171,9 @@ def test_closing_does_not_wait_for_a_silent_camera(monkeypatch: pytest.MonkeyPat
             assert answer.wait(5)
 
     source = ScriptedSource(10, is_live=True, before=wait)
-    with source, prefetch(source) as fetched:
+    with source, Prefetch(source, 4, Policy()) as fetched:
         next(fetched)
     assert list(fetched) == []
     assert not source.is_closed
     answer.set()
     wait_until(lambda: source.is_closed)
-
-
-def test_a_depth_of_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="at least 1 frame, got 0"):
-        prefetch(ScriptedSource(1), depth=0)
