@@ -81,14 +81,18 @@ def finished(
     return Finished(folder, metrics)
 
 
-def test_a_short_run_learns(finished: Finished) -> None:
+def test_a_short_run_learns(voc: VocLayout, start: dict[str, Tensor], tmp_path: Path) -> None:
+    # long enough for the classifier: its loss rises while the first pixels become good seeds
+    log: list[StepMetrics] = []
+    Trainer([voc], tmp_path, MODEL, replace(RUN, steps=120), start_from=start).run(log.append)
+
     def mean(name: str, part: slice) -> float:
-        values = [getattr(metrics, name) for metrics in finished.metrics[part]]
-        return float(sum(values) / len(values))
+        return fmean(getattr(metrics, name) for metrics in log[part])
 
     most = {"embedding_loss": 0.6, "classification_loss": 0.8, "semantic_loss": 0.65}
     for loss, ratio in most.items():
         assert mean(loss, slice(-5, None)) < ratio * mean(loss, slice(5)), loss
+    assert mean("good_seeds", slice(-5, None)) > 0.5
 
 
 def test_every_step_is_one_line_of_json(finished: Finished) -> None:
