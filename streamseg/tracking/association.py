@@ -6,7 +6,7 @@ Three cues, each between 0 and 1, are added up:
 - box: overlap with the track's box, moved in the same way; both are widened by a margin that grows
   with uncertainty, so that the boxes of a small fast object still overlap.
 - embedding: the method's similarity of the mean embeddings, with a wider spread:
-  2 / (1 + exp(d²/8)). It drifts as an object moves or is partly occluded; a matching position then
+  2 / (1 + exp(d²/16)). It drifts as an object moves or is partly occluded; a matching position then
   replaces it.
 
 A segment of a class that is rare among the track's votes needs a higher sum.
@@ -35,16 +35,16 @@ _MIN_AFFINITY_OTHER_CLASS = 2.4
 # position alone.
 _SAME_PLACE = 0.4
 _MIN_BOX = 0.03
-_MIN_ALIKE = 0.27
+_MIN_ALIKE = 0.5
 # Squared distances are divided by this: an object is further from its own embedding of earlier
 # frames than its pixels are from each other.
-_SPREAD = 8.0
+_SPREAD = 16.0
 # The least margin of a box, relative to the frame.
 _LEAST_MARGIN = 0.04
 # For a hidden object: least share of a segment's box within the object's reach, and least
 # similarity.
 _MIN_WITHIN_REACH = 0.7
-_MIN_LIKENESS = 0.27
+_MIN_LIKENESS = 0.5
 # Least votes of the new class, relative to those of the track's class.
 _MIN_CLASS_SHARE = 0.1
 

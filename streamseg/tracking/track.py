@@ -12,7 +12,7 @@ _MIN_VOTE = 1e-6
 # A track is confirmed when one of its segments reaches the first score, or the sum of their scores
 # reaches the second. False segments that last for some frames rarely do.
 _SURE_SCORE = 0.85
-_ENOUGH_EVIDENCE = 2.0
+_ENOUGH_EVIDENCE = 1.0
 # A confirmed track changes its class and name if another class has this many times the votes.
 _CLEAR_MAJORITY = 4.0
 # Weight of the newest embedding in the average; less where the object is seen only in part.
