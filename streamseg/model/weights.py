@@ -76,11 +76,12 @@ def save_safetensors(path: Path, network: dict[str, Tensor], config: ModelConfig
     of batch norms stay float32: variances need its range.
     """
     try:
-        from safetensors.torch import save_file
+        from safetensors.torch import save
     except ImportError as error:
         raise MissingExtraError("safetensors", "train") from error
     tensors = {name: _stored(name, tensor).contiguous() for name, tensor in network.items()}
-    save_file(tensors, path, metadata={"streamseg": json.dumps(asdict(config))})
+    # save_file of safetensors 0.8 lets nobody but the owner read the file
+    path.write_bytes(save(tensors, metadata={"streamseg": json.dumps(asdict(config))}))
 
 
 def _stored(name: str, tensor: Tensor) -> Tensor:

@@ -35,6 +35,8 @@ class TrainConfig:
     """Of the size at which the model sees the image when used. Paper: 0.7 to 1.5 of the
     image's own; smaller ones show more of a large object in a crop."""
     colour_jitter: float = 0.3
+    copy_paste: float = 0.0
+    """Share of the images that get objects of another one, see ``streamseg.train.copy_paste``."""
     min_instance_px: int = 3
     """Smaller instances, in feature-map pixels, are void."""
     points_per_instance: int = 16
@@ -138,12 +140,9 @@ class TrainConfig:
             raise ConfigError(f"scale_range must be two rising scales, got {self.scale_range}")
         if len(self.good_iou) != 2 or not 0 <= self.good_iou[0] <= self.good_iou[1] <= 1:
             raise ConfigError(f"good_iou must be two rising IoUs, got {self.good_iou}")
-        if not 0 <= self.colour_jitter <= 1:
-            raise ConfigError(f"colour_jitter must lie in 0 to 1, got {self.colour_jitter}")
-        if not 0 <= self.initial_trunk_share <= 1:
-            raise ConfigError(
-                f"initial_trunk_share must lie in 0 to 1, got {self.initial_trunk_share}"
-            )
+        for name in ("colour_jitter", "copy_paste", "initial_trunk_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must lie in 0 to 1, got {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay must be below 1 and not negative, got {self.ema_decay}")
         for name, allowed in (("device", DEVICES), ("mixed_precision", PRECISIONS)):

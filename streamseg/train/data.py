@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -18,6 +19,7 @@ from streamseg.frame import Image, frame_of_array
 from streamseg.train.augment import AugmentDraw, Crop, choose_view, cut
 from streamseg.train.balance import BalancedDraw
 from streamseg.train.config import TrainConfig
+from streamseg.train.copy_paste import LabelledCrop, paste
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,15 @@ class Batch:
             unlabelled=self.unlabelled.to(device),
             centres=self.centres.to(device),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """An image that was drawn, not opened yet."""
+
+    data: InstanceDataset
+    image_id: str
+    augment: AugmentDraw
 
 
 class BatchStream(Dataset[Batch]):
@@ -104,19 +115,23 @@ class BatchStream(Dataset[Batch]):
         rng = np.random.default_rng((self.config.seed, step))
         size = int(rng.choice(self.config.crop_sizes))
         count = self.config.batch_size_at(size, self.processes)
-        drawn = [(self.balanced.draw(rng), AugmentDraw.draw(rng)) for _ in range(count)]
+        drawn = [self._draw(rng) for _ in range(count)]
         crops, labels, classes, unlabelled, image_ids = [], [], [], [], []
-        for (data, image_id), draw in drawn[self.share]:
-            sample = data.load(image_id)
-            crop = self._crop(sample, size, draw)
+        for image, above in drawn[self.share]:
+            sample = image.data.load(image.image_id)
+            labelled = self._crop(sample, size, image.augment)
+            if above:
+                other, chances = above
+                pasted = self._crop(other.data.load(other.image_id), size, other.augment)
+                labelled = paste(labelled, pasted, chances)
             found, kept = feature_map_labels(
-                crop, self.model_config.stride, self.config.min_instance_px
+                labelled.crop, self.model_config.stride, self.config.min_instance_px
             )
-            crops.append(crop)
+            crops.append(labelled.crop)
             labels.append(found)
-            classes.append(torch.from_numpy(sample.class_of_object[kept]))
-            unlabelled.append(self._unlabelled(data, sample))
-            image_ids.append(image_id)
+            classes.append(torch.from_numpy(labelled.class_of_object[kept]))
+            unlabelled.append(self._unlabelled(image.data, sample))
+            image_ids.append(image.image_id)
         return Batch(
             pixels=torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2),
             labels=labels,
@@ -127,6 +142,16 @@ class BatchStream(Dataset[Batch]):
             seconds=time.perf_counter() - started,
         )
 
+    def _draw(
+        self, rng: np.random.Generator
+    ) -> tuple[_Drawn, tuple[_Drawn, NDArray[np.float64]] | None]:
+        """Draw an image, and perhaps another to paste over it, with the numbers for ``paste``."""
+        image = _Drawn(*self.balanced.draw(rng), AugmentDraw.draw(rng))
+        if not self.config.copy_paste or rng.random() >= self.config.copy_paste:
+            return image, None
+        other = _Drawn(*self.balanced.draw(rng), AugmentDraw.draw(rng))
+        return image, (other, rng.random(VOID - 1))
+
     def _unlabelled(self, data: InstanceDataset, sample: Sample) -> Tensor:
         """[C] bool: classes that may be in the image without a mask."""
         unlabelled = torch.ones(len(self.model_config.class_names), dtype=torch.bool)
@@ -134,7 +159,7 @@ class BatchStream(Dataset[Batch]):
         unlabelled[np.array(labelled, np.int64) - 1] = False
         return unlabelled
 
-    def _crop(self, sample: Sample, size: int, draw: AugmentDraw) -> Crop:
+    def _crop(self, sample: Sample, size: int, draw: AugmentDraw) -> LabelledCrop:
         """Cut a training image; scale 1 is the size at which the model sees the whole image."""
         height, width = sample.object_map.shape
         in_use = math.sqrt(math.prod(self.model_config.input_size(width, height)))
@@ -148,7 +173,7 @@ class BatchStream(Dataset[Batch]):
             colour_jitter=self.config.colour_jitter,
             draw=draw,
         )
-        return cut(sample, size, view)
+        return LabelledCrop(cut(sample, size, view), sample.class_of_object)
 
 
 def images_at_input_size(

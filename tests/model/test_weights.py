@@ -132,6 +132,12 @@ def test_safetensors_halve_weights_and_keep_running_statistics(
     assert path.stat().st_size < 0.7 * floats
 
 
+def test_others_may_read_safetensors_as_they_may_any_new_file(tmp_path: Path) -> None:
+    save_safetensors(tmp_path / "x.safetensors", {"w": torch.ones(1)}, SMALL)
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_weights_beyond_float16_keep_their_precision(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     huge = {"a": torch.tensor([1e5, 1.0]), "b": torch.tensor([2.0])}
