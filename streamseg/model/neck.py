@@ -8,7 +8,7 @@ from torch.nn import functional
 from streamseg.config import ModelConfig
 
 
-class ConvUnit(nn.Sequential):
+class ConvNormRelu(nn.Sequential):
     """Convolution, batch norm, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, *, groups: int = 1) -> None:
@@ -26,7 +26,8 @@ class SeparableUnit(nn.Sequential):
     def __init__(self, channels: int) -> None:
         """Keep the spatial size and the number of channels."""
         super().__init__(
-            ConvUnit(channels, channels, 5, groups=channels), ConvUnit(channels, channels, 1)
+            ConvNormRelu(channels, channels, 5, groups=channels),
+            ConvNormRelu(channels, channels, 1),
         )
 
 
@@ -38,10 +39,10 @@ class Neck(nn.Module):
         super().__init__()
         fine, *coarse = trunk_channels
         width, head = config.neck_channels, config.head_channels
-        self.lateral = nn.ModuleList(ConvUnit(channels, width, 1) for channels in coarse)
+        self.lateral = nn.ModuleList(ConvNormRelu(channels, width, 1) for channels in coarse)
         self.smooth = nn.ModuleList(SeparableUnit(width) for _ in coarse[1:])
-        self.fine_lateral = ConvUnit(fine, head, 1)
-        self.reduce = ConvUnit(width, head, 1)
+        self.fine_lateral = ConvNormRelu(fine, head, 1)
+        self.reduce = ConvNormRelu(width, head, 1)
         self.refine = SeparableUnit(head)
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -61,8 +62,8 @@ class SingleMapNeck(nn.Module):
     def __init__(self, channels: int, config: ModelConfig) -> None:
         """``channels`` are those of the trunk's map."""
         super().__init__()
-        self.fine = ConvUnit(channels, config.head_channels, 1)
-        self.coarse = ConvUnit(channels, config.neck_channels, 1)
+        self.fine = ConvNormRelu(channels, config.head_channels, 1)
+        self.coarse = ConvNormRelu(channels, config.neck_channels, 1)
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
         """One map → [B, head_channels, h, w] and [B, neck_channels, h, w]."""

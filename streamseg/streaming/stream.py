@@ -133,11 +133,11 @@ class Stream(Closing, Iterator[FrameResult]):
     def remove(self, source_index: int) -> None:
         """Close one source; nothing happens if it has ended."""
         with self._changed:
-            self._events.forget(source_index)
-            for lane in self._lanes.active:
-                if lane.index == source_index:
-                    lane.frames.stop()
-                    self._in_flight.discard(lane)
+            removed = [lane for lane in self._lanes.active if lane.index == source_index]
+            self._events.forget(source_index, has_ended=not removed)
+            for lane in removed:
+                lane.frames.stop()
+                self._in_flight.discard(lane)
 
     def listen(self, on_event: OnEvent) -> list[StreamEvent]:
         """Also call ``on_event`` with every event from now on; see ``StreamOptions``.

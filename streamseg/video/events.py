@@ -70,11 +70,17 @@ class StreamEvents:
             self._listeners = [*self._listeners, on_event]
             return list(self._latest.values())
 
-    def forget(self, source_index: int) -> None:
-        """Forget the latest event of a removed source; the event of its end is still sent."""
+    def forget(self, source_index: int, *, has_ended: bool) -> None:
+        """Forget the latest event of a removed source.
+
+        Args:
+            source_index: see ``StreamEvent``.
+            has_ended: whether the event of its end was sent; if not, it still is, and so are those
+                before.
+        """
         with self._lock:
             latest = self._latest.pop(source_index, None)
-            if latest is not None and latest.state != "ended":
+            if not has_ended and (latest is None or latest.state != "ended"):
                 self._to_forget.add(source_index)
 
 
