@@ -37,8 +37,8 @@ FLOAT_WEIGHTS = (
     *("pixel_head.position.", "pixel_head.embedding.", "pixel_head.foreground.", "class_head."),
     # PicoDet's stem gives values up to 400, most of them below 1. If one 8-bit convolution reads a
     # tensor, the tensor is rounded for all convolutions that read it. So all convolutions that read
-    # the output of the stem stay in float
-    *("backbone.stages.0.down.", "neck.fine_lateral."),
+    # the output of the stem stay in float, and so does the unit that halves the next stage's map
+    *("backbone.stages.0.down.", "neck.fine_lateral.", "backbone.stages.1.down."),
     # gates of squeeze-and-excitation: few products, and an error scales a whole channel
     "excite.",
 )
