@@ -107,7 +107,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges of all values."""
-        for name in ("steps", "batch_size", "points_per_instance", "checkpoint_every"):
+        at_least_one = ("steps", "batch_size", "min_instance_px", "points_per_instance")
+        for name in (*at_least_one, "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         not_negative = (

@@ -1,6 +1,7 @@
-"""Copy-paste: objects of one training image in another (Ghiasi et al. 2021, arXiv 2012.07177).
+"""Copy-paste augmentation: paste objects of one training image into another.
 
-Objects are then seen in front of unusual backgrounds, and hide others.
+Ghiasi et al. 2021, arXiv 2012.07177. The network sees objects on unusual backgrounds, and objects
+that occlude others.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from streamseg.datasets import VOID
 from streamseg.train.augment import Crop
 
-# Of the objects of a crop, those that are pasted on average.
-_SHARE = 0.5
+_PASTE_PROBABILITY = 0.5
+"""Of each object of the upper image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,20 +28,24 @@ class LabelledCrop:
 
 
 def paste(below: LabelledCrop, above: LabelledCrop, chances: NDArray[np.float64]) -> LabelledCrop:
-    """Paste about half of the objects of one crop over another of the same size.
+    """Paste each object of one crop over another with probability 1/2.
 
     Args:
-        below: it keeps its labels and background.
-        above: its objects become the labels after those of ``below``. They are left out if a label
-            would reach ``VOID``.
-        chances: [254], random numbers in 0..1; object k is pasted if the k-th is below one half.
+        below: [S, S], keeps its labels and background.
+        above: of the same size; its label k becomes M + k, M the number of objects of ``below``.
+        chances: float64 [254], random numbers in 0..1; object k is pasted if number k - 1 is below
+            1/2.
+
+    Returns:
+        The combined crop with the classes of both. Objects of ``above`` that are not pasted have a
+        class, but no pixels. If a label would reach ``VOID``, it is ``below`` itself.
     """
     first = len(below.class_of_object)
     count = len(above.class_of_object)
     if first + count >= VOID:
         return below
     label_of = np.zeros(256, np.uint8)
-    chosen = np.flatnonzero(chances[:count] < _SHARE)
+    chosen = np.flatnonzero(chances[:count] < _PASTE_PROBABILITY)
     label_of[chosen + 1] = first + chosen + 1
     labels = label_of[above.crop.object_map]
     pasted = labels > 0

@@ -61,6 +61,15 @@ class _Drawn:
     augment: AugmentDraw
 
 
+@dataclass(frozen=True, eq=False)
+class _Overlay:
+    """An image whose objects are pasted over another, and the random numbers for ``paste``."""
+
+    image: _Drawn
+    chances: NDArray[np.float64]
+    """[254]"""
+
+
 class BatchStream(Dataset[Batch]):
     """Item ``step`` is the batch of that step, so that a resumed run sees the same batches.
 
@@ -117,13 +126,13 @@ class BatchStream(Dataset[Batch]):
         count = self.config.batch_size_at(size, self.processes)
         drawn = [self._draw(rng) for _ in range(count)]
         crops, labels, classes, unlabelled, image_ids = [], [], [], [], []
-        for image, above in drawn[self.share]:
+        for image, overlay in drawn[self.share]:
             sample = image.data.load(image.image_id)
             labelled = self._crop(sample, size, image.augment)
-            if above:
-                other, chances = above
-                pasted = self._crop(other.data.load(other.image_id), size, other.augment)
-                labelled = paste(labelled, pasted, chances)
+            if overlay is not None:
+                source = overlay.image
+                above = self._crop(source.data.load(source.image_id), size, source.augment)
+                labelled = paste(labelled, above, overlay.chances)
             found, kept = feature_map_labels(
                 labelled.crop, self.model_config.stride, self.config.min_instance_px
             )
@@ -142,15 +151,13 @@ class BatchStream(Dataset[Batch]):
             seconds=time.perf_counter() - started,
         )
 
-    def _draw(
-        self, rng: np.random.Generator
-    ) -> tuple[_Drawn, tuple[_Drawn, NDArray[np.float64]] | None]:
-        """Draw an image, and perhaps another to paste over it, with the numbers for ``paste``."""
+    def _draw(self, rng: np.random.Generator) -> tuple[_Drawn, _Overlay | None]:
+        """Draw an image, and perhaps another to paste over it."""
         image = _Drawn(*self.balanced.draw(rng), AugmentDraw.draw(rng))
         if not self.config.copy_paste or rng.random() >= self.config.copy_paste:
             return image, None
         other = _Drawn(*self.balanced.draw(rng), AugmentDraw.draw(rng))
-        return image, (other, rng.random(VOID - 1))
+        return image, _Overlay(other, rng.random(VOID - 1))
 
     def _unlabelled(self, data: InstanceDataset, sample: Sample) -> Tensor:
         """[C] bool: classes that may be in the image without a mask."""

@@ -34,6 +34,7 @@ def test_json_that_is_no_config_is_refused(text: str, message: str) -> None:
         {"steps": 0},
         {"batch_size": 0},
         {"points_per_instance": 0},
+        {"min_instance_px": 0},
         {"points_in_background": -1},
         {"checkpoint_every": 0},
         {"crop_sizes": (64, 0)},
