@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,8 +31,6 @@ _ARRAYS: Final[dict[str, np.dtype[Any]]] = {
     "embedding": np.dtype("<f4"),
 }
 """The fields of ``Segments`` but the label map; the first dimension is that of the instances."""
-_TABLES: Final = ("box", "seed_yx", "embedding")
-"""Those with two dimensions."""
 _LABEL: Final = np.dtype("<u2")
 _LENGTH: Final = np.dtype("<u4")
 
@@ -77,15 +74,13 @@ class ChunkWriter(Closing):
             "height": pyarrow.int32(),
             "width": pyarrow.int32(),
             "count": pyarrow.int32(),
+            "embedding_dims": pyarrow.int32(),
         }
         kinds |= dict.fromkeys(("labels", "lengths", *_ARRAYS), pyarrow.binary())
         self._schema = pyarrow.schema(list(kinds.items()))
         self._rows: list[dict[str, Any]] = []
-        with saving(path), ExitStack() as stack:
-            self._file = stack.enter_context(
-                parquet.ParquetWriter(path, self._schema, compression="zstd")
-            )
-            self._stack: ExitStack | None = stack.pop_all()
+        with saving(path):
+            self._file = parquet.ParquetWriter(path, self._schema, compression="zstd")
 
     def write(self, frame: Frame, segments: Segments) -> None:
         """Append one frame.
@@ -109,6 +104,7 @@ class ChunkWriter(Closing):
                 "height": height,
                 "width": width,
                 "count": len(segments),
+                "embedding_dims": segments.embedding.shape[1],
                 "labels": labels.astype(_LABEL).tobytes(),
                 "lengths": lengths.astype(_LENGTH).tobytes(),
                 **arrays,
@@ -123,15 +119,15 @@ class ChunkWriter(Closing):
         Raises:
             SinkError: the rest cannot be written.
         """
-        stack, self._stack = self._stack, None
-        if stack is not None:
-            with saving(self._path), stack:
+        if self._file.is_open:
+            with saving(self._path), self._file:
                 self._flush()
 
     def _flush(self) -> None:
         rows, self._rows = self._rows, []
-        with saving(self._path):
-            self._file.write_table(self._arrow.Table.from_pylist(rows, self._schema))
+        if rows:
+            with saving(self._path):
+                self._file.write_table(self._arrow.Table.from_pylist(rows, self._schema))
 
 
 def read_chunk(path: Path) -> Iterator[tuple[FrameKey, Segments]]:
@@ -192,7 +188,6 @@ def _segments(row: dict[str, Any]) -> Segments:
     labels, lengths = np.frombuffer(row["labels"], _LABEL), np.frombuffer(row["lengths"], _LENGTH)
     label_map = label_map_of(labels, lengths, row["height"], row["width"])
     arrays = {name: np.frombuffer(row[name], kind) for name, kind in _ARRAYS.items()}
-    for name in _TABLES:
-        columns = arrays[name].size // max(row["count"], 1)
+    for name, columns in {"box": 4, "seed_yx": 2, "embedding": row["embedding_dims"]}.items():
         arrays[name] = arrays[name].reshape(row["count"], columns)
     return Segments(label_map=label_map, **arrays)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pytest
 from drives import SIZE, drive, rows_of, write_drive
-from media import read_video, scramble
+from media import read_video, scramble, write_video
 
 from streamseg import __version__
 from streamseg.batch.inputs import Recording, find_recordings
@@ -118,6 +119,26 @@ def test_frames_that_the_chunks_lack_are_segmented_when_they_are_joined(
     assert rows_of(Path(store.place.path)) == rows_of(Path(whole.place.path))
     (note,) = store.entries([recording.name])[recording.name].notes
     assert f"{len(split.chunks) - 1} frames could not be read in their chunks" in note
+
+
+def test_frames_without_instances_are_joined(
+    make_worker: Callable[..., tuple[Worker, Store]], tmp_path: Path
+) -> None:
+    images = drive(6, FRAMES)
+    for index in range(8, 25):  # all frames of a chunk, and some of its neighbours
+        images[index] = np.full_like(images[index], 90)
+    times = [index / 25 for index in range(FRAMES)]
+    recording = one(
+        write_video(tmp_path / "a.mp4", times, images=images, codec_options={"g": "10"})
+    )
+    whole_worker, whole = make_worker("whole")
+    whole_worker.segment(recording)
+    worker, store = make_worker("chunked", chunk_seconds=0.4)
+    outcome = join(worker, recording)
+    assert (outcome.state, outcome.error) == ("done", "")
+    rows = rows_of(Path(store.place.path))
+    assert rows == rows_of(Path(whole.place.path))
+    assert {row["index"] for row in rows} == {*range(8), *range(25, FRAMES)}
 
 
 def test_damage_in_a_chunk_does_what_it_does_without_chunks(
