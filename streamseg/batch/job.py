@@ -76,7 +76,9 @@ class Job:
         if self.runtime not in RUNTIMES:
             raise ConfigError(f"runtime must be one of {', '.join(RUNTIMES)}, got {self.runtime!r}")
         if self.chunk_seconds is not None and not 0 < self.chunk_seconds < math.inf:
-            raise ConfigError(f"chunk_seconds must be above 0, got {self.chunk_seconds}")
+            raise ConfigError(
+                f"chunk_seconds must be a finite number above 0, got {self.chunk_seconds:g}"
+            )
 
     def load(self, shares: Shares) -> Segmenter:
         """Load the model in a worker, to use no more than its shares.

@@ -89,6 +89,9 @@ def run(
         raise ConfigError(f"workers must be at least 1, got {workers}")
     if retries < 0:
         raise ConfigError(f"retries must be 0 or more, got {retries}")
+    for name, value in (("formats", formats), ("topics", topics)):
+        if isinstance(value, str):
+            raise ConfigError(f"{name} must be a list of names, got {value!r}")
     shares = Shares.of(runtime, cpus, gpus)
     job = Job(
         formats=tuple(dict.fromkeys(formats)),
@@ -144,10 +147,10 @@ def run(
                 failures=last.failures,
                 retried=last.retried,
                 not_split=last.not_split,
-                frames=last.frames,
+                frames=tally.frames,
                 seconds=round(last.seconds, 3),
                 start_seconds=round(tally.start_seconds, 3),
-                frames_per_second=round(last.frames_per_second, 3),
+                frames_per_second=round(tally.frames / last.seconds, 3) if last.seconds else 0.0,
                 workers=tally.most_workers,
                 worker=tally.worker,
                 stopped=stopped,

@@ -121,6 +121,7 @@ class Scheduler:
             member.task = None
         if self._waiting:
             task = member.task = self._waiting.popleft()
+            member.asked = None  # its answer would be about the previous task
             member.is_leaving = False
             task.frames = task.expected = 0
             self._members[self._call(member.actor, task)] = member

@@ -25,9 +25,11 @@ class Shares:
     def __post_init__(self) -> None:
         """Check the ranges."""
         if not 0 < self.cpus < math.inf:
-            raise ConfigError(f"cpus must be above 0, got {self.cpus}")
+            raise ConfigError(f"cpus must be a finite number above 0, got {self.cpus:g}")
         if not 0 <= self.gpus < math.inf:
-            raise ConfigError(f"gpus must be 0 or more, got {self.gpus}")
+            raise ConfigError(f"gpus must be a finite number, 0 or more, got {self.gpus:g}")
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ConfigError(f"gpus above 1 must be a whole number, got {self.gpus:g}")
 
     @classmethod
     def of(cls, runtime: str, cpus: float, gpus: float | None) -> Shares:

@@ -112,6 +112,7 @@ class Worker:
         self._watch.begin()
         started = time.monotonic()
         try:
+            self._check_same(recording)
             outcome = work()
         except StreamsegError as error:
             outcome = Outcome("failed", error=self._shown(recording, str(error)))
@@ -236,4 +237,6 @@ class Worker:
 
     def _check_same(self, recording: Recording) -> None:
         if recording.place.is_local and not is_unchanged(recording):
-            raise SourceError(f"{recording.source} changed while it was read")
+            raise SourceError(
+                f"{recording.source} has changed since the run began: run the command again"
+            )

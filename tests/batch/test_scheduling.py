@@ -1,0 +1,81 @@
+"""What the scheduler reports, with workers and a Ray that are stubs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from drives import write_drive
+
+from streamseg.batch.inputs import find_recordings
+from streamseg.batch.progress import Progress, Tally
+from streamseg.batch.scheduling import Scheduler
+from streamseg.batch.tasks import Outcome, Task
+
+FRAMES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call of a worker, answered a number of turns after it."""
+
+    answer: object
+    ready_at: int
+
+
+class StubRay:
+    """Calls take turns: each wait for the members is one."""
+
+    def __init__(self) -> None:
+        self.turn = 0
+
+    def wait(
+        self, calls: list[Call], *, num_returns: int, timeout: float
+    ) -> tuple[list[Call], list[Call]]:
+        self.turn += timeout > 0
+        ready = [call for call in calls if call.ready_at <= self.turn]
+        return ready, [call for call in calls if call not in ready]
+
+    def get(self, call: Call) -> object:
+        return call.answer
+
+    def kill(self, actor: object) -> None:
+        pass
+
+    def is_initialized(self) -> bool:
+        return False
+
+
+class StubActor:
+    """Segments a recording in two turns, and answers two turns later how far it is."""
+
+    def __init__(self, ray: StubRay) -> None:
+        self.prepare = self.method(ray, "stub", 0)
+        self.segment = self.method(ray, Outcome("done", frames=FRAMES), 2)
+        self.progress = self.method(ray, (7, FRAMES), 2)
+        self.release = self.method(ray, None, 0)
+
+    @staticmethod
+    def method(ray: StubRay, answer: object, turns: int) -> Any:
+        return SimpleNamespace(remote=lambda *arguments: Call(answer, ray.turn + turns))
+
+
+def test_frames_of_a_task_are_not_counted_again_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+    stub = StubRay()
+    for name in ("wait", "get", "kill", "is_initialized"):
+        monkeypatch.setattr(ray, name, getattr(stub, name))
+    for number in range(2):
+        write_drive(tmp_path / f"{number}.mp4", frames=2)
+    tasks = [Task(recording) for recording in find_recordings([tmp_path])]
+    tally = Tally(recordings=2, skipped=0, to_do_bytes=1, retries=0)
+    seen: list[Progress] = []
+    Scheduler(lambda: StubActor(stub), 1, tasks, tally, seen.append).run()
+    assert [progress.done for progress in seen] == [0, 0, 1, 1, 2]
+    # the first question is answered when the second recording has begun
+    assert [progress.frames for progress in seen] == [0, 0, FRAMES, FRAMES, 2 * FRAMES]
