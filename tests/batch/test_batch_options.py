@@ -32,11 +32,6 @@ def test_shares_that_no_worker_can_have_are_refused(wrong: dict[str, float], say
     assert str(caught.value) == says
 
 
-@pytest.mark.parametrize("gpus", [0.0, 0.5, 1.0, 2.0])
-def test_gpus_are_shared_or_whole(gpus: float) -> None:
-    assert Shares(gpus=gpus).gpus == gpus
-
-
 def test_ray_takes_all_shares_that_are_not_refused() -> None:
     ray = pytest.importorskip("ray")
 

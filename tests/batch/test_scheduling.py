@@ -1,4 +1,4 @@
-"""What the scheduler reports, with workers and a Ray that are stubs."""
+"""What a run counts and reports, without Ray: workers and Ray are stubs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from drives import write_drive
 from streamseg.batch.inputs import find_recordings
 from streamseg.batch.progress import Progress, Tally
 from streamseg.batch.scheduling import Scheduler
-from streamseg.batch.tasks import Outcome, Task
+from streamseg.batch.tasks import Outcome, Split, Task
+from streamseg.video.chunks import Chunk
 
 FRAMES = 12
 
@@ -79,3 +80,23 @@ def test_frames_of_a_task_are_not_counted_again_with_the_next_one(
     assert [progress.done for progress in seen] == [0, 0, 1, 1, 2]
     # the first question is answered when the second recording has begun
     assert [progress.frames for progress in seen] == [0, 0, FRAMES, FRAMES, 2 * FRAMES]
+
+
+def test_a_chunk_that_is_given_up_is_reported_once_with_its_times(tmp_path: Path) -> None:
+    (recording,) = find_recordings([write_drive(tmp_path / "a.mp4", frames=2)])
+    chunks = tuple(Chunk(n, n, n + 1, None, 60.0 * n, 60.0 * (n + 1)) for n in range(3))
+    split = Split(chunks, "hash")
+    tally = Tally(recordings=1, skipped=0, to_do_bytes=recording.size, retries=1)
+    first, second, third = (Task(recording, split, chunk) for chunk in chunks)
+    assert not tally.finish(first, Outcome("done", frames=7))
+    assert tally.progress([second], 1).frames == 7
+    assert tally.progress([second], 1).running[0].source.endswith("a.mp4 (0:01:00 to 0:02:00)")
+    assert tally.finish(second, Outcome("failed", error="damaged"))
+    assert not tally.finish(second, Outcome("failed", error="damaged"))
+    assert not tally.finish(third, Outcome("failed", error="damaged"))
+    last = tally.progress([], 0)
+    assert (last.done, last.frames) == (0, 0)
+    assert last.seconds_left == pytest.approx(0, abs=1e-9)
+    (failure,) = last.failures
+    assert (failure.error, failure.tries) == ("0:01:00 to 0:02:00: damaged", 2)
+    assert failure.source == recording.source
