@@ -1,4 +1,4 @@
-"""What each worker takes of its machine."""
+"""CPUs and GPUs that Ray reserves for each worker."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shares:
 
     @classmethod
     def of(cls, runtime: str, cpus: float, gpus: float | None) -> Shares:
-        """What is asked for; by default a GPU for a runtime that needs one, else none."""
+        """Make the shares; without ``gpus``, 1 GPU for a runtime that needs one, else 0."""
         needs_gpu = runtime in GPU_RUNTIMES
         return cls(cpus, (1.0 if needs_gpu else 0.0) if gpus is None else gpus)
 
@@ -43,7 +43,9 @@ class Shares:
         return max(1, int(self.cpus))
 
     def fit_into(self, cpus: float, gpus: float) -> int:
-        """How many workers there is room for; at least 1, as a cluster may grow.
+        """Count the workers that fit into these cores and GPUs.
+
+        At least 1, as a cluster may grow.
 
         >>> Shares(cpus=2, gpus=0.5).fit_into(16, 2)
         4
