@@ -1,14 +1,13 @@
-"""The instances of a chunk in a file, not yet named, for the worker that joins the chunks.
+"""Write and read the instances of a chunk, before tracking, as a Parquet file.
 
-A Parquet file with a row for each frame. Arrays are stored as their bytes, so that they are the
-same when they are read; label maps are stored as runs of equal values, down the columns.
+The file has a row for each frame. Arrays are stored as their bytes, so that they are the same when
+they are read; label maps are stored as runs of equal values, down the columns.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -31,33 +30,37 @@ _ARRAYS: Final[dict[str, np.dtype[Any]]] = {
     "tau": np.dtype("<f4"),
     "embedding": np.dtype("<f4"),
 }
-"""The fields of ``Segments`` but the label map; the first dimension is that of the instances."""
-_TABLES: Final = ("box", "seed_yx", "embedding")
-"""Those with two dimensions."""
+"""Fields of ``Segments`` other than the label map, with the dtype in the file.
+
+Their first dimension is M, the number of instances.
+"""
 _LABEL: Final = np.dtype("<u2")
 _LENGTH: Final = np.dtype("<u4")
 
 
 class FrameKey(NamedTuple):
-    """What tells the frames of a recording apart, also where they are read in chunks."""
+    """Identify a frame of a recording.
+
+    The key is the same in a chunk as in the whole recording.
+    """
 
     topic: str
     """Empty for a video."""
     time: float | int
-    """Of a video the presentation time in seconds, of a drive recording the log time in ns."""
+    """Video: presentation time in seconds. Drive recording: log time in ns."""
     stamp_ns: int
     """0 for a video."""
 
     @classmethod
     def of(cls, frame: Frame) -> FrameKey:
-        """The key of a frame."""
+        """Make the key of a frame."""
         if frame.recorded is None:
             return cls("", frame.pts_seconds, 0)
         return cls(frame.recorded.topic, frame.recorded.log_ns, frame.recorded.stamp_ns)
 
 
 class ChunkWriter(Closing):
-    """Writes the instances of frames to a file."""
+    """Write the instances of frames to a file."""
 
     def __init__(self, path: Path) -> None:
         """Create the file.
@@ -77,15 +80,13 @@ class ChunkWriter(Closing):
             "height": pyarrow.int32(),
             "width": pyarrow.int32(),
             "count": pyarrow.int32(),
+            "embedding_dims": pyarrow.int32(),
         }
         kinds |= dict.fromkeys(("labels", "lengths", *_ARRAYS), pyarrow.binary())
         self._schema = pyarrow.schema(list(kinds.items()))
         self._rows: list[dict[str, Any]] = []
-        with saving(path), ExitStack() as stack:
-            self._file = stack.enter_context(
-                parquet.ParquetWriter(path, self._schema, compression="zstd")
-            )
-            self._stack: ExitStack | None = stack.pop_all()
+        with saving(path):
+            self._file = parquet.ParquetWriter(path, self._schema, compression="zstd")
 
     def write(self, frame: Frame, segments: Segments) -> None:
         """Append one frame.
@@ -109,6 +110,7 @@ class ChunkWriter(Closing):
                 "height": height,
                 "width": width,
                 "count": len(segments),
+                "embedding_dims": segments.embedding.shape[1],
                 "labels": labels.astype(_LABEL).tobytes(),
                 "lengths": lengths.astype(_LENGTH).tobytes(),
                 **arrays,
@@ -123,19 +125,19 @@ class ChunkWriter(Closing):
         Raises:
             SinkError: the rest cannot be written.
         """
-        stack, self._stack = self._stack, None
-        if stack is not None:
-            with saving(self._path), stack:
+        if self._file.is_open:
+            with saving(self._path), self._file:
                 self._flush()
 
     def _flush(self) -> None:
         rows, self._rows = self._rows, []
-        with saving(self._path):
-            self._file.write_table(self._arrow.Table.from_pylist(rows, self._schema))
+        if rows:
+            with saving(self._path):
+                self._file.write_table(self._arrow.Table.from_pylist(rows, self._schema))
 
 
 def read_chunk(path: Path) -> Iterator[tuple[FrameKey, Segments]]:
-    """Read what ``ChunkWriter`` wrote, in bounded memory."""
+    """Read the frames of a file of ``ChunkWriter``, with at most 64 frames in memory."""
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
@@ -145,8 +147,8 @@ def read_chunk(path: Path) -> Iterator[tuple[FrameKey, Segments]]:
                 yield FrameKey(row["topic"], time, row["stamp_ns"]), _segments(row)
 
 
-class KeptInstances:
-    """The instances of all chunks of a recording, found by frame in the order of its frames."""
+class ChunkReader:
+    """Read the instances of all chunks, frame by frame, in the order of the recording."""
 
     def __init__(self, files: Sequence[Path], chunks: Sequence[Chunk]) -> None:
         """Open nothing yet.
@@ -160,9 +162,9 @@ class KeptInstances:
         self._waiting: dict[str, deque[tuple[FrameKey, Segments]]] = defaultdict(deque)
 
     def take(self, frame: Frame) -> Segments | None:
-        """The instances of a frame; None where the chunks lack it.
+        """Return the instances of a frame; None if no chunk has it.
 
-        Of each topic, frames must be asked for in the order of time.
+        For each topic, ask for frames in the order of ``FrameKey.time``.
         """
         key = FrameKey.of(frame)
         waiting = self._waiting[key.topic]
@@ -175,7 +177,7 @@ class KeptInstances:
                 return None
 
     def _read_on(self, frame: Frame, key: FrameKey) -> bool:
-        """Read one more frame; False where only later chunks have more."""
+        """Read one more frame from the files; return False if the rest belongs to later chunks."""
         while (row := next(self._rows, None)) is None:
             if not self._to_read:
                 return False
@@ -192,7 +194,6 @@ def _segments(row: dict[str, Any]) -> Segments:
     labels, lengths = np.frombuffer(row["labels"], _LABEL), np.frombuffer(row["lengths"], _LENGTH)
     label_map = label_map_of(labels, lengths, row["height"], row["width"])
     arrays = {name: np.frombuffer(row[name], kind) for name, kind in _ARRAYS.items()}
-    for name in _TABLES:
-        columns = arrays[name].size // max(row["count"], 1)
+    for name, columns in {"box": 4, "seed_yx": 2, "embedding": row["embedding_dims"]}.items():
         arrays[name] = arrays[name].reshape(row["count"], columns)
     return Segments(label_map=label_map, **arrays)

@@ -1,4 +1,4 @@
-"""What is to be done with each recording: the model, its options, and the formats."""
+"""Describe what a run does with each recording: model, options, formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 from streamseg.batch.files import content_hash, reaching
 from streamseg.batch.shares import Shares
 from streamseg.errors import ConfigError, ModelError
-from streamseg.formats.opening import FORMATS
+from streamseg.formats.opening import ALL_FORMATS
 from streamseg.loading import RUNTIMES, SHIPPED_MODELS, WEIGHTS_SUFFIX, load, model_path
 from streamseg.segmenter import Segmenter
 from streamseg.video.options import SourceOptions
@@ -23,9 +23,8 @@ from streamseg.video.recordings.paths import split_topic
 
 VERSION: Final = version("streamseg")
 """Workers on all machines must have the same."""
-DATA_FORMATS: Final = (*FORMATS, "video")
-HOLD_SEVERAL: Final = frozenset({"jsonl", "mcap", "parquet"})
-"""Formats that tell the cameras of a recording apart."""
+MULTI_CAMERA_FORMATS: Final = frozenset({"jsonl", "mcap", "parquet"})
+"""Formats whose files can hold several cameras."""
 FILE_OF_FORMAT: Final = {
     "coco": "coco.json",
     "youtube-vis": "youtube-vis.json",
@@ -45,7 +44,7 @@ class Job:
 
     Raises:
         ConfigError: a format or runtime is unknown, no format is named, several topics are given
-            to a format that holds one camera, or ``chunk_seconds`` is not above 0.
+            to a format that holds one camera, or ``chunk_seconds`` is not a finite number above 0.
     """
 
     formats: tuple[str, ...] = ("parquet",)
@@ -66,20 +65,22 @@ class Job:
         if not self.formats:
             raise ConfigError("name at least one format")
         for name in self.formats:
-            if name not in DATA_FORMATS:
-                raise ConfigError(f"unknown format {name!r}; there are {', '.join(DATA_FORMATS)}")
-            if len(self.topics) > 1 and name not in HOLD_SEVERAL:
+            if name not in ALL_FORMATS:
+                raise ConfigError(f"unknown format {name!r}; there are {', '.join(ALL_FORMATS)}")
+            if len(self.topics) > 1 and name not in MULTI_CAMERA_FORMATS:
                 raise ConfigError(
                     f"{name} holds one camera only: name one topic, or write "
-                    + " or ".join(sorted(HOLD_SEVERAL))
+                    + " or ".join(sorted(MULTI_CAMERA_FORMATS))
                 )
         if self.runtime not in RUNTIMES:
             raise ConfigError(f"runtime must be one of {', '.join(RUNTIMES)}, got {self.runtime!r}")
         if self.chunk_seconds is not None and not 0 < self.chunk_seconds < math.inf:
-            raise ConfigError(f"chunk_seconds must be above 0, got {self.chunk_seconds}")
+            raise ConfigError(
+                f"chunk_seconds must be a finite number above 0, got {self.chunk_seconds:g}"
+            )
 
     def load(self, shares: Shares) -> Segmenter:
-        """Load the model in a worker, to use no more than its shares.
+        """Load the model in a worker, with the threads and GPUs of its shares.
 
         Raises:
             StreamsegError: those of ``streamseg.load``.
@@ -97,9 +98,9 @@ class Job:
         )
 
     def options(self) -> dict[str, Any]:
-        """The options that change the results and are not the default, as JSON has them.
+        """Return the options that change the results and differ from their default, as JSON values.
 
-        The model's file is not among them.
+        The model is not included.
         """
         source_options = {
             name: value
@@ -126,14 +127,15 @@ def _changed(options: Job | SourceOptions) -> dict[str, Any]:
 
 
 def portable_model(model: str | os.PathLike[str] | None) -> str | None:
-    """The model for a process in another folder: the name of a shipped one, or a whole path."""
-    if model is None or os.fspath(model) in SHIPPED_MODELS:
-        return None if model is None else os.fspath(model)
-    return os.path.abspath(model)
+    """Return the name of a shipped model, or the absolute path of a file; None for the default."""
+    if model is None:
+        return None
+    text = os.fspath(model)
+    return text if text in SHIPPED_MODELS else os.path.abspath(text)
 
 
 def sources_of(path: Path, topics: Sequence[str]) -> str | list[str]:
-    """What to open of a recording: itself, or its topics."""
+    """Return what to open: the path, or the path with each topic."""
     if not topics or split_topic(str(path)) is None:
         return str(path)
     named = [f"{path}#{topic}" for topic in topics]
@@ -141,7 +143,7 @@ def sources_of(path: Path, topics: Sequence[str]) -> str | list[str]:
 
 
 def file_of(format_name: str) -> str:
-    """Name of a format's file or folder in the folder of a recording.
+    """Return the name of a format's file or folder in a recording's folder.
 
     >>> file_of("parquet"), file_of("coco")
     ('part.parquet', 'coco.json')
@@ -150,7 +152,7 @@ def file_of(format_name: str) -> str:
 
 
 def model_hash(model: str | None) -> str:
-    """SHA-256 of a model: of the ONNX file and the weights beside it, or of a release's folder.
+    """Compute the SHA-256 of a model: the ONNX file with its weights file, or a release folder.
 
     Raises:
         ModelError: there is no such file, or it cannot be read.

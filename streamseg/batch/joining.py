@@ -1,16 +1,16 @@
-"""Segment a recording in chunks, and join the chunks as if it had been done in one go.
+"""Segment a recording in chunks, and join the chunks as if it had been segmented in one go.
 
-Masks do not depend on earlier frames, but names do. So a chunk keeps the instances of its frames as
-they are before tracking. Whoever joins the chunks reads the recording from its beginning, takes the
-instances from there in place of the network, and everything behind it is that of an ordinary run:
-the order of several cameras, tracking, and all formats.
+Masks do not depend on earlier frames, but names do. A chunk therefore stores its instances as they
+are before tracking. The worker that joins the chunks reads the recording from its beginning, and
+takes the instances from the chunks instead of running the network. All else is as in an ordinary
+run: the order of several cameras, tracking, and all formats.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamseg.batch.chunk_files import ChunkWriter, KeptInstances
+from streamseg.batch.chunk_files import ChunkReader, ChunkWriter
 from streamseg.frame import Frame
 from streamseg.results import Segments
 from streamseg.runtime.base import Pending
@@ -18,8 +18,8 @@ from streamseg.streaming.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """A frame in flight, whose instances are written to a file when they are found."""
+class _WritingPending:
+    """Write the instances of a frame to the chunk's file when they are fetched."""
 
     pending: Pending
     frame: Frame
@@ -33,8 +33,8 @@ class _Kept:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A frame whose instances are known."""
+class _StoredPending:
+    """Return instances that were read from a chunk's file."""
 
     segments: Segments
 
@@ -43,18 +43,18 @@ class _Found:
         return self.segments, 0.0, 0.0
 
 
-class KeepingPipeline:
-    """Segments frames, and keeps their instances."""
+class ChunkWritingPipeline:
+    """Segment frames and write their instances to a chunk's file."""
 
     def __init__(self, pipeline: Pipeline, writer: ChunkWriter) -> None:
-        """Use a pipeline, which is closed with this one."""
+        """Use a pipeline; it is closed with this one."""
         self._pipeline, self._writer = pipeline, writer
         self.ahead = pipeline.ahead
 
     def submit(self, frame: Frame, timings_ms: dict[str, float], *, alone: bool) -> Pending:
         """See ``Pipeline``."""
         pending = self._pipeline.submit(frame, timings_ms, alone=alone)
-        return _Kept(pending, frame, self._writer)
+        return _WritingPending(pending, frame, self._writer)
 
     def wait_idle(self) -> None:
         """See ``Pipeline``."""
@@ -65,24 +65,24 @@ class KeepingPipeline:
         self._pipeline.close()
 
 
-class JoiningPipeline:
-    """Takes the instances of frames from chunks, and segments the frames that these lack."""
+class ChunkReadingPipeline:
+    """Read the instances of frames from chunk files; segment the frames that are missing there."""
 
-    def __init__(self, pipeline: Pipeline, instances: KeptInstances) -> None:
-        """Use a pipeline, which is closed with this one, where the chunks lack a frame."""
-        self._pipeline, self._instances = pipeline, instances
+    def __init__(self, pipeline: Pipeline, chunks: ChunkReader) -> None:
+        """Use a pipeline for the missing frames; it is closed with this one."""
+        self._pipeline, self._chunks = pipeline, chunks
         self.ahead = pipeline.ahead
-        self.lacking = 0
-        """Number of frames that the chunks lacked so far."""
+        self.missing_count = 0
+        """Number of frames so far that are missing in the chunks."""
 
     def submit(self, frame: Frame, timings_ms: dict[str, float], *, alone: bool) -> Pending:
         """See ``Pipeline``."""
-        segments = self._instances.take(frame)
+        segments = self._chunks.take(frame)
         if segments is None:
-            self.lacking += 1
+            self.missing_count += 1
             return self._pipeline.submit(frame, timings_ms, alone=alone)
         timings_ms["preprocess"] = 0.0
-        return _Found(segments)
+        return _StoredPending(segments)
 
     def wait_idle(self) -> None:
         """See ``Pipeline``."""

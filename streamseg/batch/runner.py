@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 
 from streamseg.batch.cluster import connected, room, worker_starter
-from streamseg.batch.inputs import find_recordings
+from streamseg.batch.inputs import Recording, find_recordings
 from streamseg.batch.job import VERSION, Job, model_hash, portable_model
 from streamseg.batch.progress import BatchSummary, OnProgress, Progress, Tally
 from streamseg.batch.scheduling import Scheduler
@@ -61,14 +61,14 @@ def run(
         options: how recordings are opened.
         workers: how many; by default as many as there is room for now.
         cpus: share of each worker, in cores; it uses as many threads.
-        gpus: share of each worker, in GPUs, as 0.5; by default 1 for ``cuda`` and ``tensorrt``,
-            and 0 else.
+        gpus: share of each worker, in GPUs, as 0.5; above 1 a whole number. By default 1 for
+            ``cuda`` and ``tensorrt``, and 0 else.
         address: of a Ray cluster, as ``ray://head:10001``; by default that in ``RAY_ADDRESS``,
             else Ray is started on this machine. Where Ray is connected already, that is used.
         retries: further tries with a recording or chunk that failed, or whose worker died.
         chunk_seconds: split longer recordings into chunks of at least this length, so that several
             workers share one. The results are the same as without. None splits none.
-        on_progress: called with ``Progress`` about twice a second, in this thread.
+        on_progress: called with ``Progress`` at least every half second, in this thread.
 
     Returns:
         What became of the recordings; ``out/_summary.json`` holds the same. Those that were given
@@ -89,6 +89,9 @@ def run(
         raise ConfigError(f"workers must be at least 1, got {workers}")
     if retries < 0:
         raise ConfigError(f"retries must be 0 or more, got {retries}")
+    for name, value in (("formats", formats), ("topics", topics)):
+        if isinstance(value, str):
+            raise ConfigError(f"{name} must be a list of names, got {value!r}")
     shares = Shares.of(runtime, cpus, gpus)
     job = Job(
         formats=tuple(dict.fromkeys(formats)),
@@ -110,12 +113,16 @@ def run(
     job_options = job.options()
     with store.claimed():
         entries = store.entries(recording.name for recording in recordings)
-        done = {name for name, entry in entries.items() if entry.is_of(model_sha256, job_options)}
-        tasks = [
-            Task(recording)
-            for recording in recordings
-            if recording.name not in done or not entries[recording.name].has_seen(recording)
-        ]
+
+        def is_done(recording: Recording) -> bool:
+            entry = entries.get(recording.name)
+            return (
+                entry is not None
+                and entry.is_of(model_sha256, job_options)
+                and entry.has_seen(recording)
+            )
+
+        tasks = [Task(recording) for recording in recordings if not is_done(recording)]
         tally = Tally(
             recordings=len(recordings),
             skipped=len(recordings) - len(tasks),
@@ -144,10 +151,10 @@ def run(
                 failures=last.failures,
                 retried=last.retried,
                 not_split=last.not_split,
-                frames=last.frames,
+                frames=tally.frames,
                 seconds=round(last.seconds, 3),
                 start_seconds=round(tally.start_seconds, 3),
-                frames_per_second=round(last.frames_per_second, 3),
+                frames_per_second=round(tally.frames / last.seconds, 3) if last.seconds else 0.0,
                 workers=tally.most_workers,
                 worker=tally.worker,
                 stopped=stopped,

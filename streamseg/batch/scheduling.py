@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 5.0
-"""What workers have to give up their recordings in order."""
+"""Time in seconds for workers to stop and delete their files before they are killed."""
 MOST_FAILED_STARTS: Final = 3
-"""Workers in a row that die before they are ready: then no more are started."""
+"""After this number of failed starts in a row, no more workers are started."""
 
 
 @dataclass(eq=False)
 class _Member:
-    """A worker, and the recording that it has."""
+    """A worker and its task."""
 
     actor: ActorHandle[Any]
     task: Task | None = None
     """None while it loads the model or cleans up."""
     asked: ObjectRef[Any] | None = None
-    """For its progress; not yet answered."""
+    """Call for its progress that is not answered yet; None if there is none."""
     is_leaving: bool = False
-    """Whether it has been told to clean up, as there is nothing to do for it."""
+    """Whether it is deleting its files because no task is left."""
 
 
 class Scheduler:
@@ -55,7 +55,7 @@ class Scheduler:
             workers: how many there are to be.
             tasks: what to do, in this order.
             tally: counts.
-            on_progress: called twice a second, or more often.
+            on_progress: called at least every half second.
         """
         self._start_worker, self._workers = start_worker, workers
         self._waiting = deque(tasks)
@@ -121,6 +121,7 @@ class Scheduler:
             member.task = None
         if self._waiting:
             task = member.task = self._waiting.popleft()
+            member.asked = None  # its answer would be about the previous task
             member.is_leaving = False
             task.frames = task.expected = 0
             self._members[self._call(member.actor, task)] = member
@@ -140,13 +141,14 @@ class Scheduler:
         return actor.join.remote(recording, split.chunks, split.sha256, split.seconds)
 
     def _finish(self, task: Task, outcome: Outcome) -> None:
-        """Count the end of a try; what follows from it waits behind the others, or before them."""
+        """Count the end of a try, and queue the tasks that follow from it."""
         recording, split = task.recording, task.split
         if outcome.state == "split":
             split = Split(outcome.chunks, outcome.sha256)
             tasks = [Task(recording, split, chunk) for chunk in split.chunks]
             self._waiting.extendleft(reversed(tasks))
         elif self._tally.finish(task, outcome):
+            # a new try of a recording goes to the end, one of a chunk to the front
             if split is None:
                 self._waiting.append(task)
             else:  # other chunks wait on the disk until it is done, or given up
@@ -205,7 +207,7 @@ class Scheduler:
 
 
 def why_lost(error: Exception) -> str:
-    """Why a worker has died, in one line."""
+    """Say in one line why a worker died."""
     from ray.exceptions import OutOfMemoryError
 
     if isinstance(error, OutOfMemoryError):

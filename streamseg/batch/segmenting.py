@@ -1,4 +1,4 @@
-"""Segment a recording and write all formats, or segment a chunk and keep its instances."""
+"""Segment a recording and write all formats, or segment a chunk and write its instances."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streamseg.batch.chunk_files import ChunkWriter, KeptInstances
+from streamseg.batch.chunk_files import ChunkReader, ChunkWriter
 from streamseg.batch.job import Job, file_of, sources_of
-from streamseg.batch.joining import JoiningPipeline, KeepingPipeline
-from streamseg.batch.watch import Watch
+from streamseg.batch.joining import ChunkReadingPipeline, ChunkWritingPipeline
+from streamseg.batch.monitor import TaskMonitor
 from streamseg.errors import SourceError, StreamsegError
 from streamseg.formats.opening import open_writer
 from streamseg.formats.video import VideoWriter
@@ -29,11 +29,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_NOTES: Final = 20
-"""Warnings that are kept of a recording."""
+"""Warnings that are stored for a recording."""
 
 
-class _Lost:
-    """The errors that end sources: with several cameras, one ends in silence."""
+class _SourceErrors:
+    """Collect the errors that end sources.
+
+    With several sources the stream logs an error and goes on.
+    """
 
     def __init__(self) -> None:
         self.errors: list[StreamsegError] = []
@@ -50,10 +53,10 @@ def write_results(
     path: Path,
     source: str,
     folder: Path,
-    watch: Watch,
-    kept: KeptInstances | None = None,
+    monitor: TaskMonitor,
+    chunks: ChunkReader | None = None,
 ) -> None:
-    """Segment a recording, and write all formats; ends early where the watch is stopped.
+    """Segment a recording, and write all formats; end early if the monitor is stopped.
 
     Args:
         segmenter: with the model.
@@ -62,20 +65,22 @@ def write_results(
         path: of the recording on this machine.
         source: its name in the results.
         folder: where to write.
-        watch: counts the frames.
-        kept: the instances of its chunks; None to segment it.
+        monitor: counts the frames.
+        chunks: reads the instances of its chunks; None to segment it.
 
     Raises:
         SourceError: it cannot be read.
         SinkError: something cannot be written.
     """
     pipeline: Pipeline = segmenter.open_pipeline()
-    if kept is not None:
-        pipeline = JoiningPipeline(pipeline, kept)
-    lost = _Lost()
+    if chunks is not None:
+        pipeline = ChunkReadingPipeline(pipeline, chunks)
+    source_errors = _SourceErrors()
     sources = sources_of(path, job.topics)
     with (
-        Stream(pipeline, segmenter.config, sources, options=options, on_event=lost.note) as stream,
+        Stream(
+            pipeline, segmenter.config, sources, options=options, on_event=source_errors.note
+        ) as stream,
         ExitStack() as stack,
     ):
         opened = stream.opened
@@ -89,25 +94,29 @@ def write_results(
             else:
                 writer = open_writer(name, place, segmenter.config.class_names)
             writers.append(stack.enter_context(writer))
-        for result in watch.results(stream, opened.frame_count if opened else None):
+        for result in monitor.results(stream, opened.frame_count if opened else None):
             named = replace(result, source=result.source.replace(str(path), source))
             for writer in writers:
                 writer.write(named)
-        if lost.errors and not watch.is_stopped:
-            raise lost.errors[0]
-    if isinstance(pipeline, JoiningPipeline) and pipeline.lacking:
+        if source_errors.errors and not monitor.is_stopped:
+            raise source_errors.errors[0]
+    if isinstance(pipeline, ChunkReadingPipeline) and pipeline.missing_count:
         logger.warning(
-            "%s: %d frames could not be read in their chunks, and were segmented when these were "
-            "joined",
+            "%s: frames that their chunks could not read, segmented while joining: %d",
             source,
-            pipeline.lacking,
+            pipeline.missing_count,
         )
 
 
-def keep_instances(
-    segmenter: Segmenter, job: Job, options: SourceOptions, path: Path, file: Path, watch: Watch
+def write_chunk(
+    segmenter: Segmenter,
+    job: Job,
+    options: SourceOptions,
+    path: Path,
+    file: Path,
+    monitor: TaskMonitor,
 ) -> None:
-    """Segment a chunk, and write its instances to a file; ends early where the watch is stopped.
+    """Segment a chunk, and write its instances to a file; end early if the monitor is stopped.
 
     Args:
         segmenter: with the model.
@@ -115,39 +124,44 @@ def keep_instances(
         options: how to open the recording, with the chunk.
         path: of the recording on this machine.
         file: where to write.
-        watch: counts the frames.
+        monitor: counts the frames.
 
     Raises:
         SourceError: the chunk cannot be read.
         SinkError: the file cannot be written.
     """
     sources = sources_of(path, job.topics)
-    lost = _Lost()
+    source_errors = _SourceErrors()
     with (
         ChunkWriter(file) as writer,
         Stream(
-            KeepingPipeline(segmenter.open_pipeline(), writer),
+            ChunkWritingPipeline(segmenter.open_pipeline(), writer),
             segmenter.config,
+            # a list: a single source would be opened, and raise NoImageError, before the try block
             [sources] if isinstance(sources, str) else sources,
             options=options,
-            on_event=lost.note,
+            on_event=source_errors.note,
         ) as stream,
     ):
         try:
             expected = options.chunk.frame_count if options.chunk else None
-            for _ in watch.results(stream, expected):
+            for _ in monitor.results(stream, expected):
                 pass
         except NoImageError:
-            pass  # it is also among the errors that are looked at below
-    # a chunk may lack images; if the whole recording does, that shows when the chunks are joined
-    errors = [error for error in lost.errors if not isinstance(error, NoImageError)]
-    if errors and not watch.is_stopped:
+            pass  # a chunk may have no images; other errors are raised below
+    # if the whole recording has no images, joining its chunks raises the error
+    errors = [error for error in source_errors.errors if not isinstance(error, NoImageError)]
+    if errors and not monitor.is_stopped:
         raise errors[0]
 
 
 @contextmanager
 def collected_warnings() -> Iterator[list[str]]:
-    """The warnings that streamseg logs meanwhile, as about damaged parts of a video."""
+    """Collect the warnings that streamseg logs inside the ``with`` block, at most MOST_NOTES.
+
+    Yields:
+        The messages; the list grows.
+    """
     notes: list[str] = []
 
     class Collector(logging.Handler):

@@ -1,4 +1,4 @@
-"""What each worker takes of its machine."""
+"""CPUs and GPUs that Ray reserves for each worker."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ class Shares:
     def __post_init__(self) -> None:
         """Check the ranges."""
         if not 0 < self.cpus < math.inf:
-            raise ConfigError(f"cpus must be above 0, got {self.cpus}")
+            raise ConfigError(f"cpus must be a finite number above 0, got {self.cpus:g}")
         if not 0 <= self.gpus < math.inf:
-            raise ConfigError(f"gpus must be 0 or more, got {self.gpus}")
+            raise ConfigError(f"gpus must be a finite number, 0 or more, got {self.gpus:g}")
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ConfigError(f"gpus above 1 must be a whole number, got {self.gpus:g}")
 
     @classmethod
     def of(cls, runtime: str, cpus: float, gpus: float | None) -> Shares:
-        """What is asked for; by default a GPU for a runtime that needs one, else none."""
+        """Make the shares; without ``gpus``, 1 GPU for a runtime that needs one, else 0."""
         needs_gpu = runtime in GPU_RUNTIMES
         return cls(cpus, (1.0 if needs_gpu else 0.0) if gpus is None else gpus)
 
@@ -41,7 +43,9 @@ class Shares:
         return max(1, int(self.cpus))
 
     def fit_into(self, cpus: float, gpus: float) -> int:
-        """How many workers there is room for; at least 1, as a cluster may grow.
+        """Count the workers that fit into these cores and GPUs.
+
+        At least 1, as a cluster may grow.
 
         >>> Shares(cpus=2, gpus=0.5).fit_into(16, 2)
         4

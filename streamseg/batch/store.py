@@ -142,8 +142,8 @@ class Store:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def keep_chunk(self, staged: Path, name: str, number: int) -> None:
-        """Keep the file of a chunk until its recording is joined; it appears at once.
+    def publish_chunk(self, staged: Path, name: str, number: int) -> None:
+        """Publish the file of a chunk, which appears at once, for the worker that joins the chunks.
 
         Args:
             staged: the file, in a folder of ``staging``.
@@ -178,7 +178,7 @@ class Store:
         self._delete(folder.path)
 
     def publish(self, staged: Path, name: str, entry: Entry) -> None:
-        """Let the results of a recording appear, in place of older ones.
+        """Publish the results of a recording, in place of older ones.
 
         On a disk the whole folder appears at once. In an object store each file does, and the
         entry, without which the recording is not done, comes last.

@@ -19,7 +19,7 @@ class Outcome:
     frames: int = 0
     error: str = ""
     seconds: float = 0.0
-    """That it took."""
+    """Duration of the task in seconds."""
     chunks: tuple[Chunk, ...] = ()
     """Of a recording that is to be done in chunks."""
     sha256: str = ""
@@ -36,10 +36,11 @@ class Split:
     sha256: str
     """Of the recording."""
     done: int = 0
-    """Chunks that are done, and so for the next three."""
+    """Number of chunks that are done. The next three fields are sums over these chunks."""
     frames: int = 0
     bytes: float = 0.0
     seconds: float = 0.0
+    """Working time of all workers, in seconds."""
     is_lost: bool = False
     """Whether a chunk was given up, and with it the recording."""
 
@@ -51,21 +52,26 @@ class Split:
 
 @dataclass(eq=False)
 class Task:
-    """Work of one worker, and how often it was tried: a recording, a chunk, or joining chunks."""
+    """Work for one worker: segment a recording, segment a chunk, or join chunks."""
 
     recording: Recording
     split: Split | None = None
-    """Of the recording; None before anything is known of it."""
+    """Chunks of the recording; None if it is not split, or not yet."""
     chunk: Chunk | None = None
-    """None is the whole recording, whose chunks are joined where it was split."""
+    """The chunk to segment. None: segment the whole recording, or join its chunks if ``split`` is
+    set."""
     tries: int = 0
     frames: int = 0
-    """Done in this try."""
+    """Number of frames done in this try."""
     expected: int = 0
+    """Expected number of frames; 0 if unknown."""
 
     @property
     def bytes(self) -> float:
-        """What it stands for in an estimate of the time left."""
+        """Return the share of the recording's bytes that the task stands for; 0 for joining.
+
+        It serves to estimate the time left.
+        """
         if self.split is None:
             return self.recording.size
         if self.chunk is None:
@@ -81,7 +87,7 @@ class Task:
 
     @property
     def is_joining(self) -> bool:
-        """Whether all frames have been segmented before."""
+        """Return whether the task joins chunks."""
         return self.split is not None and self.chunk is None
 
     def __str__(self) -> str:

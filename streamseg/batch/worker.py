@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.batch.chunk_files import KeptInstances
+from streamseg.batch.chunk_files import ChunkReader
 from streamseg.batch.files import content_hash, local_copy, sweep_temporary
 from streamseg.batch.inputs import Recording, is_unchanged
 from streamseg.batch.job import VERSION, Job
-from streamseg.batch.segmenting import collected_warnings, keep_instances, write_results
+from streamseg.batch.monitor import TaskMonitor
+from streamseg.batch.segmenting import collected_warnings, write_chunk, write_results
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Entry, Store
 from streamseg.batch.tasks import Outcome
-from streamseg.batch.watch import Watch
 from streamseg.errors import ConfigError, SourceError, StreamsegError
 from streamseg.video.chunks import Chunk
 from streamseg.video.splitting import CannotSplitError, split
@@ -47,7 +47,7 @@ class Worker:
         self._options = job.options()
         self._source_options = replace(job.source_options, threads=shares.threads)
         self._loaded: Segmenter | None = None
-        self._watch = Watch()
+        self._monitor = TaskMonitor()
         self._copy = ExitStack()
         self._copied: tuple[tuple[str, int, str], Path] | None = None
 
@@ -58,7 +58,7 @@ class Worker:
             version: of streamseg where the run was started.
 
         Returns:
-            What runs where, for people.
+            Description of the runtime and its device, for display.
 
         Raises:
             StreamsegError: those of ``streamseg.load``; or the versions differ.
@@ -70,11 +70,11 @@ class Worker:
         return self._loaded.runtime.description
 
     def segment(self, recording: Recording) -> Outcome:
-        """Segment a recording and let its results appear; or say where it is to be split."""
+        """Segment a recording and publish its results, or return the chunks it is split into."""
         return self._outcome(recording, lambda: self._segment(recording))
 
     def segment_chunk(self, recording: Recording, chunk: Chunk) -> Outcome:
-        """Segment a chunk, and keep its instances until all chunks are joined.
+        """Segment a chunk and store its instances until all chunks are joined.
 
         Args:
             recording: which.
@@ -85,7 +85,7 @@ class Worker:
     def join(
         self, recording: Recording, chunks: tuple[Chunk, ...], sha256: str, seconds: float
     ) -> Outcome:
-        """Let the results of a recording appear whose chunks are all done.
+        """Join the chunks of a recording and publish its results.
 
         Args:
             recording: which.
@@ -96,29 +96,30 @@ class Worker:
         return self._outcome(recording, lambda: self._join(recording, chunks, sha256, seconds))
 
     def progress(self) -> tuple[int, int]:
-        """Frames done of the current task, and of how many, 0 where that is not known."""
-        return self._watch.frames, self._watch.expected
+        """Return the frames done of the current task and their expected number, 0 if unknown."""
+        return self._monitor.frames, self._monitor.expected
 
     def stop(self) -> None:
         """Give up the current task, leaving nothing behind."""
-        self._watch.stop()
+        self._monitor.stop()
 
     def release(self) -> None:
-        """Delete the copy of the latest recording, which is kept for its other chunks."""
+        """Delete the copy of the latest recording."""
         self._copied = None
         self._copy.close()
 
     def _outcome(self, recording: Recording, work: Callable[[], Outcome]) -> Outcome:
-        self._watch.begin()
+        self._monitor.begin()
         started = time.monotonic()
         try:
+            self._check_same(recording)
             outcome = work()
         except StreamsegError as error:
             outcome = Outcome("failed", error=self._shown(recording, str(error)))
         except Exception as error:  # whatever it is, it concerns this recording only
             logging.getLogger(__name__).exception("%s", recording.source)
             outcome = Outcome("failed", error=f"{type(error).__name__}: {error}")
-        if self._watch.is_stopped:
+        if self._monitor.is_stopped:
             self.release()
         return replace(outcome, seconds=time.monotonic() - started)
 
@@ -127,7 +128,7 @@ class Worker:
         with collected_warnings() as notes:
             path = self._path(recording)
             sha256 = content_hash(path)
-            if (made := self._made(recording, sha256)) is not None:
+            if (made := self._published_entry(recording, sha256)) is not None:
                 if made.has_seen(recording):  # a worker died just after it had written them
                     return Outcome("done", frames=made.frames)
                 seen = replace(made, size=recording.size, version=recording.version)
@@ -150,28 +151,28 @@ class Worker:
         options = replace(self._source_options, chunk=chunk)
         with self._store.staging() as folder:
             file = folder / "chunk.parquet"
-            keep_instances(self._segmenter, self._job, options, path, file, self._watch)
-            if self._watch.is_stopped:
+            write_chunk(self._segmenter, self._job, options, path, file, self._monitor)
+            if self._monitor.is_stopped:
                 return Outcome("stopped")
             self._check_same(recording)
-            self._store.keep_chunk(file, recording.name, chunk.number)
-        return Outcome("done", frames=self._watch.frames)
+            self._store.publish_chunk(file, recording.name, chunk.number)
+        return Outcome("done", frames=self._monitor.frames)
 
     def _join(
         self, recording: Recording, chunks: tuple[Chunk, ...], sha256: str, seconds: float
     ) -> Outcome:
         started = time.monotonic() - seconds
-        if (made := self._made(recording, sha256)) is not None:
+        if (made := self._published_entry(recording, sha256)) is not None:
             # a worker died just after it had written them
             return Outcome("done", frames=made.frames)
         with (
             collected_warnings() as notes,
             self._store.chunks(recording.name, len(chunks)) as files,
         ):
-            return self._publish(recording, sha256, notes, started, KeptInstances(files, chunks))
+            return self._publish(recording, sha256, notes, started, ChunkReader(files, chunks))
 
-    def _made(self, recording: Recording, sha256: str) -> Entry | None:
-        """The entry of results that are there, if they are of this content, model and options."""
+    def _published_entry(self, recording: Recording, sha256: str) -> Entry | None:
+        """Return the entry of published results of this content, model and options, or None."""
         entry = self._store.entries([recording.name]).get(recording.name)
         if entry is None or not entry.is_of(self._model_sha256, self._options):
             return None
@@ -183,23 +184,30 @@ class Worker:
         sha256: str,
         notes: list[str],
         started: float,
-        kept: KeptInstances | None = None,
+        chunks: ChunkReader | None = None,
     ) -> Outcome:
-        """Write all formats, and let them appear.
+        """Write all formats, and publish them.
 
         Args:
             recording: which.
             sha256: of it.
             notes: warnings; more may come.
             started: when the work began, by ``time.monotonic``.
-            kept: instances of the chunks; None to segment it.
+            chunks: reads the instances of its chunks; None to segment it.
         """
-        path, source, watch = self._path(recording), recording.source, self._watch
+        path, source, monitor = self._path(recording), recording.source, self._monitor
         with self._store.staging() as folder:
             write_results(
-                self._segmenter, self._job, self._source_options, path, source, folder, watch, kept
+                self._segmenter,
+                self._job,
+                self._source_options,
+                path,
+                source,
+                folder,
+                monitor,
+                chunks,
             )
-            if watch.is_stopped:
+            if monitor.is_stopped:
                 return Outcome("stopped")
             self._check_same(recording)
             made = Entry(
@@ -209,13 +217,13 @@ class Worker:
                 sha256=sha256,
                 model_sha256=self._model_sha256,
                 options=self._options,
-                frames=watch.frames,
+                frames=monitor.frames,
                 seconds=round(time.monotonic() - started, 3),
                 notes=tuple(self._shown(recording, note) for note in notes),
                 streamseg_version=VERSION,
             )
             self._store.publish(folder, recording.name, made)
-        return Outcome("done", frames=watch.frames)
+        return Outcome("done", frames=monitor.frames)
 
     @property
     def _segmenter(self) -> Segmenter:
@@ -236,4 +244,6 @@ class Worker:
 
     def _check_same(self, recording: Recording) -> None:
         if recording.place.is_local and not is_unchanged(recording):
-            raise SourceError(f"{recording.source} changed while it was read")
+            raise SourceError(
+                f"{recording.source} has changed since the run began: run the command again"
+            )

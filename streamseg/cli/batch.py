@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamseg.cli.arguments import above_zero, positive, whole
 from streamseg.cli.stream_options import add_model_options, add_topic_option
-from streamseg.formats.opening import FORMATS
+from streamseg.formats.opening import ALL_FORMATS
 from streamseg.video.options import SourceOptions
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--out", required=True, metavar="OUT", help="folder or URL of the results")
     parser.add_argument(
         "--save",
-        choices=(*FORMATS, "video"),
+        choices=ALL_FORMATS,
         action="append",
         metavar="FORMAT",
         help="what to write of each recording (parquet); give it once for each of "
-        + ", ".join((*FORMATS, "video")),
+        + ", ".join(ALL_FORMATS),
     )
     add_model_options(parser, threads=False)
     add_topic_option(parser)

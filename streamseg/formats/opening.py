@@ -28,6 +28,8 @@ NUMBERED: Final = frozenset({"coco", "youtube-vis", "voc"})
 """Formats whose files hold numbers of classes that a model with its own classes may choose."""
 FORMATS = tuple(name for name in _WRITERS if name != "video")
 """The names of formats for data; docs/formats.md describes each."""
+ALL_FORMATS: Final = (*FORMATS, "video")
+"""The names of all formats, ``video`` included."""
 
 
 def open_writer(

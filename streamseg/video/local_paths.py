@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+", re.DOTALL)
@@ -25,8 +24,8 @@ def local_path(text: str) -> Path:
     '/media/my clip.mp4'
     """
     if _FILE_URL.fullmatch(text):
-        literal = Path(re.sub("^file://(localhost)?", "", text, flags=re.IGNORECASE))
-        return literal if literal.exists() else Path(url2pathname(urlsplit(text).path))
+        literal = re.sub("^file://(localhost)?", "", text, flags=re.IGNORECASE)
+        return Path(literal) if Path(literal).exists() else Path(url2pathname(literal))
     path = Path(text)
     try:
         return path.expanduser()

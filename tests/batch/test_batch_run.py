@@ -177,6 +177,23 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
     assert time.monotonic() - started < 120
 
 
+def test_the_summary_counts_no_frames_of_a_recording_that_is_not_joined(
+    run: Callable[..., batch.BatchSummary], archive: Path, tmp_path: Path
+) -> None:
+    write_drive(archive / "1.mp4", 1, LONG, key_every=25)
+
+    def interrupt(progress: batch.Progress) -> None:
+        in_tasks = sum(running.frames for running in progress.running)
+        if progress.frames - in_tasks > FRAMES:  # a chunk is done
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "out", chunk_seconds=3, on_progress=interrupt)
+    summary = json.loads((tmp_path / "out/_summary.json").read_text())
+    assert (summary["done"], summary["frames"]) == (1, FRAMES)
+    assert summary["frames_per_second"] == pytest.approx(FRAMES / summary["seconds"], abs=0.001)
+
+
 def test_a_model_that_cannot_be_loaded_ends_the_run(
     run: Callable[..., batch.BatchSummary], tmp_path: Path
 ) -> None:

@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pytest
 from drives import SIZE, drive, rows_of, write_drive
-from media import read_video, scramble
+from media import read_video, scramble, write_video
 
 from streamseg import __version__
 from streamseg.batch.inputs import Recording, find_recordings
 from streamseg.batch.job import Job, model_hash
-from streamseg.batch.progress import Tally
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Store
-from streamseg.batch.tasks import Outcome, Split, Task
+from streamseg.batch.tasks import Outcome
 from streamseg.batch.worker import Worker
-from streamseg.video.chunks import Chunk
 
 pytest.importorskip("pyarrow")
 
@@ -117,7 +116,27 @@ def test_frames_that_the_chunks_lack_are_segmented_when_they_are_joined(
     assert worker.join(recording, split.chunks, split.sha256, 0.0).frames == FRAMES
     assert rows_of(Path(store.place.path)) == rows_of(Path(whole.place.path))
     (note,) = store.entries([recording.name])[recording.name].notes
-    assert f"{len(split.chunks) - 1} frames could not be read in their chunks" in note
+    assert note.endswith(f"segmented while joining: {len(split.chunks) - 1}")
+
+
+def test_frames_without_instances_are_joined(
+    make_worker: Callable[..., tuple[Worker, Store]], tmp_path: Path
+) -> None:
+    images = drive(6, FRAMES)
+    for index in range(8, 25):  # all frames of a chunk, and some of its neighbours
+        images[index] = np.full_like(images[index], 90)
+    times = [index / 25 for index in range(FRAMES)]
+    recording = one(
+        write_video(tmp_path / "a.mp4", times, images=images, codec_options={"g": "10"})
+    )
+    whole_worker, whole = make_worker("whole")
+    whole_worker.segment(recording)
+    worker, store = make_worker("chunked", chunk_seconds=0.4)
+    outcome = join(worker, recording)
+    assert (outcome.state, outcome.error) == ("done", "")
+    rows = rows_of(Path(store.place.path))
+    assert rows == rows_of(Path(whole.place.path))
+    assert {row["index"] for row in rows} == {*range(8), *range(25, FRAMES)}
 
 
 def test_damage_in_a_chunk_does_what_it_does_without_chunks(
@@ -210,22 +229,3 @@ def test_a_chunk_that_is_gone_or_broken_fails_with_a_reason(
 
 def test_chunks_do_not_count_among_the_options_that_change_results() -> None:
     assert Job(chunk_seconds=60.0).options() == Job().options()
-
-
-def test_a_chunk_that_is_given_up_is_reported_once_with_its_times(recording: Recording) -> None:
-    chunks = tuple(Chunk(n, n, n + 1, None, 60.0 * n, 60.0 * (n + 1)) for n in range(3))
-    split = Split(chunks, "hash")
-    tally = Tally(recordings=1, skipped=0, to_do_bytes=recording.size, retries=1)
-    first, second, third = (Task(recording, split, chunk) for chunk in chunks)
-    assert not tally.finish(first, Outcome("done", frames=7))
-    assert tally.progress([second], 1).frames == 7
-    assert tally.progress([second], 1).running[0].source.endswith("a.mp4 (0:01:00 to 0:02:00)")
-    assert tally.finish(second, Outcome("failed", error="damaged"))
-    assert not tally.finish(second, Outcome("failed", error="damaged"))
-    assert not tally.finish(third, Outcome("failed", error="damaged"))
-    last = tally.progress([], 0)
-    assert (last.done, last.frames) == (0, 0)
-    assert last.seconds_left == pytest.approx(0, abs=1e-9)
-    (failure,) = last.failures
-    assert (failure.error, failure.tries) == ("0:01:00 to 0:02:00: damaged", 2)
-    assert failure.source == recording.source

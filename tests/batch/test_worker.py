@@ -17,7 +17,8 @@ from drives import FRAMES, SIZE, drive, rows_of, write_drive
 from PIL import Image as PillowImage
 
 from streamseg import __version__
-from streamseg.batch.files import sweep_temporary
+from streamseg.batch import worker as worker_module
+from streamseg.batch.files import content_hash, sweep_temporary
 from streamseg.batch.inputs import Recording, find_recordings
 from streamseg.batch.job import Job, model_hash
 from streamseg.batch.shares import Shares
@@ -229,7 +230,7 @@ def test_a_recording_that_cannot_be_read_fails_with_a_reason_and_leaves_nothing(
     assert worker.segment(one(write_drive(tmp_path / "a.mp4"))).state == "done"
 
 
-def test_a_recording_that_grows_meanwhile_fails(
+def test_a_recording_that_has_changed_since_it_was_found_is_not_segmented(
     make_worker: Callable[..., tuple[Worker, Store]], tmp_path: Path
 ) -> None:
     worker, _ = make_worker()
@@ -239,7 +240,30 @@ def test_a_recording_that_grows_meanwhile_fails(
         file.write(b"more")
     outcome = worker.segment(recording)
     assert outcome.state == "failed"
-    assert "changed while it was read" in outcome.error
+    assert outcome.error == f"{path} has changed since the run began: run the command again"
+    assert worker.progress() == (0, 0), "nothing is segmented"
+
+
+def test_a_recording_that_grows_while_it_is_read_fails(
+    make_worker: Callable[..., tuple[Worker, Store]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = write_drive(tmp_path / "a.mp4")
+
+    def hash_and_grow(read: Path) -> str:
+        digest = content_hash(read)
+        with path.open("ab") as file:
+            file.write(b"more")
+        return digest
+
+    monkeypatch.setattr(worker_module, "content_hash", hash_and_grow)
+    worker, _ = make_worker()
+    outcome = worker.segment(one(path))
+    assert outcome.state == "failed"
+    assert "has changed since the run began" in outcome.error
+    assert worker.progress() == (FRAMES, FRAMES)
+    assert not list((tmp_path / "out").rglob("*.parquet"))
 
 
 def test_a_stopped_worker_leaves_nothing(

@@ -52,9 +52,13 @@ def split_topic(source: str) -> tuple[Path, str | None] | None:
     path = local_path(source)
     if path.exists() or _SEPARATOR not in source:
         return (path, None) if path.exists() and is_recording(path) else None
-    name, _, topic = source.partition(_SEPARATOR)
-    path = local_path(name)
-    return (path, topic) if path.exists() and is_recording(path) else None
+    name = source
+    while _SEPARATOR in name:  # the path and the topic may hold it, too
+        name = name.rpartition(_SEPARATOR)[0]
+        path = local_path(name)
+        if path.exists() and is_recording(path):
+            return path, source[len(name) + 1 :]
+    return None
 
 
 def recording_of(source: str) -> str | None:

@@ -85,6 +85,27 @@ def test_topics_follow_the_path(tmp_path: Path) -> None:
         with_topics(named, ["/a"])
 
 
+@pytest.mark.parametrize("place", ["drive#3.mcap", "day#1/drive.mcap", "a#b#c.mcap"])
+@pytest.mark.parametrize("topic", ["/camera/rear", "/camera#2"])
+def test_a_path_with_the_separator_is_told_from_its_topic(
+    place: str, topic: str, tmp_path: Path
+) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    write_foxglove(path, shots_of(topic, stamps(3)))
+    assert split_topic(f"{path}#{topic}") == (path, topic)
+    with open_source(f"{path}#{topic}") as source:
+        assert len(list(source)) == 3
+    assert with_topics([str(path)], [topic]) == [f"{path}#{topic}"]
+
+
+def test_a_topic_may_follow_a_file_url(tmp_path: Path) -> None:
+    path = two_cameras(tmp_path / "my drive.mcap")
+    for url in (f"file://{path}", path.as_uri()):
+        assert split_topic(url) == (path, None)
+        assert split_topic(f"{url}#/camera/rear") == (path, "/camera/rear")
+
+
 def test_stamps_that_jump_back_repeat_or_stay_away_are_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,4 +1,4 @@
-"""How far a worker is with its task, and a way to stop it, for another thread."""
+"""Count the frames of a worker's task, and stop the task, for another thread."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from streamseg.results import FrameResult
 from streamseg.streaming.stream import Stream
 
 
-class Watch:
-    """Counts the frames of one task after another."""
+class TaskMonitor:
+    """Count the frames of the current task, and stop it from another thread."""
 
     def __init__(self) -> None:
         """Start before the first task."""
-        self.frames, self.expected = 0, 0
+        self.frames = 0
+        """Frames of the current task that are done."""
+        self.expected = 0
+        """Expected number of frames; 0 if unknown."""
         self._stream: Stream | None = None
         self._stopping = Event()
 
     def begin(self) -> None:
-        """Count from 0."""
+        """Set the counts to 0 for a new task."""
         self.frames, self.expected = 0, 0
 
     def results(self, stream: Stream, expected: int | None) -> Iterator[FrameResult]:
-        """The results of a stream, counted, until ``stop`` is called.
+        """Yield the results of a stream and count them, until ``stop`` is called.
 
         Args:
             stream: closed by the caller.
-            expected: how many frames there will be.
+            expected: expected number of frames; None if unknown.
         """
         self._stream, self.expected = stream, expected or 0
         for result in stream:
@@ -42,7 +45,7 @@ class Watch:
         return self._stopping.is_set()
 
     def stop(self) -> None:
-        """End the results; there will be no other task."""
+        """Stop the current task; called once, at the end of the run."""
         self._stopping.set()
         if (stream := self._stream) is not None:
             stream.stop()
