@@ -138,7 +138,7 @@ class Tracker:
                 self._tracks.append(track)
             else:
                 continue
-            track.vote(class_id, float(segments.score[k]))
+            track.vote(class_id, float(segments.score[k]), is_sure=bool(sure[k]))
             name = self._name(track)
             names[k] = TrackName(track.track_id, name, track.class_id, track.confirmed)
         return names

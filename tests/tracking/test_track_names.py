@@ -97,6 +97,17 @@ def test_a_track_is_confirmed_by_one_sure_score_or_by_many_that_add_up(
     assert confirmed == [False] * (sights - 1) + [True] * (21 - sights)
 
 
+def test_unsure_segments_do_not_confirm_a_track() -> None:
+    tracker = Tracker(CLASSES)
+    confirmed = []
+    for number, is_sure in enumerate([True, *[False] * 10, True]):
+        segments, _ = make_segments([Thing(50, 50, score=0.5)])
+        (name,) = tracker.update(segments, number * FRAME_SECONDS, sure=np.array([is_sure]))
+        assert name
+        confirmed.append(name.is_confirmed)
+    assert confirmed == [False] * 11 + [True]
+
+
 def test_what_is_confirmed_stays_so_after_it_was_hidden() -> None:
     tracker = Tracker(CLASSES)
     sure, _ = make_segments([Thing(50, 50, score=0.9)])
