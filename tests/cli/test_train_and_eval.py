@@ -103,6 +103,7 @@ def test_an_output_that_is_no_folder_is_one_clear_line(
         (["--set", "train.lerning_rate=1"], "did you mean learning_rate?"),
         (["--set", "steps=1"], "did you mean train.steps?"),
         (["--config", "nowhere.toml"], "nowhere.toml cannot be read"),
+        (["--init", "wumpus"], "model wumpus does not exist; the shipped model is called nano"),
         (["--device", "gpu"], "device must be one of auto, cpu, cuda, got 'gpu'"),
     ],
 )
