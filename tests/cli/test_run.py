@@ -104,7 +104,10 @@ def test_a_folder_with_a_broken_image_is_run_and_the_loss_told(
         (["/dev/video97"], "/dev/video97"),
         ([PATTERN, "--model", "{text}"], "text.mp4"),
         ([PATTERN, "--model", "nowhere.onnx"], "nowhere.onnx"),
-        ([PATTERN, "--model", "nope"], "model nope does not exist; the shipped model is called nano"),
+        (
+            [PATTERN, "--model", "nope"],
+            "model nope does not exist; the shipped model is called nano",
+        ),
         ([PATTERN, "--out", "no/such/folder/o.mp4"], "folder"),
         ([PATTERN, "--out", "o.gif"], ".mp4"),
         ([PATTERN, "--jsonl", "no/such/folder/o.jsonl"], "folder"),
