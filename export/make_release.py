@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from streamseg.classes import Classes
-from streamseg.errors import ConfigError, InputError, SinkError
+from streamseg.errors import ConfigError, InputError, ModelError, SinkError
 from streamseg.export.precision import Precision
 from streamseg.export.quantize import TENSORRT, quantize_onnx
 from streamseg.export.targets import Target
@@ -95,7 +95,8 @@ def make_release(
         progress("network", 0.5)
         reference = TorchRuntime.copy_of(network)
         parity = compare(reference, OnnxRuntime(partial / TRUNK), images)
-        parity.check(TOLERANCES[precision])
+        with _advising(precision):
+            parity.check(TOLERANCES[precision])
         Golden(config, images[0], reference.run(images[0])).save(partial / GOLDEN)
         progress("network", 1)
 
@@ -137,11 +138,23 @@ def _export_network(
     if precision == "int8":
         half_trunk = trunk.with_suffix(".half.onnx")
         export_onnx(network, half_trunk, size=size, precision="fp16", channels_last=True)
-        quantize_onnx(half_trunk, trunk, images, scheme=TENSORRT)
+        with _advising(precision):
+            quantize_onnx(half_trunk, trunk, images, scheme=TENSORRT)
         half_trunk.unlink()
     else:
         floats: Precision = "fp16" if precision == "fp16" else "fp32"
         export_onnx(network, trunk, size=size, precision=floats, channels_last=True)
+
+
+@contextmanager
+def _advising(precision: str) -> Iterator[None]:
+    """Say what may help where an export in 8 bits is refused."""
+    try:
+        yield
+    except ModelError as error:
+        if precision != "int8":
+            raise
+        raise ModelError(f"{error}; give more varied --frames, or --precision fp16") from error
 
 
 @contextmanager

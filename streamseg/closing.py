@@ -30,10 +30,11 @@ class Closing(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close. After an earlier error, an error of closing is only logged."""
+        """Close. After an earlier error, an error of closing is only logged, if it says more."""
         try:
             self.close()
         except StreamsegError as failure:
             if error is None:
                 raise
-            logger.error("%s", failure)
+            if str(failure) != str(error):
+                logger.error("%s", failure)

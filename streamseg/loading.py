@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamseg.classes import Classes
-from streamseg.errors import ConfigError, MissingExtraError
+from streamseg.errors import ConfigError, MissingExtraError, ModelError
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.runtime.base import Runtime
 from streamseg.segmenter import Segmenter
@@ -83,10 +83,17 @@ def model_path(model: str | os.PathLike[str] | None, suffix: str | None = None) 
     Args:
         model: name of a shipped model, or a path; ``nano`` if None.
         suffix: which file of a shipped model, as ``.safetensors``; ``.onnx`` if None.
+
+    Raises:
+        ModelError: it is neither the name of a shipped model nor that of a file or folder.
     """
     name = "nano" if model is None else os.fspath(model)
     if name not in SHIPPED_MODELS:
-        return Path(name)
+        path = Path(name)
+        if not path.suffix and not path.exists():
+            shipped = ", ".join(SHIPPED_MODELS)
+            raise ModelError(f"model {name} does not exist; the shipped model is called {shipped}")
+        return path
     return SHIPPED_MODELS[name].with_suffix(suffix or ".onnx")
 
 

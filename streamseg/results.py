@@ -128,8 +128,9 @@ class Instance:
     """Unique within its source over all classes, from 1. With several sources, ``source_index`` and
     ``track_id`` together identify an object."""
     is_confirmed: bool
-    """Whether there is enough evidence that the object is real: a high score, or two or more
-    frames. Once true it stays true for the track."""
+    """Whether there is enough evidence that the object is real: one score of 0.85, or scores that
+    add up to 1, of masks that reach the threshold of their class. Once true it stays true for the
+    track."""
     score: float
     """0..1"""
     box: Box

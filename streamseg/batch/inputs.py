@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeAlias
 
-from streamseg.batch.files import Place, local_copy, place_of, reaching, version_of
+from streamseg.batch.files import Place, place_of, reaching, version_of
+from streamseg.batch.lists import Named, blaming, read_named
 from streamseg.errors import InputError, SourceError
-from streamseg.files.text import read_text
 from streamseg.video.image_files import IMAGE_SUFFIXES
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ VIDEO_SUFFIXES: Final = frozenset({
     ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
 })  # fmt: skip
 """Files that are taken for recordings where a folder is searched, in lower case."""
-LIST_SUFFIX: Final = ".txt"
 _BAG_SUFFIXES = frozenset({".db3", ".mcap"})
 _BAG_METADATA = "metadata.yaml"
 _BAG_MARK = b"rosbag2_bagfile_information"
@@ -86,47 +85,37 @@ def find_recordings(
         SourceError: there is no such file, or a file system cannot be read.
         ConfigError: the package for a kind of URL is not installed.
     """
-    named = [_text(source) for source in sources]
-    texts = [text for name in named for text in _listed(name)]
+    given = list(sources)
+    named = [one for source in given for one in read_named(source)]
     with ThreadPoolExecutor(_LOOKED_UP_AT_ONCE) as pool:
-        found = {r.source: r for recordings in pool.map(_expand, texts) for r in recordings}
+        found = {r.source: r for recordings in pool.map(_expand, named) for r in recordings}
     if without is not None:
         inside = without.shown.rstrip("/") + "/"
         found = {source: r for source, r in found.items() if not source.startswith(inside)}
     if not found:
-        raise InputError(f"no recordings in {', '.join(texts or named) or 'an empty list'}")
+        looked_in = [one.text for one in named] or [os.fspath(source) for source in given]
+        raise InputError(f"no recordings in {', '.join(looked_in) or 'an empty list'}")
     return list(found.values())
 
 
-def _text(source: str | os.PathLike[str]) -> str:
-    text = os.fspath(source) if isinstance(source, str | os.PathLike) else None
-    if not isinstance(text, str) or not text:
-        raise InputError(f"a recording is a path or a URL, got {source!r}")
-    return text
+def _expand(named: Named) -> list[Recording]:
+    with blaming(named.line):
+        place = place_of(named.text)
+        with reaching(place.shown, SourceError):
+            return _recordings_at(place)
 
 
-def _listed(text: str) -> list[str]:
-    """The lines of a list; any other source stands for itself."""
-    if not text.lower().endswith(LIST_SUFFIX) or glob.has_magic(text):
-        return [text]
-    with local_copy(place_of(text)) as path:
-        lines = read_text(path, SourceError).splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-
-
-def _expand(text: str) -> list[Recording]:
-    place = place_of(text)
+def _recordings_at(place: Place) -> list[Recording]:
     fs, path = place.fs, place.path
-    with reaching(place.shown, SourceError):
-        try:
-            info = fs.info(path)
-        except FileNotFoundError:
-            if not glob.has_magic(path):
-                raise SourceError(f"no such file or folder: {place.shown}") from None
-            return list(_matches(place))
-        if info["type"] == "directory":
-            return list(_grouped(place, _files_in(place)))
-        return [_of_file(place, path, info)]
+    try:
+        info = fs.info(path)
+    except FileNotFoundError:
+        if not glob.has_magic(path):
+            raise SourceError(f"no such file or folder: {place.shown}") from None
+        return list(_matches(place))
+    if info["type"] == "directory":
+        return list(_grouped(place, _files_in(place)))
+    return [_of_file(place, path, info)]
 
 
 def _matches(place: Place) -> Iterator[Recording]:

@@ -108,7 +108,9 @@ def class_list(text: str) -> str | list[str]:
     >>> class_list("voc"), class_list("car, traffic light")
     ('voc', ['car', 'traffic light'])
     """
-    names = [name.strip() for name in text.split(",")]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"must name at least one class, got {text!r}")
     return text if text in LABEL_SETS else names
 
 

@@ -42,9 +42,12 @@ def run(arguments: argparse.Namespace) -> int:
     outputs = Outputs([str(footage())], out=video, saves=())
     with load() as segmenter, segmenter.stream(footage()) as results:
         process(results, summary, outputs)
-    write_contact_sheet(video, sheet, summary.frames)
     print("\n".join(summary.lines()))
-    print(f"watch {video}, look at {sheet}")
+    if summary.frames:
+        write_contact_sheet(video, sheet, summary.frames)
+        print(f"watch {video}, look at {sheet}")
+    else:
+        video.unlink()  # stopped before the first frame: no player could show it
     return 130 if summary.stopped else 0
 
 

@@ -77,7 +77,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_model_options(parser)
     add_topic_option(parser)
-    parser.add_argument("--frames", type=positive, metavar="N", help="stop after this many frames")
+    parser.add_argument(
+        "--frames",
+        type=positive,
+        metavar="N",
+        help="stop after this many frames, of all sources together",
+    )
     live = parser.add_argument_group("cameras and network streams")
     add_live_options(live)
     live.add_argument(

@@ -106,7 +106,7 @@ class Summary:
         return lines + [f"failed: {reason}" for reason in self.failed.values()]
 
     def _found(self) -> str:
-        """Count objects: ``car ×12, person ×2; seen longest, in frames: car-1 (221), ...``.
+        """Count objects: ``car ×12, person ×2; confirmed longest, in frames: car-1 (221), ...``.
 
         With several sources the index of the source is before the name: ``0: car-1 (221)``.
         """
@@ -120,7 +120,8 @@ class Summary:
             f"{source}: {name} ({count})" if several else f"{name} ({count})"
             for (source, name), count in self.frames_of_object.most_common(3)
         ]
-        return f"{', '.join(counts)}; seen longest, in frames: {', '.join(longest)}"
+        how = "seen" if self._counts_all else "confirmed"
+        return f"{', '.join(counts)}; {how} longest, in frames: {', '.join(longest)}"
 
     def stage_table(self) -> str:
         """A table: median and 95th percentile of each stage, in ms; stages of frames overlap."""

@@ -122,6 +122,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         stopped = not learn(trainer, validation or datasets[0])
         if processes.is_first:
+            if stopped:
+                print(
+                    f"stopped at step {trainer.step}: writing the model, which can take a minute; "
+                    "Ctrl-C again to skip",
+                    flush=True,
+                )
             write(trainer)
     return 130 if stopped else 0
 

@@ -138,6 +138,8 @@ def open_release(folder: Path) -> Release:
         ModelError: the folder is not a release or has another format, or a file is missing,
             truncated, changed, or outside the folder.
     """
+    if not folder.is_dir():
+        raise ModelError(f"there is no folder {folder}")
     try:
         text = (folder / MANIFEST).read_text("utf-8")
     except OSError as error:

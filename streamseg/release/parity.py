@@ -90,10 +90,10 @@ class Parity:
         """
         for name, difference in self.tensors.items():
             if np.isnan(difference.relative):
-                raise ModelError(f"{name} hold NaN or infinity")
+                raise ModelError(f"output {name} holds NaN or infinity")
             if difference.relative > tolerance.relative:
                 raise ModelError(
-                    f"{name} differ by {difference.relative:.2g} of their largest value; "
+                    f"output {name} differs by {difference.relative:.2g} of its largest value; "
                     f"{tolerance.relative:g} is allowed"
                 )
         if self.sure_agreement < tolerance.sure_agreement:

@@ -79,6 +79,7 @@ class Trainer:
             ConfigError: the run in ``folder`` is longer than ``config.steps`` already, there is
                 no such device, or the processes cannot share the batch evenly.
             ModelError: the checkpoint in ``folder`` cannot be read, or the weights do not fit.
+            SinkError: ``folder`` cannot be made or written to.
         """
         self.processes = processes or Processes()
         if config.batch_size % self.processes.count:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from streamseg.errors import SinkError
 from streamseg.files.atomic_write import atomic_write
 from streamseg.model.weights import Checkpoint, load_checkpoint, save_checkpoint
 from streamseg.train.config import TrainConfig
@@ -46,6 +47,13 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def write_config(folder: Path, config: RunConfig) -> None:
-    """Write the configuration of a run into its folder, which is made if it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(config.to_toml(), encoding="utf-8")
+    """Write the configuration of a run into its folder, which is made if it is missing.
+
+    Raises:
+        SinkError: the folder cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(config.to_toml(), encoding="utf-8")
+    except OSError as error:
+        raise SinkError(f"cannot write to {folder}: {error.strerror}") from error

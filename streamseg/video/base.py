@@ -128,11 +128,15 @@ class Source(Closing, Iterator[Frame]):
     def _skip(self, what: str, problem: str) -> None:
         """Count ``what`` as unreadable; only the first one is logged as a warning.
 
-        A stream that is joined in the middle has dozens of undecodable packets in a row.
+        A stream that is joined in the middle has dozens of undecodable packets in a row. What is
+        the whole source is not logged: the error that follows says why.
         """
-        level = logging.DEBUG if self.skipped else logging.WARNING
-        logger.log(level, "%s: skipped %s: %s", self.description, what, problem)
         self.skipped += 1
+        if what == self.description:
+            self._latest_problem = f" ({problem})"
+            return
+        level = logging.DEBUG if self.skipped > 1 else logging.WARNING
+        logger.log(level, "%s: skipped %s: %s", self.description, what, problem)
         self._latest_problem = f" ({what}: {problem})"
 
     def _raise_empty(self) -> NoReturn:

@@ -129,6 +129,18 @@ def test_an_empty_list_is_named(tmp_path: Path) -> None:
         find_recordings([tmp_path / "drives.txt"])
 
 
+def test_the_line_of_a_list_that_names_nothing_is_named(archive: Path) -> None:
+    drives = archive / "drives.txt"
+    for line, error, says in (
+        ("hi", SourceError, "no such file or folder: .*hi"),
+        ("rtsp://camera/1", InputError, "rtsp://camera/1 is not a recording"),
+        (f"{archive}/images/*.png", InputError, "images/.*png are images"),
+    ):
+        drives.write_text(f"# of May\n{archive}/day1\n{line}\n")
+        with pytest.raises(error, match=rf"drives\.txt, line 3: .*{says}"):
+            find_recordings([drives])
+
+
 def test_a_pattern_of_images_is_refused(archive: Path) -> None:
     with pytest.raises(InputError, match="name their folder"):
         find_recordings([f"{archive}/images/*.png"])

@@ -12,7 +12,8 @@ from streamseg.cli.doctor import EXTRAS
 from streamseg.cli.main import main
 from streamseg.errors import MissingExtraError
 from streamseg.frame import Image
-from streamseg.results import NetworkOutput
+from streamseg.results import FrameResult, NetworkOutput
+from streamseg.streaming.stream import Stream
 from streamseg.video import hwaccel
 
 FRAMES = 50
@@ -53,6 +54,21 @@ def test_the_demo_leaves_a_playable_video_and_a_contact_sheet(
     assert lines[0].startswith(f"segmented {FRAMES} frames")
     assert lines[1].startswith("found ")
     assert "frames/s" in lines[2]
+
+
+@pytest.mark.usefixtures("short_footage")
+def test_a_demo_that_is_stopped_before_the_first_frame_leaves_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_stream: Stream) -> FrameResult:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stream, "__next__", interrupted)
+    assert main(["demo", "--folder", str(tmp_path)]) == 130
+    said = capsys.readouterr()
+    assert said.out.startswith("stopped after 0 frames")
+    assert "streamseg:" not in said.err
+    assert not list(tmp_path.glob("demo.*"))
 
 
 def test_without_the_footage_the_demo_says_what_to_install(

@@ -14,6 +14,7 @@ from streamseg.errors import ModelError
 from streamseg.model.network import Network
 from streamseg.model.weights import save_safetensors
 from streamseg.release.manifest import MANIFEST, TRUNK, open_release
+from streamseg.release.parity import TOLERANCES, Tolerance
 
 pytest.importorskip("triton")
 
@@ -119,6 +120,25 @@ def test_what_cannot_be_exported_is_told_in_a_line(
     assert message in told
     assert "\n" not in told
     assert not (tmp_path / "release").exists()
+
+
+@pytest.mark.parametrize(
+    ("precision", "advice"),
+    [("int8", "is allowed; give more varied --frames, or --precision fp16\n"), ("fp16", "must\n")],
+)
+def test_a_refused_export_in_8_bits_tells_what_may_help(
+    precision: str,
+    advice: str,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("streamseg.export.quantize.TOLERANCE", 1e-6)
+    monkeypatch.setitem(TOLERANCES, "fp16", Tolerance(relative=1.0, sure_agreement=2.0))
+    footage = ["--frames", "test-pattern:64x32?frames=20"]
+    assert export(weights, tmp_path / "release", "--precision", precision, *footage) == 1
+    assert capsys.readouterr().err.endswith(advice)
 
 
 def test_a_folder_that_is_no_release_cannot_be_built(

@@ -104,6 +104,10 @@ def test_a_folder_with_a_broken_image_is_run_and_the_loss_told(
         (["/dev/video97"], "/dev/video97"),
         ([PATTERN, "--model", "{text}"], "text.mp4"),
         ([PATTERN, "--model", "nowhere.onnx"], "nowhere.onnx"),
+        (
+            [PATTERN, "--model", "nope"],
+            "model nope does not exist; the shipped model is called nano",
+        ),
         ([PATTERN, "--out", "no/such/folder/o.mp4"], "folder"),
         ([PATTERN, "--out", "o.gif"], ".mp4"),
         ([PATTERN, "--jsonl", "no/such/folder/o.jsonl"], "folder"),
@@ -127,7 +131,10 @@ def test_what_cannot_be_done_ends_in_one_clear_line(
     assert says in error
 
 
-@pytest.mark.parametrize("bad", [["--size", "100x60"], ["--min-score", "2"], ["--frames", "0"]])
+@pytest.mark.parametrize(
+    "bad",
+    [["--size", "100x60"], ["--min-score", "2"], ["--frames", "0"], ["--classes", " ,"]],
+)
 def test_a_wrong_option_is_refused_by_the_command_line(bad: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["run", PATTERN, *bad])

@@ -24,10 +24,13 @@ def result(*names: str, confirmed: int | None = None, source_index: int = 0) -> 
 
 
 def test_confirmed_tracks_are_counted_or_all() -> None:
-    for counts_all, found in ((False, "found car ×1"), (True, "found car ×1, sheep ×1")):
+    for counts_all, found in (
+        (False, "found car ×1; confirmed longest"),
+        (True, "found car ×1, sheep ×1; seen longest"),
+    ):
         seen = Summary(counts_all=counts_all)
         seen.add(result("car-1", "sheep-1", confirmed=1))
-        assert seen.lines()[1].startswith(f"{found};")
+        assert seen.lines()[1].startswith(f"{found}, in frames: car-1 (1)")
         assert seen.latest_instances == 1 + counts_all
 
 
@@ -36,7 +39,7 @@ def test_names_are_counted_by_the_class_in_the_name() -> None:
     for names in (["car-1", "person-1"], ["car-1", "car-2"], ["car-1"]):
         seen.add(result(*names))
     assert seen.lines()[1] == (
-        "found car ×2, person ×1; seen longest, in frames: car-1 (3), person-1 (1), car-2 (1)"
+        "found car ×2, person ×1; confirmed longest, in frames: car-1 (3), person-1 (1), car-2 (1)"
     )
 
 
@@ -44,7 +47,9 @@ def test_objects_of_two_sources_are_two_objects() -> None:
     seen = Summary()
     for source_index in (0, 1, 1):
         seen.add(result("car-1", source_index=source_index))
-    assert seen.lines()[1] == "found car ×2; seen longest, in frames: 1: car-1 (2), 0: car-1 (1)"
+    assert seen.lines()[1] == (
+        "found car ×2; confirmed longest, in frames: 1: car-1 (2), 0: car-1 (1)"
+    )
 
 
 def test_instances_that_are_not_confirmed_are_mentioned() -> None:

@@ -86,12 +86,24 @@ def test_a_folder_without_data_is_one_clear_line(
         assert "nowhere" in capsys.readouterr().err
 
 
+def test_an_output_that_is_no_folder_is_one_clear_line(
+    voc_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    for out, reason in (("file", "File exists"), ("file/run", "Not a directory")):
+        command = ["train", "--data", str(voc_folder), "--out", str(tmp_path / out)]
+        assert main([*command, "--steps", "1"]) == 1
+        error = capsys.readouterr().err
+        assert error.endswith(f"streamseg: cannot write to {tmp_path / out}: {reason}\n")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--set", "train.lerning_rate=1"], "did you mean learning_rate?"),
         (["--set", "steps=1"], "did you mean train.steps?"),
         (["--config", "nowhere.toml"], "nowhere.toml cannot be read"),
+        (["--init", "wumpus"], "model wumpus does not exist; the shipped model is called nano"),
         (["--device", "gpu"], "device must be one of auto, cpu, cuda, got 'gpu'"),
     ],
 )

@@ -184,9 +184,10 @@ def test_unwritable_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_full_disk() -> None:
+def test_full_disk_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(SinkError, match="No space left"), JsonlWriter("/dev/full") as writer:
         writer.write(make_result())
+    assert not caplog.text
 
 
 def test_reader_that_goes_away_is_a_broken_pipe() -> None:

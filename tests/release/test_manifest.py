@@ -115,6 +115,11 @@ def test_a_folder_without_a_manifest_is_no_release(tmp_path: Path) -> None:
         open_release(tmp_path)
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"^there is no folder .*nope$"):
+        open_release(tmp_path / "nope")
+
+
 def test_golden_outputs_are_never_unpickled(folder: Path) -> None:
     import numpy as np
 

@@ -80,7 +80,7 @@ def test_an_export_passes_its_gate(
     assert 0 < parity.foreground.relative < parity.foreground.absolute * 10
     assert 0 < parity.classes.absolute <= parity.classes.relative
     if kind["precision"] == "fp16":
-        with pytest.raises(ModelError, match=r"embeddings differ by .* 0.0001 is allowed"):
+        with pytest.raises(ModelError, match=r"embeddings differs by .* 0.0001 is allowed"):
             parity.check(Tolerance(relative=1e-4, sure_agreement=0.0))
 
 
@@ -99,7 +99,8 @@ def test_a_file_that_was_tampered_with_is_refused_by_the_name_of_the_tensor(
     path = shifted(source, weight, tmp_path / "model.onnx", 1.3)
     parity = compare(TorchRuntime.copy_of(small_network), OnnxRuntime(path, threads=1), blobs(2))
     with pytest.raises(
-        ModelError, match=rf"^{name} differ by 0\.\d+ of their largest value; 0\.02 is allowed$"
+        ModelError,
+        match=rf"^output {name} differs by 0\.\d+ of its largest value; 0\.02 is allowed$",
     ):
         parity.check(TOLERANCES["fp16"])
 
@@ -115,7 +116,7 @@ def test_nan_is_refused_whatever_is_allowed(
     path = shifted(source, bias, tmp_path / "model.onnx", np.nan)
     parity = compare(TorchRuntime.copy_of(small_network), OnnxRuntime(path, threads=1), blobs(2))
     assert np.isnan([parity.label_agreement, parity.class_agreement, parity.sure_agreement]).all()
-    with pytest.raises(ModelError, match=rf"^{name} hold NaN or infinity$"):
+    with pytest.raises(ModelError, match=rf"^output {name} holds NaN or infinity$"):
         parity.check(Tolerance(relative=np.inf, sure_agreement=0.0))
 
 

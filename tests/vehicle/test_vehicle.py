@@ -145,7 +145,7 @@ def test_check_tells_that_all_is_well(play: Play) -> None:
 
 def test_an_engine_that_computes_something_else_is_refused(play: Play, release: Release) -> None:
     fake_tensorrt.write_engine(release, said=1.1)
-    assert "embeddings differ by 0.1 of their largest value" in play("check").output
+    assert "output embeddings differs by 0.1 of its largest value" in play("check").output
 
 
 def test_an_engine_of_another_machine_is_refused(play: Play, release: Release) -> None:

@@ -120,11 +120,14 @@ def test_nothing_to_show(tmp_path: Path, name: str) -> None:
         open_source(str(tmp_path / name))
 
 
-def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(b"")
-    with pytest.raises(SourceError, match=r"no image can be decoded .*broken\.png"):
+    with pytest.raises(SourceError, match=r"no image can be decoded .*broken\.png \(cannot ident"):
         open_source(path)
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(
