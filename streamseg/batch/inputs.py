@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final, TypeAlias
 
 from streamseg.batch.files import Place, place_of, reaching, version_of
-from streamseg.batch.lists import Named, blaming, read_named
+from streamseg.batch.lists import Named, read_named, with_line
 from streamseg.errors import InputError, SourceError
 from streamseg.video.image_files import IMAGE_SUFFIXES
 
@@ -99,7 +99,7 @@ def find_recordings(
 
 
 def _expand(named: Named) -> list[Recording]:
-    with blaming(named.line):
+    with with_line(named.line):
         place = place_of(named.text)
         with reaching(place.shown, SourceError):
             return _recordings_at(place)

@@ -47,7 +47,7 @@ def read_named(source: str | os.PathLike[str]) -> list[Named]:
 
 
 @contextmanager
-def blaming(line: str) -> Iterator[None]:
+def with_line(line: str) -> Iterator[None]:
     """Put the line of a list before the message of an error; see ``Named.line``."""
     try:
         yield
