@@ -191,7 +191,7 @@ def test_the_summary_counts_no_frames_of_a_recording_that_is_not_joined(
         run(tmp_path / "out", chunk_seconds=3, on_progress=interrupt)
     summary = json.loads((tmp_path / "out/_summary.json").read_text())
     assert (summary["done"], summary["frames"]) == (1, FRAMES)
-    assert summary["frames_per_second"] == pytest.approx(FRAMES / summary["seconds"], abs=0.001)
+    assert summary["frames_per_second"] == pytest.approx(FRAMES / summary["seconds"], rel=0.01)
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_run(
