@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +97,12 @@ def write_coco(file: Path, folder: Path, document: dict[str, Any]) -> Path:
 def rectangle(x0: int, y0: int, x1: int, y1: int) -> list[list[int]]:
     """The polygon around pixels x0 <= x < x1, y0 <= y < y1."""
     return [[x0, y0, x1, y0, x1, y1, x0, y1]]
+
+
+def nearest_class(colour: Sequence[float], colour_of_class: Mapping[int, Sequence[int]]) -> int:
+    """The class whose colour is nearest, in the sum of differences."""
+
+    def distance(class_id: int) -> float:
+        return sum(abs(a - b) for a, b in zip(colour, colour_of_class[class_id], strict=True))
+
+    return min(colour_of_class, key=distance)

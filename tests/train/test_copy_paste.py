@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from dataset_files import nearest_class
 from numpy.typing import NDArray
 
 from streamseg.classes import VOC_CLASSES
@@ -64,11 +65,7 @@ def test_a_batch_has_objects_of_two_images_with_their_classes(
         ):
             for k, class_id in enumerate(classes.tolist(), start=1):
                 colour = pixels[:, 2::4, 2::4][:, labels == k].float().median(1).values
-                distances = {
-                    name: float((colour - torch.tensor(known)).abs().sum())
-                    for name, known in colour_of_class.items()
-                }
-                assert min(distances, key=distances.__getitem__) == class_id
+                assert nearest_class(colour.tolist(), colour_of_class) == class_id
             mixed += len(set(classes.tolist())) == 2
     assert mixed
     alone = BatchStream([data], NATIVE, SMALL)
