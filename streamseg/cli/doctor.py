@@ -40,7 +40,7 @@ EXTRAS = {
     "batch": ("ray", "fsspec", "pyarrow"),
     "recordings": ("mcap", "mcap-protobuf-support", "foxglove-schemas-protobuf", "rosbags"),
 }
-OPTIONAL = {*EXTRAS, "hwaccel"}
+OPTIONAL = {*EXTRAS, "hwaccel", "cuda"}
 STREET = "test-pattern:576x320@1?frames=5"
 """The images that backends are compared on; objects move, so that no two frames are equal."""
 
@@ -85,6 +85,8 @@ def checks() -> Iterator[tuple[bool, str, str]]:
     yield check_network()
     if find_spec("openvino"):
         yield check_parity()
+    if find_spec("torch"):
+        yield check_cuda()
     for extra, packages in EXTRAS.items():
         missing = [package for package in packages if not installed(package)]
         if missing:
@@ -160,6 +162,15 @@ def check_network() -> tuple[bool, str, str]:
         f"{segmenter.runtime.description}; {config.trunk}, {len(config.class_names)} classes; "
         f"a 160x96 image took {latency:.0f} ms",
     )
+
+
+def check_cuda() -> tuple[bool, str, str]:
+    """Look for a GPU that the extra ``gpu`` can use."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return False, "cuda", "torch finds no CUDA GPU"
+    return True, "cuda", torch.cuda.get_device_name()
 
 
 def check_parity() -> tuple[bool, str, str]:

@@ -88,7 +88,8 @@ def test_the_doctor_finds_everything_well_with_a_line_each(
     needed = ["streamseg", "arrays", "video", "network"]
     if find_spec("openvino"):
         needed.append("parity")
-    assert list(state_of) == [*needed[:3], "hwaccel", *needed[3:], *EXTRAS]
+    cuda = ["cuda"] if find_spec("torch") else []
+    assert list(state_of) == [*needed[:3], "hwaccel", *needed[3:], *cuda, *EXTRAS]
     assert all(state_of[name] == "ok" for name in needed)
 
 
@@ -124,6 +125,19 @@ def test_the_doctor_tells_of_every_kind_of_device_whether_it_decodes(
     assert (
         "--  hwaccel          cuda: no device opens (why), vaapi: no dec" in capsys.readouterr().out
     )
+
+
+@pytest.mark.usefixtures("network_works")
+@pytest.mark.parametrize("available", [True, False])
+def test_the_doctor_tells_whether_there_is_a_gpu(
+    available: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: available)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "NVIDIA Orin")
+    assert main(["doctor"]) == 0  # nobody needs one
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "  cuda  " in line]
+    assert line.startswith("ok" if available else "--")
+    assert ("NVIDIA Orin" if available else "torch finds no CUDA GPU") in line
 
 
 @pytest.mark.usefixtures("network_works")
