@@ -35,16 +35,14 @@ _MIN_AFFINITY_OTHER_CLASS = 2.4
 # position alone.
 _SAME_PLACE = 0.4
 _MIN_BOX = 0.03
-_MIN_ALIKE = 0.5
+_MIN_SIMILARITY = 0.5
 # Squared distances are divided by this: an object is further from its own embedding of earlier
 # frames than its pixels are from each other.
 _SPREAD = 16.0
 # The least margin of a box, relative to the frame.
 _LEAST_MARGIN = 0.04
-# For a hidden object: least share of a segment's box within the object's reach, and least
-# similarity.
+# For a hidden object: least share of a segment's box within the object's reach.
 _MIN_WITHIN_REACH = 0.7
-_MIN_LIKENESS = 0.5
 # Least votes of the new class, relative to those of the track's class.
 _MIN_CLASS_SHARE = 0.1
 
@@ -141,7 +139,7 @@ def affinity(
     if cues.embedding:
         alike = similarity(embeddings, view.embeddings)
         likeness = np.maximum(alike, place)
-        possible &= alike >= _MIN_ALIKE
+        possible &= alike >= _MIN_SIMILARITY
     total = _MASK_WEIGHT * mask + box + likeness
     unlikeliness = 1 - _class_share(votes, view) if cues.same_class else 0.0
     needed = _MIN_AFFINITY + (_MIN_AFFINITY_OTHER_CLASS - _MIN_AFFINITY) * unlikeliness
@@ -170,7 +168,7 @@ def return_affinity(
     own = (view.boxes[:, 1] - view.boxes[:, 0]).prod(axis=-1)
     within = np.maximum(high - low, 0).prod(axis=-1) / np.maximum(own, 1e-12)
     likeness = similarity(embeddings, view.embeddings) if cues.embedding else np.ones_like(within)
-    possible = (within >= _MIN_WITHIN_REACH) & (likeness >= _MIN_LIKENESS)
+    possible = (within >= _MIN_WITHIN_REACH) & (likeness >= _MIN_SIMILARITY)
     share = _class_share(votes, view) if cues.same_class else np.ones_like(within)
     possible &= share >= _MIN_CLASS_SHARE
     return np.where(possible, within + likeness + share, 0.0)
