@@ -154,10 +154,13 @@ def test_it_fits_a_phone(open_page: OpenPage, scheme: str) -> None:
 
 def test_a_wrong_token_is_told_and_the_right_one_opens(open_page: OpenPage) -> None:
     with served(STREET, token=TOKEN) as found, open_page(found) as page:
-        page.get_by_label("Token").fill("not-the-right-token")
+        field = page.get_by_label("Token")
+        expect(field).to_be_focused()  # Chromium complains of a field that is filled before
+        field.fill("not-the-right-token")
         page.get_by_role("button", name="Log in").click()
         expect(page.get_by_role("alert")).to_have_text("This token is wrong.")
-        page.get_by_label("Token").fill(TOKEN)
+        expect(field).to_be_focused()
+        field.fill(TOKEN)
         page.get_by_role("button", name="Log in").click()
         wait_for_frames(page)
         page.context.clear_cookies()

@@ -38,7 +38,8 @@ def live_page(browser: Browser, served: Served, path: str = "", **options: Any) 
             test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
             page.screenshot(path=Path(folder) / f"{test}.png")
         context.close()
-    assert not [text for text in complaints if not HARMLESS.search(text)]
+    harmful = [text for text in complaints if not HARMLESS.search(text)]
+    assert not harmful, harmful
 
 
 def frame_of(page: Page) -> int:
