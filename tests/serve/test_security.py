@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import http.client
 import re
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -181,13 +182,20 @@ def test_a_token_that_can_be_guessed_is_refused() -> None:
             app(found.stream, token=TOKEN, allow_sources=["ftp"])
 
 
+def paused(chunks: list[bytes], seconds: float) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        time.sleep(seconds)
+
+
 def test_long_requests_are_refused(locked: Served) -> None:
     long = b'{"source": "' + b"x" * 10_000 + b'"}'
     assert locked.ask("/sources", "POST", BEARER, long)[0] == 413
     assert locked.ask("/login", "POST", {}, long)[0] == 413
-    chunks = iter([long[:3000], long[3000:6000], long[6000:]])
-    status, _ = locked.ask("/sources", "POST", BEARER, chunks, encode_chunked=True)
-    assert status == 413
+    for pause in (0.0, 0.2):  # the second time the answer comes amid the body
+        chunks = paused([long[:3000], long[3000:6000], long[6000:8000], long[8000:]], pause)
+        status, _ = locked.ask("/sources", "POST", BEARER, chunks, encode_chunked=True)
+        assert status == 413
     assert locked.ask("/sources", headers={**BEARER, "Content-Length": "-1"})[0] in (400, 413)
     assert len(locked.sources(BEARER)) == 1
 
