@@ -137,7 +137,7 @@ def synthetic_batch(size: int, crop: int, objects: int, classes: int) -> Batch:
     rng = np.random.default_rng(0)
     side = crop // STRIDE
     y, x = np.mgrid[:side, :side] / side
-    labels, class_of_object = [], []
+    labels, coverage, class_of_object = [], [], []
     for _ in range(size):
         found = np.zeros((side, side), np.int64)
         for k in range(objects):
@@ -145,11 +145,13 @@ def synthetic_batch(size: int, crop: int, objects: int, classes: int) -> Batch:
             found[((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 <= 1] = k + 1
         found[:, : round(VOID_SHARE * side)] = VOID
         labels.append(torch.from_numpy(found))
+        coverage.append(torch.from_numpy(found == np.arange(1, objects + 1)[:, None, None]).float())
         class_of_object.append(torch.from_numpy(rng.integers(1, classes + 1, objects)))
     pixels = rng.integers(0, 256, (size, crop, crop, 3), dtype=np.uint8)
     return Batch(
         pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2),
         labels=labels,
+        coverage=coverage,
         class_of_object=class_of_object,
         unlabelled=torch.zeros(size, classes, dtype=torch.bool),
         centres=torch.zeros(size, 2),

@@ -37,15 +37,20 @@ def log_dissimilarity(d2: Tensor) -> Tensor:
     return torch.log(-torch.expm1(-d2)) - torch.log1p(torch.exp(-d2))
 
 
-def embedding_loss(drawn: Tensor, points: Points, *, size_exponent: float) -> Tensor:
+def embedding_loss(
+    drawn: Tensor, coverage: Tensor, points: Points, *, size_exponent: float
+) -> Tensor:
     """Equation (2): cross entropy of σ over all pairs of drawn pixels of one image.
 
-    A pair weighs (n_p·n_q)^(-size_exponent), n the pixels of an instance, divided by the points
-    drawn of both instances. All weights sum to 1, so the sum is not divided by the number of drawn
-    pixels as in the paper.
+    The target of a pair is the overlap of what its pixels show, Σ_k min(c_k(p), c_k(q)), c_k(p) the
+    share of pixel p that instance k covers. It is 1 or 0, as in the paper, unless one of the pixels
+    lies on an outline. A pair weighs (n_p·n_q)^(-size_exponent), n the pixels of an instance,
+    divided by the points drawn of both instances. All weights sum to 1, so the sum is not divided
+    by the number of drawn pixels as in the paper.
 
     Args:
         drawn: [P, D], embeddings of the drawn pixels.
+        coverage: [M, h, w], the share of each pixel that object k covers, at k-1.
         points: the drawn pixels, at least one.
         size_exponent: 1 weighs pairs by 1/(n_p·n_q), 0 all alike.
 
@@ -53,12 +58,15 @@ def embedding_loss(drawn: Tensor, points: Points, *, size_exponent: float) -> Te
         Scalar.
     """
     d2 = squared_distances(drawn, drawn)
-    same = points.instance[:, None] == points.instance[None]
+    of_objects = coverage.flatten(1)[:, points.index].T
+    shares = torch.cat([1 - of_objects.sum(1, keepdim=True), of_objects], 1)
+    # the shares of a pixel sum to 1
+    same = (1 - torch.cdist(shares, shares, p=1) / 2).to(d2.dtype)
     # an instance counts once, however many points were drawn of it
     drawn_of_instance = points.instance.bincount()[points.instance]
     weight = points.instance_size.pow(-size_exponent) / drawn_of_instance
     weights = weight[:, None] * weight[None]
-    log_likelihood = torch.where(same, log_similarity(d2), log_dissimilarity(d2 + NEAREST))
+    log_likelihood = torch.lerp(log_dissimilarity(d2 + NEAREST), log_similarity(d2), same)
     return -(weights * log_likelihood).sum() / weights.sum()
 
 
@@ -114,27 +122,31 @@ def seed_targets(
     return torch.stack(targets, dim=1), torch.stack(qualities, dim=1)
 
 
-def soft_mask_loss(drawn: Tensor, embeddings: Tensor, labels: Tensor, points: Points) -> Tensor:
+def soft_mask_loss(
+    drawn: Tensor, embeddings: Tensor, labels: Tensor, coverage: Tensor, points: Points
+) -> Tensor:
     """Dice loss of softly grown masks and their objects; not in the paper.
 
     The similarity σ(p, ·) of equation (1) is itself a soft mask, grown from the pixel p. The loss
-    is 1 - Dice (Milletari et al. 2016, "V-Net") of that mask and p's object, over all pixels.
+    is 1 - Dice of that mask and the coverage c by p's object, over all pixels, with Dice =
+    2·Σσc / (Σσ² + Σc²) (Milletari et al. 2016, "V-Net"). It is least where σ = c. So a pixel that
+    is half covered learns a similarity of 1/2, and the interpolated mask ends within it.
 
     Args:
         drawn: [P, D], embeddings of the drawn pixels of one image.
         embeddings: [N, D], embeddings of all its pixels.
         labels: [h, w] int64: 0 background, k the k-th object, 255 void.
+        coverage: [M, h, w], the share of each pixel that object k covers, at k-1.
         points: the drawn pixels.
 
     Returns:
         Scalar, a mean over the drawn pixels of objects; 0 if there are none.
     """
-    flat = labels.flatten()
-    is_labelled = flat != VOID
+    is_labelled = labels.flatten() != VOID
     seeds = points.instance > 0
     mask = log_similarity(squared_distances(drawn[seeds], embeddings[is_labelled])).exp()
-    own = (points.instance[seeds, None] == flat[is_labelled]).to(mask.dtype)
-    dice = 2 * (mask * own).sum(1) / (mask.sum(1) + own.sum(1))
+    own = coverage.flatten(1)[:, is_labelled][points.instance[seeds] - 1]
+    dice = 2 * (mask * own).sum(1) / (mask.square().sum(1) + own.square().sum(1))
     return (1 - dice).sum() / max(len(dice), 1)
 
 

@@ -16,10 +16,11 @@ from torch.utils.data import Dataset
 from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, InstanceDataset, Sample, with_classes
 from streamseg.frame import Image, frame_of_array
-from streamseg.train.augment import AugmentDraw, Crop, choose_view, cut
+from streamseg.train.augment import AugmentDraw, choose_view, cut
 from streamseg.train.balance import BalancedDraw
 from streamseg.train.config import TrainConfig
 from streamseg.train.copy_paste import LabelledCrop, paste
+from streamseg.train.map_labels import label_map_pixels
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Batch:
     pixels: Tensor
     """[B, 3, S, S] uint8 RGB, channels last in memory."""
     labels: list[Tensor]
-    """B × [S/4, S/4] int64: 0 background, k the k-th object of the crop, 255 void."""
+    """B × [h, w] int64, h = w = S/4: 0 background, k the k-th object of the crop, 255 void."""
+    coverage: list[Tensor]
+    """B × [M, h, w] float32: the share of each map pixel that object k covers, at k-1."""
     class_of_object: list[Tensor]
     """B × [M] int64."""
     unlabelled: Tensor
@@ -46,6 +49,7 @@ class Batch:
             self,
             pixels=self.pixels.to(device),
             labels=[labels.to(device) for labels in self.labels],
+            coverage=[coverage.to(device) for coverage in self.coverage],
             class_of_object=[classes.to(device) for classes in self.class_of_object],
             unlabelled=self.unlabelled.to(device),
             centres=self.centres.to(device),
@@ -125,7 +129,7 @@ class BatchStream(Dataset[Batch]):
         size = int(rng.choice(self.config.crop_sizes))
         count = self.config.batch_size_at(size, self.processes)
         drawn = [self._draw(rng) for _ in range(count)]
-        crops, labels, classes, unlabelled, image_ids = [], [], [], [], []
+        crops, labels, coverage, classes, unlabelled, image_ids = [], [], [], [], [], []
         for image, overlay in drawn[self.share]:
             sample = image.data.load(image.image_id)
             labelled = self._crop(sample, size, image.augment)
@@ -133,17 +137,19 @@ class BatchStream(Dataset[Batch]):
                 source = overlay.image
                 above = self._crop(source.data.load(source.image_id), size, source.augment)
                 labelled = paste(labelled, above, overlay.chances)
-            found, kept = feature_map_labels(
+            found = label_map_pixels(
                 labelled.crop, self.model_config.stride, self.config.min_instance_px
             )
             crops.append(labelled.crop)
-            labels.append(found)
-            classes.append(torch.from_numpy(labelled.class_of_object[kept]))
+            labels.append(found.labels)
+            coverage.append(found.coverage)
+            classes.append(torch.from_numpy(labelled.class_of_object[found.kept]))
             unlabelled.append(self._unlabelled(image.data, sample))
             image_ids.append(image.image_id)
         return Batch(
             pixels=torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2),
             labels=labels,
+            coverage=coverage,
             class_of_object=classes,
             unlabelled=torch.stack(unlabelled),
             centres=torch.tensor([crop.centre_xy for crop in crops]),
@@ -200,22 +206,3 @@ def images_at_input_size(
         frame.render(*model_config.input_size(frame.display_width, frame.height))
         for frame in frames
     ]
-
-
-def feature_map_labels(crop: Crop, stride: int, min_px: int) -> tuple[Tensor, list[int]]:
-    """Object labels at feature-map size, numbered anew, and which objects they are.
-
-    Each feature-map pixel takes the label at its centre. Objects left with fewer than
-    ``min_px`` of them are too small to learn and become void.
-
-    Returns:
-        [S/stride, S/stride] int64, and for label k, at k-1, the index of the sample's object.
-    """
-    labels = crop.object_map[stride // 2 :: stride, stride // 2 :: stride]
-    renumber = np.full(256, VOID, dtype=np.int64)
-    renumber[0] = 0
-    counts = np.bincount(labels.reshape(-1), minlength=256)
-    kept = [k - 1 for k in range(1, VOID) if counts[k] >= min_px]
-    for new, old in enumerate(kept, start=1):
-        renumber[old + 1] = new
-    return torch.from_numpy(renumber[labels]), kept

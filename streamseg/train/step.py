@@ -169,8 +169,8 @@ def batch_losses(
     coarse = coarse_index(batch.labels[0].shape[1], batch.labels[0].shape[0], index.device)
 
     metrics = [
-        embedding_loss(rows, p, size_exponent=config.size_exponent)
-        for rows, p in zip(drawn, points, strict=True)
+        embedding_loss(rows, coverage, p, size_exponent=config.size_exponent)
+        for rows, coverage, p in zip(drawn, batch.coverage, points, strict=True)
         if len(rows)
     ]
     # an all-void batch gives no gradient
@@ -216,9 +216,11 @@ def batch_losses(
     if config.mask_weight:
         masks = torch.stack(
             [
-                soft_mask_loss(rows[::SOFT_MASK_EVERY], pixels, labels, p.every(SOFT_MASK_EVERY))
-                for rows, pixels, labels, p in zip(
-                    drawn, outputs.embeddings, batch.labels, points, strict=True
+                soft_mask_loss(
+                    rows[::SOFT_MASK_EVERY], pixels, labels, coverage, p.every(SOFT_MASK_EVERY)
+                )
+                for rows, pixels, labels, coverage, p in zip(
+                    drawn, outputs.embeddings, batch.labels, batch.coverage, points, strict=True
                 )
             ]
         ).mean()

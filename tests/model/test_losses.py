@@ -52,8 +52,9 @@ def test_logs_and_their_gradients_are_finite_for_equal_and_for_far_embeddings(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_embedding_loss_is_finite_when_two_instances_share_an_embedding(dtype: torch.dtype) -> None:
     rows = torch.tensor([[0, 0], [0, 0], [100, 0], [100, 0]], dtype=dtype, requires_grad=True)
-    points = Points(torch.arange(4), torch.tensor([0, 1, 1, 2]), torch.tensor([9.0, 4.0, 4.0, 1.0]))
-    loss = embedding_loss(rows, points, size_exponent=1)
+    instance = torch.tensor([0, 1, 1, 2])
+    points = Points(torch.arange(4), instance, torch.tensor([9.0, 4.0, 4.0, 1.0]))
+    loss = embedding_loss(rows, covered_by(instance, 2), points, size_exponent=1)
     (gradient,) = torch.autograd.grad(loss, rows)
     assert loss.isfinite()
     assert gradient.isfinite().all()
@@ -90,8 +91,33 @@ def test_embedding_loss_is_equation_2_summed_pair_by_pair(size_exponent: float) 
         torch.tensor(instance),
         torch.tensor([size[label] for label in instance], dtype=torch.float64),
     )
-    loss = embedding_loss(rows, points, size_exponent=size_exponent)
+    coverage = covered_by(points.instance, 2)
+    loss = embedding_loss(rows, coverage, points, size_exponent=size_exponent)
     assert float(loss) == pytest.approx(total / weights, rel=1e-9)
+
+
+def test_the_similarity_of_pixels_on_outlines_learns_the_overlap_of_what_they_show() -> None:
+    """Along d², the loss is least where σ is the target; background covers the rest of a pixel."""
+    shares = {"inside": (1.0, 0.0), "half": (0.5, 0.0), "between": (0.25, 0.75)}
+    for first, second, target in (
+        ("inside", "half", 0.5),
+        ("half", "half", 1.0),
+        ("inside", "between", 0.25),
+        ("half", "between", 0.25),
+    ):
+        coverage = torch.tensor([shares[first], shares[second]]).T[:, None]
+        points = Points(torch.arange(2), torch.tensor([1, 1]), torch.ones(2))
+        similarity = torch.linspace(0.01, 1, 100)
+        losses = [
+            float(embedding_loss(torch.stack([0 * d, d]), coverage, points, size_exponent=0))
+            for d in (2 / similarity - 1).log()[:, None].sqrt()
+        ]
+        assert float(similarity[int(np.argmin(losses))]) == pytest.approx(target, abs=0.021)
+
+
+def covered_by(labels: Tensor, objects: int) -> Tensor:
+    """[objects, *labels.shape], the coverage if every pixel shows what its label says."""
+    return (labels == torch.arange(1, objects + 1).view(-1, *[1] * labels.ndim)).float()
 
 
 def scene() -> tuple[Tensor, Tensor]:
@@ -252,37 +278,60 @@ def test_a_map_of_void_gives_no_points() -> None:
     assert points.index.dtype == torch.int64
 
 
-def test_soft_mask_loss_is_dice_of_similarity_and_object_seed_by_seed() -> None:
+def test_soft_mask_loss_is_dice_of_similarity_and_coverage_seed_by_seed() -> None:
     labels, embeddings = scene()
     points = draw_points(labels, per_instance=3, in_background=4, generator=random_generator(2))
-    flat, losses = labels.flatten().tolist(), []
+    coverage = torch.rand(3, *labels.shape, generator=random_generator(3))
+    losses = []
     for index, instance in zip(points.index.tolist(), points.instance.tolist(), strict=True):
         if instance == 0:
             continue
         overlap = mask = own = 0.0
-        for row, label in zip(embeddings.double(), flat, strict=True):
+        shares = coverage[instance - 1].flatten().tolist()
+        for row, label, share in zip(
+            embeddings.double(), labels.flatten().tolist(), shares, strict=True
+        ):
             if label != VOID:
                 d2 = float((row - embeddings[index].double()).square().sum())
                 similarity = 2 / (1 + math.exp(d2))
-                mask, own = mask + similarity, own + (label == instance)
-                overlap += similarity * (label == instance)
+                mask, own = mask + similarity**2, own + share**2
+                overlap += similarity * share
         losses.append(1 - 2 * overlap / (mask + own))
     assert len(losses) == 9
-    loss = soft_mask_loss(embeddings[points.index], embeddings, labels, points)
+    loss = soft_mask_loss(embeddings[points.index], embeddings, labels, coverage, points)
     assert float(loss) == pytest.approx(sum(losses) / 9, rel=1e-5)
+
+
+def test_soft_mask_loss_is_least_where_the_similarity_is_the_coverage() -> None:
+    shares = torch.tensor([1.0, 1.0, 0.75, 0.5, 0.25, 0.02])
+    distances = (2 / shares - 1).log().sqrt()[:, None]
+    labels = torch.ones(1, 6, dtype=torch.int64)
+    seed = Points(torch.tensor([0]), torch.tensor([1]), torch.tensor([6.0]))
+
+    def loss(rows: Tensor) -> float:
+        return float(soft_mask_loss(rows[:1], rows, labels, shares.view(1, 1, 6), seed))
+
+    assert loss(distances) == pytest.approx(0, abs=1e-6)
+    for changed in range(1, 6):
+        for factor in (0.8, 1.2) if distances[changed] else ():
+            moved = distances.clone()
+            moved[changed] *= factor
+            assert loss(moved) > 1e-5
 
 
 def test_soft_mask_loss_falls_as_objects_draw_together_and_apart() -> None:
     labels, embeddings = scene()
+    coverage = covered_by(labels, 3)
     points = draw_points(labels, per_instance=5, in_background=5, generator=random_generator(2))
     rows = embeddings.clone().requires_grad_()
-    first = soft_mask_loss(rows[points.index], rows, labels, points)
+    first = soft_mask_loss(rows[points.index], rows, labels, coverage, points)
     (gradient,) = torch.autograd.grad(first, rows)
     moved = embeddings - 5 * gradient
-    assert soft_mask_loss(moved[points.index], moved, labels, points) < first
+    assert soft_mask_loss(moved[points.index], moved, labels, coverage, points) < first
     nothing = torch.zeros_like(labels)
     points = draw_points(nothing, per_instance=5, in_background=5, generator=random_generator(2))
-    assert soft_mask_loss(embeddings[points.index], embeddings, nothing, points) == 0
+    rows = embeddings[points.index]
+    assert soft_mask_loss(rows, embeddings, nothing, covered_by(nothing, 0), points) == 0
 
 
 def test_background_stands_for_every_unlabelled_class() -> None:

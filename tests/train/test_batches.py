@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from dataset_files import nearest_class
@@ -12,9 +11,8 @@ from streamseg.classes import COCO_CLASSES, VOC_CLASSES
 from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, VocLayout
 from streamseg.errors import ConfigError
-from streamseg.train.augment import Crop
 from streamseg.train.config import TrainConfig
-from streamseg.train.data import BatchStream, feature_map_labels
+from streamseg.train.data import BatchStream
 
 MakeVoc = Callable[..., VocLayout]
 NATIVE = ModelConfig(class_names=VOC_CLASSES, max_pixels=96 * 64)  # the images' own size
@@ -126,15 +124,3 @@ def test_scale_1_is_the_size_that_the_model_will_see(make_voc: MakeVoc) -> None:
         for labels in BatchStream(data, model, settings)[0].labels:
             known = (labels != VOID).sum() * 4**2
             assert known == pytest.approx(96 * 64 * enlarged**2, rel=0.1)
-
-
-def test_feature_map_labels_are_those_at_pixel_centres_numbered_anew() -> None:
-    coarse = np.array([[1, 2, 2, VOID], [0, 2, 4, 4], [0, 0, 4, 4]], np.uint8)
-    object_map = np.full((12, 16), 9, np.uint8)  # 9 lies nowhere near a centre
-    object_map[2::4, 2::4] = coarse
-    crop = Crop(np.zeros((12, 16, 3), np.uint8), object_map, (0.0, 0.0))
-    labels, kept = feature_map_labels(crop, 4, 3)
-    # object 1 has one pixel, too few
-    assert labels.tolist() == [[VOID, 1, 1, VOID], [0, 1, 2, 2], [0, 0, 2, 2]]
-    assert labels.dtype == torch.int64
-    assert kept == [1, 3]

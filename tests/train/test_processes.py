@@ -51,6 +51,7 @@ def test_the_losses_of_the_shares_average_to_those_of_the_batch(voc: VocLayout) 
         share = Batch(
             pixels=batch.pixels[rows],
             labels=batch.labels[rows],
+            coverage=batch.coverage[rows],
             class_of_object=batch.class_of_object[rows],
             unlabelled=batch.unlabelled[rows],
             centres=batch.centres[rows],
