@@ -1,6 +1,6 @@
 """Count the objects that enter a zone, with Roboflow's supervision.
 
-    pip install 'streamseg[supervision]'
+    pip install '.[supervision]'
     python examples/count_in_zone.py street.mp4 --zone 0 200 320 200 320 360 0 360
 
 The zone is a polygon: x and y of its corners in pixels. An object counts once, however long it

@@ -1,6 +1,6 @@
 """Fine-tune the shipped model on your own data, score it, and run it on a clip.
 
-    pip install 'streamseg[train,export]'
+    pip install '.[train,export]'
     python examples/fine_tune.py my_data clip.mp4 --steps 1000
 
 ``my_data`` is a data set with the splits train and val; docs/own_data.md describes the formats. The
