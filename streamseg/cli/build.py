@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamseg.cli.arguments import above_zero
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -28,7 +30,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("release", type=Path, metavar="RELEASE")
     parser.add_argument(
         "--workspace",
-        type=float,
+        type=above_zero,
         metavar="GIB",
         help="most memory for trying out algorithms (1 on Tegra, else TensorRT's default)",
     )

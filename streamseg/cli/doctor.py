@@ -60,7 +60,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report; 1 if the shipped model does not run."""
+    """Print the report; 1 if a check fails that concerns no extra."""
     if arguments.recordings:
         for recording in arguments.recordings:
             print("\n".join(topic_lines(recording)))

@@ -13,6 +13,7 @@ from streamseg.cli.arguments import (
     add_input_options,
     add_report_option,
     positive,
+    whole,
 )
 from streamseg.errors import ConfigError
 from streamseg.loading import model_path
@@ -62,7 +63,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_input_options(parser)
     parser.add_argument(
-        "--min-area", type=int, default=0, metavar="PX", help="leave smaller objects out"
+        "--min-area", type=whole, default=0, metavar="PX", help="leave smaller objects out"
     )
     parser.add_argument(
         "--proposals",
@@ -93,8 +94,6 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.evaluate.studies import walk
     from streamseg.loading import SHIPPED_MODEL
 
-    if arguments.min_area < 0:
-        raise ConfigError(f"--min-area must be 0 or more, got {arguments.min_area}")
     models = arguments.model or [SHIPPED_MODEL]
     mapping = read_mapping(arguments.config)
     on_disk = open_dataset(arguments.data, arguments.split)

@@ -110,14 +110,14 @@ def _files_of(source: str) -> Iterator[Path]:
     if recording := split_topic(source):
         path = recording[0]
         yield path
-        if path.is_dir():
+        if os.path.isdir(path):
             yield from bag_files(path)
         return
     path = local_path(source)
     yield path
-    if path.is_dir():
+    if os.path.isdir(path):
         yield from images_in(path)
-    elif not path.exists():
+    elif not os.path.exists(path):
         yield from images_of(str(path))
 
 

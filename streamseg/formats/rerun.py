@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamseg.drawing.overlay import name_colour
-from streamseg.errors import MissingExtraError
+from streamseg.errors import MissingExtraError, SinkError
 from streamseg.files.claims import written_alone
 from streamseg.formats.writer import OneSource, ResultWriter, check_folder_of
 from streamseg.results import FrameResult
@@ -91,8 +91,10 @@ class RerunWriter(ResultWriter):
         """Log one frame.
 
         Raises:
-            SinkError: the frame is of another source than those before.
+            SinkError: the frame is of another source than those before, or the writer is closed.
         """
+        if self._recording is None:
+            raise SinkError(f"cannot write {self._path}: it is closed already")
         self._source.check(result)
         log_to_rerun(result, recording=self._recording)
 

@@ -72,7 +72,7 @@ def saving(path: str | Path) -> Iterator[None]:
     except (BrokenPipeError, SinkError):
         raise
     except OSError as error:
-        raise SinkError(f"cannot write {path}: {error.strerror}") from error
+        raise SinkError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def readable(text: str) -> str:

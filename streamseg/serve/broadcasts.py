@@ -66,7 +66,8 @@ async def _events(
     sent: dict[int, object] = {}
     status_due = 0.0
     with hub.watching() as watch:
-        while not hub.has_ended:
+        while True:
+            has_ended = hub.has_ended  # read first: what came before the end is still sent
             had_events = bool(watch.events)
             while watch.events:
                 event = watch.events.popleft()
@@ -78,6 +79,8 @@ async def _events(
                     yield b"data: " + await newest.json_line() + b"\n\n"
                     sent[index] = newest
                     viewers.count_sent("events")
+            if has_ended:
+                break
             now = time.monotonic()
             if now >= status_due or had_events:
                 # also tells both sides that the connection is alive

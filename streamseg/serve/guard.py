@@ -62,7 +62,7 @@ class Guard:
             # the page of another name that was pointed here (DNS rebinding)
             return PlainTextResponse(f"this host is not served: {host[:100]!r}\n", 421)
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _host_of(origin) != host.lower():
             return PlainTextResponse("requests of other pages are refused\n", 403)
         # browsers send no Origin for images, but say where the request comes from
         is_link = headers.get("sec-fetch-mode") == "navigate" and _method(scope) in SAFE_METHODS
@@ -144,6 +144,14 @@ def _derived(token: str, purpose: str) -> str:
 
 def _method(scope: Scope) -> str:
     return str(scope.get("method", "GET"))
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin; None if it is not a URL."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _is_address(name: str) -> bool:

@@ -85,12 +85,13 @@ class Hub:
     def remove(self, source_index: int) -> bool:
         """Forget a source; False if there is none."""
         with self._lock:
-            source = self._sources.pop(source_index, None)
+            if self._sources.pop(source_index, None) is None:
+                return False
             self._removed.add(source_index)
             self._pace.forget(source_index)
             self._metrics.forget(source_index)
         self.wake()
-        return source is not None
+        return True
 
     def end(self, failure: str = "") -> None:
         """Tell all viewers that nothing follows."""
@@ -109,9 +110,10 @@ class Hub:
         source = self._sources.get(source_index)
         return source.shown if source else None
 
-    def video(self, source_index: int) -> VideoFeed:
-        """The H.264 of a source that is known."""
-        return self._sources[source_index].video
+    def video(self, source_index: int) -> VideoFeed | None:
+        """The H.264 of a source; None if there is no such source."""
+        source = self._sources.get(source_index)
+        return source.video if source else None
 
     def has(self, source_index: int) -> bool:
         """Whether a source is known; it may have ended."""

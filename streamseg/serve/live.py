@@ -106,7 +106,10 @@ class LiveViewer:
         if self._video is None:
             yield _Images(self._hub, self._source_index)
             return
-        with self._hub.video(self._source_index).watching(watch) as viewer:
+        feed = self._hub.video(self._source_index)
+        if feed is None:  # removed since the request was checked
+            raise WebSocketDisconnect(GOING_AWAY)
+        with feed.watching(watch) as viewer:
             yield viewer
 
     async def _send(self, messages: Messages, watch: Watch) -> bool:

@@ -72,7 +72,8 @@ def open_url(url: str, options: SourceOptions = _DEFAULTS) -> VideoSource:
 
     Args:
         url: with scheme, as in ``rtsp://user:password@host/path``.
-        options: ``timeout_seconds``, ``transport``, ``stream``, ``live`` and ``hwaccel`` are used.
+        options: ``timeout_seconds``, ``transport``, ``stream``, ``threads``, ``live`` and
+            ``hwaccel`` are used.
 
     Raises:
         SourceError: no connection, no answer in time, or no video in the stream; or the device

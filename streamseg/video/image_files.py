@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from streamseg.frame import UNNUMBERED
+from streamseg.video.local_paths import entries
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +31,12 @@ _IN_FOLDERS = IMAGE_SUFFIXES | NOT_READ_SUFFIXES | {".gif"}
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images of a folder in natural order: ``2.png`` comes before ``10.png``."""
-    return _images(folder.iterdir())
+    """The images of a folder in natural order: ``2.png`` comes before ``10.png``.
+
+    Raises:
+        SourceError: the folder cannot be read.
+    """
+    return _images(entries(folder))
 
 
 def images_of(pattern: str) -> list[Path]:
@@ -85,7 +91,7 @@ def _literal_folder(pattern: str) -> tuple[Path, str]:
     """Split a pattern into the longest existing folder and the rest."""
     parts = Path(pattern).parts
     count = 0
-    while count < len(parts) - 1 and Path(*parts[: count + 1]).is_dir():
+    while count < len(parts) - 1 and os.path.isdir(Path(*parts[: count + 1])):
         count += 1
     return Path(*parts[:count]), str(Path(*parts[count:]))
 

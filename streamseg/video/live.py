@@ -45,7 +45,7 @@ def open_live(
         if not wait_for_source:
             raise
         announce("lost", str(error))
-        opened = _reconnect(open_once, options, announce, stopping, failed=0)
+        opened = _reconnect(open_once, options, announce, stopping, str(error), failed=0)
     return LiveSource(opened, open_once, options, announce, stopping) if opened.is_live else opened
 
 
@@ -110,7 +110,7 @@ class LiveSource(Source):
             if time.monotonic() - since > self._options.longest_delay_seconds:
                 failed = 0  # after a short connection the waits keep growing
             connected = _reconnect(
-                self._open_once, self._options, self._announce, self.stopping, failed=failed
+                self._open_once, self._options, self._announce, self.stopping, reason, failed=failed
             )
             failed += 1
             if not connected.is_live:
@@ -124,10 +124,19 @@ def _reconnect(
     options: SourceOptions,
     announce: Announcer,
     stopping: Event,
+    reason: str,
     *,
     failed: int,
 ) -> Source:
-    """Try until it works; ``failed`` attempts before did not last.
+    """Try until it works.
+
+    Args:
+        open_once: opens the source.
+        options: of the source.
+        announce: is told of every attempt.
+        stopping: ends the waits.
+        reason: why the source was lost.
+        failed: number of attempts before that did not last.
 
     Raises:
         SourceError: no attempt is left, or the stream is being stopped.
@@ -142,5 +151,6 @@ def _reconnect(
             return open_once()
         except SourceError as error:
             problem = str(error)
-    why = f": {problem}" if problem else ""
-    raise SourceError(f"{announce.source}: gave up after {failed} attempts to reconnect{why}")
+    raise SourceError(
+        f"{announce.source}: not reconnected (attempts: {failed}): {problem or reason}"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import stat
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -156,7 +157,7 @@ def _open_text(text: str, opening: _Opening) -> Source:
     if recording := split_topic(text):
         return _open_recording(*recording, opening)
     path = local_path(text)
-    if not path.exists():
+    if not os.path.exists(path):
         if text.isdecimal():
             return _open_camera(f"/dev/video{int(text)}", opening)
         if is_pattern(str(path)):
@@ -178,9 +179,17 @@ def _open_path(path: Path, opening: _Opening) -> Source:
 
 
 def _open_file(path: Path, options: SourceOptions) -> Source:
-    if not path.exists():
-        raise SourceError(f"no such file or folder: {masked(str(path))} (looked in {Path.cwd()})")
-    if path.is_dir():
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise SourceError(
+            f"no such file or folder: {masked(str(path))} (looked in {Path.cwd()})"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"cannot read {masked(str(path))}: {getattr(error, 'strerror', None) or error}"
+        ) from error
+    if stat.S_ISDIR(status.st_mode):
         return images.open_folder(path)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return images.open_image(path)

@@ -15,7 +15,9 @@ from streamseg.frame import Frame, Image
 from streamseg.video.base import Source
 
 PREFIX = "test-pattern:"
-_ADDRESS = re.compile(rf"{PREFIX}(?:(\d+)x(\d+))?(?:@(\d+))?(?:\?frames=(\d+))?")
+_ADDRESS = re.compile(
+    rf"{PREFIX}(?:(\d{{1,4}})x(\d{{1,4}}))?(?:@(\d{{1,3}}))?(?:\?frames=(\d{{1,9}}))?"
+)
 
 _SKY_TOP, _SKY_BOTTOM = (120, 160, 215), (205, 215, 225)
 _ROAD_TOP, _ROAD_BOTTOM = (120, 120, 122), (70, 70, 74)
@@ -60,7 +62,7 @@ class PatternSource(Source):
             address: as above.
 
         Raises:
-            InputError: the address has another form, or a number in it is 0.
+            InputError: the address has another form, or a number in it is 0 or too large.
         """
         match = _ADDRESS.fullmatch(address)
         numbers = [int(number) for number in match.groups("0")] if match else []
@@ -68,7 +70,8 @@ class PatternSource(Source):
         if 0 in given:
             raise InputError(
                 f"a test pattern has the form {PREFIX}[WIDTHxHEIGHT][@FPS][?frames=COUNT] with "
-                f"numbers above 0, for example {PREFIX}640x360@25?frames=100, got {address!r}"
+                f"numbers above 0, sides below 10000, FPS below 1000 and COUNT below 10⁹, for "
+                f"example {PREFIX}640x360@25?frames=100, got {address[:100]!r}"
             )
         width, height, rate, count = (
             n or d for n, d in zip(numbers, (640, 360, 25, 250), strict=True)

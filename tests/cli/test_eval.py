@@ -237,7 +237,6 @@ def test_a_sweep_of_models_wants_different_ones(
         (["--sweep", "seeds=1.5"], "whole numbers from 1"),
         (["--sweep", "seeds=1", "--proposals", "5"], "leave out --proposals"),
         (["--model", "2.onnx", "3.onnx"], "only --sweep embedding_dim"),
-        (["--min-area", "-1"], "--min-area must be 0 or more"),
         (["--out", "/dev/null/report"], "/dev/null/report cannot be made"),
     ],
 )

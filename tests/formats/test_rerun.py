@@ -49,6 +49,14 @@ def test_a_recording_holds_image_masks_and_named_boxes_on_both_timelines(tmp_pat
     assert recorded["/video EncodedImage:media_type"] == [["image/jpeg"]] * 3
 
 
+def test_a_closed_writer_takes_no_frame(tmp_path: Path) -> None:
+    pytest.importorskip("rerun")
+    writer = RerunWriter(tmp_path / "out.rrd")
+    writer.close()
+    with pytest.raises(SinkError, match="it is closed already"):
+        writer.write(make_result(0, ["car-1"]))
+
+
 def test_the_stamps_of_a_drive_recording_are_a_timeline(tmp_path: Path) -> None:
     pytest.importorskip("rerun")
     reader = pytest.importorskip("rerun.chunk").RrdReader

@@ -66,7 +66,9 @@ def test_a_name_that_is_allowed_is_served() -> None:
         assert found.ask("/sources", headers={"Host": "Gate.local:80"})[0] == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "file://"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "file://", "http://[::1"]
+)
 @pytest.mark.parametrize(("method", "path"), [("POST", "/pause"), ("GET", "/events")])
 def test_requests_of_other_pages_are_refused(
     free: Served, origin: str, method: str, path: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import http.client
 import io
@@ -21,7 +22,9 @@ from PIL import Image as Pillow
 from prometheus_client.parser import text_string_to_metric_families
 from served_streams import QUICK, STREET, TOKEN, Served, running, served
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Mount
+from starlette.types import Message
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from websockets.sync.client import connect
 
@@ -31,7 +34,12 @@ from streamseg.frame import Image
 from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
 from streamseg.serve import app, encoded
+from streamseg.serve.broadcasts import events
+from streamseg.serve.hub import Hub
+from streamseg.serve.metrics import Metrics
 from streamseg.serve.server import Server, listen
+from streamseg.serve.viewing import Viewers
+from streamseg.video.events import StreamEvent
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -104,6 +112,31 @@ def test_types_of_events_can_be_chosen(street: Served) -> None:
     assert name == "status"
     assert status["sources"][0]["name"] == STREET
     assert street.ask("/events?types=results")[0] == 400
+
+
+def test_events_before_the_end_are_sent() -> None:
+    metrics = Metrics()
+    hub = Hub(metrics)
+    sent: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+        if sent[-1] == b":\n\n":  # the viewer is being served
+            hub.note(StreamEvent("clip.mp4", 0, "ended"))
+            hub.end()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def view() -> None:
+        scope = {"type": "http", "query_string": b"types=source", "headers": []}
+        await events(Request(scope), hub, Viewers(1, metrics), dict)(scope, receive, send)
+
+    asyncio.run(view())
+    _, _, event, end = sent
+    assert json.loads(event.split(b"data: ")[1])["state"] == "ended"
+    assert end == b""
 
 
 def test_a_live_message_holds_the_result_and_its_frame() -> None:
@@ -291,7 +324,12 @@ def test_sources_come_and_go_with_the_token() -> None:
                 viewer.recv(10)
                 viewer.recv(10)
         assert found.sources(BEARER) == []
-        assert found.ask("/sources/0", "DELETE", BEARER)[0] == 404
+        for gone in (0, 1):
+            assert found.ask(f"/sources/{gone}", "DELETE", BEARER)[0] == 404
+        # 1 was not there yet when it was to be removed: it is shown once it is
+        assert json.loads(found.ask("/sources", "POST", BEARER, body)[1]) == {"index": 1}
+        wait_until(lambda: found.sources(BEARER) and found.sources(BEARER)[0]["frames"])
+        assert found.ask("/sources/1", "DELETE", BEARER)[0] == 204
         assert b'source="0"' not in found.ask("/metrics", headers=BEARER)[1]
 
 

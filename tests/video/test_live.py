@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -190,10 +191,18 @@ def test_a_camera_is_given_up_after_the_tries_that_were_allowed() -> None:
         with watched as source:
             next(source)
             camera.kill()
-            with pytest.raises(SourceError, match="gave up after 3 attempts to reconnect: cannot"):
+            with pytest.raises(SourceError, match=r"not reconnected \(attempts: 3\): cannot"):
                 list(source)
     attempts = [event.attempt for event in watched.events if event.state == "reconnecting"]
     assert attempts == [1, 2, 3]
+
+
+def test_a_camera_that_may_not_be_reconnected_says_why_it_was_lost() -> None:
+    with http_camera() as camera, open_source(camera.url, replace(QUICK, retries=0)) as source:
+        next(source)
+        camera.kill()
+        with pytest.raises(SourceError, match=r"not reconnected \(attempts: 0\): \S+"):
+            list(source)
 
 
 def test_a_patient_opening_waits_for_a_camera_that_is_off(caplog: pytest.LogCaptureFixture) -> None:
@@ -278,6 +287,6 @@ def test_a_transport_stream_over_udp_that_falls_silent(tmp_path: Path) -> None:
     with open_source(f"udp://127.0.0.1:{port}", options) as source:
         assert len(list(islice(source, 30))) == 30
         silent.set()
-        with pytest.raises(SourceError, match="gave up"):
+        with pytest.raises(SourceError, match="not reconnected"):
             list(source)
     thread.join()

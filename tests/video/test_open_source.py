@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from streamseg.video import containers
 from streamseg.video.base import Source
 from streamseg.video.images import ImageSource
 from streamseg.video.options import SourceOptions
+from streamseg.video.recordings.paths import split_topic
 from streamseg.video.source import open_source
 from streamseg.video.test_pattern import PatternSource
 
@@ -38,6 +41,26 @@ def test_each_kind_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert isinstance(opened, ImageSource)
         assert opened.frame_count == 1
     assert isinstance(open_source("test-pattern:"), PatternSource)
+
+
+def test_paths_that_cannot_be_looked_at_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "x" * 300
+    for source in (long, f"./{long}/clip.mp4", f"~/{long}", f"file:///{long}", Path(long)):
+        with pytest.raises(SourceError, match=r"cannot read .*x.*: File name too long"):
+            open_source(source)
+    assert split_topic(long) is None
+
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(SourceError, match=f"cannot read {tmp_path}: Permission denied"):
+        open_source(tmp_path)
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(SourceError, match=r"cannot read .*clip.mp4: Permission denied"):
+        open_source(tmp_path / "clip.mp4")
 
 
 @pytest.mark.parametrize("source", [3, "3", "/dev/video3"])

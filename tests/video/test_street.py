@@ -41,7 +41,15 @@ def test_it_is_drawn_at_any_size(width: int, height: int) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["test-pattern:big", "test-pattern:0x10", "test-pattern:?frames=0", "test-pattern:8x"],
+    [
+        "test-pattern:big",
+        "test-pattern:0x10",
+        "test-pattern:?frames=0",
+        "test-pattern:8x",
+        "test-pattern:99999x99999",
+        "test-pattern:@1000",
+        "test-pattern:?frames=" + "9" * 400,
+    ],
 )
 def test_malformed_addresses_are_explained(address: str) -> None:
     with pytest.raises(InputError, match=r"test-pattern:640x360@25\?frames=100, got"):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from streamseg.errors import InputError
-from streamseg.video.local_paths import is_url, local_path
+from streamseg.video.local_paths import entries, is_url, local_path
 
 _SUFFIXES = (".mcap", ".bag", ".bag.active", ".db3")
 _SEPARATOR = "#"
@@ -13,7 +14,7 @@ _SEPARATOR = "#"
 
 def is_recording(path: Path) -> bool:
     """Whether it is an MCAP file, a ROS 1 bag, or the folder or file of a ROS 2 bag."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return has_metadata(path) or bool(bag_files(path))
     return path.name.endswith(_SUFFIXES)
 
@@ -31,10 +32,13 @@ def bag_files(folder: Path) -> list[Path]:
 
     They are numbered, and named after the folder unless it was renamed. If the recorder was killed,
     there is no ``metadata.yaml``, and only files named after the folder count.
+
+    Raises:
+        SourceError: the folder cannot be read.
     """
     found: dict[int, Path] = {}
     is_complete = has_metadata(folder)
-    for path in folder.iterdir():
+    for path in entries(folder):
         stem, _, number = path.stem.rpartition("_")
         is_named_after = is_complete or stem == folder.name
         if path.suffix in (".mcap", ".db3") and is_named_after and number.isdecimal():
@@ -50,13 +54,15 @@ def split_topic(source: str) -> tuple[Path, str | None] | None:
     if is_url(source):
         return None
     path = local_path(source)
-    if path.exists() or _SEPARATOR not in source:
-        return (path, None) if path.exists() and is_recording(path) else None
+    # os.path: pathlib's exists raises for names that are too long, or folders that must not be read
+    exists = os.path.exists(path)
+    if exists or _SEPARATOR not in source:
+        return (path, None) if exists and is_recording(path) else None
     name = source
     while _SEPARATOR in name:  # the path and the topic may hold it, too
         name = name.rpartition(_SEPARATOR)[0]
         path = local_path(name)
-        if path.exists() and is_recording(path):
+        if os.path.exists(path) and is_recording(path):
             return path, source[len(name) + 1 :]
     return None
 

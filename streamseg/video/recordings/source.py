@@ -143,12 +143,22 @@ class RecordingSource(Source):
             for decoded in frames:
                 is_decoded = True
                 self.decode_ms = 1e3 * (time.monotonic() - started)
-                yield decoded, in_decoder.pop(decoded.pts or 0)
+                yield from self._with_message(decoded, in_decoder)
         try:
             for decoded in decoder.flush():
-                yield decoded, in_decoder.pop(decoded.pts or 0)
+                yield from self._with_message(decoded, in_decoder)
         except av.error.FFmpegError as error:
             self._skip("the last messages", error.strerror or str(error))
+
+    def _with_message(
+        self, decoded: VideoFrame, in_decoder: dict[int, Recorded]
+    ) -> Iterator[tuple[VideoFrame, Recorded]]:
+        """The frame and the facts of its message; nothing if no message of its number is left."""
+        recorded = None if decoded.pts is None else in_decoder.pop(decoded.pts, None)
+        if recorded is None:
+            self._skip("a frame", "the decoder made it of no message")
+        else:
+            yield decoded, recorded
 
     def _messages(self, recording: Recording) -> Iterator[Message]:
         """The messages of the topic; a file that is cut off ends them with a warning."""

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from av import VideoFrame
 from media import cut, noise, quadrants, scramble
 from recorded_drives import (
     START_NS,
@@ -23,7 +24,9 @@ from recorded_drives import (
 
 from streamseg.cli.main import main
 from streamseg.errors import InputError, SourceError
+from streamseg.video.recordings.camera_messages import CameraMessage
 from streamseg.video.recordings.paths import split_topic, with_topics
+from streamseg.video.recordings.pixels import CameraDecoder
 from streamseg.video.source import open_source
 
 RAW = "foxglove.RawImage"
@@ -188,6 +191,20 @@ def test_damaged_messages_are_skipped_and_counted(
     assert caplog.messages[1].endswith(": unreadable messages: 1")
 
 
+def test_a_frame_that_the_decoder_repeats_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_decode = CameraDecoder.decode
+
+    def decode_twice(self: CameraDecoder, message: CameraMessage, number: int) -> list[VideoFrame]:
+        return true_decode(self, message, number) * 2
+
+    monkeypatch.setattr(CameraDecoder, "decode", decode_twice)
+    with open_source(write_foxglove(tmp_path / "drive.mcap", shots_of("/camera", stamps(3)))) as it:
+        assert [frame.stamp_ns for frame in it] == stamps(3)
+        assert it.skipped == 3
+
+
 def test_rows_that_are_too_short_are_skipped(tmp_path: Path) -> None:
     shots = shots_of("/camera", stamps(2))
     shots[0] = shots[0]._replace(data=shots[0].data[:100])
@@ -230,6 +247,7 @@ import sys
 for name in ("mcap", "rosbags", "apsw", "google.protobuf", "foxglove_schemas_protobuf"):
     sys.modules[name] = None
 from streamseg import MissingExtraError, open_writer
+from streamseg.video.recordings.pixels import CameraDecoder
 from streamseg.video.source import open_source
 from streamseg.cli.main import main
 assert main(["doctor", {str(path)!r}]) == 1
