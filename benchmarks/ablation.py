@@ -28,8 +28,7 @@ from streamseg.cli.train import read_split
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.datasets.class_names import all_of
-from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
-from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
+from streamseg.evaluate.predictions import LEAST_SCORE, score_instances
 from streamseg.export.to_onnx import export_onnx
 from streamseg.loading import SHIPPED_MODEL, load
 from streamseg.model.network import Network
@@ -148,11 +147,7 @@ def with_new_heads(
 def score(model: Path, data: InstanceDataset, min_area_px: int) -> dict[str, float]:
     """mAP^r at 0.5 and 0.7, its mean over all thresholds, and two classes at 0.5, in percent."""
     segmenter = load(model, min_score=LEAST_SCORE, threads=1)
-    evaluator = VocEvaluator(data.class_names, VOLUME_THRESHOLDS, min_area_px)
-    for image_id in data.ids:
-        sample = data.load(image_id)
-        evaluator.take(compare_instances(segmenter, sample, data.class_names)[1])
-    result = evaluator.result()
+    result = score_instances(segmenter, data, data.ids, min_area_px)
     at = {round(threshold, 2): j for j, threshold in enumerate(result.thresholds)}
     scores = {
         "0.5": result.map_r[at[0.5]],

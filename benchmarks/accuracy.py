@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streamseg.datasets import InstanceDataset
-from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
-from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, VocResult
+from streamseg.evaluate.predictions import LEAST_SCORE, score_instances
+from streamseg.evaluate.voc import VocResult
 from streamseg.grouping.cpu import GroupingConfig
 from streamseg.runtime.base import Runtime
 from streamseg.segmenter import Segmenter
@@ -36,32 +36,6 @@ class AccuracyChange:
         return 100 * (self.candidate.map_vol - self.reference.map_vol)
 
 
-def accuracy_change(
-    reference: Runtime,
-    candidate: Runtime,
-    data: InstanceDataset,
-    ids: Sequence[str],
-    *,
-    size: tuple[int, int] | None = None,
-) -> AccuracyChange:
-    """Score the disjoint instances of both, as ``streamseg eval`` does.
-
-    Args:
-        reference: the backend to compare with.
-        candidate: the backend to check.
-        data: images with objects.
-        ids: of the images to score on.
-        size: width and height of the network's input; needed if one of the two has a fixed size.
-
-    Raises:
-        InputError: there are no images, or one of the two does not take their size.
-        DataError: an image or its objects cannot be read.
-    """
-    return AccuracyChange(
-        *(score(runtime, data, ids, size=size) for runtime in (reference, candidate))
-    )
-
-
 def score(
     runtime: Runtime,
     data: InstanceDataset,
@@ -69,10 +43,6 @@ def score(
     *,
     size: tuple[int, int] | None = None,
 ) -> VocResult:
-    """One half of ``accuracy_change``, for a reference that is compared with several files."""
+    """Score the disjoint instances of a backend, in AP^r."""
     segmenter = Segmenter(runtime, size=size, grouping=GroupingConfig(min_score=LEAST_SCORE))
-    evaluator = VocEvaluator(data.class_names, VOLUME_THRESHOLDS)
-    for image_id in ids:
-        _, compared = compare_instances(segmenter, data.load(image_id), data.class_names)
-        evaluator.take(compared)
-    return evaluator.result()
+    return score_instances(segmenter, data, ids)

@@ -32,8 +32,8 @@ HEIGHT, WIDTH = 375, 500
 BAR_SECONDS = 120
 SCENES = 12
 FIRST = 100
-CLASS_NAMES = tuple(f"class {k}" for k in range(1, 21))
 """Images that the prediction is made from."""
+CLASS_NAMES = tuple(f"class {k}" for k in range(1, 21))
 
 
 def main() -> None:

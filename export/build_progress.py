@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from streamseg.interrupts import defer_sigint, interrupt
+from streamseg.interrupts import defer_signals, raise_deferred
 from streamseg.release.tensorrt_module import IProgressMonitor, TensorRT
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ class BuildWatch:
             BaseException: that of ``progress`` or of Ctrl-C, when the function has returned.
         """
         # deferred also because the caller must not free memory that TensorRT still uses
-        with defer_sigint(once=False) as self._signal, ThreadPoolExecutor(1) as pool:
+        with defer_signals(once=False) as self._signal, ThreadPoolExecutor(1) as pool:
             result = pool.submit(work).result()
         if number := self._signal():
-            interrupt(number)
+            raise_deferred(number)
         if self._error:
             raise self._error
         return result

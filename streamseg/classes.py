@@ -57,7 +57,7 @@ def plain_name(name: str) -> str:
 
 
 MOST_CLASSES: Final = 1000
-"""Of a data set, and of a model."""
+"""Most classes of a data set or a model."""
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
@@ -70,6 +70,16 @@ def distinct(names: Iterable[str]) -> tuple[str, ...]:
     for name in names:
         first.setdefault(plain_name(name), name)
     return tuple(first.values())
+
+
+def shared_classes(names: Sequence[str], others: Iterable[str]) -> tuple[str, ...]:
+    """The names that are among the others too, in whatever spelling.
+
+    >>> shared_classes(["car", "tv", "forklift"], ["tvmonitor", "Car"])
+    ('car', 'tv')
+    """
+    plain = {plain_name(name) for name in others}
+    return tuple(name for name in names if plain_name(name) in plain)
 
 
 _COCO_INDEX = {plain_name(name): index for index, name in enumerate(COCO_CLASSES)}

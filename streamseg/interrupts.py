@@ -8,12 +8,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
+STOPPED: Final = 130
+"""Exit status of an interrupted command: 128 plus the number of SIGINT, as in shells."""
+
 # Sent by supervisors such as `docker stop` and systemd, and when a terminal is closed.
-_POLITE = ("SIGTERM", "SIGHUP")
+_TERMINATING = ("SIGTERM", "SIGHUP")
 
 
 @contextmanager
@@ -32,12 +35,12 @@ def ending_like_ctrl_c() -> Iterator[Callable[[], int | None]]:
             came.append(number)
             raise KeyboardInterrupt
 
-    with _handling(_POLITE, interrupt):
+    with _handling(_TERMINATING, interrupt):
         yield lambda: came[0] if came else None
 
 
 @contextmanager
-def defer_sigint(*, once: bool) -> Iterator[Callable[[], int | None]]:
+def defer_signals(*, once: bool) -> Iterator[Callable[[], int | None]]:
     """Defer Ctrl-C, SIGTERM and SIGHUP: only note that they came.
 
     Signals that are ignored stay ignored. Outside of the main thread this is a no-op.
@@ -56,12 +59,12 @@ def defer_sigint(*, once: bool) -> Iterator[Callable[[], int | None]]:
         if once and number == signal.SIGINT:
             signal.signal(signal.SIGINT, before)
 
-    with _handling(("SIGINT", *_POLITE), note):
+    with _handling(("SIGINT", *_TERMINATING), note):
         yield lambda: came[0] if came else None
 
 
-def interrupt(number: int) -> NoReturn:
-    """Do what a signal that was held back asks for.
+def raise_deferred(number: int) -> NoReturn:
+    """Act on a deferred signal: end the process, or raise ``KeyboardInterrupt``.
 
     Raises:
         KeyboardInterrupt: unless the signal ends the process.

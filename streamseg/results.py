@@ -184,7 +184,7 @@ class FrameResult:
     """Number of frames of the source that were dropped just before this one: by the policy, by
     ``Stream.skip``, or of a camera during ``Stream.pause``."""
     timings_ms: Mapping[str, float]
-    """Latency of each stage: decode, preprocess, network, grouping, tracking."""
+    """Time of each stage in ms: decode, preprocess, network, grouping, tracking."""
     latency_ms: float = 0.0
     """Time from the frame's arrival on this machine to this result, waiting included."""
     source: str = ""

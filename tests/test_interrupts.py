@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from streamseg.interrupts import defer_sigint, ending_like_ctrl_c
+from streamseg.interrupts import defer_signals, ending_like_ctrl_c
 
 POLITE = (signal.SIGTERM, signal.SIGHUP)
 
@@ -29,7 +29,7 @@ def test_a_polite_signal_interrupts_once(number: signal.Signals) -> None:
 @pytest.mark.usefixtures("interruptible")
 def test_a_signal_is_held_back_until_the_end(number: signal.Signals) -> None:
     with ending_like_ctrl_c() as came:
-        with defer_sigint(once=True) as held:
+        with defer_signals(once=True) as held:
             assert not held()
             signal.raise_signal(number)
             assert held()
@@ -44,7 +44,7 @@ def test_a_signal_is_held_back_until_the_end(number: signal.Signals) -> None:
 def test_what_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
     try:
-        with ending_like_ctrl_c() as came, defer_sigint(once=False) as held:
+        with ending_like_ctrl_c() as came, defer_signals(once=False) as held:
             signal.raise_signal(signal.SIGHUP)
             assert came() is None
             assert not held()

@@ -1,7 +1,7 @@
 """Time the whole grouping of a frame on a GPU, as in ``CudaRuntime``.
 
-Part of ``python -m benchmarks.kernels``: seven launches from the network's output to labels and the
-list of instances, launched one by one and as a CUDA graph.
+Part of ``python -m benchmarks.kernels``: a memset and six launches, from the network's output to
+labels and the list of instances, launched one by one and as a CUDA graph.
 """
 
 from __future__ import annotations

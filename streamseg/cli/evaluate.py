@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamseg import __version__
-from streamseg.classes import plain_name
+from streamseg.classes import shared_classes
 from streamseg.cli.arguments import (
     add_data_options,
     add_input_options,
@@ -16,6 +16,7 @@ from streamseg.cli.arguments import (
     whole,
 )
 from streamseg.errors import ConfigError
+from streamseg.interrupts import STOPPED
 from streamseg.loading import model_path
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     shown = track(ids, description="evaluating", console=Console(stderr=True))
     walked = walk(data, shown, study)
     if not study.images:
-        return 130
+        return STOPPED
     table = study.score()
     shipped = f"{SHIPPED_MODEL.stem}, the shipped model"
     provenance = Provenance(
@@ -128,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{name}: {value}")
     if arguments.out:
         print(f"report: {study.write(arguments.out, provenance)}")
-    return 130 if provenance.stopped else 0
+    return STOPPED if provenance.stopped else 0
 
 
 def plan(
@@ -201,12 +202,6 @@ def load_for(model: Path, class_names: Sequence[str], **options: Any) -> Segment
         return segmenter
     segmenter.close()
     return load(model, classes=shared, **options)
-
-
-def shared_classes(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
-    """The names that are among the others too, in whatever spelling."""
-    plain = {plain_name(name) for name in others}
-    return tuple(name for name in names if plain_name(name) in plain)
 
 
 def network_input(arguments: argparse.Namespace) -> str:

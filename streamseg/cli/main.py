@@ -24,10 +24,7 @@ from streamseg.cli import (
     train,
 )
 from streamseg.errors import StreamsegError
-from streamseg.interrupts import ending_like_ctrl_c
-
-STOPPED = 130
-"""Exit status of an interrupted command: 128 plus the number of SIGINT, as in shells."""
+from streamseg.interrupts import STOPPED, ending_like_ctrl_c
 
 DESCRIPTION = "Instance segmentation of video: a mask and a lasting name for every object."
 EPILOG = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.cli.places import STANDARD_OUTPUT, Places, check_places
-from streamseg.interrupts import defer_sigint
+from streamseg.interrupts import defer_signals
 from streamseg.results import FrameResult
 
 if TYPE_CHECKING:
@@ -118,5 +118,5 @@ class Outputs:
         traceback: TracebackType | None,
     ) -> None:
         """Complete all files; signals that come meanwhile are deferred."""
-        with defer_sigint(once=True):
+        with defer_signals(once=True):
             self._stack.__exit__(kind, error, traceback)

@@ -20,6 +20,7 @@ from streamseg.cli.stream_options import (
 )
 from streamseg.cli.summary import Summary
 from streamseg.formats.opening import FORMATS
+from streamseg.interrupts import STOPPED
 from streamseg.video.options import CPU
 from streamseg.video.recordings.paths import with_topics
 
@@ -124,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(summary.stage_table(), file=sys.stderr)
     for place in outputs.places():
         print(f"wrote {place}", file=sys.stderr)
-    return 130 if summary.stopped else int(bool(summary.failed))
+    return STOPPED if summary.stopped else int(bool(summary.failed))
 
 
 def process(

@@ -72,7 +72,7 @@ class Summary:
         """One line: speed, latency, instances, and sources that give no images now."""
         parts = []
         if self.frames:
-            parts.append(f"{self.fps():.1f} fps, {self.latency_ms():.0f} ms")
+            parts.append(f"{self.fps():.1f} fps, {self._latencies_ms[-1]:.0f} ms")
             parts.append(f"{self.latest_instances} instances")
         for source, state, attempt in list(self._states.values()):
             if state != "live":
@@ -82,10 +82,6 @@ class Summary:
     def fps(self) -> float:
         """Frames per second of wall-clock time, drawing and writing included."""
         return self.frames / max(self._seconds, 1e-9)
-
-    def latency_ms(self) -> float:
-        """Sum over all stages of the latest frame, without drawing and writing."""
-        return sum(spent[-1] for spent in self._timings.values())
 
     def lines(self) -> list[str]:
         """A few lines to print: frames, objects, speed, and sources that failed."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from streamseg.cli.progress import training_progress
 from streamseg.errors import MissingExtraError
+from streamseg.interrupts import STOPPED
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -129,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
                     flush=True,
                 )
             write(trainer)
-    return 130 if stopped else 0
+    return STOPPED if stopped else 0
 
 
 def read_split(text: str, default: str) -> InstanceDataset:

@@ -141,7 +141,7 @@ def _draw(file: Path) -> NDArray[np.int32]:
             count[label] += 1
         points = entry.points("polygon")
         if len(points) < 2:
-            raise DataError(f"{entry.place}: a polygon has 3 points or more, got {len(points)}")
+            raise DataError(f"{entry.place}: a polygon needs 2 points, got {len(points)}")
         draw.polygon(points.ravel().tolist(), fill=value)
     return np.asarray(image)
 
@@ -150,7 +150,8 @@ def _maps_of(image_id: str, file: Path, ids: NDArray[np.int32]) -> ObjectMaps:
     """Number the objects of a map [H, W] of Cityscapes' ids."""
     highest = (max(_LABEL_OF_NAME.values()) + 1) * _PER_LABEL - 1
     if ids.min() < 0 or ids.max() > highest:
-        raise DataError(f"{file} holds values that are no ids of Cityscapes: {ids.max()}")
+        wrong = ids.min() if ids.min() < 0 else ids.max()
+        raise DataError(f"{file} holds a value that is not an id of Cityscapes: {wrong}")
     pixels = np.bincount(ids.ravel(), minlength=highest + 1)
     things = [k for k in np.flatnonzero(pixels).tolist() if k // _PER_LABEL in _THINGS]
     things = sorted(things, key=lambda k: -pixels[k])[:MOST_OBJECTS]

@@ -55,7 +55,7 @@ def parse(entry: Entry) -> Shape:
         raise DataError(f"{entry.place}: a {kind} has no area; allowed are {', '.join(_KINDS)}")
     least = _POLYGONS.get(kind, 2)
     if len(points) < least or (kind in _TWO_POINTS and len(points) != 2):
-        raise DataError(f"{entry.place}: a {kind} has {least} points, got {len(points)}")
+        raise DataError(f"{entry.place}: a {kind} needs {least} points, got {len(points)}")
     group = entry.fields.get("group_id")
     if group is not None and not isinstance(group, int):
         raise DataError(f"{entry.place}: group_id must be int or null, got {group!r}")
@@ -72,7 +72,9 @@ def draw(shape: Shape, size: tuple[int, int]) -> NDArray[np.bool_]:
     if shape.bitmap is not None:
         mask = np.zeros(size, np.bool_)
         left, top = max(0, int(x0)), max(0, int(y0))
-        part = shape.bitmap[top - int(y0) :, left - int(x0) :][: height - top, : width - left]
+        part = shape.bitmap[top - int(y0) :, left - int(x0) :][
+            : max(0, height - top), : max(0, width - left)
+        ]
         mask[top : top + part.shape[0], left : left + part.shape[1]] = part
         return mask
     image = PillowImage.new("L", (width, height))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.classes import plain_name
-from streamseg.datasets import Sample
+from streamseg.datasets import InstanceDataset, Sample
+from streamseg.datasets.class_names import ids_by_name
 from streamseg.evaluate.overlap import Compared, compare
+from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, VocResult
 from streamseg.results import Proposals
 from streamseg.segmenter import Segmenter
 
@@ -28,7 +30,7 @@ def data_classes(model_names: Sequence[str], class_names: Sequence[str]) -> NDAr
     Returns:
         [K + 1], 1..C, 0 where the data lack the class; 0 at 0.
     """
-    ids = {plain_name(name): k for k, name in enumerate(class_names, start=1)}
+    ids = ids_by_name(class_names)
     return np.array([0, *(ids.get(plain_name(name), 0) for name in model_names)], np.int64)
 
 
@@ -51,6 +53,26 @@ def compare_instances(
     classes = np.array([class_of[i.class_id] for i in found], np.int64)
     scores = np.array([i.score for i in found], np.float32)
     return masks, compare(sample.id, masks, classes, scores, sample)
+
+
+def score_instances(
+    segmenter: Segmenter, data: InstanceDataset, ids: Iterable[str], min_area_px: int = 0
+) -> VocResult:
+    """Score the disjoint instances of a model by AP^r at ``VOLUME_THRESHOLDS``.
+
+    Args:
+        segmenter: the model; what it finds of classes that the data lack is left out.
+        data: the images and their objects.
+        ids: of the images to score.
+        min_area_px: smaller objects are left out.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    evaluator = VocEvaluator(data.class_names, VOLUME_THRESHOLDS, min_area_px)
+    for image_id in ids:
+        evaluator.take(compare_instances(segmenter, data.load(image_id), data.class_names)[1])
+    return evaluator.result()
 
 
 def compare_proposals(

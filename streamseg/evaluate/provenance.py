@@ -110,21 +110,27 @@ def held_out(
         ModelError: a model's card cannot be read.
     """
     trained_on: set[str] = set()
+    unknown = []
     for model in models:
         listed = training_images(model)
         if listed is None:
-            return ids, f"unknown: no card {card_of(model).name} lists any"
-        trained_on |= listed
+            unknown.append(card_of(model).name)
+        else:
+            trained_on |= listed
+    note = f"unknown: no card {', '.join(unknown)} lists any" if unknown else ""
+    if len(unknown) == len(models):
+        return ids, note
+    note = note and f"; {note}"
     rest = tuple(image_id for image_id in ids if image_id not in trained_on)
     count = len(ids) - len(rest)
     if include_training_images:
-        return ids, f"{count} of these images were trained on and INCLUDED"
+        return ids, f"{count} of these images were trained on and INCLUDED{note}"
     if not rest:
         raise DataError(
             f"the model was trained on all {count} images of this split; choose another "
             "--split, or --include-training-images"
         )
-    return rest, f"{count} left out of the split"
+    return rest, f"{count} left out of the split{note}"
 
 
 def truth_digest(sample: ObjectMaps) -> bytes:

@@ -77,7 +77,7 @@ class Sweep:
         sizes = sorted(segmenter.config.embedding_dim for segmenter in segmenters)
         if len(set(sizes)) < len(sizes):
             raise ConfigError(
-                f"a sweep of {EMBEDDING_DIM} wants models that differ in it, got "
+                f"a sweep of {EMBEDDING_DIM} needs models that differ in it, got "
                 f"{', '.join(map(str, sizes))}; name one --model for each"
             )
         return cls(EMBEDDING_DIM, tuple(map(float, sizes)))

@@ -54,7 +54,7 @@ class TimmTrunk(Trunk):
             near = ", ".join(timm.list_models(f"*{timm_name.split('_')[0]}*")[:5])
             raise ConfigError(
                 f"trunk must be {', '.join(SIZES)}, lite, deeplab or a timm backbone, "
-                f"got {name!r}; near: {near}"
+                f"got {name!r}{near and f'; similar names: {near}'}"
             )
         reductions = _info(timm.create_model(timm_name, features_only=True)).reduction()
         wanted = [reductions.index(stride) for stride in (4, 8, 16, 32) if stride in reductions]

@@ -92,7 +92,7 @@ class EngineManifest:
         there, here = _facts(self.tensorrt, self.device), _facts(tensorrt, device)
         if there != here:
             built, found = _unlike(there, here), _unlike(here, there)
-            return f"was built with TensorRT {built}; this is {found}: {ADVICE}"
+            return f"was built with TensorRT {built}; this machine has TensorRT {found}: {ADVICE}"
         if onnx_sha256 not in (None, self.onnx_sha256):
             return f"was built from another ONNX file: {ADVICE}"
         if options is None:

@@ -90,7 +90,7 @@ class Manifest:
     sha256: dict[str, str]
     """Of every file besides this one, by its path."""
     tolerance: dict[str, float]
-    """What may differ from the golden outputs; see ``streamseg.release.golden``."""
+    """Allowed differences from the golden outputs: ``streamseg.release.parity.Tolerance``."""
     format: int = FORMAT
     streamseg: str = field(default_factory=lambda: version("streamseg"))
 

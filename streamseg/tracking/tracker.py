@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.errors import ConfigError, InputError
+from streamseg.errors import InputError
 from streamseg.frame import Image
 from streamseg.results import Segments
 from streamseg.tracking.association import (
@@ -31,6 +31,8 @@ from streamseg.tracking.motion import Floats, Motion
 from streamseg.tracking.scene_cuts import SceneCuts
 from streamseg.tracking.track import Track
 
+_MAX_GAP_SECONDS = 2.0
+"""Time for which a missing object is looked for."""
 # Masks are compared on about this many samples of the frame: of 1280x720, on every 4th pixel.
 _GRID_SAMPLES = 60_000
 
@@ -61,29 +63,16 @@ class Tracker:
 
     Args:
         class_names: class k (k = 1..C) is ``class_names[k - 1]``.
-        max_gap_seconds: how long a missing object is still looked for.
         cues: which cues to use, for ablations.
-
-    Raises:
-        ConfigError: ``max_gap_seconds`` is negative.
     """
 
-    def __init__(
-        self,
-        class_names: Sequence[str],
-        *,
-        max_gap_seconds: float = 2.0,
-        cues: Cues | None = None,
-    ) -> None:
+    def __init__(self, class_names: Sequence[str], *, cues: Cues | None = None) -> None:
         """Start without tracks."""
         # Imported here: it is too slow to import with the module or in ``update``.
         from scipy.optimize import linear_sum_assignment
 
-        if not max_gap_seconds >= 0:
-            raise ConfigError(f"max_gap_seconds must be 0 or more, got {max_gap_seconds}")
         self._assign = linear_sum_assignment
         self._class_names = tuple(class_names)
-        self._max_gap_seconds = max_gap_seconds
         self._cues = cues or Cues()
         self._tracks: list[Track] = []
         self._pts_seconds = -math.inf
@@ -158,10 +147,10 @@ class Tracker:
         kept = []
         for track in self._tracks:
             # Tracks of the last frame are kept however long ago that was, so that streams with less
-            # than a frame per max_gap_seconds have names too.
+            # than a frame per _MAX_GAP_SECONDS have names too.
             missing = track.motion.unseen_seconds > 0
             track.motion.unseen_seconds += elapsed
-            if not missing or track.motion.unseen_seconds <= self._max_gap_seconds:
+            if not missing or track.motion.unseen_seconds <= _MAX_GAP_SECONDS:
                 kept.append(track)
                 track.missing = missing
         self._tracks = kept

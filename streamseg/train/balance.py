@@ -22,8 +22,8 @@ class BalancedDraw:
             datasets: all of them are drawn from.
             balance: a class is drawn with probability ∝ n^balance, n the number of images that
                 show it; so is the data set, n being those of its images that show the class.
-                At 1 all images with objects are equally likely, at 0 all classes and all data sets
-                are.
+                At 1 an image is as likely as its number of classes, at 0 all classes are equally
+                likely, and so are all data sets that show the class.
 
         Raises:
             DataError: a mask cannot be read, or no image shows an object.
@@ -32,13 +32,13 @@ class BalancedDraw:
         for data in datasets:
             of_class = defaultdict(list)
             for image_id, found in zip(data.ids, data.object_classes, strict=True):
-                for name in set(found):
-                    of_class[name].append((data, image_id))
-            for name, shown in of_class.items():
-                images[name].append(shown)
+                for class_id in set(found):
+                    of_class[class_id].append((data, image_id))
+            for class_id, shown in of_class.items():
+                images[class_id].append(shown)
         if not images:
             raise DataError("no image of the data shows an object: there is nothing to learn")
-        self._images = [images[name] for name in sorted(images)]
+        self._images = [images[class_id] for class_id in sorted(images)]
         self._class_probabilities = _probabilities(
             [sum(map(len, sets)) for sets in self._images], balance
         )

@@ -107,25 +107,30 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges of all values."""
-        at_least_one = ("steps", "batch_size", "min_instance_px", "points_per_instance")
-        for name in (*at_least_one, "checkpoint_every"):
+        for name in (
+            "steps",
+            "batch_size",
+            "min_instance_px",
+            "points_per_instance",
+            "checkpoint_every",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        not_negative = (
+        for name in (
             "patience",
             "validation_images",
             "seed",
+            "rotation_degrees",
             "points_in_background",
+            "size_exponent",
             "class_weight",
-            "semantic_weight",
-        )
-        for name in (
-            *not_negative,
             "class_weight_start",
+            "semantic_weight",
             "mask_weight",
-            "balance",
-            "trunk_start",
             "distillation_weight",
+            "trunk_start",
+            "weight_decay",
+            "balance",
         ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")

@@ -20,7 +20,7 @@ from streamseg.train.metrics import StepLosses
 from streamseg.train.processes import Processes
 from streamseg.train.step import Losses, TrainingOutputs, batch_losses, draw_batch_points
 
-REMEDY = "lower learning_rate and run again, which goes on from the last checkpoint"
+REMEDY = "lower learning_rate and run again: the run continues from the last checkpoint"
 
 
 class Learner:

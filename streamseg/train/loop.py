@@ -14,7 +14,7 @@ from torch import Tensor
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.errors import ConfigError, ModelError, TrainingError
-from streamseg.interrupts import defer_sigint, interrupt
+from streamseg.interrupts import defer_signals, raise_deferred
 from streamseg.model.network import Network
 from streamseg.model.picodet import SIZES
 from streamseg.model.published import load_published
@@ -166,7 +166,7 @@ class Trainer:
             keep_freed_memory()
         alone = self.processes.count == 1  # torchrun passes a Ctrl-C on once more
         try:
-            with defer_sigint(once=alone) as signal_that_came:
+            with defer_signals(once=alone) as signal_that_came:
 
                 def interrupted() -> bool:
                     return signal_that_came() is not None
@@ -189,7 +189,7 @@ class Trainer:
             self.save()
             number = signal_that_came()
             if number and isinstance(error, KeyboardInterrupt):
-                interrupt(number)
+                raise_deferred(number)
             raise
         self.save()
 

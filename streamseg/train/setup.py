@@ -84,4 +84,4 @@ def check_mapping(mapping: Mapping[str, str], datasets: Sequence[InstanceDataset
     plain = {plain_name(name) for name in known}
     if wrong := [name for name in mapping if plain_name(name) not in plain]:
         listed = ", ".join(suggest(name, known) for name in wrong)
-        raise ConfigError(f"[classes] names what is no class of the data: {listed}")
+        raise ConfigError(f"[classes] names classes that the data do not have: {listed}")

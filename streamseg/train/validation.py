@@ -10,14 +10,13 @@ from typing import Final
 import numpy as np
 from torch import Tensor
 
-from streamseg.classes import plain_name
+from streamseg.classes import shared_classes
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
 from streamseg.drawing.overlay import contact_sheet
 from streamseg.errors import ConfigError, DataError
-from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances
+from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances, score_instances
 from streamseg.evaluate.report.gallery import side_by_side
-from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator
 from streamseg.files.atomic_write import atomic_write
 from streamseg.frame import Image
 from streamseg.grouping.cpu import GroupingConfig
@@ -87,8 +86,7 @@ class Validation:
         self.folder = folder
         self.model_config = model_config
         self.patience = patience
-        plain = {plain_name(name) for name in data.class_names}
-        self._shared = [name for name in model_config.class_names if plain_name(name) in plain]
+        self._shared = shared_classes(model_config.class_names, data.class_names)
         if not self._shared:
             raise ConfigError(
                 f"the validation images are of the classes {', '.join(data.class_names)}, the "
@@ -128,11 +126,7 @@ class Validation:
             DataError: an image cannot be read.
         """
         segmenter = self._segmenter(weights)
-        evaluator = VocEvaluator(self.data.class_names, VOLUME_THRESHOLDS)
-        for image_id in self.ids:
-            sample = self.data.load(image_id)
-            evaluator.take(compare_instances(segmenter, sample, self.data.class_names)[1])
-        scores = evaluator.result()
+        scores = score_instances(segmenter, self.data, self.ids)
         found = Validated(
             step,
             scores.map_vol,

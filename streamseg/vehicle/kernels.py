@@ -94,5 +94,6 @@ def _check_assembler(file: KernelFile, device: Device) -> None:
         driver = ".".join(map(str, device.facts.driver_version))
         raise ModelError(
             f"{file.path} was assembled by CUDA {file.assembled_by}, and the driver of "
-            f"{device.facts.name} knows CUDA {driver}: export again with --ptxas of that CUDA"
+            f"{device.facts.name} supports CUDA up to {driver}: export again with --ptxas of that "
+            "CUDA"
         )

@@ -1,3 +1,4 @@
+import sys
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from streamseg.cli import demo, doctor
-from streamseg.cli.doctor import EXTRAS
+from streamseg.cli.doctor import extras
 from streamseg.cli.main import main
 from streamseg.errors import MissingExtraError
 from streamseg.frame import Image
@@ -89,7 +90,7 @@ def test_the_doctor_finds_everything_well_with_a_line_each(
     if find_spec("openvino"):
         needed.append("parity")
     cuda = ["cuda"] if find_spec("torch") else []
-    assert list(state_of) == [*needed[:3], "hwaccel", *needed[3:], *cuda, *EXTRAS]
+    assert list(state_of) == [*needed[:3], "hwaccel", *needed[3:], *cuda, *extras()]
     assert all(state_of[name] == "ok" for name in needed)
 
 
@@ -140,11 +141,21 @@ def test_the_doctor_tells_whether_there_is_a_gpu(
     assert ("NVIDIA Orin" if available else "torch finds no CUDA GPU") in line
 
 
+def test_the_doctor_knows_every_extra_and_all_that_it_needs() -> None:
+    found = extras()
+    assert {"demo", "train", "gpu", "serve", "parquet", "heif", "vehicle"} <= set(found)
+    assert not {"dev", "docs"} & set(found)
+    assert {"torch", "tomli-w", "tensorboard"} <= set(found["train"])
+    assert ("tomli" in found["train"]) == (sys.version_info < (3, 11))
+    assert set(found["batch"]) == {"ray", "fsspec", "pyarrow"}
+    assert "numpy" not in found["heif"]
+
+
 @pytest.mark.usefixtures("network_works")
 def test_the_doctor_names_the_extra_of_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor, "EXTRAS", {"train": ("numpy", "torch")})
+    monkeypatch.setattr(doctor, "extras", lambda: {"train": ["numpy", "torch"]})
     monkeypatch.setattr(doctor, "installed", lambda package: package != "torch")
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out

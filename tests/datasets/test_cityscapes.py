@@ -124,7 +124,7 @@ def test_missing_files_are_found_at_once(tmp_path: Path) -> None:
     [
         ([{"label": "forklift", "polygon": []}], r"objects\[0\]: 'forklift' is no label of"),
         ([box("carsgroup", 0, 0, 1, 1)], "'carsgroup' is no label"),
-        ([{"label": "car", "polygon": [[0, 0]]}], r"objects\[0\]: a polygon has 3 points or more"),
+        ([{"label": "car", "polygon": [[0, 0]]}], r"objects\[0\]: a polygon needs 2 points"),
         ([{"label": "car", "polygon": [[0, 0, 1]]}], "polygon must be a list of pairs"),
         ([{"label": "car", "polygon": [[0, 0], [1e9, 0]]}], "polygon reach far out of the image"),
         ([{"label": "car", "polygon": [[0, 0], ["x", 0]]}], "polygon must be a list of pairs"),
@@ -143,7 +143,7 @@ def test_broken_maps_of_ids_are_named(tmp_path: Path) -> None:
     dataset_of_colours = Image.new("RGB", (20, 10))
     for image, message in (
         (dataset_of_colours, "mode RGB; it must be a grey image"),
-        (Image.fromarray(np.full((10, 20), 40_000, np.uint16)), "no ids of Cityscapes: 40000"),
+        (Image.fromarray(np.full((10, 20), 40_000, np.uint16)), "not an id of Cityscapes: 40000"),
     ):
         image.save(file)
         with pytest.raises(DataError, match=rf"instanceIds\.png.*{message}"):

@@ -118,6 +118,8 @@ def test_shapes_and_bitmaps_may_reach_out_of_the_image(tmp_path: Path) -> None:
             shape("sign", [[-2, -2], [1, 1]], "mask", mask=bitmap),
             shape("sign", [[18, 8], [21, 11]], "mask", mask=bitmap),
             shape("sign", [[30, 30], [33, 33]], "mask", mask=bitmap),
+            shape("sign", [[21, 0], [24, 3]], "mask", mask=bitmap),
+            shape("sign", [[0, 11], [3, 14]], "mask", mask=bitmap),
             rectangle("sign", 17, -3, 40, 1),
         ],
     )
@@ -179,9 +181,9 @@ def test_images_are_turned_as_their_exif_data_say(
     [
         (shape("sign", [[0, 0], [5, 5]], "line"), "a line has no area; allowed are polygon"),
         (shape("sign", [[0, 0]], "point"), "a point has no area"),
-        (shape("sign", [[0, 0], [5, 5]]), "a polygon has 3 points, got 2"),
-        (shape("sign", [[0, 0]], "circle"), "a circle has 2 points, got 1"),
-        (shape("sign", [[0, 0], [1, 1], [2, 2]], "mask"), "a mask has 2 points, got 3"),
+        (shape("sign", [[0, 0], [5, 5]]), "a polygon needs 3 points, got 2"),
+        (shape("sign", [[0, 0]], "circle"), "a circle needs 2 points, got 1"),
+        (shape("sign", [[0, 0], [1, 1], [2, 2]], "mask"), "a mask needs 2 points, got 3"),
         (shape("sign", [[0, 0], [1, 1]], "mask"), "mask must be str, got None"),
         (shape("sign", [[0, 0], [1, 1]], "mask", mask="?"), "mask must be a PNG in base64"),
         (shape("sign", [[0, 0], [1, 1]], "mask", mask="AAAA"), "mask must be a PNG in base64"),

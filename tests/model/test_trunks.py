@@ -59,8 +59,10 @@ def test_missing_weights_say_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_unknown_trunk_is_refused_with_names_like_it() -> None:
-    with pytest.raises(ConfigError, match=r"got 'resnet_of_mine'; near: .*resnet"):
+    with pytest.raises(ConfigError, match=r"got 'resnet_of_mine'; similar names: .*resnet"):
         build_trunk("resnet_of_mine", pretrained=False)
+    with pytest.raises(ConfigError, match=r"got 'qqq'$"):
+        build_trunk("qqq", pretrained=False)
 
 
 def test_a_trunk_without_a_pyramid_is_refused() -> None:

@@ -112,7 +112,7 @@ def test_an_engine_for_another_machine_is_not_given_to_tensorrt(
     other = replace(manifest(), tensorrt="10.7.0")
     expected = (
         r"engine\.plan was built with TensorRT 10\.7\.0 on Orin sm_87; "
-        r"this is 10\.3\.0 on Orin sm_87: run `streamseg build`"
+        r"this machine has TensorRT 10\.3\.0 on Orin sm_87: run `streamseg build`"
     )
     with pytest.raises(ModelError, match=expected):
         load_engine(engine, other, ORIN, trt)

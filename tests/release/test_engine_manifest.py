@@ -38,8 +38,8 @@ MANIFEST = EngineManifest(
 def test_another_version_on_another_gpu_is_one_sentence() -> None:
     small = replace(ORIN, multiprocessors=20, driver_version=(13, 0))
     assert MANIFEST.misfit("10.3.0", small) == (
-        "was built with TensorRT 10.16.2.10 on Thor sm_110; this is 10.3.0 on Orin sm_87: "
-        "run `streamseg build`"
+        "was built with TensorRT 10.16.2.10 on Thor sm_110; "
+        "this machine has TensorRT 10.3.0 on Orin sm_87: run `streamseg build`"
     )
 
 
@@ -49,19 +49,23 @@ def test_another_version_on_another_gpu_is_one_sentence() -> None:
         (
             replace(THOR, multiprocessors=12),
             "10.16.2.10 on Thor sm_110 with 20 multiprocessors; "
-            "this is 10.16.2.10 on Thor sm_110 with 12 multiprocessors: run",
+            "this machine has TensorRT 10.16.2.10 on Thor sm_110 with 12 multiprocessors: run",
         ),
         (
             replace(THOR, driver_version=(13, 2)),
             "on Thor sm_110 with a driver of CUDA 13.0; "
-            "this is 10.16.2.10 on Thor sm_110 with a driver of CUDA 13.2: run",
+            "this machine has TensorRT 10.16.2.10 on Thor sm_110 with a driver of CUDA 13.2: run",
         ),
         (
             ORIN,
             "on Thor sm_110 with 20 multiprocessors and a driver of CUDA 13.0; "
-            "this is 10.16.2.10 on Orin sm_87 with 16 multiprocessors and a driver of CUDA 12.6",
+            "this machine has TensorRT 10.16.2.10 on Orin sm_87 with 16 multiprocessors and a driver "
+            "of CUDA 12.6",
         ),
-        (replace(THOR, name="Thor-U"), "on Thor sm_110; this is 10.16.2.10 on Thor-U sm_110"),
+        (
+            replace(THOR, name="Thor-U"),
+            "on Thor sm_110; this machine has TensorRT 10.16.2.10 on Thor-U sm_110",
+        ),
     ],
 )
 def test_all_that_must_agree_of_the_gpu_is_compared(device: DeviceFacts, told: str) -> None:

@@ -22,7 +22,7 @@ from tracked_things import (
     names_of,
 )
 
-from streamseg.errors import ConfigError, InputError
+from streamseg.errors import InputError
 from streamseg.tracking import Cues, Tracker
 
 
@@ -168,8 +168,6 @@ def test_wrong_arguments() -> None:
         Tracker(CLASSES).update(replace(segments, class_id=np.array([4])), 0.0)
     with pytest.raises(InputError, match="pts_seconds must be finite"):
         Tracker(CLASSES).update(segments, math.nan)
-    with pytest.raises(ConfigError, match="max_gap_seconds"):
-        Tracker(CLASSES, max_gap_seconds=-1)
 
 
 def test_unsure_segment_takes_no_track_from_a_sure_one() -> None:

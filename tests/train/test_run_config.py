@@ -41,6 +41,7 @@ def test_files_are_laid_over_defaults_and_settings_over_files(tmp_path: Path) ->
         ("steps = 1", r"run\.toml: steps stands outside .*did you mean train\.steps\?"),
         ("[train]\nsteps = 'many'", "steps must be a whole number, got 'many'"),
         ("[train]\nsteps = 0", "steps must be at least 1"),
+        ("[train]\nweight_decay = -0.1", "weight_decay must not be negative"),
         ("[train", r"run\.toml is not TOML"),
     ],
 )

@@ -105,5 +105,7 @@ def test_listed_classes_and_a_table_decide(tmp_path: Path, initial: Path) -> Non
     config, _ = prepare(tmp_path / "run", initial, {**table, **listed}, data)
     assert config.model.class_names == ("person", "truck", "car")
     assert config.model.score_thresholds == (0, 0, 1)
-    with pytest.raises(ConfigError, match=r"no class of the data: palet \(did you mean pallet\?\)"):
+    with pytest.raises(
+        ConfigError, match=r"classes that the data do not have: palet \(did you mean pallet\?\)"
+    ):
         prepare(tmp_path / "run", initial, {"classes": {"palet": "void"}}, data)

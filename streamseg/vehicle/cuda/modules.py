@@ -79,7 +79,7 @@ class Function:
         """Made by ``Module.function``."""
         kernel, facts = signature.kernel, module.device.facts
         if kernel.threads is None:
-            raise ModelError(f"kernel {kernel.name} was compiled for no size of block")
+            raise ModelError(f"kernel {kernel.name} states no number of threads")
         if shared_bytes > facts.shared_bytes_per_block:
             raise DeviceError(
                 f"kernel {kernel.name} needs {shared_bytes} bytes of shared memory; "
