@@ -59,8 +59,8 @@ def test_another_version_on_another_gpu_is_one_sentence() -> None:
         (
             ORIN,
             "on Thor sm_110 with 20 multiprocessors and a driver of CUDA 13.0; "
-            "this machine has TensorRT 10.16.2.10 on Orin sm_87 with 16 multiprocessors and a driver "
-            "of CUDA 12.6",
+            "this machine has TensorRT 10.16.2.10 on Orin sm_87 with 16 multiprocessors and a "
+            "driver of CUDA 12.6",
         ),
         (
             replace(THOR, name="Thor-U"),
