@@ -72,16 +72,16 @@ class ModelConfig:
         if not self.pyramid or any(
             scale <= 0 or not float(4 * scale).is_integer() for scale in self.pyramid
         ):
-            raise ConfigError(f"pyramid must be scales in quarters above 0, got {self.pyramid}")
+            raise ConfigError(f"pyramid must be positive multiples of 0.25, got {self.pyramid}")
         if not self.taus or any(not 0 < tau < 1 for tau in self.taus):
             raise ConfigError(f"taus must lie between 0 and 1, got {self.taus}")
         if list(self.taus) != sorted(set(self.taus)):
-            raise ConfigError(f"taus must rise, got {self.taus}")
+            raise ConfigError(f"taus must be in increasing order, got {self.taus}")
         if isinstance(self.class_names, str) or not self.class_names:
             raise ConfigError(f"class_names must name at least one class, got {self.class_names!r}")
         if len(self.class_names) > MOST_CLASSES:
             raise ConfigError(
-                f"class_names must be at most {MOST_CLASSES}, got {len(self.class_names)}; "
+                f"class_names must have at most {MOST_CLASSES} names, got {len(self.class_names)}; "
                 f"join or leave out some in [classes]"
             )
         if len(distinct(self.class_names)) < len(self.class_names):
@@ -92,7 +92,7 @@ class ModelConfig:
         thresholds = self.score_thresholds
         if thresholds and len(thresholds) != len(self.class_names):
             raise ConfigError(
-                f"score_thresholds must be {len(self.class_names)}, one for each class, "
+                f"score_thresholds must have {len(self.class_names)} values, one for each class, "
                 f"got {len(thresholds)}"
             )
         if any(not 0 <= threshold <= 1 for threshold in thresholds):

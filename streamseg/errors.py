@@ -4,7 +4,7 @@ Each is also a builtin error, so that ``except OSError`` works too::
 
     StreamsegError
     ├── InputError(ValueError)           an array or argument of wrong shape, dtype or range
-    ├── ConfigError(ValueError)          contradicts itself or names unknown keys
+    ├── ConfigError(ValueError)          a setting is out of range, unknown, or contradicts another
     ├── SourceError(OSError)             a video, image or camera that cannot be opened or read
     ├── SinkError(OSError)               an output that cannot be written
     ├── ModelError(ValueError)           a model file that is missing, broken or of another kind
@@ -26,7 +26,7 @@ class InputError(StreamsegError, ValueError):
 
 
 class ConfigError(StreamsegError, ValueError):
-    """A configuration contradicts itself or names unknown keys."""
+    """A setting is out of range, unknown, or contradicts another."""
 
 
 class SourceError(StreamsegError, OSError):

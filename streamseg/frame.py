@@ -16,6 +16,8 @@ from streamseg.errors import InputError
 
 Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 
+NS_PER_SECOND = 1_000_000_000
+
 
 class Recorded(NamedTuple):
     """Where in a drive recording a frame comes from."""

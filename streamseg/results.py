@@ -1,4 +1,4 @@
-"""The types that the parts of streamseg pass on, one for each arrow of the pipeline.
+"""Types that the stages of the pipeline pass on.
 
 ``Frame`` → ``NetworkOutput`` → ``Segments`` → ``FrameResult``; ``Proposals`` for evaluation.
 Letters: D embedding dims, T thresholds, C classes without background, h×w feature map,

@@ -68,7 +68,7 @@ def status(progress: Progress) -> str:
 
 
 def lines(progress: Progress, *, stopped: bool) -> list[str]:
-    """What became of a run."""
+    """The lines that are printed at the end of a run."""
     counts = f"{progress.done} done, {progress.skipped} skipped as done before"
     lost = len(progress.failures)
     left = progress.recordings - progress.done - progress.skipped - lost
@@ -85,7 +85,7 @@ def lines(progress: Progress, *, stopped: bool) -> list[str]:
     if (more := len(progress.not_split) - MOST_NOT_SPLIT) > 0:
         found.append(f"not split: {more} more, see _summary.json")
     found += [
-        f"failed after {failure.tries} tries: {failure.source}: {failure.error}"
+        f"failed (attempts: {failure.tries}): {failure.source}: {failure.error}"
         for failure in progress.failures
     ]
     return found

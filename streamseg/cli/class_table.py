@@ -1,4 +1,4 @@
-"""The table of categories, objects and classes that stands before a training or an evaluation."""
+"""The table of categories and classes that is printed before a training or an evaluation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def print_classes(
         datasets: as they are on disk.
         mapping: the user's table ``[classes]``.
         class_names: of the model.
-        unknown: said of a class that the model lacks.
+        unknown: text to print for a class that the model does not have.
     """
     from rich.console import Console
     from rich.markup import escape

@@ -75,7 +75,7 @@ def write_contact_sheet(video: Path, sheet: Path, frames: int) -> None:
     """Lay out images of the annotated video, evenly spaced, as one PNG."""
     from PIL import Image as PillowImage
 
-    from streamseg.drawing.overlay import contact_sheet
+    from streamseg.drawing.contact_sheet import contact_sheet
     from streamseg.video.source import open_source
 
     wanted = {frames * (2 * i + 1) // (2 * SHEET_IMAGES) for i in range(SHEET_IMAGES)}

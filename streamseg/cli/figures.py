@@ -35,8 +35,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment the image, draw, write."""
+    from streamseg.drawing.contact_sheet import contact_sheet
     from streamseg.drawing.figures import COLUMNS, paper_figures
-    from streamseg.drawing.overlay import contact_sheet
     from streamseg.loading import load
     from streamseg.video.source import open_source
 

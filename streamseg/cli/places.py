@@ -67,7 +67,7 @@ class Places:
 def check_places(sources: Sequence[str], outputs: Sequence[tuple[str, str]]) -> None:
     """Refuse a run that would overwrite one of its sources or one of its outputs.
 
-    Two paths are the same place if they lead to the same file, through links or not.
+    Two paths are the same if they lead to the same file, through links or not.
 
     Args:
         sources: as the user gave them.
@@ -75,7 +75,7 @@ def check_places(sources: Sequence[str], outputs: Sequence[tuple[str, str]]) -> 
 
     Raises:
         SinkError: an output is a source.
-        ConfigError: two outputs have the same place, or several sources would write to stdout.
+        ConfigError: two outputs have the same path, or several sources would write to stdout.
     """
     taken: dict[Identity, str] = {}
     folders: set[Identity] = set()
@@ -93,14 +93,14 @@ def check_places(sources: Sequence[str], outputs: Sequence[tuple[str, str]]) -> 
                     f"cannot write {path}: it is the source {read[identity]}; choose another path"
                 )
             if identity in taken:
-                raise ConfigError(f"two outputs have the same place: {taken[identity]} and {path}")
+                raise ConfigError(f"two outputs have the same path: {taken[identity]} and {path}")
             taken[identity] = str(path)
             if name in _FOLDERS:
                 folders.add(identity)
     for name, place in outputs:
         for path in places.all(name, place):
             if path.suffix.lower() == ".png" and _identity(path.parent) in folders:
-                raise ConfigError(f"two outputs have the same place: {path.parent} and {path}")
+                raise ConfigError(f"two outputs have the same path: {path.parent} and {path}")
 
 
 def _files_of(source: str) -> Iterator[Path]:

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 
 def add_model_options(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
-    """Add the options of the model and of decoding; ``--threads`` only where it is the user's."""
+    """Add the options of the model and of decoding.
+
+    Args:
+        parser: of the command.
+        threads: whether to add ``--threads``; ``streamseg batch`` has ``--cpus`` instead.
+    """
     parser.add_argument(
         "--model",
         metavar="MODEL",

@@ -49,7 +49,7 @@ class Summary:
         for instance in instances:
             seen = (result.source_index, instance.name)
             if seen not in self.frames_of_object:
-                self.names_of_class[instance.name.rpartition("-")[0]] += 1
+                self.names_of_class[instance.class_name] += 1
             self.frames_of_object[seen] += 1
         if len(self.frames_of_object) > MOST_NAMES:
             longest = self.frames_of_object.most_common(MOST_NAMES // 2)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from streamseg.frame import Image
 
-# Dark blue, purple, red, orange, pale yellow: brightness increases steadily.
-_HEAT = ((6, 5, 30), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+HEAT = ((6, 5, 30), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+"""Dark blue, purple, red, orange, pale yellow: brightness increases steadily."""
 
 
 def embedding_colours(embeddings: NDArray[np.float32]) -> Image:
@@ -55,8 +55,8 @@ def heat(values: NDArray[np.float32]) -> Image:
     Returns:
         RGB uint8 [h, w, 3].
     """
-    stops = np.linspace(0, 1, len(_HEAT))
-    channels = [np.interp(values, stops, stop) for stop in zip(*_HEAT, strict=True)]
+    stops = np.linspace(0, 1, len(HEAT))
+    channels = [np.interp(values, stops, stop) for stop in zip(*HEAT, strict=True)]
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 

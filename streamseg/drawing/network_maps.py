@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from streamseg.drawing.false_colours import heat
+from streamseg.drawing.false_colours import HEAT, heat
+from streamseg.drawing.lettering import INK, Colour, font
 from streamseg.drawing.overlay import class_colour
-from streamseg.drawing.panels import Colour, Size, font
+from streamseg.drawing.panels import Size
 from streamseg.frame import Image
 
-_DARK = (6, 5, 30)
-_INK = (17, 19, 23)
 _FINENESS = 4  # discs are drawn at this scale and then reduced: Pillow does not antialias
 
 
@@ -78,7 +77,8 @@ def class_image(
     colours = np.array([class_colour(k + 1) for k in range(len(class_names))], np.float32)
     best = probabilities[1:].argmax(axis=0)
     likely = probabilities[1:].max(axis=0)
-    image = _DARK + likely[..., None] * (colours[best] - _DARK)
+    darkest = HEAT[0]
+    image = darkest + likely[..., None] * (colours[best] - darkest)
     pixels = np.bincount(best[likely >= 0.2], minlength=len(class_names))
     order = [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]]
     legend = [(class_names[k], class_colour(k + 1)) for k in order]
@@ -109,6 +109,6 @@ def _discs(
         centre_x = np.clip((x + 0.5) / map_shape[1] * width * _FINENESS, radius, most_x)
         centre_y = np.clip((y + 0.5) / map_shape[0] * height * _FINENESS, radius, most_y)
         box = (centre_x - radius, centre_y - radius, centre_x + radius, centre_y + radius)
-        pen.ellipse(box, colour, _INK, _FINENESS)
-        pen.text((centre_x, centre_y), text, _INK, font(13 * _FINENESS), anchor="mm")
+        pen.ellipse(box, colour, INK, _FINENESS)
+        pen.text((centre_x, centre_y), text, INK, font(13 * _FINENESS), anchor="mm")
     return np.array(canvas.resize((width, height), Pillow.Resampling.BOX))

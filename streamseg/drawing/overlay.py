@@ -7,28 +7,24 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Collection, Sequence
-from functools import lru_cache
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
+from streamseg.drawing.lettering import INK, Colour, Font, font
 from streamseg.errors import InputError
 from streamseg.frame import Image
 from streamseg.results import Box, FrameResult, Instance
 
 _TINT = 0.4
-INK = (17, 19, 23)
-"""The colour of the text of labels."""
 # Golden ratio: with this step around the circle of hues, any number of colours differ well.
 _HUE_STEP = 0.618034
 # Start of the hash of classes, chosen so that the first cars, persons, buses, ... of a street scene
 # have very different colours.
 _HUE_SALT = 3139
-_GAP_PX = 4
-_GAP_COLOUR = (24, 26, 30)
 
 # One item per pixel: numpy copies such items several times faster than rows of three bytes.
 _PIXEL = np.dtype((np.void, 3))
@@ -73,10 +69,10 @@ def draw(result: FrameResult, *, image: Image | None = None, only_confirmed: boo
     _tint(out, label_map, colours)
     _outline(out, label_map, colours)
 
-    font = _font(label_size(height, width))
+    lettering = font(label_size(height, width))
     placed: dict[Box, Image] = {}
     for instance in shown:
-        plate = _plate(label_text(instance), name_colour(instance.name), font)
+        plate = _plate(label_text(instance), name_colour(instance.name), lettering)
         place = _place(plate, instance.box, (height, width), placed)
         if place is not None:
             placed.setdefault(place, plate)
@@ -96,7 +92,7 @@ def label_size(height: int, width: int) -> int:
     return max(11, round(min(height, width) / 42))
 
 
-def name_colour(name: str) -> tuple[int, int, int]:
+def name_colour(name: str) -> Colour:
     """The colour of an instance's name, the same in every run.
 
     The class sets a hue and the number an offset, so that car-1 and car-2 differ well. All colours
@@ -108,53 +104,13 @@ def name_colour(name: str) -> tuple[int, int, int]:
     return _oklch(0.76, 0.16, hue)
 
 
-def class_colour(class_id: int) -> tuple[int, int, int]:
+def class_colour(class_id: int) -> Colour:
     """The colour of a class in images of classes; those of 20 classes differ well.
 
     Hues in steps of the golden ratio are similar again after 8 and 13 steps. Neither is a multiple
     of 3, so that such classes differ in brightness.
     """
     return _oklch((0.88, 0.74, 0.6)[class_id % 3], 0.16, 2 * math.pi * _HUE_STEP * class_id)
-
-
-def contact_sheet(images: Sequence[Image], columns: int) -> Image:
-    """Lay out images side by side, row by row, with thin gaps.
-
-    Args:
-        images: RGB uint8 [H, W, 3], at least one. The first sets the size of a cell; the others
-            are scaled to fit into it and centred.
-        columns: images in a row, at least 1.
-
-    Returns:
-        RGB uint8.
-
-    Raises:
-        InputError: no images, or no columns.
-    """
-    if not images:
-        raise InputError("a contact sheet needs at least one image, got none")
-    if columns < 1:
-        raise InputError(f"columns must be 1 or more, got {columns}")
-    cell_height, cell_width = images[0].shape[:2]
-    columns = min(columns, len(images))
-    rows = math.ceil(len(images) / columns)
-    sheet = Pillow.new(
-        "RGB",
-        (columns * (cell_width + _GAP_PX) - _GAP_PX, rows * (cell_height + _GAP_PX) - _GAP_PX),
-        _GAP_COLOUR,
-    )
-    for index, image in enumerate(images):
-        height, width = image.shape[:2]
-        scale = min(cell_height / height, cell_width / width)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        scaled = Pillow.fromarray(np.ascontiguousarray(image))
-        if size != scaled.size:
-            scaled = scaled.resize(size, Pillow.Resampling.LANCZOS)
-        row, column = divmod(index, columns)
-        left = column * (cell_width + _GAP_PX) + (cell_width - size[0]) // 2
-        top = row * (cell_height + _GAP_PX) + (cell_height - size[1]) // 2
-        sheet.paste(scaled, (left, top))
-    return np.array(sheet)
 
 
 def _tint(out: Image, label_map: NDArray[np.uint16], colours: NDArray[np.uint8]) -> None:
@@ -188,17 +144,15 @@ def _outline(out: Image, label_map: NDArray[np.uint16], colours: NDArray[np.uint
         pixels[second] = ink[np.where(other, other, label)]
 
 
-def _plate(
-    text: str, colour: tuple[int, int, int], font: ImageFont.FreeTypeFont | ImageFont.ImageFont
-) -> Image:
+def _plate(text: str, colour: Colour, lettering: Font) -> Image:
     """Draw a line of dark text on a plate of a colour, RGB uint8."""
-    _, top, _, bottom = font.getbbox("Ag0%")
+    _, top, _, bottom = lettering.getbbox("Ag0%")
     line = bottom - top
     pad = max(2, round(line / 3))
     plate = Pillow.new(
-        "RGB", (round(font.getlength(text)) + 2 * pad, round(line) + 2 * pad), colour
+        "RGB", (round(lettering.getlength(text)) + 2 * pad, round(line) + 2 * pad), colour
     )
-    ImageDraw.Draw(plate).text((pad, pad - top), text, fill=INK, font=font)
+    ImageDraw.Draw(plate).text((pad, pad - top), text, fill=INK, font=lettering)
     return np.asarray(plate)
 
 
@@ -230,13 +184,7 @@ def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-@lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's built-in font, which needs no file."""
-    return ImageFont.load_default(size)
-
-
-def _oklch(lightness: float, chroma: float, hue: float) -> tuple[int, int, int]:
+def _oklch(lightness: float, chroma: float, hue: float) -> Colour:
     """A colour of the OKLCH space, hue in radians, as sRGB."""
     a, b = chroma * math.cos(hue), chroma * math.sin(hue)
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3

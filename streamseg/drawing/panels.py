@@ -6,28 +6,28 @@ All panels of one image have the same size, so that they align on a contact shee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
 from streamseg.drawing.false_colours import heat
+from streamseg.drawing.lettering import Colour, font
 from streamseg.frame import Image
 
-Colour: TypeAlias = tuple[int, int, int]
 Size: TypeAlias = tuple[int, int]  # width, height in pixels
-Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 LONGER_SIDE_PX = 640
 """Longer side of the image in a panel; small maps are enlarged, large images reduced."""
+GROUND: Colour = (24, 26, 30)
+"""Background of panels and contact sheets."""
 
 _LEAST_WIDTH_PX = 480  # headings need it, also above a narrow image
 _MARGIN_PX, _HEADING_PX, _FOOTER_PX = 12, 76, 54
 _BAR_PX = (260, 14)
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_GROUND, _TITLE, _TEXT = (24, 26, 30), (240, 242, 245), (160, 166, 176)
+_TITLE, _TEXT = (240, 242, 245), (160, 166, 176)
 
 
 def panel_size(width: int, height: int) -> Size:
@@ -58,7 +58,7 @@ def panel(
     """
     height, width = image.shape[:2]
     full_width = max(width, _LEAST_WIDTH_PX)
-    out = Pillow.new("RGB", (full_width, _HEADING_PX + height + _FOOTER_PX), _GROUND)
+    out = Pillow.new("RGB", (full_width, _HEADING_PX + height + _FOOTER_PX), GROUND)
     out.paste(Pillow.fromarray(image), ((full_width - width) // 2, _HEADING_PX))
     pen = ImageDraw.Draw(out)
     pen.text((_MARGIN_PX, 18), title, _TITLE, font(24))
@@ -68,12 +68,6 @@ def panel(
         _colour_bar(out, top, bar)
     _legend(pen, top, full_width, legend)
     return np.array(out)
-
-
-@lru_cache(maxsize=8)
-def font(size: int) -> Font:
-    """Pillow's built-in font, which needs no file and has no Greek letters."""
-    return ImageFont.load_default(size)
 
 
 def _colour_bar(out: Pillow.Image, top: int, label: str) -> None:

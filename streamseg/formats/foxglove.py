@@ -16,14 +16,15 @@ from foxglove_schemas_protobuf.RawImage_pb2 import RawImage
 from foxglove_schemas_protobuf.TextAnnotation_pb2 import TextAnnotation
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from streamseg.drawing.overlay import INK, label_size, label_text, name_colour
+from streamseg.drawing.lettering import INK
+from streamseg.drawing.overlay import label_size, label_text, name_colour
 from streamseg.formats.jsonl import frame_object
+from streamseg.frame import NS_PER_SECOND
 from streamseg.results import FrameResult, Instance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NS = 1_000_000_000
 _THICKNESS_PX = 2
 # An entry of ``PointsAnnotation.points`` as Protobuf encodes it: a field of 18 bytes, which are the
 # fields x and y, 8 bytes each. Thousands of ``Point2`` objects took most of the time of a frame.
@@ -129,7 +130,7 @@ def label_image(result: FrameResult, stamp_ns: int, frame_id: str) -> RawImage:
 
 def objects(result: FrameResult, stamp_ns: int, frame_id: str) -> dict[str, Any]:
     """A line of JSON lines, with the time and the frame id of the camera."""
-    seconds, nanoseconds = divmod(stamp_ns, _NS)
+    seconds, nanoseconds = divmod(stamp_ns, NS_PER_SECOND)
     header = {"timestamp": {"sec": seconds, "nsec": nanoseconds}, "frame_id": frame_id}
     return header | frame_object(result)
 
@@ -166,5 +167,5 @@ def _runs(changes: NDArray[np.bool_]) -> tuple[NDArray[np.int64], ...]:
 
 
 def _timestamp(stamp_ns: int) -> Timestamp:
-    seconds, nanos = divmod(stamp_ns, _NS)
+    seconds, nanos = divmod(stamp_ns, NS_PER_SECOND)
     return Timestamp(seconds=seconds, nanos=nanos)

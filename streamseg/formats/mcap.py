@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from streamseg.errors import MissingExtraError, SinkError
 from streamseg.files.claims import written_alone
 from streamseg.formats.writer import ResultWriter, check_folder_of, saving
+from streamseg.frame import NS_PER_SECOND
 from streamseg.results import FrameResult
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class McapWriter(ResultWriter):
     The results of ``/camera/front`` go to ``/camera/front/annotations``, ``/camera/front/labels``
     and ``/camera/front/objects``, with the stamps and log times of its images. Sources that are not
     recordings are called ``/camera``, ``/camera-1`` and so on, and their times are those of the
-    media. The file is written in place: after a kill it lacks an index, which readers do without.
+    media. The file is written in place. After a kill it has no index; readers can open it without
+    one.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -75,7 +77,7 @@ class McapWriter(ResultWriter):
         """
         recorded = result.frame.recorded
         if recorded is None:
-            stamp_ns = log_ns = round(result.pts_seconds * 1e9)
+            stamp_ns = log_ns = round(result.pts_seconds * NS_PER_SECOND)
             number = f"-{result.source_index}" if result.source_index else ""
             topic, frame_id = f"/camera{number}", ""
         else:
@@ -96,7 +98,7 @@ class McapWriter(ResultWriter):
                 self._unflushed_bytes = 0
 
     def close(self) -> None:
-        """Write the index; doing so twice is harmless.
+        """Write the index; closing again is a no-op.
 
         Raises:
             SinkError: the last of it cannot be written.

@@ -16,7 +16,7 @@ from streamseg.closing import Closing
 from streamseg.errors import SinkError
 from streamseg.files.atomic_write import atomic_write
 from streamseg.files.claims import written_alone
-from streamseg.formats.writer import saving
+from streamseg.formats.writer import check_parent, saving
 from streamseg.results import FrameResult
 
 Value = TypeVar("Value", bound=np.generic)
@@ -35,8 +35,7 @@ class PngFolder(Closing):
             SinkError: it cannot be created, another run is writing it, or it holds images that
                 would be mixed with new ones.
         """
-        if not folder.parent.is_dir():
-            raise SinkError(f"cannot write {folder}: there is no folder {folder.parent}; create it")
+        check_parent(folder)
         if folder.exists() and not folder.is_dir():
             raise SinkError(f"cannot write {folder}: it is a file, and a folder is needed")
         with saving(folder), ExitStack() as stack:

@@ -18,7 +18,7 @@ from streamseg.errors import SinkError
 from streamseg.files.atomic_write import atomic_write
 from streamseg.formats.class_ids import ClassIds
 from streamseg.formats.png_folder import PngFolder, numbered, painted
-from streamseg.formats.writer import ResultWriter, saving
+from streamseg.formats.writer import ResultWriter, check_parent, saving
 from streamseg.results import FrameResult
 
 MOST = 254
@@ -54,8 +54,7 @@ class VocWriter(ResultWriter):
             "VOC", {name: id_ for id_, name in enumerate(VOC_CLASSES, 1)}, class_names
         )
         _check(root, self._ids.own_names)
-        if not root.parent.is_dir():
-            raise SinkError(f"cannot write {root}: there is no folder {root.parent}; create it")
+        check_parent(root)
         with saving(root):
             root.mkdir(exist_ok=True)
         self._objects = PngFolder(root / "SegmentationObject")

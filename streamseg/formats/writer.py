@@ -80,13 +80,22 @@ def readable(text: str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
+def check_parent(path: Path) -> None:
+    """Check that the parent of a file or folder exists.
+
+    Raises:
+        SinkError: there is no such folder.
+    """
+    if not path.parent.is_dir():
+        raise SinkError(f"cannot write {path}: there is no folder {path.parent}; create it")
+
+
 def check_folder_of(path: Path) -> None:
     """Check that the folder of a file exists.
 
     Raises:
         SinkError: there is no such folder, or the path itself is a folder.
     """
-    if not path.parent.is_dir():
-        raise SinkError(f"cannot write {path}: there is no folder {path.parent}; create it")
+    check_parent(path)
     if path.is_dir():
         raise SinkError(f"cannot write {path}: it is a folder; name a file in it")

@@ -57,7 +57,7 @@ def check_source(source: str, kinds: Collection[str]) -> None:
         SourceError: its host cannot be found.
     """
     if not source or len(source) > MOST_LENGTH or not source.isprintable():
-        raise InputError("a source is a line of text, of at most 2048 characters")
+        raise InputError(f"a source is a line of text, of at most {MOST_LENGTH} characters")
     kind = _kind_of(source)
     if kind not in kinds:
         allowed = ", ".join(name for name in KINDS if name in kinds) or "none"

@@ -68,12 +68,11 @@ def app(
         raise ConfigError(f"a token has at least {SHORTEST_TOKEN} characters, got {len(token)}")
     if allow_sources and token is None:
         raise ConfigError("viewers may add sources only with a token")
+    allowed_kinds = check_kinds(allow_sources)
     metrics = Metrics()
     hub = Hub(metrics)
-    served = _Served(
-        stream, hub, Viewers(max_viewers, metrics), metrics, check_kinds(allow_sources)
-    )
-    controls = Controls(stream, hub, check_kinds(allow_sources))
+    served = _Served(stream, hub, Viewers(max_viewers, metrics), metrics, allowed_kinds)
+    controls = Controls(stream, hub, allowed_kinds)
     login = Login(token)
     protected = [
         Route("/", served.page),

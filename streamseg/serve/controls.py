@@ -17,7 +17,7 @@ from streamseg.serve.hub import Hub
 from streamseg.streaming.stream import Stream
 
 MOST_SOURCES: Final = 32
-"""Of one stream, as far as the page adds them."""
+"""Most sources of a stream; with more, the page cannot add one."""
 
 
 class Controls:

@@ -21,7 +21,8 @@ from streamseg.results import FrameResult
 
 JPEG_QUALITY: Final = 80
 MOST_LIVE_PIXELS: Final = 1280 * 720
-"""Of the frame in a live message. Larger frames are scaled down; their masks are not."""
+"""Most pixels of the frame in a live message. Larger frames are scaled down; their masks are
+not."""
 
 
 class EncodedResult:
@@ -89,7 +90,7 @@ class EncodedResult:
         """The frame without drawing, scaled down if it is large; runs in the encoder's thread.
 
         Args:
-            multiple: of which both sides are, in pixels.
+            multiple: both sides become multiples of this number of pixels.
         """
         frame = self.result.frame
         scale = min(1.0, math.sqrt(MOST_LIVE_PIXELS / (frame.width * frame.height)))

@@ -18,7 +18,7 @@ from streamseg.video import bt709
 
 ENCODER: Final = "libx264"
 TICKS: Final = 90_000
-"""Of a second: the unit of the times in fragments."""
+"""Ticks per second, the time unit in fragments."""
 PIXEL_FORMAT: Final = "yuv420p"
 
 # zerolatency: no B-frames, and no frame waits in the encoder. One thread: the others segment.

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BODY_BYTES: Final = 4096
-"""Of a request: the longest one adds a source."""
+"""Most bytes of a request body. The longest request adds a source."""
 SAFE_METHODS: Final = ("GET", "HEAD")
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -129,12 +129,15 @@ def is_equal(given: str, expected: str) -> bool:
 
 
 def cookie_name(token: str) -> str:
-    """Differs between servers: browsers send cookies to every port of a machine."""
+    """Name of the login cookie.
+
+    It differs between servers, because browsers send cookies to every port of a machine.
+    """
     return f"streamseg-{_derived(token, 'name')[:8]}"
 
 
 def cookie_value(token: str) -> str:
-    """Does not reveal the token."""
+    """Value of the login cookie; the token cannot be computed from it."""
     return _derived(token, "value")
 
 

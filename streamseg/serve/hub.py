@@ -64,7 +64,7 @@ class Hub:
         self.wake()
 
     def note(self, event: StreamEvent) -> None:
-        """Take an event of a source over."""
+        """Record an event of a source."""
         with self._lock:
             source = self._source(event.source_index, event.source)
             if source is None:
@@ -76,7 +76,7 @@ class Hub:
         self.wake()
 
     def note_earlier(self, event: StreamEvent) -> None:
-        """Take an event over, unless a later one of its source is known."""
+        """Record an event, unless a later one of its source is known."""
         with self._lock:
             is_known = event.source_index in self._sources
         if not is_known:

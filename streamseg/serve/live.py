@@ -65,15 +65,15 @@ class LiveViewer:
         self._viewers = viewers
         self._source_index = int(websocket.path_params["index"])
         self._video = websocket.query_params.get("video")
-        self._way = "live" if self._video is None else VIDEO
+        self._channel = "live" if self._video is None else VIDEO
         self._unanswered = 0
 
     async def run(self) -> None:
-        """Send frames until one side has enough."""
+        """Send frames until the source ends, or the viewer leaves or is too slow."""
         if (refusal := self._refusal()) is not None:
             await self._websocket.send_denial_response(refusal)
             return
-        if not self._viewers.enter(self._way):
+        if not self._viewers.enter(self._channel):
             await self._websocket.send_denial_response(self._viewers.refusal())
             return
         try:
@@ -90,7 +90,7 @@ class LiveViewer:
         except (WebSocketDisconnect, OSError):
             pass  # the viewer has left, or takes no more
         finally:
-            self._viewers.leave(self._way)
+            self._viewers.leave(self._channel)
 
     def _refusal(self) -> Response | None:
         if not self._hub.has(self._source_index):
@@ -123,7 +123,7 @@ class LiveViewer:
             with anyio.fail_after(SEND_SECONDS):
                 await self._websocket.send_bytes(message)
             self._unanswered += 1
-            self._viewers.count_sent(self._way)
+            self._viewers.count_sent(self._channel)
         return True
 
     async def _read_answers(self, watch: Watch) -> bool:

@@ -54,10 +54,10 @@ class Metrics:
             registry=registry,
         )
         self._viewers = prometheus.Gauge(
-            "streamseg_viewers", "Connected viewers", ["way"], registry=registry
+            "streamseg_viewers", "Connected viewers", ["channel"], registry=registry
         )
         self._sent = prometheus.Counter(
-            "streamseg_sent_frames", "Frames sent to viewers", ["way"], registry=registry
+            "streamseg_sent_frames", "Frames sent to viewers", ["channel"], registry=registry
         )
 
     def count_result(self, result: FrameResult) -> None:
@@ -79,13 +79,13 @@ class Metrics:
         if event.state == "reconnecting":
             self._reconnects.labels(source).inc()
 
-    def count_viewers(self, way: str, change: int) -> None:
+    def count_viewers(self, channel: str, change: int) -> None:
         """Count viewers that come (1) or leave (-1)."""
-        self._viewers.labels(way).inc(change)
+        self._viewers.labels(channel).inc(change)
 
-    def count_sent(self, way: str) -> None:
+    def count_sent(self, channel: str) -> None:
         """Count a frame that was sent to a viewer."""
-        self._sent.labels(way).inc()
+        self._sent.labels(channel).inc()
 
     def forget(self, source_index: int) -> None:
         """Leave a source out from now on."""

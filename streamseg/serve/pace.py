@@ -7,13 +7,12 @@ from typing import Final
 
 WINDOW_SECONDS: Final = 2.0
 BUSY_SHARE: Final = 0.85
-"""Of the time that the network or its preprocessing runs: with more, each image that is shown may
-delay a frame."""
+"""Share of time in which preprocessing or the network runs; above it, fewer images are shown."""
 FREE_SHARE: Final = 0.7
-"""With less, every frame is shown again."""
+"""Below this share every image is shown again."""
 BUSY_IMAGES: Final = 6
-"""A second, of all sources together. Encoding them, and a browser on the same machine that draws
-them, take the CPU from the network."""
+"""Images per second of all sources together while the network is busy. Encoding them, and a browser
+on the same machine that draws them, take the CPU from the network."""
 
 
 class Pace:

@@ -16,7 +16,8 @@ from streamseg.serve.application import MOST_VIEWERS
 from streamseg.serve.hub import Hub
 
 SEND_BUFFER_BYTES: Final = 128 * 1024
-"""Of a connection: what lies there grows old before a slow viewer reads it."""
+"""Send buffer of a connection. Data in a larger buffer would be old before a slow viewer reads
+it."""
 DEAD_AFTER_SECONDS: Final = 15
 """A connection that takes no byte for so long is closed (Linux)."""
 MOST_CONNECTIONS: Final = 4 * MOST_VIEWERS
@@ -52,7 +53,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         ConfigError: the address or the port cannot be used.
     """
-    if port > 65535:  # the resolver would take the rest of a division
+    if port > 65535:  # getaddrinfo would use the port modulo 65536
         raise ConfigError(f"cannot listen on {host} port {port}: the last port is 65535")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -108,6 +109,6 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let viewers go first: their responses have no end of their own."""
+        """End the viewers' responses first: they are endless."""
         self._hub.end()
         await super().shutdown(sockets)

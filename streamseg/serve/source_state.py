@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from streamseg.serve.video_feed import VideoFeed
 
 WINDOW_SECONDS: Final = 3.0
-"""Over which frames a second and latency are measured."""
+"""Time over which frame rate and latency are measured."""
 MOST_IN_WINDOW: Final = 1000
 FORGOTTEN_AFTER_SECONDS: Final = 10.0
-"""Out of view; a name that returns later counts as in view since then."""
+"""After this time out of view a name counts as new."""
 
 
 class SourceState:

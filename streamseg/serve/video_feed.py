@@ -16,9 +16,9 @@ from streamseg.serve.fragments import TICKS, FragmentEncoder
 from streamseg.serve.watch import Watch
 
 KEY_SECONDS: Final = 2.0
-"""Between key frames: for so long at most, a viewer that was too slow waits to go on."""
+"""Time between key frames. A viewer that was too slow waits at most this long."""
 LEAST_KEY_SECONDS: Final = 0.5
-"""Between key frames that new viewers cause: they cost the others bytes."""
+"""Least time between key frames that new viewers cause; key frames are large."""
 LEAST_STEP_SECONDS: Final = 0.002
 LONGEST_STEP_SECONDS: Final = 1.0
 """From frame to frame in the video's own time, so that players find no gap after a pause."""

@@ -1,4 +1,4 @@
-"""Viewers: how many there are, and responses without end."""
+"""Viewers: how many there are, and endless responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Chunks: TypeAlias = Callable[[], AsyncIterator[bytes]]
 
 
 class Viewers:
-    """Counts the viewers, and lets no more than so many in."""
+    """Counts the viewers and refuses those above a limit."""
 
     def __init__(self, most: int, metrics: Metrics) -> None:
         """Start without viewers."""
@@ -27,22 +27,22 @@ class Viewers:
         self.most = most
         self._metrics = metrics
 
-    def enter(self, way: str) -> bool:
+    def enter(self, channel: str) -> bool:
         """Let a viewer in; False if there are too many."""
         if self.count >= self.most:
             return False
         self.count += 1
-        self._metrics.count_viewers(way, 1)
+        self._metrics.count_viewers(channel, 1)
         return True
 
-    def leave(self, way: str) -> None:
+    def leave(self, channel: str) -> None:
         """Count a viewer that was let in as gone."""
         self.count -= 1
-        self._metrics.count_viewers(way, -1)
+        self._metrics.count_viewers(channel, -1)
 
-    def count_sent(self, way: str) -> None:
+    def count_sent(self, channel: str) -> None:
         """Count a frame that was sent to a viewer."""
-        self._metrics.count_sent(way)
+        self._metrics.count_sent(channel)
 
     def refusal(self) -> Response:
         """The answer to one viewer too many."""
@@ -54,30 +54,31 @@ class Viewers:
 class Broadcast(Response):
     """Sends chunks as they come, until the viewer leaves or takes no more."""
 
-    def __init__(self, viewers: Viewers, way: str, chunks: Chunks, media_type: str) -> None:
+    def __init__(self, viewers: Viewers, channel: str, chunks: Chunks, media_type: str) -> None:
         """Answer one request.
 
         Args:
             viewers: the viewer is one of them from the start to the end.
-            way: name of this way out in the metrics.
+            channel: name of the channel in the metrics: ``mjpeg``, ``events``, ``live`` or
+                ``h264``.
             chunks: called once the viewer is let in.
             media_type: of the response.
         """
         super().__init__(media_type=media_type, headers={"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._viewers = viewers
-        self._way = way
+        self._channel = channel
         self._chunks = chunks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until one side has enough."""
-        if not self._viewers.enter(self._way):
+        """Send until the source ends, or the viewer leaves or is too slow."""
+        if not self._viewers.enter(self._channel):
             await self._viewers.refusal()(scope, receive, send)
             return
         try:
             has_left = await first_of(self._send_all(send), _wait_until_gone(receive))
         finally:
-            self._viewers.leave(self._way)
+            self._viewers.leave(self._channel)
         if has_left:
             await _wait_until_gone(receive)  # one that takes no more is still connected
         else:

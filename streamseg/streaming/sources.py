@@ -9,13 +9,12 @@ from functools import partial
 from threading import Event, Thread
 from typing import TypeAlias, TypedDict, cast
 
-from streamseg.errors import InputError
 from streamseg.results import FrameResult
 from streamseg.video.base import Source
 from streamseg.video.events import Announcer, OnEvent
 from streamseg.video.options import SourceOptions
 from streamseg.video.prefetch import OpenLater
-from streamseg.video.source import open_source
+from streamseg.video.source import check_source_type, open_source
 
 SourceLike: TypeAlias = str | os.PathLike[str] | int | Source
 OnResult: TypeAlias = Callable[[FrameResult], object]
@@ -70,10 +69,7 @@ def open_or_defer(
     """
     if isinstance(source, Source):
         return source
-    if isinstance(source, bool) or not isinstance(source, str | os.PathLike | int):
-        raise InputError(
-            f"a source is a path, a URL or a camera's index, got {type(source).__name__}"
-        )
+    check_source_type(source)
     if now:
         return _open_now(source, options, announce)
     return partial(_open_waiting, source, options, announce)

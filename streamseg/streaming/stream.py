@@ -57,7 +57,7 @@ class Stream(Closing, Iterator[FrameResult]):
         sources: SourceLike | Iterable[SourceLike],
         **stream_options: Unpack[StreamOptions],
     ) -> None:
-        """Open a single source now, several ones in their threads; see ``Segmenter.stream``.
+        """Open a single source now, several in their own threads; see ``Segmenter.stream``.
 
         Args:
             pipeline: for this stream alone; ``close`` closes it.

@@ -41,7 +41,7 @@ _MIN_SIMILARITY = 0.5
 _SPREAD = 16.0
 # The least margin of a box, relative to the frame.
 _LEAST_MARGIN = 0.04
-# For a hidden object: least share of a segment's box within the object's reach.
+# For a missing object: least share of a segment's box within the object's reach.
 _MIN_WITHIN_REACH = 0.7
 # Least votes of the new class, relative to those of the track's class.
 _MIN_CLASS_SHARE = 0.1
@@ -147,12 +147,12 @@ def affinity(
     return np.where(possible & (total >= needed), total, 0.0)
 
 
-def return_affinity(
+def reidentification_affinity(
     motions: Sequence[Motion], embeddings: Floats, votes: Floats, view: View, cues: Cues
 ) -> Floats:
-    """Affinities of hidden tracks and segments, [T, M]; 0 where a match is impossible.
+    """Affinities of missing tracks and segments, [T, M]; 0 where a match is impossible.
 
-    Position is uncertain after some time: a segment must look like the hidden object, have its
+    Position is uncertain after some time: a segment must look like the missing object, have its
     class and be within its reach.
 
     Args:
@@ -208,7 +208,7 @@ def _box_overlap(a: Floats, b: Floats, margin: Floats) -> Floats:
 
     Margins are relative to the size of each box, with a minimum, because the box of a sliver is a
     poor estimate of the object's position. The overlap is the shared area over the geometric mean
-    of both areas: 0 if disjoint, 1 if equal, and higher than IoU for half-hidden objects.
+    of both areas: 0 if disjoint, 1 if equal, and higher than IoU for half-covered objects.
     """
     pair = np.stack(np.broadcast_arrays(a[:, None], b))  # [2, T, M, 2, 2]
     low, high = pair[..., 0, :], pair[..., 1, :]

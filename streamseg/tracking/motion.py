@@ -22,7 +22,7 @@ _MAX_MARGIN = 1.0
 # be segmented as one for a while.
 _MEMORY_SECONDS = 0.5
 _SIZE_MEMORY_SECONDS = 2.0
-# Search radius around the box of a hidden object, relative to the frame: at first, and growth per
+# Search radius around the box of a missing object, relative to the frame: at first, and growth per
 # second.
 _REACH = 0.12
 _REACH_PER_SECOND = 0.2
@@ -40,31 +40,31 @@ class Motion:
         """
         self.box = box
         self.velocity = np.zeros(2)
-        self.unseen_seconds = 0.0
+        self.missing_seconds = 0.0
         self._sightings = 1
         self._constant = constant
 
     def predicted_box(self) -> Floats:
         """The last box, moved by velocity times the time since then."""
-        return self.box + self.velocity * self.unseen_seconds
+        return self.box + self.velocity * self.missing_seconds
 
     def predicted_shift(self) -> Floats:
         """How far the object has probably moved since it was seen, [2]."""
-        return self.velocity * self.unseen_seconds
+        return self.velocity * self.missing_seconds
 
     def margin(self) -> float:
         """How far the object may be from its predicted box, relative to the box's size."""
         if self._sightings < 2:
             return _MAX_MARGIN
-        return min(_MAX_MARGIN, _MIN_MARGIN + _MARGIN_PER_SECOND * self.unseen_seconds)
+        return min(_MAX_MARGIN, _MIN_MARGIN + _MARGIN_PER_SECOND * self.missing_seconds)
 
     def reach(self) -> Floats:
-        """The box in which a hidden object may reappear.
+        """The box in which a missing object may reappear.
 
         The object may have stopped or moved on: the box spans the last and the predicted one.
         """
         predicted = self.predicted_box()
-        slack = _REACH + _REACH_PER_SECOND * self.unseen_seconds
+        slack = _REACH + _REACH_PER_SECOND * self.missing_seconds
         low = np.minimum(self.box[0], predicted[0]) - slack
         high = np.maximum(self.box[1], predicted[1]) + slack
         return np.stack([low, high])
@@ -75,16 +75,16 @@ class Motion:
         gain = self._gain(_MEMORY_SECONDS)
         predicted = self.predicted_box()
         shift = _common_shift(box - predicted)
-        if self.unseen_seconds > 0 and not self._constant:
-            self.velocity = self.velocity + gain * shift / self.unseen_seconds
+        if self.missing_seconds > 0 and not self._constant:
+            self.velocity = self.velocity + gain * shift / self.missing_seconds
         moved = predicted + shift
         self.box = moved + self._gain(_SIZE_MEMORY_SECONDS) * (box - moved)
         self._sightings += 1
-        self.unseen_seconds = 0.0
+        self.missing_seconds = 0.0
 
     def _gain(self, memory_seconds: float) -> float:
         """Weight of the newest sighting in an average over some time."""
-        return max(1 / self._sightings, -math.expm1(-self.unseen_seconds / memory_seconds))
+        return max(1 / self._sightings, -math.expm1(-self.missing_seconds / memory_seconds))
 
 
 def _common_shift(residual: Floats) -> Floats:

@@ -1,12 +1,13 @@
 """Recognise scene cuts: frames after which nothing is where it was.
 
 A frame is compared with the one before on a thumbnail, in the logarithm of its brightness, so that
-another exposure is only an offset. Two things are asked, so that neither a fast turn nor a flat
-image with one moving object is taken for a cut:
+another exposure is only an offset. A frame is a cut if both are true:
 
-- Is the middle of the frame found in the frame before, at this place or moved by up to an eighth of
-  the frame? The measure is the normalised cross-correlation.
-- Has a good part of it changed its brightness there?
+- The middle of the frame is not found in the frame before, neither at this place nor moved by up to
+  an eighth of the frame. The measure is the normalised cross-correlation.
+- A good part of it has changed its brightness, compared with where it correlates best.
+
+Therefore neither a fast turn nor a flat image with one moving object is taken for a cut.
 """
 
 from __future__ import annotations
@@ -92,6 +93,6 @@ def _differ(before: Floats32, now: Floats32) -> bool:
 
 def _correlation(window: Floats32, centred: Floats32, spread: float) -> float:
     """Correlation of a window with an image of mean 0 and this sum of squares."""
-    product = float(np.vdot(window, centred))  # the mean of the window falls out
+    product = float(np.vdot(window, centred))  # the mean of the window cancels
     own = float(window.var()) * window.size
     return product / math.sqrt(max(own * spread, 1e-12))

@@ -25,7 +25,7 @@ from streamseg.tracking.association import (
     TrackMask,
     View,
     affinity,
-    return_affinity,
+    reidentification_affinity,
 )
 from streamseg.tracking.motion import Floats, Motion
 from streamseg.tracking.scene_cuts import SceneCuts
@@ -98,7 +98,7 @@ class Tracker:
             sure: [M], segments that may start a track; the others can only continue one. By default
                 all are sure.
             thumbnail: the frame at ``THUMBNAIL_SIZE``, RGB uint8 [36, 64, 3], to recognise scene
-                cuts. Without, no frame is taken for one.
+                cuts. Without it, no scene cut is detected.
 
         Returns:
             A name for each segment, in the order of the segments; None for an unsure segment that
@@ -148,9 +148,9 @@ class Tracker:
         for track in self._tracks:
             # Tracks of the last frame are kept however long ago that was, so that streams with less
             # than a frame per _MAX_GAP_SECONDS have names too.
-            missing = track.motion.unseen_seconds > 0
-            track.motion.unseen_seconds += elapsed
-            if not missing or track.motion.unseen_seconds <= _MAX_GAP_SECONDS:
+            missing = track.motion.missing_seconds > 0
+            track.motion.missing_seconds += elapsed
+            if not missing or track.motion.missing_seconds <= _MAX_GAP_SECONDS:
                 kept.append(track)
                 track.missing = missing
         self._tracks = kept
@@ -172,17 +172,19 @@ class Tracker:
         track_of |= self._pairs([tracks[row] for row in free], gain[free], unsure)
 
         taken = {track.track_id for track in track_of.values()}
-        hidden = [row for row in free if tracks[row].missing and tracks[row].track_id not in taken]
+        missing_rows = [
+            row for row in free if tracks[row].missing and tracks[row].track_id not in taken
+        ]
         rest = np.array([k for k in sure.tolist() if k not in track_of], np.int64)
-        if self._cues.reidentification and hidden and len(rest):
-            gain = return_affinity(
-                [motions[row] for row in hidden],
-                embeddings[hidden],
-                votes[hidden],
+        if self._cues.reidentification and missing_rows and len(rest):
+            gain = reidentification_affinity(
+                [motions[row] for row in missing_rows],
+                embeddings[missing_rows],
+                votes[missing_rows],
                 view,
                 self._cues,
             )
-            track_of |= self._pairs([tracks[row] for row in hidden], gain, rest)
+            track_of |= self._pairs([tracks[row] for row in missing_rows], gain, rest)
         return track_of
 
     def _pairs(self, tracks: Sequence[Track], gain: Floats, order: Labels) -> dict[int, Track]:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from streamseg.config import ModelConfig
 from streamseg.datasets import Sample
+from streamseg.drawing.contact_sheet import contact_sheet
 from streamseg.drawing.false_colours import embedding_colours, heat
-from streamseg.drawing.overlay import contact_sheet, draw
+from streamseg.drawing.overlay import draw
 from streamseg.errors import MissingExtraError
 from streamseg.frame import Image
 from streamseg.kernels import decode_scores

@@ -13,7 +13,7 @@ from torch import Tensor
 from streamseg.classes import shared_classes
 from streamseg.config import ModelConfig
 from streamseg.datasets import InstanceDataset
-from streamseg.drawing.overlay import contact_sheet
+from streamseg.drawing.contact_sheet import contact_sheet
 from streamseg.errors import ConfigError, DataError
 from streamseg.evaluate.predictions import LEAST_SCORE, compare_instances, score_instances
 from streamseg.evaluate.report.gallery import side_by_side

@@ -128,8 +128,8 @@ class Source(Closing, Iterator[Frame]):
     def _skip(self, what: str, problem: str) -> None:
         """Count ``what`` as unreadable; only the first one is logged as a warning.
 
-        A stream that is joined in the middle has dozens of undecodable packets in a row. What is
-        the whole source is not logged: the error that follows says why.
+        A stream that is joined in the middle has dozens of undecodable packets in a row. If
+        ``what`` is the whole source, nothing is logged: the error that follows gives the reason.
         """
         self.skipped += 1
         if what == self.description:

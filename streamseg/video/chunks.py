@@ -18,13 +18,13 @@ class Chunk(NamedTuple):
     start: int | None
     """Time of the first frame; None is the beginning of the recording."""
     stop: int | None
-    """Time behind the last frame; None is the end of the recording."""
+    """Time after the last frame; None is the end of the recording."""
     decode_from: int | None
     """Key frame of a video to decode from, at or before ``start``; None is the beginning."""
     start_seconds: float
-    """Of the first frame, from the beginning of the recording."""
+    """Time of the first frame, from the beginning of the recording."""
     stop_seconds: float
-    """Behind the last frame, from the beginning of the recording."""
+    """Time after the last frame, from the beginning of the recording."""
     frame_count: int | None = None
     """None if it is not known."""
 

@@ -32,14 +32,15 @@ from streamseg.video.streams import choose_video_stream, pixel_aspect_of
 
 logger = logging.getLogger(__name__)
 
+MOST_IN_DECODER = 64
+"""More frames than reordering and frame threads delay."""
+
 # For media that state neither timestamps nor a rate.
 _FALLBACK_RATE = Fraction(25)
 # AVCOL_TRC_SMPTE2084 and AVCOL_TRC_ARIB_STD_B67
 _HIGH_DYNAMIC_RANGE = {16: "HDR (PQ)", 18: "HDR (HLG)"}
 # Most damaged packets in a row of a live stream; with more, it is reconnected.
 _MOST_DAMAGED_IN_A_ROW = 100
-# More frames than reordering and frame threads delay.
-_MOST_PACKETS_IN_DECODER = 64
 
 
 class VideoSource(Source):
@@ -233,7 +234,7 @@ class _Arrivals:
         """Store the arrival time of a packet."""
         if pts is not None:
             self._seconds[pts] = seconds
-            if len(self._seconds) > _MOST_PACKETS_IN_DECODER:
+            if len(self._seconds) > MOST_IN_DECODER:
                 del self._seconds[next(iter(self._seconds))]
 
     def of(self, pts: int | None, otherwise: float) -> float:

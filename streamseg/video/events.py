@@ -75,8 +75,8 @@ class StreamEvents:
 
         Args:
             source_index: see ``StreamEvent``.
-            has_ended: whether the event of its end was sent; if not, it still is, and so are those
-                before.
+            has_ended: whether the event of its end was sent. If not, the remaining events are still
+                sent, but not stored.
         """
         with self._lock:
             latest = self._latest.pop(source_index, None)

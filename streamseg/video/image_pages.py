@@ -118,9 +118,9 @@ class PageReader:
     def _rgb(self, opened: PIL.Image.Image, file: Path | BinaryIO) -> PIL.Image.Image:
         tiles = getattr(opened, "tile", [])
         raw_mode = str(tiles[0][3]) if tiles else ""
-        said = orientation_of(opened)
+        stated_orientation = orientation_of(opened)
         opened.load()
-        left = orientation_of(opened)
+        orientation_left = orientation_of(opened)
         stored = opened
         if opened.mode == "F" or opened.mode.startswith("I"):
             bits = _stated_bits(opened)
@@ -128,9 +128,11 @@ class PageReader:
         elif ";16" in raw_mode and self.latest_count == 1:
             # Pillow keeps the upper byte of colours, which is dark for 12 bits
             deep = self._deep_colours(file)
-            stored, left = (deep, said) if deep else (opened, left)
+            stored, orientation_left = (
+                (deep, stated_orientation) if deep else (opened, orientation_left)
+            )
         is_turned = self._upright or opened.format == "TIFF"  # Pillow itself turns a TIFF
-        turn = _TURNS.get(left) if is_turned else None
+        turn = _TURNS.get(orientation_left) if is_turned else None
         return (stored if turn is None else stored.transpose(turn)).convert("RGB")
 
     def _deep_colours(self, file: Path | BinaryIO) -> PIL.Image.Image | None:

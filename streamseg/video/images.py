@@ -18,9 +18,8 @@ from streamseg.video.credentials import masked
 from streamseg.video.image_files import IMAGE_SUFFIXES, images_in, images_of, names_of, numbers_of
 from streamseg.video.image_pages import UNREADABLE, PageReader
 
-# Images carry no time: they are shown at this nominal rate.
 NOMINAL_RATE = Fraction(25)
-"""Images a second, where there is no clock."""
+"""Nominal images per second of sources without times."""
 
 
 class ImageSource(Source):

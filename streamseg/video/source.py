@@ -36,6 +36,19 @@ def name_of(source: str | os.PathLike[str] | int) -> str:
     return masked(text)
 
 
+def check_source_type(source: object) -> None:
+    """Check that a source is of a type that ``open_source`` takes.
+
+    Raises:
+        InputError: it is not a string, a path or an int.
+    """
+    is_bytes = isinstance(source, os.PathLike) and isinstance(os.fspath(source), bytes)
+    if is_bytes or isinstance(source, bool) or not isinstance(source, str | int | os.PathLike):
+        raise InputError(
+            f"a source is a path, a URL or a camera's index, got {type(source).__name__}"
+        )
+
+
 def open_source(
     source: str | os.PathLike[str] | int,
     options: SourceOptions | None = None,
@@ -129,11 +142,7 @@ def _on_device(opened: Source, hwaccel: str) -> Source:
 
 
 def _open(source: str | os.PathLike[str] | int, opening: _Opening) -> Source:
-    is_bytes = isinstance(source, os.PathLike) and isinstance(os.fspath(source), bytes)
-    if is_bytes or isinstance(source, bool) or not isinstance(source, str | int | os.PathLike):
-        raise InputError(
-            f"a source is a path, a URL or a camera's index, got {type(source).__name__}"
-        )
+    check_source_type(source)
     if isinstance(source, int):
         if source < 0:
             raise InputError(f"a camera's index is 0 or more, got {source}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamseg.errors import SourceError
+from streamseg.frame import NS_PER_SECOND
 from streamseg.video.chunks import Chunk
 from streamseg.video.image_files import IMAGE_SUFFIXES, images_in
 from streamseg.video.images import NOMINAL_RATE
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from streamseg.video.recordings.recording import Recording, Topic
-
-_NS = 1_000_000_000
 
 
 class CannotSplitError(SourceError):
@@ -78,9 +77,9 @@ class _Packets(NamedTuple):
     """What the packets of a video state."""
 
     times: array[int]
-    """Of all frames, rising, in units of the time base."""
+    """Times of all frames, ascending, in units of the time base."""
     keys: array[int]
-    """Of the key frames, rising."""
+    """Times of the key frames, ascending."""
 
 
 def _split_video(path: Path, seconds: float, options: SourceOptions) -> tuple[Chunk, ...]:
@@ -172,7 +171,7 @@ def _split_recording(
             # they are scaled by the values of all images before
             raise CannotSplitError(f"{topic.name} has images of 16 bits")
     first_ns, last_ns = recording.span_ns
-    step_ns = max(1, round(seconds * _NS))
+    step_ns = max(1, round(seconds * NS_PER_SECOND))
     count = max(1, (last_ns - first_ns) // step_ns)
     starts_ns = [first_ns + number * step_ns for number in range(count)]
     return tuple(
@@ -181,8 +180,8 @@ def _split_recording(
             start_ns if number else None,
             start_ns + step_ns if number < count - 1 else None,
             None,
-            (start_ns - first_ns) / _NS,
-            ((start_ns + step_ns if number < count - 1 else last_ns) - first_ns) / _NS,
+            (start_ns - first_ns) / NS_PER_SECOND,
+            ((start_ns + step_ns if number < count - 1 else last_ns) - first_ns) / NS_PER_SECOND,
         )
         for number, start_ns in enumerate(starts_ns)
     )

@@ -152,7 +152,7 @@ def test_the_command_shows_what_became_of_each_recording(
     assert main(command) == 1
     said = capsys.readouterr().err
     assert "3 recordings: 2 done, 0 skipped as done before, 1 failed" in said
-    assert "failed after 1 tries" in said
+    assert "failed (attempts: 1)" in said
     assert f"not split: {archive}/2.mp4: it has no key frames to split at" in said
     assert "1.mp4" in said
     assert len(list((tmp_path / "out").glob("recording=*/part.jsonl"))) == 2

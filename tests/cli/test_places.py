@@ -72,7 +72,7 @@ def test_an_output_is_no_source(folder: Path, sources: list[str], output: str) -
 )
 def test_an_output_is_no_other_output(folder: Path, outputs: list[str]) -> None:
     pairs = [(name, place) for name, _, place in (text.partition(":") for text in outputs)]
-    with pytest.raises(ConfigError, match="two outputs have the same place"):
+    with pytest.raises(ConfigError, match="two outputs have the same path"):
         check_places(["test-pattern:"], pairs)
 
 

@@ -112,7 +112,7 @@ def test_a_folder_with_a_broken_image_is_run_and_the_loss_told(
         ([PATTERN, "--out", "o.gif"], ".mp4"),
         ([PATTERN, "--jsonl", "no/such/folder/o.jsonl"], "folder"),
         ([PATTERN, "--save", "voc:no/such/folder/out"], "folder"),
-        ([PATTERN, "--save", "coco:o.json", "--save", "youtube-vis:o.json"], "same place"),
+        ([PATTERN, "--save", "coco:o.json", "--save", "youtube-vis:o.json"], "same path"),
     ],
 )
 def test_what_cannot_be_done_ends_in_one_clear_line(

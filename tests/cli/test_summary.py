@@ -12,7 +12,7 @@ from streamseg.cli.summary import Summary
 
 
 def result(*names: str, confirmed: int | None = None, source_index: int = 0) -> Any:
-    instances = [SimpleNamespace(name=name, class_name="cat") for name in names]
+    instances = [SimpleNamespace(name=name, class_name=name.rpartition("-")[0]) for name in names]
     return SimpleNamespace(
         source_index=source_index,
         dropped=0,
@@ -34,7 +34,7 @@ def test_confirmed_tracks_are_counted_or_all() -> None:
         assert seen.latest_instances == 1 + counts_all
 
 
-def test_names_are_counted_by_the_class_in_the_name() -> None:
+def test_names_are_counted_by_class() -> None:
     seen = Summary()
     for names in (["car-1", "person-1"], ["car-1", "car-2"], ["car-1"]):
         seen.add(result(*names))

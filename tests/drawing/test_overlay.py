@@ -7,12 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streamseg.drawing.overlay import (
-    class_colour,
-    contact_sheet,
-    draw,
-    name_colour,
-)
+from streamseg.drawing.contact_sheet import contact_sheet
+from streamseg.drawing.overlay import class_colour, draw, name_colour
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image
 from streamseg.results import FrameResult, Instance

@@ -84,5 +84,5 @@ def test_scaled_sizes_are_multiples_of_32_and_never_smaller_than_asked(scale: fl
 
 @pytest.mark.parametrize("pyramid", [(), (0.0, 1.0), (-1.0,), (0.3,), (float("nan"),)])
 def test_pyramids_of_other_than_quarters_are_refused(pyramid: tuple[float, ...]) -> None:
-    with pytest.raises(ConfigError, match="pyramid must be scales in quarters"):
+    with pytest.raises(ConfigError, match=r"pyramid must be positive multiples of 0\.25"):
         ModelConfig(pyramid=pyramid)

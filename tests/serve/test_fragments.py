@@ -24,7 +24,7 @@ from streamseg.serve import video_feed
 from streamseg.serve.fragments import TICKS, Fragment, FragmentEncoder
 
 Message = tuple[dict[str, Any], bytes]
-WATCHING = 'streamseg_viewers{way="h264"}'
+WATCHING = 'streamseg_viewers{channel="h264"}'
 
 
 def moving_images(count: int, width: int = 96, height: int = 64) -> list[Image]:

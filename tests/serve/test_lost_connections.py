@@ -7,7 +7,7 @@ import re
 
 import pytest
 from camera_servers import http_camera, wait_until
-from live_page import SECONDS, OpenPage, frame_of, wait_for_frames, way_of
+from live_page import SECONDS, OpenPage, format_of, frame_of, wait_for_frames
 from playwright.sync_api import Page, Route, expect
 from served_streams import STREET, TOKEN, served
 from stalling_proxy import stalling_proxy
@@ -27,8 +27,10 @@ def shorten_silence(page: Page) -> None:
     page.route(re.compile(r"/(live|server)\.js$"), shortened)
 
 
-@pytest.mark.parametrize("way", ["jpeg", "h264"])
-def test_a_laptop_that_has_slept_sees_the_stream_again(open_page: OpenPage, way: str) -> None:
+@pytest.mark.parametrize("image_format", ["jpeg", "h264"])
+def test_a_laptop_that_has_slept_sees_the_stream_again(
+    open_page: OpenPage, image_format: str
+) -> None:
     with (
         served(STREET) as found,
         stalling_proxy(found.port) as proxy,
@@ -36,7 +38,7 @@ def test_a_laptop_that_has_slept_sees_the_stream_again(open_page: OpenPage, way:
     ):
         shorten_silence(page)
         page.goto(proxy.url)
-        page.evaluate(f"localStorage.setItem('video', '{way}')")
+        page.evaluate(f"localStorage.setItem('video', '{image_format}')")
         page.reload()
         wait_for_frames(page)
         proxy.stall()
@@ -45,7 +47,7 @@ def test_a_laptop_that_has_slept_sees_the_stream_again(open_page: OpenPage, way:
         wait_until(lambda: frame_of(page) > shown, SECONDS)
         expect(page.get_by_role("alert")).to_have_count(0)
         wait_for_frames(page)
-        assert way_of(page) == way
+        assert format_of(page) == image_format
 
 
 def test_an_image_that_is_none_is_passed_over(
@@ -60,9 +62,9 @@ def test_an_image_that_is_none_is_passed_over(
         wait_for_frames(page)
 
 
-@pytest.mark.parametrize("way", ["jpeg", "h264"])
+@pytest.mark.parametrize("image_format", ["jpeg", "h264"])
 def test_a_source_that_is_removed_while_it_is_watched_goes_and_another_stays(
-    open_page: OpenPage, way: str
+    open_page: OpenPage, image_format: str
 ) -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     kinds = ["test-pattern"]
@@ -72,7 +74,7 @@ def test_a_source_that_is_removed_while_it_is_watched_goes_and_another_stays(
         ) as found,
         open_page(found, f"login#token={TOKEN}") as page,
     ):
-        page.evaluate(f"localStorage.setItem('video', '{way}')")
+        page.evaluate(f"localStorage.setItem('video', '{image_format}')")
         page.reload()
         wait_for_frames(page)
         wait_until(lambda: page.locator(".camera canvas[data-frame]").count() == 2, SECONDS)
@@ -84,7 +86,7 @@ def test_a_source_that_is_removed_while_it_is_watched_goes_and_another_stays(
         assert found.ask("/sources/0", "DELETE", bearer)[0] == 204
         wait_until(lambda: page.locator(".camera").count() == 1, SECONDS)
         wait_for_frames(page)
-        assert way_of(page) == way
+        assert format_of(page) == image_format
         assert json.loads(found.ask("/sources", headers=bearer)[1])["viewers"] <= 2
 
 
@@ -96,4 +98,4 @@ def test_a_browser_that_keeps_nothing_shows_the_stream(open_page: OpenPage) -> N
         page.reload()
         wait_for_frames(page)
         page.get_by_role("button", name="H.264").click()
-        wait_until(lambda: way_of(page) == "h264", SECONDS)
+        wait_until(lambda: format_of(page) == "h264", SECONDS)

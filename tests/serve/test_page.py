@@ -210,7 +210,7 @@ def test_twenty_viewers_of_which_ten_never_read(open_page: OpenPage) -> None:
             else:
                 stack.enter_context(_reading(viewer))
             viewer.sendall(b"GET /streams/0.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        wait_until(lambda: found.metric('streamseg_viewers{way="mjpeg"}') == 19, SECONDS)
+        wait_until(lambda: found.metric('streamseg_viewers{channel="mjpeg"}') == 19, SECONDS)
         frames = found.sources()[0]["frames"]
         wait_for_frames(page)
         wait_until(lambda: found.sources()[0]["frames"] > frames + 10, SECONDS)

@@ -221,7 +221,7 @@ def test_a_connection_ends_even_while_a_frame_is_being_sent() -> None:
                 with pytest.raises(ConnectionClosedOK):
                     while True:
                         viewer.recv(10)
-        assert found.metric('streamseg_viewers{way="live"}') == 0
+        assert found.metric('streamseg_viewers{channel="live"}') == 0
 
 
 def test_one_viewer_too_many_is_refused_until_another_leaves() -> None:
@@ -235,7 +235,7 @@ def test_one_viewer_too_many_is_refused_until_another_leaves() -> None:
         with pytest.raises(InvalidStatus, match="503"):
             connect(found.live_url)
         first.close()
-        wait_until(lambda: found.metric('streamseg_viewers{way="mjpeg"}') == 0)
+        wait_until(lambda: found.metric('streamseg_viewers{channel="mjpeg"}') == 0)
         with found.open("/events") as response:
             assert response.status == 200
 

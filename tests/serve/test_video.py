@@ -11,13 +11,13 @@ from camera_servers import http_camera, wait_until
 from live_page import (
     SECONDS,
     OpenPage,
+    format_of,
     frame_of,
     pause,
     pixels_of,
     resume,
     wait_for_frames,
     wait_for_names,
-    way_of,
 )
 from playwright.sync_api import Page, expect
 from served_streams import STREET, Served, served
@@ -47,7 +47,7 @@ def choose_video(page: Page) -> None:
     if button.get_attribute("aria-pressed") == "false":
         button.click()
         button.blur()  # or space would press it again
-    wait_until(lambda: way_of(page) == "h264", SECONDS)
+    wait_until(lambda: format_of(page) == "h264", SECONDS)
 
 
 def pause_and_settle(page: Page) -> None:
@@ -73,8 +73,8 @@ def test_the_video_moves_and_names_are_shown(street: Street) -> None:
     wait_for_frames(page)
     assert pixels_of(page) != before
     wait_for_names(page)
-    assert found.metric('streamseg_viewers{way="h264"}') == 1
-    assert found.metric('streamseg_viewers{way="live"}') == 0
+    assert found.metric('streamseg_viewers{channel="h264"}') == 1
+    assert found.metric('streamseg_viewers{channel="live"}') == 0
 
 
 def test_masks_of_video_can_be_hidden_while_it_is_paused(street: Street) -> None:
@@ -95,14 +95,14 @@ def test_video_goes_on_after_a_long_pause(street: Street) -> None:
     pause_and_settle(page)
     page.wait_for_timeout(1500)
     resume(page)
-    assert way_of(page) == "h264"
+    assert format_of(page) == "h264"
 
 
 def test_jpeg_and_back(street: Street) -> None:
     found, page = street
     page.get_by_role("button", name="H.264").click()
-    wait_until(lambda: way_of(page) == "jpeg", SECONDS)
-    wait_until(lambda: found.metric('streamseg_viewers{way="h264"}') == 0, SECONDS)
+    wait_until(lambda: format_of(page) == "jpeg", SECONDS)
+    wait_until(lambda: found.metric('streamseg_viewers{channel="h264"}') == 0, SECONDS)
     choose_video(page)
 
 
@@ -128,7 +128,7 @@ def test_a_camera_with_video_comes_back_with_another_size(open_page: OpenPage) -
         wait_for_frames(page)
         shape = page.locator(".camera canvas").first.evaluate("c => c.width / c.height")
         assert shape == pytest.approx(320 / 240, abs=0.01)
-        assert way_of(page) == "h264"
+        assert format_of(page) == "h264"
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,10 @@ def test_jpeg_is_shown_where_video_fails(open_page: OpenPage, script: str) -> No
         wait_for_frames(page)
         page.evaluate(script + "; null")
         page.get_by_role("button", name="H.264").click()
-        wait_until(lambda: found.metric('streamseg_sent_frames_total{way="h264"}') > 0, SECONDS)
+        wait_until(lambda: found.metric('streamseg_sent_frames_total{channel="h264"}') > 0, SECONDS)
         wait_for_frames(page)
-        assert way_of(page) == "jpeg"
-        wait_until(lambda: found.metric('streamseg_viewers{way="h264"}') == 0, SECONDS)
+        assert format_of(page) == "jpeg"
+        wait_until(lambda: found.metric('streamseg_viewers{channel="h264"}') == 0, SECONDS)
 
 
 def test_jpeg_is_shown_where_the_encoder_fails(
@@ -161,7 +161,7 @@ def test_jpeg_is_shown_where_the_encoder_fails(
         wait_for_frames(page)
         page.get_by_role("button", name="H.264").click()
         wait_for_frames(page)
-        assert way_of(page) == "jpeg"
+        assert format_of(page) == "jpeg"
 
 
 def test_video_is_not_offered_without_an_encoder_or_mediasource(
@@ -172,7 +172,7 @@ def test_video_is_not_offered_without_an_encoder_or_mediasource(
         page.evaluate("localStorage.setItem('video', 'h264')")
         page.reload()
         wait_for_frames(page)
-        assert way_of(page) == "jpeg"
+        assert format_of(page) == "jpeg"
         expect(page.get_by_role("button", name="H.264")).to_have_count(0)
     monkeypatch.undo()
     with served(STREET) as found, open_page(found) as page:
@@ -180,7 +180,7 @@ def test_video_is_not_offered_without_an_encoder_or_mediasource(
         page.evaluate("localStorage.setItem('video', 'h264')")
         page.reload()
         wait_for_frames(page)
-        assert way_of(page) == "jpeg"
+        assert format_of(page) == "jpeg"
         expect(page.get_by_role("button", name="H.264")).to_have_count(0)
 
 
@@ -191,4 +191,4 @@ def test_the_video_stays_at_the_newest_frame(street: Street) -> None:
         "() => { const end = performance.now() + 1500; while (performance.now() < end); }"
     )
     wait_until(lambda: found.sources()[0]["frames"] - 1 - frame_of(page) < 6, SECONDS)
-    assert way_of(page) == "h264"
+    assert format_of(page) == "h264"

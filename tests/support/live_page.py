@@ -47,9 +47,9 @@ def frame_of(page: Page) -> int:
     return int(page.locator(".camera canvas").first.get_attribute("data-frame") or -1)
 
 
-def way_of(page: Page) -> str | None:
-    """How that frame came: ``jpeg`` or ``h264``."""
-    return page.locator(".camera canvas").first.get_attribute("data-way")
+def format_of(page: Page) -> str | None:
+    """The format in which that frame came: ``jpeg`` or ``h264``."""
+    return page.locator(".camera canvas").first.get_attribute("data-format")
 
 
 def wait_for_frames(page: Page) -> None:

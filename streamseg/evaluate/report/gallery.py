@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from streamseg.datasets import VOID, Sample
-from streamseg.drawing.overlay import contact_sheet, draw
+from streamseg.drawing.contact_sheet import contact_sheet
+from streamseg.drawing.overlay import draw
 from streamseg.evaluate.matching import average_precision, judge, match
 from streamseg.evaluate.overlap import Compared
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS

@@ -83,7 +83,7 @@ export class Camera {
     this.element.style.setProperty("--aspect", `${width} / ${height}`);
     this.painter.paint(this.frame, this.page.show);
     this.canvas.dataset.frame = this.frame.result.index;
-    this.canvas.dataset.way = this.frame.video ? "h264" : "jpeg";
+    this.canvas.dataset.format = this.frame.video ? "h264" : "jpeg";
   }
 
   /** Take over what the server says once a second. */

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_NS = 1_000_000_000
+from streamseg.frame import NS_PER_SECOND
 
 
 class Layout(NamedTuple):
@@ -66,5 +66,5 @@ def _nanoseconds(stamp: Any) -> int:
     """Read a time of ROS (``sec``, ``nanosec``), Protobuf (``seconds``, ``nanos``) or JSON."""
     for seconds, nanoseconds in (("sec", "nanosec"), ("seconds", "nanos"), ("sec", "nsec")):
         if hasattr(stamp, seconds) and hasattr(stamp, nanoseconds):
-            return int(getattr(stamp, seconds)) * _NS + int(getattr(stamp, nanoseconds))
+            return int(getattr(stamp, seconds)) * NS_PER_SECOND + int(getattr(stamp, nanoseconds))
     raise ValueError("the time of the message has no seconds and nanoseconds")

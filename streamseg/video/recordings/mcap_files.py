@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from streamseg.errors import MissingExtraError, SourceError
+from streamseg.frame import NS_PER_SECOND
 from streamseg.video.recordings.decoders import Decoder, Schema, decoder_of
 from streamseg.video.recordings.recording import CutOffError, Message, Recording, Topic, kind_of
 
@@ -69,7 +70,7 @@ class McapRecording(Recording):
         self.duration_seconds = None
         if spans:
             first, last = min(span[0] for span in spans), max(span[1] for span in spans)
-            self.duration_seconds = (last - first) / 1e9
+            self.duration_seconds = (last - first) / NS_PER_SECOND
             in_order = all(a[1] < b[0] for a, b in pairwise(spans))
             if in_order and all(part.has_index for part in parts):
                 self.span_ns = first, last

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.errors import MissingExtraError, SourceError
+from streamseg.frame import NS_PER_SECOND
 from streamseg.video.recordings.decoders import Decoder, Schema, decoder_of
 from streamseg.video.recordings.recording import CutOffError, Message, Recording, Topic, kind_of
 
@@ -54,7 +55,7 @@ class RosBag(Recording):
         self.topics = tuple(Topic(name, kinds[name], counts[name]) for name in sorted(kinds))
         self.duration_seconds = None
         if counts.total():
-            self.duration_seconds = self._reader.duration / 1e9
+            self.duration_seconds = self._reader.duration / NS_PER_SECOND
             if not isinstance(self._reader, CutBag):
                 self.span_ns = self._reader.start_time, self._reader.end_time
 

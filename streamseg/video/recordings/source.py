@@ -18,6 +18,7 @@ from streamseg.video.base import Source
 from streamseg.video.chunks import Chunk
 from streamseg.video.clock import PresentationClock
 from streamseg.video.conversion import ImageConverter, Orientation
+from streamseg.video.decode import MOST_IN_DECODER
 from streamseg.video.recordings.camera_messages import camera_message
 from streamseg.video.recordings.paths import bag_files, has_metadata
 from streamseg.video.recordings.pixels import CameraDecoder, UnknownEncodingError
@@ -29,8 +30,6 @@ logger = logging.getLogger(__name__)
 # Seconds since 1970 in ``float`` are this exact; finer steps would not rise.
 _TIME_BASE = Fraction(1, 1_000_000)
 _NS_PER_TICK = 1000
-# More frames than reordering and frame threads delay.
-_MOST_IN_DECODER = 64
 
 
 def open_recording(path: Path) -> Recording:
@@ -124,7 +123,7 @@ class RecordingSource(Source):
             started = time.monotonic()
             try:
                 camera = camera_message(self._topic.kind, message.decode(message.data))
-                in_decoder.pop(number - _MOST_IN_DECODER, None)  # of packets that gave no frame
+                in_decoder.pop(number - MOST_IN_DECODER, None)  # of packets that gave no frame
                 in_decoder[number] = Recorded(
                     camera.stamp_ns or message.log_ns,
                     message.log_ns,

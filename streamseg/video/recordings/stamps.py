@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from streamseg.frame import NS_PER_SECOND
+
 # A gap is longer than this, and than several usual steps.
 _GAP_SECONDS = 1.0
 _GAP_STEPS = 5
@@ -29,7 +31,7 @@ class Stamps:
         latest_ns, self._latest_ns = self._latest_ns, stamp_ns
         if latest_ns is None:
             return
-        seconds = (stamp_ns - latest_ns) / 1e9
+        seconds = (stamp_ns - latest_ns) / NS_PER_SECOND
         if seconds < 0:
             self._jumps_back += 1
         elif seconds == 0:

@@ -163,7 +163,7 @@ def test_a_live_message_holds_the_result_and_its_frame() -> None:
 
 
 def test_a_viewer_gets_two_frames_and_then_one_for_each_answer(street: Served) -> None:
-    sent = 'streamseg_sent_frames_total{way="live"}'
+    sent = 'streamseg_sent_frames_total{channel="live"}'
     before = street.metric(sent)
     with connect(street.live_url) as viewer:
         wait_until(lambda: street.metric(sent) == before + 2)
@@ -221,7 +221,7 @@ def test_a_frame_is_encoded_once_for_all_and_only_if_somebody_looks(
                 next(one)
         found.stream.pause()
         # each viewer was sent nearly every frame, so four encodings of each would be far more
-        sent = found.metric('streamseg_sent_frames_total{way="mjpeg"}')
+        sent = found.metric('streamseg_sent_frames_total{channel="mjpeg"}')
         assert sent >= 40
         assert len(encodings) <= sent / 2
 
@@ -268,7 +268,7 @@ def test_a_viewer_that_never_reads_slows_nobody() -> None:
         for _ in range(12):
             next(images)
         assert found.sources()[0]["frames"] >= before + 10
-        assert found.metric('streamseg_viewers{way="mjpeg"}') == 4
+        assert found.metric('streamseg_viewers{channel="mjpeg"}') == 4
 
 
 def test_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +277,7 @@ def test_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
     with served(large) as found, socket.create_connection(("127.0.0.1", found.port)) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.sendall(b"GET /streams/0.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        viewers = 'streamseg_viewers{way="mjpeg"}'
+        viewers = 'streamseg_viewers{channel="mjpeg"}'
         wait_until(lambda: found.metric(viewers) == 1)
         wait_until(lambda: found.metric(viewers) == 0, 30)
 
