@@ -145,7 +145,7 @@ def with_new_heads(
 
 
 def score(model: Path, data: InstanceDataset, min_area_px: int) -> dict[str, float]:
-    """mAP^r at 0.5 and 0.7, its mean over all thresholds, and two classes at 0.5, in percent."""
+    """mAP^r at 0.5 and 0.7, mAP^r_vol, and two classes at 0.5, in percent."""
     segmenter = load(model, min_score=LEAST_SCORE, threads=1)
     result = score_instances(segmenter, data, data.ids, min_area_px)
     at = {round(threshold, 2): j for j, threshold in enumerate(result.thresholds)}
@@ -161,7 +161,8 @@ def score(model: Path, data: InstanceDataset, min_area_px: int) -> dict[str, flo
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print a table as Markdown."""
-    print("| | VOC 0.5 / 0.7 / vol | with averaged weights | street car / person | s/step |")
+    scores = "VOC mAP^r 0.5 / 0.7 / mAP^r_vol"
+    print(f"| | {scores} | with averaged weights | street car / person | s/step |")
     print("|---|---|---|---|---|")
     for row in rows:
         last, mean = (

@@ -32,7 +32,7 @@ class AccuracyChange:
 
     @property
     def volume_points(self) -> float:
-        """Change of AP^r_vol, the mean over nine IoUs, which changes more smoothly."""
+        """Change of mAP^r_vol, the mean over nine IoUs, which changes more smoothly."""
         return 100 * (self.candidate.map_vol - self.reference.map_vol)
 
 

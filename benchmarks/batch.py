@@ -1,4 +1,4 @@
-"""Frames a second of ``streamseg batch`` and of independent ``streamseg run`` processes.
+"""Frames per second of ``streamseg batch`` and of independent ``streamseg run`` processes.
 
     python -m benchmarks.batch
 
@@ -44,8 +44,8 @@ from streamseg.loading import RUNTIMES
 from streamseg.video.sink import VideoSink
 from streamseg.video.source import open_source
 
-BAR: Final = 0.9
-"""Part of the throughput of independent processes that is asked for."""
+LIMIT: Final = 0.9
+"""Least part of the throughput of independent processes that a batch must reach."""
 RATE: Final = 25
 NOT_COMPARED: Final = ("source", "source_index")
 STREAMSEG: Final = (sys.executable, "-m", "streamseg.cli.main")
@@ -97,7 +97,7 @@ def main() -> None:
         print(f"{side:<10} median {statistics.median(values):.2f} frames/s in all")
     for side, value in ratios.items():
         print(f"batch / {side}: {value:.3f}")
-    print(f"ratio {ratio:.3f}, the bar is {BAR}: {'met' if ratio >= BAR else 'MISSED'}")
+    print(f"ratio {ratio:.3f}, the limit is {LIMIT}: {'met' if ratio >= LIMIT else 'MISSED'}")
     per_core = statistics.median(fps["batch"]) / arguments.workers
     print(
         f"{per_core:.2f} frames/s of each core: an hour of {RATE} Hz takes "

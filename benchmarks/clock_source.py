@@ -57,7 +57,7 @@ class ClockSource(Source):
         """Start the clock.
 
         Args:
-            fps: frames a second, as of a camera; None gives them as fast as they are taken.
+            fps: frames per second, as of a camera; None gives them as fast as they are taken.
         """
         with PatternSource(f"test-pattern:{WIDTH}x{HEIGHT}@25?frames=1") as pattern:
             self._street = next(pattern)

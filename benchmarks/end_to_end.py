@@ -28,11 +28,11 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from benchmarks.network_speed import in_onnxruntime
 from streamseg import Segmenter, __version__, load
 from streamseg.cli.arguments import image_size
 from streamseg.cli.summary import Summary
 from streamseg.loading import RUNTIMES, SHIPPED_MODEL
-from streamseg.runtime.base import Runtime
 
 
 def main() -> None:
@@ -51,13 +51,18 @@ def main() -> None:
     streams: dict[str, Callable[[], float]] = {
         "streamseg": lambda: streamseg_fps(segmenter, arguments.clip, stages)
     }
-    networks = {"streamseg": runtime_call(segmenter.runtime, arguments.size)}
+    width, height = arguments.size
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    networks = {"streamseg": milliseconds_of(lambda: segmenter.runtime.run(image))}
     if arguments.yolo:
         streams["yolo"] = yolo_stream(arguments.yolo, arguments.clip, arguments.size)
-        networks["yolo"] = onnx_call(arguments.yolo, arguments.size)
+        planes = rng.random((1, 3, height, width), dtype=np.float32)
+        threads = os.cpu_count() or 1
+        networks["yolo"] = milliseconds_of(in_onnxruntime(arguments.yolo, planes, threads))
 
-    network_ms = measure(networks, rounds=10 * arguments.rounds, unit=1e3)
-    fps = measure(streams, rounds=arguments.rounds, unit=None)
+    network_ms = measure(networks, rounds=10 * arguments.rounds)
+    fps = measure(streams, rounds=arguments.rounds)
     report: dict[str, Any] = {
         "streamseg_version": __version__,
         "runtime": segmenter.runtime.description,
@@ -88,23 +93,17 @@ def main() -> None:
     print(json.dumps(report))
 
 
-def measure(
-    calls: dict[str, Callable[[], float]], *, rounds: int, unit: float | None
-) -> dict[str, list[float]]:
-    """Call all in turns; the first round is a warm-up.
+def measure(calls: dict[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
+    """Collect what calls return, in turns; the first round is a warm-up.
 
     Args:
         calls: by name.
         rounds: how often each is called after the warm-up.
-        unit: seconds are multiplied by this; without it, the values are those that calls return.
     """
     values: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():
-            started = time.perf_counter()
             value = call()
-            if unit is not None:
-                value = (time.perf_counter() - started) * unit
             if turn:
                 values[name].append(value)
     return values
@@ -144,34 +143,15 @@ def yolo_stream(model: Path, clip: Path, size: tuple[int, int]) -> Callable[[], 
     return fps
 
 
-def runtime_call(runtime: Runtime, size: tuple[int, int]) -> Callable[[], float]:
-    """A call that runs streamseg's network on noise."""
-    width, height = size
-    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+def milliseconds_of(call: Callable[[], object]) -> Callable[[], float]:
+    """A call that returns the time of another call."""
 
-    def call() -> float:
-        runtime.run(image)
-        return 0.0
+    def timed() -> float:
+        started = time.perf_counter()
+        call()
+        return 1e3 * (time.perf_counter() - started)
 
-    return call
-
-
-def onnx_call(model: Path, size: tuple[int, int]) -> Callable[[], float]:
-    """A call that runs another network on noise, in ONNX Runtime."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = os.cpu_count() or 1
-    # the threads of an idle network must not spin while the other is measured
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    (image,) = session.get_inputs()
-    width, height = size
-    planes = np.random.default_rng(0).random((1, 3, height, width), dtype=np.float32)
-
-    def call() -> float:
-        session.run(None, {image.name: planes})
-        return 0.0
-
-    return call
+    return timed
 
 
 if __name__ == "__main__":

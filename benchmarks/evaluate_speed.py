@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from streamseg import __version__
 from streamseg.datasets import VOID, ObjectMaps
 from streamseg.evaluate.evaluation import evaluate
-from streamseg.evaluate.overlap import Compared, compare
+from streamseg.evaluate.overlap import ImageComparison, compare
 from streamseg.evaluate.report.gallery import image_quality
 
 HEIGHT, WIDTH = 375, 500
-BAR_SECONDS = 120
+LIMIT_SECONDS = 120
 SCENES = 12
 FIRST = 100
 """Images that the prediction is made from."""
@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     rng = np.random.default_rng(0)
-    images: list[Compared] = []
+    images: list[ImageComparison] = []
     wall = cpu = predicted = 0.0
     memory_mib = 0.0
     scenes = [scene(rng, arguments.proposals) for _ in range(SCENES)]
@@ -71,7 +71,8 @@ def main() -> None:
         f"measured: {cpu:.1f} s of CPU time ({compared:.1f} comparing), {wall:.1f} s of wall time"
     )
     for name, seconds in (("CPU time", cpu), ("wall time", wall)):
-        print(f"limit of {BAR_SECONDS} s: {name} {'met' if seconds <= BAR_SECONDS else 'MISSED'}")
+        met = "met" if seconds <= LIMIT_SECONDS else "MISSED"
+        print(f"limit of {LIMIT_SECONDS} s: {name} {met}")
     print(f"memory: {growth_mib:.0f} MiB more after all images than after {FIRST}")
     print(
         json.dumps(

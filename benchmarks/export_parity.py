@@ -21,23 +21,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 import torch
 
 from benchmarks.accuracy import AccuracyChange, score
 from streamseg import __version__
-from streamseg.config import ModelConfig
-from streamseg.datasets import InstanceDataset, open_dataset
+from streamseg.datasets import open_dataset
 from streamseg.errors import ModelError
 from streamseg.export.quantize import TENSORRT, quantize_onnx
 from streamseg.export.to_onnx import export_onnx
-from streamseg.frame import Image, frame_of_array
 from streamseg.loading import SHIPPED_MODEL
 from streamseg.model.weights import load_safetensors, network_from
 from streamseg.release.parity import TOLERANCES, compare
 from streamseg.runtime.onnx import OnnxRuntime
 from streamseg.runtime.torch_cpu import TorchRuntime
+from streamseg.train.data import evenly_chosen, images_at_input_size
 
 MOST_LOST_POINTS = {"fp16": 0.5, "int8": 1.5}
 
@@ -58,10 +56,13 @@ def main() -> None:
     network = network_from(*load_safetensors(arguments.weights))
     reference = TorchRuntime.copy_of(network)
     data = open_dataset(arguments.data, arguments.split)
-    ids = evenly(data, arguments.images or len(data))
-    images = seen_by_network(data, ids, network.config)
+    chosen = evenly_chosen(arguments.images or len(data), len(data))
+    ids = [data.ids[index] for index in chosen]
+    images = images_at_input_size([(data, id_) for id_ in ids], network.config, len(ids))
     train = open_dataset(arguments.data, "train")
-    calibration = seen_by_network(train, evenly(train, arguments.calibration), network.config)
+    calibration = images_at_input_size(
+        [(train, id_) for id_ in train.ids], network.config, arguments.calibration
+    )
     truth = score(reference, data, ids)
     print(f"torch float32: mAP^r {100 * truth.map_r[truth.thresholds.index(0.5)]:.2f}", flush=True)
 
@@ -90,14 +91,14 @@ def main() -> None:
                 "bytes": path.stat().st_size,
                 "seconds": time.perf_counter() - started,
             }
-            bar = TOLERANCES[name].sure_agreement
-            met = parity.sure_agreement >= bar and change.points >= -MOST_LOST_POINTS[name]
+            limit = TOLERANCES[name].sure_agreement
+            met = parity.sure_agreement >= limit and change.points >= -MOST_LOST_POINTS[name]
             print(
                 f"{name}: {parity.label_agreement:.2%} of the labels stay; "
                 f"{parity.class_agreement:.2%} of the pixels keep their class, "
-                f"{parity.sure_agreement:.2%} without close scores (limit {bar:.1%}), "
+                f"{parity.sure_agreement:.2%} without close scores (limit {limit:.1%}), "
                 f"mAP^r {change.points:+.2f} points (limit -{MOST_LOST_POINTS[name]}), "
-                f"AP^r_vol {change.volume_points:+.2f}: "
+                f"mAP^r_vol {change.volume_points:+.2f}: "
                 f"{'met' if met else 'MISSED'}",
                 flush=True,
             )
@@ -115,18 +116,6 @@ def main() -> None:
             }
         )
     )
-
-
-def evenly(data: InstanceDataset, count: int) -> list[str]:
-    """At most so many ids, spread over the whole split."""
-    places = np.unique(np.linspace(0, len(data) - 1, count).astype(int))
-    return [data.ids[place] for place in places]
-
-
-def seen_by_network(data: InstanceDataset, ids: list[str], config: ModelConfig) -> list[Image]:
-    """Load images at the size of the network's input."""
-    frames = [frame_of_array(data.load(image_id).image) for image_id in ids]
-    return [frame.render(*config.input_size(frame.display_width, frame.height)) for frame in frames]
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def main() -> None:
 
     ages_ms = np.array([1e3 * (now - sent_at[number]) for number, now, _ in seen])
     late = np.array([now - started > arguments.seconds - LAST_SECONDS for _, now, _ in seen])
-    bar_ms = 2e3 * network_seconds
+    limit_ms = 2e3 * network_seconds
     report = {
         "streamseg": __version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -103,8 +103,8 @@ def main() -> None:
         "age_ms_p50_p95_p99_max": np.percentile(ages_ms, (50, 95, 99, 100)).round(1).tolist(),
         "age_ms_of_last_10_s_p50_max": np.percentile(ages_ms[late], (50, 100)).round(1).tolist(),
         "latency_ms_as_told_p50": round(float(np.median([told for *_, told in seen])), 1),
-        "bar_ms": round(bar_ms, 1),
-        "within_bar": bool(ages_ms[late].max() <= bar_ms),
+        "limit_ms": round(limit_ms, 1),
+        "within_limit": bool(ages_ms[late].max() <= limit_ms),
     }
     print(json.dumps(report))
 

@@ -91,6 +91,7 @@ def in_onnxruntime(path: Path, pixels: np.ndarray[Any, Any], threads: int) -> Ca
     """A call that runs a file in ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # its idle threads must not spin while the next network is measured
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name

@@ -6,12 +6,12 @@
 Each part runs the shipped model on a source of 960x540 in a process of its own; the viewers and
 Chromium share the machine with it. The last line is one JSON document.
 
-- Frames a second as fast as they can be segmented: a plain loop, as of ``streamseg run`` without
-  output, in turns with a served stream that one page shows. The bar: at most 15 % less.
+- Frames per second as fast as they can be segmented: a plain loop, as of ``streamseg run`` without
+  output, in turns with a served stream that one page shows. The limit: at most 15 % less.
 - Latency of a live source with no viewer, and with 20, of which ten never read.
 - Memory of the process with the 20 viewers.
-- Age of the image: the source shows the time, the page's canvas is read back. The bar: the median
-  is at most two frame periods above the median latency of the results.
+- Age of the image: the source shows the time, the page's canvas is read back. The limit: the
+  median is at most two frame periods above the median latency of the results.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Segmenting:
         return latencies
 
     def watch(self, seconds: float) -> tuple[float, list[float]]:
-        """Frames a second from now on, and the latencies."""
+        """Frames per second from now on, and the latencies."""
         self.latencies_ms()
         started = time.monotonic()
         time.sleep(seconds)
@@ -170,7 +170,7 @@ def viewers(port: int) -> Iterator[None]:
 
 
 def measure_loss(rounds: int, seconds: float, runtime: str) -> dict[str, Any]:
-    """Frames a second with and without a page."""
+    """Frames per second with and without a page."""
     alone, with_page = [], []
     for _ in range(rounds):
         with segmenting(None, runtime, is_served=False) as process:
@@ -182,7 +182,7 @@ def measure_loss(rounds: int, seconds: float, runtime: str) -> dict[str, Any]:
         "fps_run": [round(fps, 2) for fps in alone],
         "fps_with_page": [round(fps, 2) for fps in with_page],
         "loss": round(median(losses), 3),
-        "within_bar": median(losses) <= MOST_LOSS,
+        "within_limit": median(losses) <= MOST_LOSS,
     }
 
 
@@ -226,7 +226,7 @@ def measure_age(fps: float, seconds: float, runtime: str) -> dict[str, Any]:
         "age_p95_ms": round(float(np.percentile(ages_ms, 95)), 1),
         "latency_p50_ms": round(latency, 1),
         "periods_above_latency": round((age - latency) * fps / 1e3, 2),
-        "within_bar": age - latency <= MOST_PERIODS * 1e3 / fps,
+        "within_limit": age - latency <= MOST_PERIODS * 1e3 / fps,
     }
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.serve_ways CLIP
 
-- Bytes a second of the clip at 960x540 and its own rate, and CPU of the server for each frame.
+- Bytes per second of the clip at 960x540 and its own rate, and CPU of the server for each frame.
 - CPU of Chromium for each frame that the page shows, and the age of the image, of the live source
   of ``benchmarks.serve``.
 

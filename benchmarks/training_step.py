@@ -61,7 +61,7 @@ VOID_SHARE = 0.3
 """Share of void pixels in real crops: corners of rotated images, borders, small objects."""
 
 # of an H200 SXM, from its data sheet
-BYTES_A_SECOND = 4.8e12
+BYTES_PER_SECOND = 4.8e12
 FLOPS_BFLOAT16 = 989e12
 FLOPS_FLOAT32 = 67e12
 LAUNCH_SECONDS = 5e-6
@@ -232,8 +232,8 @@ def print_counted(batch_size: int, crop: int, work: Mapping[str, Work]) -> None:
     """As Markdown."""
     print(
         f"estimate by counting, NOT measured: {batch_size} crops of {crop} px, bf16 network, on an "
-        f"H200 at {BYTES_A_SECOND / 1e12:.1f} TB/s, {FLOPS_BFLOAT16 / 1e12:.0f} TFLOP/s in bf16 "
-        f"and {FLOPS_FLOAT32 / 1e12:.0f} in float32; {1e6 * LAUNCH_SECONDS:.0f} µs a launch\n"
+        f"H200 at {BYTES_PER_SECOND / 1e12:.1f} TB/s, {FLOPS_BFLOAT16 / 1e12:.0f} TFLOP/s in bf16 "
+        f"and {FLOPS_FLOAT32 / 1e12:.0f} in float32; {1e6 * LAUNCH_SECONDS:.0f} µs per launch\n"
     )
     print("| phase | MB | GFLOP | ms at those peaks | launches | waits | ms to launch |")
     print("|---|---|---|---|---|---|---|")
@@ -255,8 +255,8 @@ def print_counted(batch_size: int, crop: int, work: Mapping[str, Work]) -> None:
 
 def busy_seconds(phase: str, work: Work) -> float:
     """Least time of a phase on an H200: that of its memory or of its arithmetic."""
-    flops_a_second = FLOPS_BFLOAT16 if phase.startswith(NETWORK) else FLOPS_FLOAT32
-    return max(work.bytes / BYTES_A_SECOND, work.flops / flops_a_second)
+    flops_per_second = FLOPS_BFLOAT16 if phase.startswith(NETWORK) else FLOPS_FLOAT32
+    return max(work.bytes / BYTES_PER_SECOND, work.flops / flops_per_second)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from streamseg.errors import SinkError
 from streamseg.export.build_progress import BuildStep
 from streamseg.export.to_tensorrt import build_engine
 from streamseg.release.device_facts import DeviceFacts
-from streamseg.release.engine_file import ENGINE, why_rebuild
+from streamseg.release.engine_file import ENGINE, is_up_to_date
 from streamseg.release.engine_manifest import EngineOptions
 from streamseg.release.manifest import TRUNK, Release
 from streamseg.release.tensorrt_module import ICudaEngine, TensorRT
@@ -58,8 +58,7 @@ def build_release(
     folder, manifest = release.folder, release.manifest
     engine = folder / ENGINE
     options = EngineOptions(manifest.precision, workspace_bytes=workspace_bytes)
-    reason = why_rebuild(engine, folder / TRUNK, device, options, trt)
-    if reason is None and not force:
+    if not force and is_up_to_date(engine, folder / TRUNK, device, options, trt):
         return f"{engine} fits this machine: nothing to build"
     try:
         engine.parent.mkdir(exist_ok=True)

@@ -116,12 +116,12 @@ class _Graph:
                 values = [a.t for a in node.attribute if a.name == "value"]
                 self._tensors.update(dict.fromkeys(node.output, *values))
         self._array = numpy_helper.to_array
-        self.misfit: str | None = None
+        self.shape_error: str | None = None
         inferred = graph
         try:
             inferred = shape_inference.infer_shapes(model).graph
         except shape_inference.InferenceError as error:
-            self.misfit = str(error)
+            self.shape_error = str(error)
         self.type: dict[str, int] = {t.name: t.data_type for t in self._tensors.values()}
         self.rank: dict[str, int] = {}
         for value in (*inferred.input, *inferred.value_info, *inferred.output):
@@ -139,8 +139,8 @@ def _file(model: ModelProto, graph: _Graph) -> Iterator[str]:
     """Yield findings about the file as a whole and its tensors."""
     from onnx import TensorProto
 
-    if graph.misfit:
-        yield f"shapes in the file do not fit together: {graph.misfit}"
+    if graph.shape_error:
+        yield f"shapes in the file do not fit together: {graph.shape_error}"
     for opset in model.opset_import:
         if opset.domain in ("", "ai.onnx") and opset.version > MAX_OPSET:
             yield f"the file has opset {opset.version}; TensorRT 10.3 reads up to {MAX_OPSET}"

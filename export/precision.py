@@ -9,7 +9,7 @@ convolutions of trunk, neck and heads and the outputs are in half precision. The
 * the softmax over classes, and
 * every norm that could not be folded: sums of squares leave the range of half precision.
 
-Distances between embeddings are no part of the graph.
+Distances between embeddings are not part of the graph.
 """
 
 from __future__ import annotations

@@ -120,7 +120,8 @@ def quantize_onnx(
         # the quantizer logs advice to the root logger
         prepared = source
         if not scheme.is_for_tensorrt:
-            # for TensorRT it would cast around whatever a CPU cannot compute in half precision
+            # not for TensorRT: it inserts casts around operators that a CPU cannot compute in half
+            # precision
             prepared = Path(folder, "prepared.onnx")
             quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         candidates = []

@@ -21,7 +21,7 @@ POINTERS: Final = {
 }
 
 LARGEST_CHOICE = 32768
-"""Most pixels for which registers can hold which ones are taken: 32 pixels a thread."""
+"""Most pixels for which registers can hold which ones are taken: 32 pixels per thread."""
 
 
 def choose_seeds_launch(pixels: int, max_seeds: int, *, min_visible: float) -> Launch:

@@ -119,7 +119,7 @@ def _pick(
     alpha: float,
     max_seeds: int,
 ) -> list[int]:
-    """Pick seeds among n candidates by (4), one matrix-vector product a round.
+    """Pick seeds among n candidates by (4), one matrix-vector product per round.
 
     Args:
         points: float32 [D, n], embeddings of the candidates.

@@ -145,9 +145,9 @@ def check_runs(label_map: NDArray[np.uint16], runs: Runs) -> None:
     _require(np.array_equal(restored, label_map), "the runs are those of the map")
 
 
-def _require(kept: bool, promise: str) -> None:
+def _require(kept: bool, rule: str) -> None:
     if not kept:
-        raise AssertionError(f"broken promise: {promise}")
+        raise AssertionError(f"contract violated: {rule}")
 
 
 def _slack(case: Case) -> float:

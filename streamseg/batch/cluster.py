@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamseg.batch.store import Store
 
 LOCAL: Final = "local"
-"""Ray's word for a Ray of one's own on this machine."""
+"""Ray's address for a new Ray on this machine."""
 _OBJECT_STORE_BYTES = 128 << 20  # results do not go through it
 
 
@@ -63,7 +63,8 @@ def connected(address: str | None) -> Iterator[bool]:
             with _same_sigterm():
                 ray.init(address=address, **options)
             break
-        except Exception as error:  # of bare Exception, too: a busy machine starts it too slowly
+        # Ray also raises plain Exception: on a busy machine its start can time out
+        except Exception as error:
             ray.shutdown()
             if is_last or address != LOCAL:
                 where = "on this machine" if address == LOCAL else f"at {address}"

@@ -131,7 +131,7 @@ def _fetch(place: Place, copy: Path) -> None:
     if not below:
         raise SourceError(f"no such file or folder: {place.shown}")
     copy.mkdir()
-    fs.get(below, [f"{copy}/{file.rpartition('/')[2]}" for file in below])  # lists are no patterns
+    fs.get(below, [f"{copy}/{file.rpartition('/')[2]}" for file in below])  # lists are not patterns
 
 
 @contextmanager

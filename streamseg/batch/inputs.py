@@ -66,7 +66,7 @@ def find_recordings(
 ) -> list[Recording]:
     """Find all recordings, each once, in the order of the sources, and by name within a folder.
 
-    - a file: itself; but a ``.txt`` is a list of sources, one a line, ``#`` begins a comment
+    - a file: itself; but a ``.txt`` is a list of sources, one per line, ``#`` begins a comment
     - a folder: the videos and drive recordings in it and below; a folder of images only, or that
       of a ROS 2 bag, is one recording
     - a pattern with ``*``, ``?``, ``[``, where ``**`` stands for folders: what matches

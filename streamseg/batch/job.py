@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from streamseg.batch.files import content_hash, reaching
 from streamseg.batch.shares import Shares
+from streamseg.classes import Classes
 from streamseg.errors import ConfigError, ModelError
 from streamseg.formats.opening import ALL_FORMATS
 from streamseg.loading import RUNTIMES, SHIPPED_MODELS, WEIGHTS_SUFFIX, load, model_path
@@ -54,7 +55,7 @@ class Job:
     size: tuple[int, int] | None = None
     max_pixels: int | None = None
     min_score: float | None = None
-    classes: str | Sequence[str] | None = None
+    classes: Classes | None = None
     runtime: str = "auto"
     source_options: SourceOptions = field(default_factory=SourceOptions)
     chunk_seconds: float | None = None

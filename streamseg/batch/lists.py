@@ -1,4 +1,4 @@
-"""Lists of sources: text files that hold one source a line."""
+"""Lists of sources: text files that hold one source per line."""
 
 from __future__ import annotations
 

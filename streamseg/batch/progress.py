@@ -98,7 +98,7 @@ class BatchSummary:
 
 
 @dataclass(eq=False)
-class Tally:
+class RunCounts:
     """Counts what becomes of recordings."""
 
     recordings: int
@@ -124,7 +124,7 @@ class Tally:
         """Since the start."""
         return time.monotonic() - self._started
 
-    def welcome(self, worker: str) -> None:
+    def note_ready(self, worker: str) -> None:
         """Note that a worker is ready, and what it runs with."""
         if not self.worker:
             self.worker, self.start_seconds = worker, self.seconds

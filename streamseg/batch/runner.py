@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from streamseg.batch.cluster import connected, room, worker_starter
 from streamseg.batch.inputs import Recording, find_recordings
 from streamseg.batch.job import VERSION, Job, model_hash, portable_model
-from streamseg.batch.progress import BatchSummary, OnProgress, Progress, Tally
+from streamseg.batch.progress import BatchSummary, OnProgress, Progress, RunCounts
 from streamseg.batch.scheduling import Scheduler
 from streamseg.batch.shares import Shares
 from streamseg.batch.store import Store
@@ -123,7 +123,7 @@ def run(
             )
 
         tasks = [Task(recording) for recording in recordings if not is_done(recording)]
-        tally = Tally(
+        counts = RunCounts(
             recordings=len(recordings),
             skipped=len(recordings) - len(tasks),
             to_do_bytes=sum(task.recording.size for task in tasks),
@@ -137,13 +137,13 @@ def run(
                         worker_starter(shares, job, store, model_sha256),
                         workers or room(shares, is_this_machine=is_this_machine),
                         tasks,
-                        tally,
+                        counts,
                         on_progress or _ignore,
                     )
                     scheduler.run()
             stopped = False
         finally:
-            last = tally.progress([], 0)
+            last = counts.progress([], 0)
             summary = BatchSummary(
                 recordings=last.recordings,
                 skipped=last.skipped,
@@ -151,12 +151,12 @@ def run(
                 failures=last.failures,
                 retried=last.retried,
                 not_split=last.not_split,
-                frames=tally.frames,
+                frames=counts.frames,
                 seconds=round(last.seconds, 3),
-                start_seconds=round(tally.start_seconds, 3),
-                frames_per_second=round(tally.frames / last.seconds, 3) if last.seconds else 0.0,
-                workers=tally.most_workers,
-                worker=tally.worker,
+                start_seconds=round(counts.start_seconds, 3),
+                frames_per_second=round(counts.frames / last.seconds, 3) if last.seconds else 0.0,
+                workers=counts.most_workers,
+                worker=counts.worker,
                 stopped=stopped,
                 model_sha256=model_sha256,
                 options=job_options,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamseg.batch.cluster import last_line
 from streamseg.batch.job import VERSION
-from streamseg.batch.progress import OnProgress, Tally
+from streamseg.batch.progress import OnProgress, RunCounts
 from streamseg.batch.tasks import Outcome, Split, Task
 from streamseg.errors import ConfigError, StreamsegError
 
@@ -45,21 +45,21 @@ class Scheduler:
         start_worker: Callable[[], ActorHandle[Any]],
         workers: int,
         tasks: Iterable[Task],
-        tally: Tally,
+        counts: RunCounts,
         on_progress: OnProgress,
     ) -> None:
-        """Get ready; Ray must be connected.
+        """Store the arguments; Ray must be connected.
 
         Args:
             start_worker: starts a ``Worker``, which may take a while to come.
             workers: how many there are to be.
             tasks: what to do, in this order.
-            tally: counts.
+            counts: what becomes of the tasks.
             on_progress: called at least every half second.
         """
         self._start_worker, self._workers = start_worker, workers
         self._waiting = deque(tasks)
-        self._tally, self._on_progress = tally, on_progress
+        self._counts, self._on_progress = counts, on_progress
         self._members: dict[ObjectRef[Any], _Member] = {}
         self._failed_starts: list[Exception] = []
 
@@ -114,7 +114,7 @@ class Scheduler:
             return
         if member.task is None:
             if not member.is_leaving:
-                self._tally.welcome(answer)
+                self._counts.note_ready(answer)
                 self._failed_starts.clear()
         else:
             self._finish(member.task, answer)
@@ -147,7 +147,7 @@ class Scheduler:
             split = Split(outcome.chunks, outcome.sha256)
             tasks = [Task(recording, split, chunk) for chunk in split.chunks]
             self._waiting.extendleft(reversed(tasks))
-        elif self._tally.finish(task, outcome):
+        elif self._counts.finish(task, outcome):
             # a new try of a recording goes to the end, one of a chunk to the front
             if split is None:
                 self._waiting.append(task)
@@ -188,7 +188,7 @@ class Scheduler:
             if member.asked is None:
                 member.asked = member.actor.progress.remote()
         tasks = [member.task for member in busy if member.task is not None]
-        self._on_progress(self._tally.progress(tasks, len(busy)))
+        self._on_progress(self._counts.progress(tasks, len(busy)))
 
     def _end(self) -> None:
         """Let the workers give up what they have, and end them."""

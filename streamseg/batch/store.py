@@ -7,18 +7,16 @@ read, with which model and options. Together the entries are the manifest: what 
 from __future__ import annotations
 
 import glob
-import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from streamseg.batch.entry import Entry
 from streamseg.batch.files import Place, local_copy, place_of, reaching, temporary_folder
-from streamseg.batch.inputs import Recording
 from streamseg.errors import ConfigError, SinkError
 from streamseg.files.atomic_write import atomic_write
 from streamseg.files.claims import written_alone
@@ -27,45 +25,6 @@ ENTRY: Final = "_recording.json"
 SUMMARY: Final = "_summary.json"
 PARTIAL: Final = "_partial"
 """Readers of Parquet data sets pass over names that begin with an underscore."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the results of a recording were made of; see docs/batch.md."""
-
-    source: str
-    size: int
-    version: str
-    sha256: str
-    model_sha256: str
-    options: dict[str, Any]
-    frames: int
-    seconds: float
-    notes: tuple[str, ...]
-    streamseg_version: str
-
-    @classmethod
-    def parse(cls, data: bytes) -> Entry | None:
-        """Read an entry; None where it is none, or of another version of streamseg's format."""
-        with suppress(ValueError, TypeError, KeyError):
-            values = json.loads(data)
-            values["notes"] = tuple(values["notes"])
-            return cls(**{field.name: values[field.name] for field in fields(cls)})
-        return None
-
-    def json(self) -> str:
-        """The text of the file."""
-        return json.dumps(asdict(self), indent=1) + "\n"
-
-    def is_of(self, model_sha256: str, options: dict[str, Any]) -> bool:
-        """Whether this model and these options made the results."""
-        return self.model_sha256 == model_sha256 and self.options == options
-
-    def has_seen(self, recording: Recording) -> bool:
-        """Whether the file looks the same as then; its content is not read."""
-        return (self.size, self.version) == (recording.size, recording.version) and bool(
-            self.version
-        )
 
 
 class Store:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.batch.chunk_files import ChunkReader
+from streamseg.batch.entry import Entry
 from streamseg.batch.files import content_hash, local_copy, sweep_temporary
 from streamseg.batch.inputs import Recording, is_unchanged
 from streamseg.batch.job import VERSION, Job
 from streamseg.batch.monitor import TaskMonitor
 from streamseg.batch.segmenting import collected_warnings, write_chunk, write_results
 from streamseg.batch.shares import Shares
-from streamseg.batch.store import Entry, Store
+from streamseg.batch.store import Store
 from streamseg.batch.tasks import Outcome
 from streamseg.errors import ConfigError, SourceError, StreamsegError
 from streamseg.video.chunks import Chunk
@@ -34,7 +35,7 @@ class Worker:
     """
 
     def __init__(self, job: Job, store: Store, model_sha256: str, shares: Shares) -> None:
-        """Get ready; nothing is loaded yet.
+        """Store the arguments; nothing is loaded yet.
 
         Args:
             job: what to do.
@@ -77,7 +78,7 @@ class Worker:
         """Segment a chunk and store its instances until all chunks are joined.
 
         Args:
-            recording: which.
+            recording: the recording.
             chunk: the part of it.
         """
         return self._outcome(recording, lambda: self._segment_chunk(recording, chunk))
@@ -88,8 +89,8 @@ class Worker:
         """Join the chunks of a recording and publish its results.
 
         Args:
-            recording: which.
-            chunks: all of it.
+            recording: the recording.
+            chunks: all chunks of the recording.
             sha256: of the recording when it was split.
             seconds: that the chunks took.
         """
@@ -189,8 +190,8 @@ class Worker:
         """Write all formats, and publish them.
 
         Args:
-            recording: which.
-            sha256: of it.
+            recording: the recording.
+            sha256: of the recording.
             notes: warnings; more may come.
             started: when the work began, by ``time.monotonic``.
             chunks: reads the instances of its chunks; None to segment it.

@@ -30,11 +30,11 @@ def print_classes(
     from rich.markup import escape
     from rich.table import Table
 
-    from streamseg.datasets import categories
+    from streamseg.datasets import mapped_classes
 
     table = Table("category", "objects", "becomes", box=None, pad_edge=False)
     table.columns[1].justify = "right"
-    for category in categories(datasets, mapping, class_names):
+    for category in mapped_classes(datasets, mapping, class_names):
         becomes = category.becomes if category.is_known else f"{category.becomes}: {unknown}"
         table.add_row(escape(category.name), str(category.objects), escape(becomes))
     Console(soft_wrap=True).print(table)

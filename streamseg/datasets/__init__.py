@@ -24,7 +24,7 @@ from streamseg.datasets.object_maps import MOST_OBJECTS, VOID, ObjectMaps, Sampl
 from streamseg.datasets.opening import open_dataset
 from streamseg.datasets.relabelling import (
     RelabelledDataset,
-    categories,
+    mapped_classes,
     taught_classes,
     with_classes,
     with_mapping,
@@ -46,7 +46,7 @@ __all__ = [
     "SbdLayout",
     "VocLayout",
     "YoloFolder",
-    "categories",
+    "mapped_classes",
     "open_dataset",
     "taught_classes",
     "with_classes",

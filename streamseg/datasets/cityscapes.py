@@ -134,7 +134,7 @@ def _draw(file: Path) -> NDArray[np.int32]:
         is_group = name not in _LABEL_OF_NAME and name.endswith("group")
         label = _LABEL_OF_NAME.get(name.removesuffix("group") if is_group else name)
         if label is None:
-            raise DataError(f"{entry.place}: {name!r} is no label of Cityscapes")
+            raise DataError(f"{entry.place}: {name!r} is not a label of Cityscapes")
         value = label
         if label in count and not is_group:
             value = label * _PER_LABEL + count[label]

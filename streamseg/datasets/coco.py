@@ -1,4 +1,4 @@
-"""Data sets in COCO's JSON format: polygons or run lengths, several images a file.
+"""Data sets in COCO's JSON format: polygons or run lengths, several images per file.
 
 A crowd (``iscrowd``) is void. Masks that overlap are painted by the rules of ``painting``.
 """
@@ -40,7 +40,7 @@ class CocoFile(InstanceDataset):
                 ``images/val2017``.
 
         Raises:
-            DataError: the file or an image is missing; the file is no COCO JSON; an annotation
+            DataError: the file or an image is missing; the file is not COCO JSON; an annotation
                 names an unknown image or category or has a broken mask; there are no
                 categories, or too many.
         """

@@ -44,7 +44,7 @@ def read_annotations(file: Path) -> tuple[list[AnnotatedImage], tuple[str, ...]]
         the k-th of them. Categories whose names differ in spelling only are one class.
 
     Raises:
-        DataError: it is no COCO JSON; an annotation names an unknown image or category or has a
+        DataError: it is not COCO JSON; an annotation names an unknown image or category or has a
             broken mask; there are no categories, or too many.
     """
     document = read_object(file, "COCO file")

@@ -54,7 +54,8 @@ def _parse_polygon(polygon: object, height: int, width: int) -> NDArray[np.float
         raise ValueError("a polygon must be a list of numbers") from error
     if points.ndim != 1 or len(points) % 2:
         raise ValueError("a polygon must be a list of x, y, x, y ...")
-    reach = 2 * max(height, width)  # the filling takes memory for every pixel that is gone along
+    # filling needs memory for each pixel of the outline
+    reach = 2 * max(height, width)
     if not np.all(np.abs(points) <= reach):
         raise ValueError(f"a polygon reaches far out of the image of {width}x{height} pixels")
     return points
@@ -79,7 +80,7 @@ def _parse_runs(encoded: Mapping[Any, Any], height: int, width: int) -> Runs:
 def _decode_counts(text: str) -> NDArray[np.int64]:
     """COCO's compressed counts as numbers.
 
-    Five bits a letter, lowest first, from the letter ``0`` on; the sixth bit says that the number
+    Five bits per letter, lowest first, from the letter ``0`` on; the sixth bit says that the number
     goes on, and the fifth of its last letter is the sign. From the fourth on, a number is the
     difference to the one two before it.
     """

@@ -81,7 +81,7 @@ def decode_image(place: str, data: bytes) -> Image:
         RGB uint8 [H, W, 3].
 
     Raises:
-        DataError: they are no image.
+        DataError: they are not an image.
     """
     with _reading(place), PillowImage.open(BytesIO(data)) as opened:
         page = next(PageReader().pages_of(opened, BytesIO(data)))

@@ -32,9 +32,9 @@ class InstanceDataset(ABC):
     upright: bool = False
     """Whether the tools of this format draw labels on images turned as their EXIF data say.
 
-    It counts where the size of the labels does not tell.
+    Used only if the size of the labels fits the image both turned and as stored.
     """
-    _is_turn_told = False
+    _has_warned = False
 
     ids: tuple[str, ...]
     class_names: tuple[str, ...]
@@ -76,9 +76,9 @@ class InstanceDataset(ABC):
 
     @cached_property
     def object_classes(self) -> list[tuple[int, ...]]:
-        """For each image of ``ids`` the classes 1..C of its objects, one entry an object.
+        """For each image of ``ids`` the classes 1..C of its objects, one entry per object.
 
-        Reads the masks of all images once, in the VOC layout about 2 ms an image.
+        Reads the masks of all images once, in the VOC layout about 2 ms per image.
 
         Raises:
             DataError: a mask is unreadable or its values are not allowed.
@@ -89,7 +89,7 @@ class InstanceDataset(ABC):
         """Read the image of these objects as they were drawn: turned by its EXIF data or not.
 
         The size of the map tells which, and ``upright`` where it fits both. The first image with
-        such data is told in a warning, unless it is turned and the format's tools turn it too.
+        such data is logged as a warning, unless it is turned and the format's tools turn it too.
 
         Returns:
             RGB uint8 [H, W, 3].
@@ -109,8 +109,8 @@ class InstanceDataset(ABC):
             return False
         as_stored, as_shown = (header.shape(upright=upright) == shape for upright in (False, True))
         is_upright = self.upright if as_stored == as_shown else as_shown
-        if not (is_upright and self.upright) and not self._is_turn_told:
-            self._is_turn_told = True
+        if not (is_upright and self.upright) and not self._has_warned:
+            self._has_warned = True
             way = "turned by it" if is_upright else "as it is stored"
             by_format = "as the tools of this format read it"
             reason = by_format if as_stored == as_shown else "because its labels are of that size"

@@ -70,7 +70,7 @@ class Entry:
         """Points [n, 2]: x and y of each.
 
         Raises:
-            DataError: the field is no list of such pairs, or they reach very far out.
+            DataError: the field is not a list of such pairs, or they reach very far out.
         """
         value = self.get(name, list)
         try:
@@ -94,5 +94,5 @@ def read_object(file: Path, kind: str) -> Entry:
     """
     document = read_json(file, DataError)
     if not isinstance(document, dict):
-        raise DataError(f"{file} is no {kind}: it must hold an object")
+        raise DataError(f"{file} is not a {kind}: it must hold an object")
     return Entry(str(file), document)

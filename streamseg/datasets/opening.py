@@ -30,7 +30,7 @@ def open_dataset(path: Path | str, split: str) -> InstanceDataset:
             is one split.
 
     Raises:
-        DataError: it is no data set, or something of it is missing or broken.
+        DataError: it is not a data set, or something of it is missing or broken.
     """
     root = Path(path)
     if not root.exists():
@@ -40,13 +40,13 @@ def open_dataset(path: Path | str, split: str) -> InstanceDataset:
         return opener(root, split)
     if root.is_file():
         raise DataError(
-            f"{root} is no data set: give a folder, the .json file of a COCO set or the .yaml "
+            f"{root} is not a data set: give a folder, the .json file of a COCO set or the .yaml "
             "file of a YOLO set"
         )
     marks = ", ".join(f"{mark} ({kind})" for mark, (kind, _) in _FOLDERS.items())
     raise DataError(
-        f"{root} is no data set: it holds none of {marks}, no data.yaml (YOLO) and no .json files "
-        f"of LabelMe{_hint(root)}"
+        f"{root} is not a data set: it holds none of {marks}, no data.yaml (YOLO) and no .json "
+        f"files of LabelMe{_hint(root)}"
     )
 
 

@@ -3,7 +3,7 @@
 In an object map each pixel belongs to one object. The rules:
 
 * Of two objects that overlap, the smaller lies on top: a cup on a table, a rider on a horse.
-* What is void is so under all objects.
+* Void lies below all objects.
 * Of more than 254 objects, the smallest become void.
 """
 

@@ -65,7 +65,7 @@ class RelabelledDataset(InstanceDataset):
         return self.data.read_image(maps)
 
     def read_maps(self, image_id: str) -> ObjectMaps:
-        """Read the objects of an image; those that are no objects here lose their number."""
+        """Read the objects of an image; those that are not objects here lose their number."""
         maps = self.data.read_maps(image_id)
         classes = self.becomes[maps.class_of_object]
         if (classes > 0).all():
@@ -141,7 +141,7 @@ def taught_classes(datasets: Iterable[InstanceDataset]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Category:
+class MappedClass:
     """What becomes of a class of the data."""
 
     name: str
@@ -153,9 +153,9 @@ class Category:
     """The model has this class, or none is needed."""
 
 
-def categories(
+def mapped_classes(
     datasets: Iterable[InstanceDataset], mapping: Mapping[str, str], class_names: Sequence[str]
-) -> list[Category]:
+) -> list[MappedClass]:
     """List what becomes of each class that data sets label or have objects of.
 
     Args:
@@ -175,5 +175,5 @@ def categories(
     found = []
     for plain, name in names.items():
         target = table.get(plain, name)
-        found.append(Category(name, objects[name], target, plain_name(target) in known))
+        found.append(MappedClass(name, objects[name], target, plain_name(target) in known))
     return found

@@ -62,7 +62,7 @@ class SbdLayout(InstanceDataset):
         """Read the instance masks of one image.
 
         Raises:
-            DataError: the file is no MATLAB file with ``GTinst``; it has more than 254 objects,
+            DataError: the file is not a MATLAB file with ``GTinst``; it has more than 254 objects,
                 a class that VOC has not, or an object without class.
         """
         path = self.root / "inst" / f"{image_id}.mat"

@@ -11,7 +11,7 @@ from streamseg.video.image_files import IMAGE_SUFFIXES
 
 
 def read_split(folder: Path, split: str) -> tuple[str, ...]:
-    """The ids that ``{folder}/{split}.txt`` lists, one a line.
+    """The ids that ``{folder}/{split}.txt`` lists, one per line.
 
     Raises:
         DataError: the file is missing or unreadable, lists nothing or one id twice.

@@ -63,7 +63,8 @@ class VocLayout(InstanceDataset):
             raise DataError(f"{lists} does not exist")
         self.ids = read_split(lists, split)
         self._images = find_images(self.root / "JPEGImages", self.ids, split)
-        self.upright = (self.root / "labelmap.txt").is_file()  # CVAT turns images
+        self._has_label_map = (self.root / "labelmap.txt").is_file()
+        self.upright = self._has_label_map  # CVAT turns images
         for folder in ("SegmentationObject", "SegmentationClass"):
             files = [f"{image_id}.png" for image_id in self.ids if not self._is_empty(image_id)]
             check_files(self.root / folder, files, split)
@@ -116,7 +117,7 @@ class VocLayout(InstanceDataset):
 
     def _is_empty(self, image_id: str) -> bool:
         """Whether the image has no masks, which CVAT does not write if there is no object."""
-        return self.upright and not any(path.exists() for path in self._masks(image_id))
+        return self._has_label_map and not any(path.exists() for path in self._masks(image_id))
 
 
 def _object_values(path: Path, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,9 +6,10 @@ Usually they are the 20 classes of PASCAL VOC. Two files in the root of a data s
     as CVAT and Datumaro write it: a line ``name:r,g,b:parts:actions`` for each value, counted
     from 0 with ``background``, else from 1. Colours may be left out; they are then VOC's.
 ``classes.txt``
-    a name a line. If all are classes of ``labelmap.txt`` or else of VOC, only these are labelled.
-    If not, they are the data set's own classes, counted as in ``labelmap.txt``, whose form is
-    allowed too. A list of own classes that has VOC's names only begins with ``background``.
+    one name per line. If all are classes of ``labelmap.txt`` or else of VOC, only these are
+    labelled. If not, they are the data set's own classes, counted as in ``labelmap.txt``, whose
+    form is allowed too. If all own classes have names of VOC's classes, the list must begin with
+    ``background``.
 """
 
 from __future__ import annotations

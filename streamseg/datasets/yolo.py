@@ -100,7 +100,7 @@ class YoloFolder(InstanceDataset):
         """Class and points of each object of an image."""
         file = labels_of(self._images[image_id])
         text = read_text(file, DataError) if file.is_file() else ""
-        # Ultralytics, too, takes a line that is repeated once
+        # a repeated line counts once, as in Ultralytics
         lines = {line: number for number, line in enumerate(text.splitlines(), 1) if line.strip()}
         return [
             _parse(f"{file}: line {number}", line, self._class_of_number)

@@ -49,9 +49,9 @@ def labels_of(image: Path) -> Path:
 def read_description(file: Path, split: str) -> Description:
     """Read the description of one split.
 
-    What the file names may be a folder, with all images below it, a text file with a path a line,
-    or a list of both. If it names no split at all, these folders are looked for: ``images`` with
-    a folder of the split's name in it, such a folder with ``images`` in it, ``images`` alone.
+    What the file names may be a folder, with all images below it, a text file with one path per
+    line, or a list of both. If it names no split at all, these folders are looked for: ``images``
+    with a folder of the split's name in it, such a folder with ``images`` in it, ``images`` alone.
 
     Raises:
         DataError: the file is broken, lacks the split, or names something that does not exist;
@@ -59,7 +59,7 @@ def read_description(file: Path, split: str) -> Description:
     """
     values = read_yaml(file, DataError)
     if not isinstance(values, dict):
-        raise DataError(f"{file} is no description of a YOLO data set: it must hold names")
+        raise DataError(f"{file} is not a description of a YOLO data set: it must hold names")
     root = _root(file, values.get("path"))
     places = _places(file, root, values, split)
     images = sorted({image for place in places for image in _images_at(file, root, place)})

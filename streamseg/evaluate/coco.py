@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 
-from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.overlap import ImageComparison
 from streamseg.evaluate.voc import nullable
 
 
@@ -51,7 +51,7 @@ class CocoResult:
         return dict(zip(asdict(self), nullable(asdict(self).values()), strict=True))
 
 
-def coco_ap(images: Sequence[Compared], class_count: int) -> CocoResult:
+def coco_ap(images: Sequence[ImageComparison], class_count: int) -> CocoResult:
     """Score predictions as COCO does.
 
     Evaluates class by class, so that memory holds pycocotools' records of one class only.
@@ -96,7 +96,7 @@ def _mean(values: NDArray[np.float64]) -> float:
 class _ClassEvaluation(COCOeval):  # type: ignore[misc]  # pycocotools has no types
     """COCO's evaluation of one class, from pixel counts instead of masks."""
 
-    def __init__(self, images: Sequence[Compared], class_id: int) -> None:
+    def __init__(self, images: Sequence[ImageComparison], class_id: int) -> None:
         super().__init__(iouType="segm")
         self._images = images
         self._class_id = class_id

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamseg.evaluate.coco import CocoResult, coco_ap
 from streamseg.evaluate.matching import judge, precision_recall
 from streamseg.evaluate.mistakes import Mistakes, confusion, sort_mistakes
-from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.overlap import ImageComparison
 from streamseg.evaluate.proposals import RecallResult, proposal_recall
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, VocResult
 
@@ -58,7 +58,7 @@ class Evaluation:
 
 
 def evaluate(
-    images: Sequence[Compared], class_names: Sequence[str], min_area_px: int = 0
+    images: Sequence[ImageComparison], class_names: Sequence[str], min_area_px: int = 0
 ) -> Evaluation:
     """Compute all scores.
 
@@ -73,7 +73,7 @@ def evaluate(
     """
     collected = VocEvaluator(class_names, VOLUME_THRESHOLDS, min_area_px)
     for image in images:
-        collected.take(image)
+        collected.add(image)
     voc = collected.result()
     matches = collected.matches()
     curves = {}

@@ -11,8 +11,8 @@ conventions of ``chainercv.evaluations.eval_instance_segmentation_voc``:
 3. A prediction is a true positive if its IoU is at least the threshold (not strictly above) and no
    earlier one has taken the object; else a false positive. Duplicates are false positives, even
    where a second object overlaps them enough.
-4. AP is the whole area under the precision-recall curve, precision made falling ("all points", as
-   in VOC 2010 and later), not the eleven points of VOC 2007.
+4. AP is the whole area under the precision-recall curve, precision made monotonically
+   decreasing ("all points", as in VOC 2010 and later), not the eleven points of VOC 2007.
 
 Added to that, because VOC's object maps hold void and street scenes hold specks:
 
@@ -21,7 +21,7 @@ Added to that, because VOC's object maps hold void and street scenes hold specks
 6. "Difficult" objects need no rule of their own: VOC's segmentation maps hold them as void.
 7. Small objects are ignored, as COCO does by area: an object below the least area is neither found
    nor missed. A prediction that reaches the threshold on it is left out, and so is every
-   prediction below the least area that is no true positive. Unlike COCO, and like "difficult"
+   prediction below the least area that is not a true positive. Unlike COCO, and like "difficult"
    boxes in VOC, the best object is chosen among all, ignored ones included, and may excuse
    several predictions.
 8. A class without objects to find has no AP and no part in the mean; its predictions count
@@ -36,7 +36,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.overlap import ImageComparison
 
 
 def best_objects(
@@ -102,7 +102,7 @@ class Matches:
         return Matches(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def match(compared: Compared, min_area_px: int, objects_before: int) -> Matches:
+def match(compared: ImageComparison, min_area_px: int, objects_before: int) -> Matches:
     """Find the best object of every prediction for one image.
 
     Args:
@@ -165,7 +165,7 @@ def judge(ranked: Matches, threshold: float) -> NDArray[np.bool_]:
 def precision_recall(
     hits: NDArray[np.bool_], object_count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The corners of the precision-recall curve, precision made falling.
+    """The corners of the precision-recall curve, precision made monotonically decreasing.
 
     Args:
         hits: [N], true or false positive, by falling score.

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.evaluate.matching import Matches, average_precision, verdicts
-from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.overlap import ImageComparison
 from streamseg.evaluate.voc import nullable
 
 KINDS: Final = (
@@ -106,7 +106,10 @@ def _kind(ranked: Matches, threshold: float) -> NDArray[np.intp]:
 
 
 def confusion(
-    images: Sequence[Compared], class_count: int, threshold: float = 0.5, min_area_px: int = 0
+    images: Sequence[ImageComparison],
+    class_count: int,
+    threshold: float = 0.5,
+    min_area_px: int = 0,
 ) -> NDArray[np.int64]:
     """Count which class objects are taken for.
 

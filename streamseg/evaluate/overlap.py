@@ -42,7 +42,7 @@ class Overlap:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Compared:
+class ImageComparison:
     """The predictions for one image and its objects, the input of every score.
 
     Holds no pixels: about 6 kB for 100 predictions and two objects.
@@ -59,10 +59,10 @@ class Compared:
     """[M], 1..C"""
     overlap: Overlap
 
-    def first(self, count: int) -> Compared:
+    def first(self, count: int) -> ImageComparison:
         """The same image with only the first ``count`` proposals."""
         rows = self.pick < count
-        return Compared(
+        return ImageComparison(
             image_id=self.image_id,
             class_id=self.class_id[rows],
             score=self.score[rows],
@@ -84,7 +84,7 @@ def compare(
     score: NDArray[np.floating[Any]],
     sample: ObjectMaps,
     pick: NDArray[np.integer[Any]] | None = None,
-) -> Compared:
+) -> ImageComparison:
     """Compare the predictions for one image with its objects.
 
     Args:
@@ -106,7 +106,7 @@ def compare(
         pick[np.argsort(-score, kind="stable")] = np.arange(len(score))
     elif not np.array_equal(np.sort(pick), np.arange(len(score))):
         raise InputError(f"pick of {image_id!r} must be an order of {len(score)} predictions")
-    return Compared(
+    return ImageComparison(
         image_id=image_id,
         class_id=class_id.astype(np.int64),
         score=score.astype(np.float64),

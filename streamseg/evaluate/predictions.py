@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamseg.classes import plain_name
 from streamseg.datasets import InstanceDataset, Sample
 from streamseg.datasets.class_names import ids_by_name
-from streamseg.evaluate.overlap import Compared, compare
+from streamseg.evaluate.overlap import ImageComparison, compare
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, VocResult
 from streamseg.results import Proposals
 from streamseg.segmenter import Segmenter
@@ -36,7 +36,7 @@ def data_classes(model_names: Sequence[str], class_names: Sequence[str]) -> NDAr
 
 def compare_instances(
     segmenter: Segmenter, sample: Sample, class_names: Sequence[str]
-) -> tuple[NDArray[np.bool_], Compared]:
+) -> tuple[NDArray[np.bool_], ImageComparison]:
     """Predict disjoint instances as a stream does, and compare them with the objects.
 
     Args:
@@ -71,13 +71,13 @@ def score_instances(
     """
     evaluator = VocEvaluator(data.class_names, VOLUME_THRESHOLDS, min_area_px)
     for image_id in ids:
-        evaluator.take(compare_instances(segmenter, data.load(image_id), data.class_names)[1])
+        evaluator.add(compare_instances(segmenter, data.load(image_id), data.class_names)[1])
     return evaluator.result()
 
 
 def compare_proposals(
     proposals: Proposals, sample: Sample, class_of: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], Compared]:
+) -> tuple[NDArray[np.bool_], ImageComparison]:
     """Compare the overlapping proposals of the paper's setting with the objects.
 
     Args:

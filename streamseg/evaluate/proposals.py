@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.overlap import ImageComparison
 
 PROPOSAL_COUNTS: Final = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 RECALL_THRESHOLDS: Final = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -55,7 +55,7 @@ class RecallResult:
 
 
 def proposal_recall(
-    images: Sequence[Compared],
+    images: Sequence[ImageComparison],
     counts: Sequence[int] = PROPOSAL_COUNTS,
     min_area_px: int = 0,
 ) -> RecallResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from streamseg.datasets import ObjectMaps
 from streamseg.errors import DataError, ModelError
+from streamseg.files.text import read_json, read_text
 
 GROUND_TRUTH_NOTE: Final = "GROUND_TRUTH.txt"
 """A file in the data's folder that says in a line or two where its masks come from."""
@@ -73,12 +73,9 @@ def training_images(model: Path) -> frozenset[str] | None:
         ModelError: the card cannot be read.
     """
     card = card_of(model)
-    try:
-        values = json.loads(card.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not card.exists():
         return None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{card} is no readable model card: {error}") from error
+    values = read_json(card, ModelError)
     listed = values.get("training_images") if isinstance(values, dict) else None
     if listed is None:
         return None
@@ -148,9 +145,6 @@ def describe_ground_truth(data: Path) -> str:
         DataError: the note cannot be read.
     """
     note = (data if data.is_dir() else data.parent) / GROUND_TRUTH_NOTE
-    try:
-        return " ".join(note.read_text(encoding="utf-8").split())
-    except FileNotFoundError:
+    if not note.exists():
         return f"the masks of {data.name}; no {GROUND_TRUTH_NOTE} describes them"
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{note} cannot be read: {error}") from error
+    return " ".join(read_text(note, DataError).split())

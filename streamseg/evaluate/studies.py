@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from streamseg.datasets import InstanceDataset, Sample
 from streamseg.evaluate.evaluation import CURVE_THRESHOLDS, evaluate
-from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.overlap import ImageComparison
 from streamseg.evaluate.predictions import (
     LEAST_SCORE,
     compare_instances,
@@ -93,7 +93,7 @@ def walk(data: InstanceDataset, ids: Iterable[str], study: Study[Any]) -> dict[s
     }
 
 
-class OneSetting(Study[Compared]):
+class OneSetting(Study[ImageComparison]):
     """Every score of one model in one setting."""
 
     def __init__(
@@ -113,7 +113,7 @@ class OneSetting(Study[Compared]):
         if proposals:
             self.predictions = f"the paper's setting: {proposals} overlapping proposals per image"
 
-    def look(self, sample: Sample) -> Compared:
+    def look(self, sample: Sample) -> ImageComparison:
         """Predict one image."""
         if self._proposals:
             proposals = self._segmenter.propose(sample.image, self._proposals)
@@ -138,7 +138,7 @@ class OneSetting(Study[Compared]):
         return write_report(folder, self._evaluation, self._gallery, provenance)
 
 
-class ValueSweep(Study[list[Compared]]):
+class ValueSweep(Study[list[ImageComparison]]):
     """mAP^r and recall at several values of one parameter, in the paper's setting."""
 
     def __init__(
@@ -159,7 +159,7 @@ class ValueSweep(Study[list[Compared]]):
         if sweep.name != "seeds":
             self.predictions += f", {proposals} per image"
 
-    def look(self, sample: Sample) -> list[Compared]:
+    def look(self, sample: Sample) -> list[ImageComparison]:
         """Propose at every value."""
         return self._sweep.compare(self._segmenters, sample, self._proposals, self.class_names)
 

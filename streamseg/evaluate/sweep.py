@@ -18,7 +18,7 @@ import numpy as np
 
 from streamseg.datasets import Sample
 from streamseg.errors import ConfigError
-from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.overlap import ImageComparison
 from streamseg.evaluate.predictions import compare_proposals, data_classes
 from streamseg.evaluate.proposals import proposal_recall
 from streamseg.evaluate.provenance import Provenance
@@ -28,7 +28,7 @@ from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, nullable
 from streamseg.grouping.cpu import PAPER_ALPHA
 from streamseg.segmenter import Segmenter
 
-COLUMNS: Final = ("mAP^r@0.5", "mAP^r@0.6", "mAP^r@0.7", "mAP^r vol", "AR")
+COLUMNS: Final = ("mAP^r@0.5", "mAP^r@0.6", "mAP^r@0.7", "mAP^r_vol", "AR")
 EMBEDDING_DIM: Final = "embedding_dim"
 _MOST_VALUES = 50
 
@@ -88,7 +88,7 @@ class Sweep:
         sample: Sample,
         proposals: int,
         class_names: Sequence[str],
-    ) -> list[Compared]:
+    ) -> list[ImageComparison]:
         """Propose at every value, from one run of each network.
 
         Args:
@@ -145,7 +145,7 @@ class SweepRow:
 
 def score_sweep(
     sweep: Sweep,
-    images: Sequence[Sequence[Compared]],
+    images: Sequence[Sequence[ImageComparison]],
     class_names: Sequence[str],
     proposals: int,
     min_area_px: int = 0,
@@ -164,7 +164,7 @@ def score_sweep(
         at_value = [image[i] for image in images]
         evaluator = VocEvaluator(class_names, VOLUME_THRESHOLDS, min_area_px)
         for image in at_value:
-            evaluator.take(image)
+            evaluator.add(image)
         voc = evaluator.result()
         map_at = dict(zip(voc.thresholds, voc.map_r.tolist(), strict=True))
         count = int(value) if sweep.name == "seeds" else proposals

@@ -12,13 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.datasets import ObjectMaps
 from streamseg.errors import InputError
 from streamseg.evaluate.matching import Matches, average_precision, judge, match
-from streamseg.evaluate.overlap import Compared, compare
+from streamseg.evaluate.overlap import ImageComparison
 
 VOLUME_THRESHOLDS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""The thresholds whose mean is AP^r_vol."""
+"""The thresholds whose mean is mAP^r_vol."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class VocResult:
 
     @property
     def map_vol(self) -> float:
-        """AP^r_vol: mean of mAP^r over ``VOLUME_THRESHOLDS``; nan unless all were judged at."""
+        """mAP^r_vol: mean of mAP^r over ``VOLUME_THRESHOLDS``; nan unless all were judged at."""
         map_at = dict(zip(self.thresholds, self.map_r, strict=True))
         return float(np.mean([map_at.get(threshold, np.nan) for threshold in VOLUME_THRESHOLDS]))
 
@@ -85,7 +84,7 @@ class VocResult:
         if self.min_area_px:
             note += f", objects under {self.min_area_px} px ignored: {self.ignored_count.sum()}"
         if not np.isnan(self.map_vol):
-            note += f", AP_vol: {100 * self.map_vol:.1f}"
+            note += f", mAP^r_vol: {100 * self.map_vol:.1f}"
         return "\n".join([*lines, note])
 
     def to_json(self) -> dict[str, Any]:
@@ -123,7 +122,7 @@ class VocEvaluator:
         for image_id in dataset.ids:
             sample = dataset.load(image_id)
             found = segmenter.propose(sample.image)
-            evaluator.add(image_id, found.masks, found.class_id, found.score, sample)
+            evaluator.add(compare(image_id, found.masks, found.class_id, found.score, sample))
         print(evaluator.result().table())
     """
 
@@ -137,7 +136,7 @@ class VocEvaluator:
 
         Args:
             class_names: of the data: class k (1..C) is ``class_names[k - 1]``.
-            thresholds: IoUs to judge at, each in (0, 1]; ``VOLUME_THRESHOLDS`` for AP^r_vol.
+            thresholds: IoUs to judge at, each in (0, 1]; ``VOLUME_THRESHOLDS`` for mAP^r_vol.
             min_area_px: objects with fewer pixels are ignored.
 
         Raises:
@@ -157,30 +156,11 @@ class VocEvaluator:
         self._object_count = np.zeros(self._rows, np.int64)
         self._ignored_count = np.zeros(self._rows, np.int64)
 
-    def add(
-        self,
-        image_id: str,
-        masks: NDArray[np.bool_],
-        class_id: NDArray[np.integer[Any]],
-        score: NDArray[np.floating[Any]],
-        sample: ObjectMaps,
-    ) -> None:
-        """Add the predictions for one image.
+    def add(self, compared: ImageComparison) -> None:
+        """Add the predictions for one image, compared with its objects.
 
         Args:
-            image_id: id of the image, the same as that of ``sample``; each only once.
-            masks: bool [K, H, W] at the size of the object map, free to overlap.
-            class_id: int [K], 1..C.
-            score: float [K], finite; only the order matters.
-            sample: the ground truth.
-
-        Raises:
-            InputError: shapes, types or ranges are not these, or the image came before.
-        """
-        self.take(compare(image_id, masks, class_id, score, sample))
-
-    def take(self, compared: Compared) -> None:
-        """Add predictions for one image that are compared with its objects already.
+            compared: see ``streamseg.evaluate.overlap.compare``; each image only once.
 
         Raises:
             InputError: the image came before, or a class is not 1..C.

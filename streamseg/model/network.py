@@ -126,7 +126,7 @@ class Network(nn.Module):
         self.in_coco: Tensor
         self.selected: Tensor | None
         self.output_config = config
-        """Of what ``output`` gives."""
+        """The configuration with only the classes that ``output`` returns."""
 
     def forward(self, pixels: Tensor) -> NetworkMaps:
         """Run the network.

@@ -169,13 +169,14 @@ def network_from(weights: dict[str, Tensor], config: ModelConfig) -> Network:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
+        reason = short_load_error(error)
         raise ModelError(
-            f"weights do not fit the network of this version of streamseg: {misfit(error)}"
+            f"weights do not fit the network of this version of streamseg: {reason}"
         ) from error
     return network
 
 
-def misfit(error: Exception) -> str:
+def short_load_error(error: Exception) -> str:
     """Shorten torch's message about tensors that do not fit to its first line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     more = f" (and {len(lines) - 2} more)" if len(lines) > 2 else ""

@@ -12,7 +12,6 @@ from streamseg.release.engine_manifest import (
     ADVICE,
     EngineManifest,
     EngineOptions,
-    manifest_path,
     plan_version,
     read_manifest,
 )
@@ -30,14 +29,14 @@ ENGINE: Final = "engine/trunk.plan"
 """Path of the engine in a release."""
 
 
-def why_rebuild(
+def is_up_to_date(
     engine: Path,
     onnx: Path,
     device: DeviceFacts,
     options: EngineOptions | None = None,
     trt: TensorRT | None = None,
-) -> str | None:
-    """Explain why an engine must be rebuilt.
+) -> bool:
+    """Whether an engine is complete, and of this source, machine and options.
 
     Args:
         engine: path of the plan, which need not exist.
@@ -46,28 +45,23 @@ def why_rebuild(
         options: of the build; None for all defaults.
         trt: the module; imported if None.
 
-    Returns:
-        A sentence about the engine; None if it is up to date.
-
     Raises:
         MissingExtraError: TensorRT is not installed.
         ModelError: the ONNX file cannot be read.
     """
     trt = trt or import_tensorrt()
     if not engine.is_file():
-        return f"{engine} does not exist"
+        return False
     try:
         manifest = read_manifest(engine)
-    except ModelError as error:
-        return str(error)
-    if manifest is None:
-        return f"{manifest_path(engine)} does not exist"
-    if sha256_of(engine) != manifest.plan_sha256:
-        return f"{engine} is not the file that {manifest_path(engine).name} describes"
-    misfit = manifest.misfit(
+    except ModelError:
+        return False
+    if manifest is None or sha256_of(engine) != manifest.plan_sha256:
+        return False
+    reason = manifest.why_unusable(
         trt.__version__, device, onnx_sha256=sha256_of(onnx), options=options or EngineOptions()
     )
-    return f"{engine} {misfit}" if misfit else None
+    return reason is None
 
 
 def load_engine(
@@ -105,9 +99,9 @@ def load_engine(
     if manifest is not None:
         if hashlib.sha256(plan).hexdigest() != manifest.plan_sha256:
             raise ModelError(f"{name} is not the engine that its manifest describes: {ADVICE}")
-        misfit = manifest.misfit(trt.__version__, device, onnx_sha256=onnx_sha256)
-        if misfit:
-            raise ModelError(f"{name} {misfit}")
+        reason = manifest.why_unusable(trt.__version__, device, onnx_sha256=onnx_sha256)
+        if reason:
+            raise ModelError(f"{name} {reason}")
     runtime: Runtime = start(trt, trt.Runtime)
     with logged_errors() as errors:
         engine = runtime.deserialize_cuda_engine(plan)

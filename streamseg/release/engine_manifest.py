@@ -69,7 +69,7 @@ class EngineManifest:
     """As requested."""
     format: int = FORMAT
 
-    def misfit(
+    def why_unusable(
         self,
         tensorrt: str,
         device: DeviceFacts,

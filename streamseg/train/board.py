@@ -51,7 +51,7 @@ class Board:
 
     def add_validation(self, found: Validated) -> None:
         """Log the scores of a validation."""
-        self.writer.add_scalar("validation/AP_vol", found.score, found.step)
+        self.writer.add_scalar("validation/mAP^r_vol", found.score, found.step)
         for name, ap in found.ap_of_class.items():
             self.writer.add_scalar(f"validation/{name}", ap, found.step)
 

@@ -189,6 +189,12 @@ class BatchStream(Dataset[Batch]):
         return LabelledCrop(cut(sample, size, view), sample.class_of_object)
 
 
+def evenly_chosen(count: int, total: int) -> list[int]:
+    """Choose at most ``count`` of the indices 0..total-1, evenly spread."""
+    chosen: list[int] = np.linspace(0, total - 1, min(count, total)).astype(int).tolist()
+    return chosen
+
+
 def images_at_input_size(
     images: Sequence[tuple[InstanceDataset, str]], model_config: ModelConfig, count: int
 ) -> list[Image]:
@@ -197,11 +203,8 @@ def images_at_input_size(
     Returns:
         RGB uint8 [H, W, 3], H and W multiples of 32.
     """
-    chosen = np.unique(np.linspace(0, len(images) - 1, count).astype(int))
-    frames = [
-        frame_of_array(data.load(image_id).image)
-        for data, image_id in (images[index] for index in chosen)
-    ]
+    chosen = [images[index] for index in evenly_chosen(count, len(images))]
+    frames = [frame_of_array(data.load(image_id).image) for data, image_id in chosen]
     return [
         frame.render(*model_config.input_size(frame.display_width, frame.height))
         for frame in frames

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from streamseg.errors import ConfigError, ModelError, TrainingError
 from streamseg.model.network import Network
 from streamseg.model.trunk import Trunk
-from streamseg.model.weights import Checkpoint, misfit
+from streamseg.model.weights import Checkpoint, short_load_error
 from streamseg.train.averaging import WeightAverage
 from streamseg.train.config import TrainConfig
 from streamseg.train.data import Batch
@@ -90,7 +90,8 @@ class Learner:
             self.network.load_state_dict(old.network)
             self.optimizer.load_state_dict(old.optimizer)
         except (RuntimeError, ValueError, KeyError) as error:
-            raise ModelError(f"does not fit its own configuration: {misfit(error)}") from error
+            reason = short_load_error(error)
+            raise ModelError(f"does not fit its own configuration: {reason}") from error
         for group in self.optimizer.param_groups:
             group["weight_decay"] = self.config.weight_decay
         if self.average:

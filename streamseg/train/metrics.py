@@ -20,9 +20,9 @@ class StepLosses:
     classification_loss: float
     semantic_loss: float
     mask_loss: float
-    """0 where ``mask_weight`` is."""
+    """0 if ``mask_weight`` is 0."""
     distillation_loss: float
-    """0 where ``distillation_weight`` is, or the trunk does not detect."""
+    """0 if ``distillation_weight`` is 0, or the trunk does not detect."""
     good_seeds: float
     """Share of the drawn object pixels that would grow a good mask, over all τ."""
     gradient_norm: float

@@ -43,7 +43,7 @@ def prepare(
         weights, model_config = load_safetensors(init)
         base = replace(base, model=model_config)
     of_model = dict(asked.get("model", {}))
-    # both have one entry a class, and can be checked only when the classes are known
+    # both have one entry per class, and can be checked only when the classes are known
     by_class: dict[str, object] = {
         key: of_model.pop(key) for key in ("class_names", "score_thresholds") if key in of_model
     }

@@ -10,14 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from streamseg.datasets import VOID
-from streamseg.model.losses import (
-    classification_loss,
-    distillation_loss,
-    embedding_loss,
-    seed_targets,
-    semantic_loss,
-    soft_mask_loss,
-)
+from streamseg.model.class_losses import classification_loss, distillation_loss, semantic_loss
+from streamseg.model.losses import embedding_loss, seed_targets, soft_mask_loss
 from streamseg.model.network import Network
 from streamseg.model.points import Points, draw_points
 from streamseg.model.prior import merge_detections
@@ -111,9 +105,9 @@ class Losses:
     classification: Tensor
     semantic: Tensor
     masks: Tensor
-    """0 where ``mask_weight`` is."""
+    """0 if ``mask_weight`` is 0."""
     distillation: Tensor
-    """0 where ``distillation_weight`` is."""
+    """0 if ``distillation_weight`` is 0, or the trunk does not detect."""
     good_seeds: Tensor
     """Number of drawn object pixels, counted for each τ, that would grow a good mask."""
     possible_seeds: Tensor

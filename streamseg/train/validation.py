@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from torch import Tensor
 
 from streamseg.classes import shared_classes
@@ -23,6 +22,7 @@ from streamseg.grouping.cpu import GroupingConfig
 from streamseg.model.weights import load_safetensors, network_from, save_safetensors
 from streamseg.runtime.torch_cpu import TorchRuntime
 from streamseg.segmenter import Segmenter
+from streamseg.train.data import evenly_chosen
 from streamseg.train.metrics import open_log
 
 VALIDATIONS: Final = "validation.jsonl"
@@ -38,19 +38,19 @@ class Validated:
     step: int
     """Steps done."""
     score: float
-    """AP^r_vol: mean over classes and over the IoUs 0.1, 0.2, ... 0.9; 0..1."""
+    """mAP^r_vol: mean over classes and over the IoUs 0.1, 0.2, ... 0.9; 0..1."""
     ap_of_class: dict[str, float]
     """The mean over IoUs of each class that has objects."""
 
     def line(self) -> str:
         """Score and classes in percent; without the classes if there are many."""
         classes = ", ".join(f"{name} {100 * ap:.1f}" for name, ap in self.ap_of_class.items())
-        text = f"step {self.step}: AP_vol {100 * self.score:.1f}"
+        text = f"step {self.step}: mAP^r_vol {100 * self.score:.1f}"
         return f"{text} ({classes})" if len(self.ap_of_class) <= 12 else text
 
 
 class Validation:
-    """Validates now and then, and tells when to stop.
+    """Scores the weights at every checkpoint, and decides when to stop.
 
     ``validation.jsonl`` holds a line for each time, ``best.safetensors`` the best weights so far.
 
@@ -92,8 +92,7 @@ class Validation:
                 f"the validation images are of the classes {', '.join(data.class_names)}, the "
                 f"model knows none of them"
             )
-        chosen = np.unique(np.linspace(0, len(data) - 1, min(images, len(data))).astype(int))
-        self.ids = [data.ids[index] for index in chosen]
+        self.ids = [data.ids[index] for index in evenly_chosen(images, len(data))]
         if not any(len(data.load_maps(image_id)) for image_id in self.ids):
             raise DataError("none of the validation images shows an object")
         self.history: list[Validated] = []

@@ -83,7 +83,7 @@ def check_on_device(folder: Path, *, frames: int) -> Iterator[str]:
         for row in milliseconds:
             started = time.perf_counter()
             pending = runtime.submit(image, grouping, height=height, width=width)
-            _, *row[:2] = pending.fetch()
+            _, row[0], row[1] = pending.fetch()
             row[2] = 1e3 * (time.perf_counter() - started)
         for name, column in zip(
             ("network", "grouping", "frame, with copies"), milliseconds.T, strict=True

@@ -211,7 +211,7 @@ def test_workers_that_die_at_the_start_end_the_run(archive: Path) -> None:
     import ray
 
     from streamseg.batch.inputs import find_recordings
-    from streamseg.batch.progress import Tally
+    from streamseg.batch.progress import RunCounts
     from streamseg.batch.scheduling import Scheduler
     from streamseg.batch.tasks import Task
     from streamseg.errors import ConfigError
@@ -221,9 +221,9 @@ def test_workers_that_die_at_the_start_end_the_run(archive: Path) -> None:
             os._exit(1)
 
     tasks = [Task(recording) for recording in find_recordings([archive])]
-    tally = Tally(recordings=3, skipped=0, to_do_bytes=0, retries=0)
+    counts = RunCounts(recordings=3, skipped=0, to_do_bytes=0, retries=0)
     actor = ray.remote(Dying)
-    scheduler = Scheduler(lambda: actor.remote(), 1, tasks, tally, lambda _: None)
+    scheduler = Scheduler(lambda: actor.remote(), 1, tasks, counts, lambda _: None)
     with pytest.raises(ConfigError, match="no worker can be started"):
         scheduler.run()
 
@@ -233,7 +233,7 @@ def test_a_worker_that_refuses_to_start_is_ended(archive: Path) -> None:
     from ray.exceptions import RayActorError
 
     from streamseg.batch.inputs import find_recordings
-    from streamseg.batch.progress import Tally
+    from streamseg.batch.progress import RunCounts
     from streamseg.batch.scheduling import Scheduler
     from streamseg.batch.tasks import Task
     from streamseg.errors import ConfigError
@@ -244,9 +244,9 @@ def test_a_worker_that_refuses_to_start_is_ended(archive: Path) -> None:
 
     actor = ray.remote(Refusing).remote()
     tasks = [Task(recording) for recording in find_recordings([archive])]
-    tally = Tally(recordings=3, skipped=0, to_do_bytes=0, retries=0)
+    counts = RunCounts(recordings=3, skipped=0, to_do_bytes=0, retries=0)
     with pytest.raises(ConfigError, match="another version"):
-        Scheduler(lambda: actor, 1, tasks, tally, lambda _: None).run()
+        Scheduler(lambda: actor, 1, tasks, counts, lambda _: None).run()
 
     def is_gone() -> bool:
         try:

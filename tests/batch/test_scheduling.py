@@ -11,7 +11,7 @@ import pytest
 from drives import write_drive
 
 from streamseg.batch.inputs import find_recordings
-from streamseg.batch.progress import Progress, Tally
+from streamseg.batch.progress import Progress, RunCounts
 from streamseg.batch.scheduling import Scheduler
 from streamseg.batch.tasks import Outcome, Split, Task
 from streamseg.video.chunks import Chunk
@@ -74,9 +74,9 @@ def test_frames_of_a_task_are_not_counted_again_with_the_next_one(
     for number in range(2):
         write_drive(tmp_path / f"{number}.mp4", frames=2)
     tasks = [Task(recording) for recording in find_recordings([tmp_path])]
-    tally = Tally(recordings=2, skipped=0, to_do_bytes=1, retries=0)
+    counts = RunCounts(recordings=2, skipped=0, to_do_bytes=1, retries=0)
     seen: list[Progress] = []
-    Scheduler(lambda: StubActor(stub), 1, tasks, tally, seen.append).run()
+    Scheduler(lambda: StubActor(stub), 1, tasks, counts, seen.append).run()
     assert [progress.done for progress in seen] == [0, 0, 1, 1, 2]
     # the first question is answered when the second recording has begun
     assert [progress.frames for progress in seen] == [0, 0, FRAMES, FRAMES, 2 * FRAMES]
@@ -86,15 +86,15 @@ def test_a_chunk_that_is_given_up_is_reported_once_with_its_times(tmp_path: Path
     (recording,) = find_recordings([write_drive(tmp_path / "a.mp4", frames=2)])
     chunks = tuple(Chunk(n, n, n + 1, None, 60.0 * n, 60.0 * (n + 1)) for n in range(3))
     split = Split(chunks, "hash")
-    tally = Tally(recordings=1, skipped=0, to_do_bytes=recording.size, retries=1)
+    counts = RunCounts(recordings=1, skipped=0, to_do_bytes=recording.size, retries=1)
     first, second, third = (Task(recording, split, chunk) for chunk in chunks)
-    assert not tally.finish(first, Outcome("done", frames=7))
-    assert tally.progress([second], 1).frames == 7
-    assert tally.progress([second], 1).running[0].source.endswith("a.mp4 (0:01:00 to 0:02:00)")
-    assert tally.finish(second, Outcome("failed", error="damaged"))
-    assert not tally.finish(second, Outcome("failed", error="damaged"))
-    assert not tally.finish(third, Outcome("failed", error="damaged"))
-    last = tally.progress([], 0)
+    assert not counts.finish(first, Outcome("done", frames=7))
+    assert counts.progress([second], 1).frames == 7
+    assert counts.progress([second], 1).running[0].source.endswith("a.mp4 (0:01:00 to 0:02:00)")
+    assert counts.finish(second, Outcome("failed", error="damaged"))
+    assert not counts.finish(second, Outcome("failed", error="damaged"))
+    assert not counts.finish(third, Outcome("failed", error="damaged"))
+    last = counts.progress([], 0)
     assert (last.done, last.frames) == (0, 0)
     assert last.seconds_left == pytest.approx(0, abs=1e-9)
     (failure,) = last.failures

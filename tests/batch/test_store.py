@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from streamseg.batch.entry import Entry
 from streamseg.batch.inputs import Recording, find_recordings
 from streamseg.batch.job import Job, model_hash
-from streamseg.batch.store import ENTRY, PARTIAL, Entry, Store
+from streamseg.batch.store import ENTRY, PARTIAL, Store
 from streamseg.errors import ConfigError, ModelError, SinkError
 from streamseg.video.options import SourceOptions
 

@@ -18,11 +18,12 @@ from PIL import Image as PillowImage
 
 from streamseg import __version__
 from streamseg.batch import worker as worker_module
+from streamseg.batch.entry import Entry
 from streamseg.batch.files import content_hash, sweep_temporary
 from streamseg.batch.inputs import Recording, find_recordings
 from streamseg.batch.job import Job, model_hash
 from streamseg.batch.shares import Shares
-from streamseg.batch.store import Entry, Store
+from streamseg.batch.store import Store
 from streamseg.batch.worker import Worker
 from streamseg.errors import ConfigError
 from streamseg.loading import load

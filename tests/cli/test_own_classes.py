@@ -59,7 +59,7 @@ def test_from_data_to_results(
     assert main([*train, "--init", init, "--config", str(tmp_path / "run.toml")]) == 0
     said = capsys.readouterr().out
     assert "category" in said
-    assert "validation at step 10: AP_vol" in said
+    assert "validation at step 10: mAP^r_vol" in said
     assert read_toml(run / "config.toml")["model"]["class_names"] == list(names)
     lines = [json.loads(line) for line in (run / "validation.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [10, 20]

@@ -122,8 +122,8 @@ def test_missing_files_are_found_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("objects", "message"),
     [
-        ([{"label": "forklift", "polygon": []}], r"objects\[0\]: 'forklift' is no label of"),
-        ([box("carsgroup", 0, 0, 1, 1)], "'carsgroup' is no label"),
+        ([{"label": "forklift", "polygon": []}], r"objects\[0\]: 'forklift' is not a label of"),
+        ([box("carsgroup", 0, 0, 1, 1)], "'carsgroup' is not a label"),
         ([{"label": "car", "polygon": [[0, 0]]}], r"objects\[0\]: a polygon needs 2 points"),
         ([{"label": "car", "polygon": [[0, 0, 1]]}], "polygon must be a list of pairs"),
         ([{"label": "car", "polygon": [[0, 0], [1e9, 0]]}], "polygon reach far out of the image"),

@@ -249,7 +249,7 @@ def test_broken_entries_are_named(
     [
         (b"{", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
-        (b"[]", "is no COCO file"),
+        (b"[]", "is not a COCO file"),
         (b"\xff", "cannot be read"),
     ],
 )

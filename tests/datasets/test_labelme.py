@@ -212,5 +212,5 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="must have 1 to 1000 classes, got 0"):
         LabelMeFolder(tmp_path, "train")
     file.write_text("[]")
-    with pytest.raises(DataError, match=r"a\.json is no file of LabelMe"):
+    with pytest.raises(DataError, match=r"a\.json is not a file of LabelMe"):
         LabelMeFolder(tmp_path, "train")

@@ -76,7 +76,7 @@ def test_what_is_no_data_set_is_told_so(tmp_path: Path) -> None:
     ):
         open_dataset(tmp_path, "val")
     (tmp_path / "a.txt").touch()
-    with pytest.raises(DataError, match=r"a\.txt is no data set: give a folder, the \.json"):
+    with pytest.raises(DataError, match=r"a\.txt is not a data set: give a folder, the \.json"):
         open_dataset(tmp_path / "a.txt", "val")
 
 

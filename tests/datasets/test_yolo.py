@@ -174,7 +174,7 @@ def test_broken_lines_are_named(tmp_path: Path, line: str, message: str) -> None
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        ("- a", "no description of a YOLO data set"),
+        ("- a", "is not a description of a YOLO data set"),
         ("names: [", "is not YAML"),
         ("train: images/train", "names must be a list, or a table by number, got None"),
         ("names: [forklift, no]\ntrain: images/train", "names must be text, got False; put it in"),

@@ -5,13 +5,13 @@ from random_scenes import random_scene
 from streamseg.datasets import ObjectMaps
 from streamseg.evaluate.matching import Matches
 from streamseg.evaluate.mistakes import KINDS, confusion, sort_mistakes
-from streamseg.evaluate.overlap import Compared, compare
+from streamseg.evaluate.overlap import ImageComparison, compare
 from streamseg.evaluate.voc import VocEvaluator
 
 NAMES = tuple(f"class {k}" for k in range(1, 21))
 
 
-def scene(*predictions: tuple[str, int, float]) -> Compared:
+def scene(*predictions: tuple[str, int, float]) -> ImageComparison:
     sample = ObjectMaps(
         id="x",
         object_map=np.array([[1, 1, 1, 1, 0, 0, 2, 2, 2, 2, 0, 0]], np.uint8),
@@ -29,7 +29,7 @@ def scene(*predictions: tuple[str, int, float]) -> Compared:
 
 def judged(*predictions: tuple[str, int, float]) -> tuple[Matches, VocEvaluator]:
     evaluator = VocEvaluator(NAMES, (0.5,))
-    evaluator.take(scene(*predictions))
+    evaluator.add(scene(*predictions))
     return evaluator.matches(), evaluator
 
 
@@ -71,7 +71,7 @@ def test_true_positives_and_mistakes_are_all_there_is(seed: int) -> None:
     evaluator = VocEvaluator(NAMES, (0.5,))
     for i in range(6):
         sample, found = random_scene(seed * 10 + i, str(i))
-        evaluator.add(sample.id, *found, sample)
+        evaluator.add(compare(sample.id, *found, sample))
     result = evaluator.result()
     mistakes = sort_mistakes(evaluator.matches(), result.object_count)
     true_positives = result.object_count.sum() - mistakes.count[:, -1].sum()

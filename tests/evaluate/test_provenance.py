@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from streamseg.errors import DataError
-from streamseg.evaluate.provenance import held_out
+from streamseg.errors import DataError, ModelError
+from streamseg.evaluate.provenance import describe_ground_truth, held_out
 
 
 def model_trained_on(path: Path, *ids: str) -> Path:
@@ -33,3 +33,13 @@ def test_training_images_of_every_model_are_left_out(tmp_path: Path) -> None:
     assert "1 of these images were trained on and INCLUDED; unknown" in note
     with pytest.raises(DataError, match="trained on all 3 images"):
         left(model_trained_on(tmp_path / "all.onnx", *ids))
+
+
+def test_a_broken_card_or_note_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(ModelError, match=r"model\.json is not JSON"):
+        held_out(("a",), [tmp_path / "model.onnx"], include_training_images=False)
+    assert "no GROUND_TRUTH.txt describes them" in describe_ground_truth(tmp_path)
+    (tmp_path / "GROUND_TRUTH.txt").write_bytes(b"\xff")
+    with pytest.raises(DataError, match=r"GROUND_TRUTH\.txt cannot be read as UTF-8 text"):
+        describe_ground_truth(tmp_path)

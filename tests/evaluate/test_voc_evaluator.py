@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import arrays
 from streamseg.classes import VOC_CLASSES
 from streamseg.datasets import ObjectMaps
 from streamseg.errors import InputError
+from streamseg.evaluate.overlap import compare
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS, VocEvaluator, VocResult
 
 NAMES = VOC_CLASSES
@@ -39,11 +40,13 @@ def add(evaluator: VocEvaluator, sample: ObjectMaps, predictions: Iterable[Predi
     for mask, (strip, _, _) in zip(masks, predictions, strict=True):
         mask[0] = [letter == "#" for letter in strip]
     evaluator.add(
-        sample.id,
-        masks,
-        np.array([class_id for _, class_id, _ in predictions], np.int64),
-        np.array([score for _, _, score in predictions], np.float32),
-        sample,
+        compare(
+            sample.id,
+            masks,
+            np.array([class_id for _, class_id, _ in predictions], np.int64),
+            np.array([score for _, _, score in predictions], np.float32),
+            sample,
+        )
     )
 
 
@@ -240,10 +243,10 @@ def test_bad_predictions_are_refused(change: dict[str, Any], message: str) -> No
     }
     evaluator = VocEvaluator(NAMES)
     with pytest.raises(InputError, match=message):
-        evaluator.add(**{**arguments, **change})
-    evaluator.add(**arguments)
+        evaluator.add(compare(**{**arguments, **change}))
+    evaluator.add(compare(**arguments))
     with pytest.raises(InputError, match="'x' was added before"):
-        evaluator.add(**arguments)
+        evaluator.add(compare(**arguments))
 
 
 @pytest.mark.parametrize("thresholds", [(), (0.0,), (0.5, 1.1), (math.nan,)])
@@ -335,7 +338,7 @@ def test_agrees_with_the_protocol_restated(
 ) -> None:
     evaluator = VocEvaluator(NAMES, VOLUME_THRESHOLDS, min_area_px=least)
     for sample, found in scenes:
-        evaluator.add(sample.id, sample=sample, **found)
+        evaluator.add(compare(sample.id, sample=sample, **found))
     result = evaluator.result()
     for class_id in (1, 2, 3):
         for j in range(9):

@@ -23,7 +23,7 @@ from streamseg.errors import ModelError, SinkError
 from streamseg.export.build_progress import BuildStep
 from streamseg.export.to_tensorrt import TEGRA_WORKSPACE_BYTES, build_engine
 from streamseg.release.device_facts import DeviceFacts
-from streamseg.release.engine_file import load_engine, why_rebuild
+from streamseg.release.engine_file import is_up_to_date, load_engine
 from streamseg.release.engine_manifest import EngineOptions, plan_version, read_manifest
 from streamseg.release.engine_precision import PRECISIONS
 
@@ -72,7 +72,7 @@ def test_engine_and_manifest_are_written_and_used_again(
     assert manifest.optimization_level == 3
     assert 0 < manifest.build_seconds < 60
     assert plan_version(engine.read_bytes()) == trt.__version__
-    assert why_rebuild(engine, onnx, ORIN, options, trt) is None
+    assert is_up_to_date(engine, onnx, ORIN, options, trt)
 
 
 @pytest.mark.parametrize(
@@ -285,9 +285,9 @@ def test_what_has_changed_is_built_again(tmp_path: Path, change: str) -> None:
         device = replace(ORIN, multiprocessors=8)
     else:
         options = EngineOptions(workspace_bytes=2 << 30)
-    assert why_rebuild(engine, onnx, device, options, trt)
+    assert not is_up_to_date(engine, onnx, device, options, trt)
     build_engine(onnx, engine, device, options, trt=trt)
-    assert why_rebuild(engine, onnx, device, options, trt) is None
+    assert is_up_to_date(engine, onnx, device, options, trt)
 
 
 @pytest.mark.filterwarnings("ignore:Use Deprecated:DeprecationWarning")  # nothing is timed for RTX

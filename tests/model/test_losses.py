@@ -9,16 +9,18 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from streamseg.datasets import VOID
-from streamseg.model.losses import (
-    NEAREST,
+from streamseg.model.class_losses import (
     classification_loss,
     cross_entropy,
     distillation_loss,
+    semantic_loss,
+)
+from streamseg.model.losses import (
+    DISTANCE_OFFSET,
     embedding_loss,
     log_dissimilarity,
     log_similarity,
     seed_targets,
-    semantic_loss,
     soft_mask_loss,
     squared_distances,
 )
@@ -43,7 +45,7 @@ def test_logs_and_their_gradients_are_finite_for_equal_and_for_far_embeddings(
     dtype: torch.dtype,
 ) -> None:
     d2 = torch.tensor([0, 1e-30, 1e-4, 1, 90, 1e4], dtype=dtype, requires_grad=True)
-    for values in (log_similarity(d2), log_dissimilarity(d2 + NEAREST)):
+    for values in (log_similarity(d2), log_dissimilarity(d2 + DISTANCE_OFFSET)):
         (gradient,) = torch.autograd.grad(values.sum(), d2)
         assert values.isfinite().all()
         assert gradient.isfinite().all()
@@ -83,7 +85,7 @@ def test_embedding_loss_is_equation_2_summed_pair_by_pair(size_exponent: float) 
             if label_p == label_q:
                 likelihood = 2 / (1 + math.exp(d2))
             else:
-                likelihood = 1 - 2 / (1 + math.exp(d2 + NEAREST))
+                likelihood = 1 - 2 / (1 + math.exp(d2 + DISTANCE_OFFSET))
             total -= weight * math.log(likelihood)
             weights += weight
     points = Points(

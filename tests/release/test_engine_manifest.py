@@ -37,7 +37,7 @@ MANIFEST = EngineManifest(
 
 def test_another_version_on_another_gpu_is_one_sentence() -> None:
     small = replace(ORIN, multiprocessors=20, driver_version=(13, 0))
-    assert MANIFEST.misfit("10.3.0", small) == (
+    assert MANIFEST.why_unusable("10.3.0", small) == (
         "was built with TensorRT 10.16.2.10 on Thor sm_110; "
         "this machine has TensorRT 10.3.0 on Orin sm_87: run `streamseg build`"
     )
@@ -69,11 +69,11 @@ def test_another_version_on_another_gpu_is_one_sentence() -> None:
     ],
 )
 def test_all_that_must_agree_of_the_gpu_is_compared(device: DeviceFacts, told: str) -> None:
-    assert told in (MANIFEST.misfit("10.16.2.10", device) or "")
+    assert told in (MANIFEST.why_unusable("10.16.2.10", device) or "")
 
 
 def test_free_memory_may_differ() -> None:
-    assert MANIFEST.misfit("10.16.2.10", replace(THOR, memory_bytes=1)) is None
+    assert MANIFEST.why_unusable("10.16.2.10", replace(THOR, memory_bytes=1)) is None
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_free_memory_may_differ() -> None:
 def test_all_that_was_asked_for_is_compared(
     onnx_sha256: str | None, options: EngineOptions | None, told: str | None
 ) -> None:
-    misfit = MANIFEST.misfit("10.16.2.10", THOR, onnx_sha256=onnx_sha256, options=options)
-    assert misfit is None if told is None else re.search(told, misfit or "")
+    reason = MANIFEST.why_unusable("10.16.2.10", THOR, onnx_sha256=onnx_sha256, options=options)
+    assert reason is None if told is None else re.search(told, reason or "")
 
 
 def test_a_manifest_is_read_back(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_no_damage_to_a_manifest_ends_in_another_error(tmp_path: Path) -> None:
             except ModelError:
                 continue
             assert manifest is not None  # and comparing it works
-            manifest.misfit("10.3.0", ORIN, onnx_sha256="0", options=MANIFEST.options)
+            manifest.why_unusable("10.3.0", ORIN, onnx_sha256="0", options=MANIFEST.options)
 
 
 def test_a_manifest_of_another_format_names_its_version(tmp_path: Path) -> None:

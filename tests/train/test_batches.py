@@ -12,7 +12,7 @@ from streamseg.config import ModelConfig
 from streamseg.datasets import VOID, VocLayout
 from streamseg.errors import ConfigError
 from streamseg.train.config import TrainConfig
-from streamseg.train.data import BatchStream
+from streamseg.train.data import BatchStream, evenly_chosen
 
 MakeVoc = Callable[..., VocLayout]
 NATIVE = ModelConfig(class_names=VOC_CLASSES, max_pixels=96 * 64)  # the images' own size
@@ -124,3 +124,9 @@ def test_scale_1_is_the_size_that_the_model_will_see(make_voc: MakeVoc) -> None:
         for labels in BatchStream(data, model, settings)[0].labels:
             known = (labels != VOID).sum() * 4**2
             assert known == pytest.approx(96 * 64 * enlarged**2, rel=0.1)
+
+
+def test_images_are_chosen_evenly() -> None:
+    assert evenly_chosen(3, 9) == [0, 4, 8]
+    assert evenly_chosen(5, 2) == [0, 1]
+    assert evenly_chosen(5, 0) == []

@@ -110,7 +110,7 @@ def test_scores_and_a_sheet_come_from_the_same_images(
     assert 0 <= result.score <= 1
     # the first and the last image show classes 1, 2 and 3
     assert list(result.ap_of_class) == ["aeroplane", "bicycle", "bird"]
-    assert result.line().startswith("step 7: AP_vol ")
+    assert result.line().startswith("step 7: mAP^r_vol ")
     assert "bicycle" in result.line()
     height, width, _ = checked.sheet(start).shape
     assert width > 1200  # two columns of truth and predictions

@@ -14,7 +14,7 @@ Points: TypeAlias = tuple[Iterable[float], Iterable[float]]
 COLOURS: Final = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed")
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 26, 36
 _MOST_POINTS = 200
-"""More cannot be told apart in a chart, and weigh."""
+"""Most points per line; more cannot be distinguished and make the file larger."""
 
 
 def line_chart(

@@ -1,4 +1,4 @@
-"""The images on which a model does best and worst, drawn small; all others are let go."""
+"""The images on which a model does best and worst, drawn small; all others are discarded."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from streamseg.datasets import VOID, Sample
 from streamseg.drawing.contact_sheet import contact_sheet
 from streamseg.drawing.overlay import draw
 from streamseg.evaluate.matching import average_precision, judge, match
-from streamseg.evaluate.overlap import Compared
+from streamseg.evaluate.overlap import ImageComparison
 from streamseg.evaluate.voc import VOLUME_THRESHOLDS
 from streamseg.frame import Image, frame_of_array
 from streamseg.results import FrameResult, Instance
 
 DRAWN_SCORE: Final = 0.3
-"""Predictions less sure than this are not drawn."""
+"""Predictions of lower score are not drawn."""
 _WIDTH_PX = 300
 _NEW_PART = 0.5
 
@@ -56,7 +56,7 @@ class Gallery:
         self._worst: list[Exhibit] = []
 
     def offer(
-        self, quality: float, sample: Sample, masks: NDArray[np.bool_], compared: Compared
+        self, quality: float, sample: Sample, masks: NDArray[np.bool_], compared: ImageComparison
     ) -> None:
         """Show an image, if it is better or worse than those shown.
 
@@ -86,7 +86,7 @@ class Gallery:
         return [e for e in sorted(self._worst, reverse=True) if e.image_id not in best]
 
 
-def image_quality(compared: Compared, min_area_px: int) -> float:
+def image_quality(compared: ImageComparison, min_area_px: int) -> float:
     """How good the predictions for one image are: AP over its objects of all classes together.
 
     Args:
@@ -105,7 +105,7 @@ def image_quality(compared: Compared, min_area_px: int) -> float:
 
 
 def side_by_side(
-    sample: Sample, masks: NDArray[np.bool_], compared: Compared, class_names: Sequence[str]
+    sample: Sample, masks: NDArray[np.bool_], compared: ImageComparison, class_names: Sequence[str]
 ) -> Image:
     """Draw the truth of an image on the left, its predictions on the right.
 
@@ -122,7 +122,7 @@ def side_by_side(
     size = (_WIDTH_PX, max(1, round(_WIDTH_PX * height / width)))
     image = np.asarray(PillowImage.fromarray(sample.image).resize(size))
     objects = np.where(sample.object_map == VOID, 0, sample.object_map).astype(np.uint16)
-    shown = _surest(masks, compared.score)
+    shown = _highest_scoring(masks, compared.score)
     predictions = np.zeros((height, width), np.uint16)
     for label, k in reversed(list(enumerate(shown, start=1))):
         predictions[masks[k]] = label
@@ -145,8 +145,11 @@ def side_by_side(
     )
 
 
-def _surest(masks: NDArray[np.bool_], score: NDArray[np.float64]) -> list[int]:
-    """The sure predictions, surest first, without those that surer ones mostly cover."""
+def _highest_scoring(masks: NDArray[np.bool_], score: NDArray[np.float64]) -> list[int]:
+    """The predictions to draw, highest score first.
+
+    Those that others of higher score mostly cover are left out.
+    """
     taken = np.zeros(masks.shape[1:], np.bool_)
     kept = []
     for k in np.argsort(-score, kind="stable").tolist():

@@ -31,7 +31,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, what is to be known, and the content in this order."""
+    """A heading, a note, and content in the order of the fields."""
 
     title: str
     note: str
@@ -68,10 +68,10 @@ def percent(value: float) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of a report now, not after an hour's work.
+    """Create the folder before the evaluation, so that a wrong path fails early.
 
     Raises:
-        SinkError: it cannot be made.
+        SinkError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

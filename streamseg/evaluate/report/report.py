@@ -21,8 +21,8 @@ PROTOCOL: Final = (
     "Over all images, predictions are taken by falling score; equal scores keep their order. "
     "One that reaches the IoU on an object that is still free is a true positive, every other one "
     "a false positive: several predictions on one object are one true positive at most.",
-    "AP is the whole area under the precision-recall curve, precision made falling. Classes "
-    "without objects have none and no part in the mean.",
+    "AP is the whole area under the precision-recall curve, precision made monotonically "
+    "decreasing. Classes without objects have none and no part in the mean.",
     "Void pixels, among them VOC's difficult objects, count in neither intersection nor union. "
     "COCO's AP alone takes them for background.",
     "With a least area, smaller objects are neither found nor missed. COCO's AP alone knows no "
@@ -78,7 +78,7 @@ def _headline(evaluation: Evaluation) -> list[tuple[str, str]]:
     at = dict(zip(voc.thresholds, voc.map_r, strict=True))
     return [
         *((f"mAP^r at IoU {t:g}", percent(at[t])) for t in CURVE_THRESHOLDS),
-        ("mAP^r vol", percent(voc.map_vol)),
+        ("mAP^r_vol", percent(voc.map_vol)),
         ("COCO AP", percent(evaluation.coco.ap)),
         ("average recall", percent(evaluation.recall.average_recall[-1])),
     ]
@@ -99,10 +99,13 @@ def _classes(evaluation: Evaluation) -> Section:
     ]
     total = ["mean", str(voc.object_count.sum()), str(voc.prediction_count.sum())]
     total += [*(percent(ap) for ap in voc.map_r), percent(voc.map_vol)]
-    head = ["class", "objects", "predicted", *(f"{t:g}" for t in voc.thresholds), "vol"]
+    head = ["class", "objects", "predicted", *(f"{t:g}" for t in voc.thresholds), "mean"]
     ignored = int(voc.ignored_count.sum())
     small = f" {ignored} objects under {voc.min_area_px} px were ignored." if ignored else ""
-    note = f"AP^r in percent at each IoU; vol is the mean over the nine.{small}"
+    note = (
+        "AP^r in percent at each IoU, and the mean over these; that of all classes is "
+        f"mAP^r_vol.{small}"
+    )
     return Section("Average precision by class", note, table=Table(head, rows, total))
 
 
@@ -117,7 +120,7 @@ def _curves(evaluation: Evaluation) -> Section:
         )
         for name, curves in evaluation.curves.items()
     ]
-    note = "Precision at each recall, precision made falling: AP is the area below."
+    note = "Precision at each recall, made monotonically decreasing: AP is the area below."
     return Section("Precision and recall", note, charts)
 
 
@@ -138,7 +141,7 @@ def _recall(evaluation: Evaluation) -> Section:
     by_count = line_chart(
         {**at, "AR": (recall.counts, recall.average_recall)},
         title="recall against proposals",
-        x_label="proposals an image",
+        x_label="proposals per image",
         y_label="recall",
         x_range=(0, recall.counts[-1]),
         width=440,
@@ -198,8 +201,8 @@ def _confusion(evaluation: Evaluation) -> Section:
         rows.append([names[c], *(str(counts[c, column] or "") for column in columns)])
         shades.append(["", *(_shade(float(share[column]), column == c) for column in columns)])
     note = (
-        "Row: the object's class. Column: the class of the surest prediction that reaches IoU 0.5 "
-        "with it, or missed if none does."
+        "Row: the object's class. Column: the class of the highest-scoring prediction that reaches "
+        "IoU 0.5 with it, or missed if none does."
     )
     table = Table(["", *(names[c] for c in columns)], rows, shades=shades)
     return Section("What objects are taken for", note, table=table)
@@ -213,7 +216,7 @@ def _shade(share: float, is_right: bool) -> str:
 def _images(title: str, shown: Sequence[Exhibit]) -> Section:
     note = (
         "Left the truth, right the predictions with a score of at least "
-        f"{DRAWN_SCORE:g}, without those that surer ones mostly cover. AP over the image's "
-        "objects of all classes together, mean over the nine IoUs."
+        f"{DRAWN_SCORE:g}, without those that others of higher score mostly cover. AP over the "
+        "image's objects of all classes together, mean over the nine IoUs."
     )
     return Section(title, note, exhibits=shown)

@@ -146,7 +146,7 @@ class Device(ResourceOwner):
 
         Raises:
             DeviceError: the driver refuses.
-            ModelError: this is no cubin, or one for another kind of GPU.
+            ModelError: this is not a cubin, or one for another kind of GPU.
         """
         return Module(self, cubin)
 

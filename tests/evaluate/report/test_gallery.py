@@ -7,7 +7,7 @@ from PIL import Image
 
 from streamseg.classes import VOC_CLASSES
 from streamseg.datasets import Sample
-from streamseg.evaluate.overlap import Compared, compare
+from streamseg.evaluate.overlap import ImageComparison, compare
 from streamseg.evaluate.report.gallery import Gallery, image_quality
 
 
@@ -24,7 +24,7 @@ def sample(name: str, class_id: int = 7) -> Sample:
 
 def compared(
     name: str, width: int
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.bool_]], Compared]:
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.bool_]], ImageComparison]:
     masks = np.zeros((1, 60, 80), np.bool_)
     masks[0, 10:50, 10 : 10 + width] = True
     return masks, compare(name, masks, np.array([7]), np.array([0.9]), sample(name))

@@ -146,5 +146,5 @@ def test_the_benchmark_refuses_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -
         return replace(scores, seediness=scores.seediness * np.float32(0.9))
 
     monkeypatch.setattr(bench, "decode_scores", wrong)
-    with pytest.raises(SystemExit, match=r"not timed, .* broken promise: seediness"):
+    with pytest.raises(SystemExit, match=r"not timed, .* contract violated: seediness"):
         bench.main(["--quick"])
