@@ -16,7 +16,7 @@ class Target:
     """Compute capabilities times ten; kernels are compiled for each."""
     cuda: tuple[int, int]
     """The oldest CUDA of such a machine, which may refuse kernels from a newer assembler."""
-    what: str
+    description: str
     """Description for display."""
 
 
@@ -36,6 +36,6 @@ def targets_of(names: list[str]) -> dict[str, Target]:
     """
     for name in names:
         if name not in TARGETS:
-            known = ", ".join(f"{key} ({target.what})" for key, target in TARGETS.items())
+            known = ", ".join(f"{key} ({target.description})" for key, target in TARGETS.items())
             raise ConfigError(f"unknown target {name!r}; known are {known}")
     return {name: TARGETS[name] for name in dict.fromkeys(names)}

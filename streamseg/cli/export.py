@@ -42,7 +42,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         nargs="+",
         required=True,
         metavar="NAME",
-        help="; ".join(f"{name}: {target.what}" for name, target in TARGETS.items()),
+        help="; ".join(f"{name}: {target.description}" for name, target in TARGETS.items()),
     )
     parser.add_argument(
         "--size",

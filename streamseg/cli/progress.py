@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from streamseg.train.metrics import StepMetrics
-    from streamseg.train.validation import Validated
+    from streamseg.train.validation import ValidationResult
 
 
 @contextmanager
@@ -50,8 +50,10 @@ def frame_progress(expected: int | None, summary: Summary) -> Iterator[Callable[
 
 @contextmanager
 def training_progress(
-    done: int, total: int, best: Validated | None
-) -> Iterator[tuple[Callable[[StepMetrics], None], Callable[[Validated, Validated], None]]]:
+    done: int, total: int, best: ValidationResult | None
+) -> Iterator[
+    tuple[Callable[[StepMetrics], None], Callable[[ValidationResult, ValidationResult], None]]
+]:
     """Show steps, time left, losses, speeds and the best validation.
 
     Args:
@@ -82,11 +84,11 @@ def training_progress(
             latest.append(metrics)
             progress.update(task, completed=metrics.step + 1, state=_training_state(latest))
 
-        def show_best(best: Validated) -> None:
-            text = f"best AP_vol {100 * best.score:.1f} at step {best.step}"
+        def show_best(best: ValidationResult) -> None:
+            text = f"best mAP^r_vol {100 * best.score:.1f} at step {best.step}"
             progress.update(task, validation=text)
 
-        def show_validation(found: Validated, best: Validated) -> None:
+        def show_validation(found: ValidationResult, best: ValidationResult) -> None:
             progress.console.print(
                 f"validation at {found.line()}", markup=False, highlight=False, soft_wrap=True
             )

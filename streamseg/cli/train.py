@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streamseg.train.loop import Trainer
     from streamseg.train.metrics import StepMetrics
     from streamseg.train.run_config import RunConfig, Tables
-    from streamseg.train.validation import Validated
+    from streamseg.train.validation import ValidationResult
 
 DESCRIPTION = """\
 Learn a model from images with instance masks. The folder of the run has config.toml (all settings;
@@ -100,15 +100,17 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.loading import WEIGHTS_SUFFIX, model_path
     from streamseg.train.loop import Trainer
     from streamseg.train.processes import started_by_torchrun
+    from streamseg.train.run_folder import training_alone
     from streamseg.train.setup import prepare
 
     datasets = [read_split(text, "train") for text in arguments.data]
     validation = read_split(arguments.val, "val") if arguments.val else None
-    with started_by_torchrun() as processes:
+    with started_by_torchrun() as processes, ExitStack() as lock:
         init = model_path(arguments.init, WEIGHTS_SUFFIX) if arguments.init else None
         config, weights = processes.from_first(
             lambda: prepare(arguments.out, init, asked_for(arguments), datasets)
         )
+        processes.from_first(lambda: lock.enter_context(training_alone(arguments.out)))
         if processes.is_first:
             tell_classes(datasets, config)
         trainer = Trainer(
@@ -200,7 +202,7 @@ def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
             if trainer.is_checkpoint:
                 board.show(samples, trainer.learner.weights(), trainer.model_config, done)
 
-        def on_validation(found: Validated) -> None:
+        def on_validation(found: ValidationResult) -> None:
             board.add_validation(found)
             show_validation(found, validation.best or found if validation else found)
 
@@ -210,7 +212,7 @@ def learn(trainer: Trainer, shown: InstanceDataset) -> bool:
 def run_or_stop(
     trainer: Trainer,
     on_step: Callable[[StepMetrics], None],
-    on_validation: Callable[[Validated], None],
+    on_validation: Callable[[ValidationResult], None],
 ) -> bool:
     """Train; return whether the run came to its end."""
     try:

@@ -21,7 +21,7 @@ from streamseg.model.weights import network_from
 from streamseg.runtime.torch_cpu import TorchRuntime
 from streamseg.segmenter import Segmenter
 from streamseg.train.metrics import StepMetrics
-from streamseg.train.validation import Validated
+from streamseg.train.validation import ValidationResult
 
 
 class Board:
@@ -49,7 +49,7 @@ class Board:
             if name != "step":
                 self.writer.add_scalar(name, value, metrics.step)
 
-    def add_validation(self, found: Validated) -> None:
+    def add_validation(self, found: ValidationResult) -> None:
         """Log the scores of a validation."""
         self.writer.add_scalar("validation/mAP^r_vol", found.score, found.step)
         for name, ap in found.ap_of_class.items():

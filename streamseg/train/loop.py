@@ -35,7 +35,7 @@ from streamseg.train.run_folder import (
     write_checkpoint,
     write_config,
 )
-from streamseg.train.validation import Validated, Validation
+from streamseg.train.validation import Validation, ValidationResult
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class Trainer:
     def run(
         self,
         on_step: Callable[[StepMetrics], None],
-        on_validation: Callable[[Validated], None] = lambda _: None,
+        on_validation: Callable[[ValidationResult], None] = lambda _: None,
     ) -> None:
         """Train until ``config.steps``, or until validations stay without a better score.
 
@@ -196,7 +196,7 @@ class Trainer:
     def _run_and_write(
         self,
         on_step: Callable[[StepMetrics], None],
-        on_validation: Callable[[Validated], None],
+        on_validation: Callable[[ValidationResult], None],
         interrupted: Callable[[], bool],
     ) -> None:
         with open_log(self.folder / METRICS, self.step) as log:

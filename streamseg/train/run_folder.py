@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from streamseg.errors import SinkError
 from streamseg.files.atomic_write import atomic_write
+from streamseg.files.claims import written_alone
 from streamseg.model.weights import Checkpoint, load_checkpoint, save_checkpoint
 from streamseg.train.config import TrainConfig
 from streamseg.train.run_config import RunConfig
@@ -46,14 +49,33 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         save_checkpoint(partial, checkpoint)
 
 
+@contextmanager
+def training_alone(folder: Path) -> Iterator[None]:
+    """Lock the folder of a run, which is made if it is missing, against other runs.
+
+    Raises:
+        SinkError: another run has the lock, or the folder cannot be made.
+    """
+    _make(folder)
+    with written_alone(folder):
+        yield
+
+
 def write_config(folder: Path, config: RunConfig) -> None:
     """Write the configuration of a run into its folder, which is made if it is missing.
 
     Raises:
         SinkError: the folder cannot be made or written to.
     """
+    _make(folder)
+    try:
+        (folder / CONFIG).write_text(config.to_toml(), encoding="utf-8")
+    except OSError as error:
+        raise SinkError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(config.to_toml(), encoding="utf-8")
     except OSError as error:
         raise SinkError(f"cannot write to {folder}: {error.strerror}") from error

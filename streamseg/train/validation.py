@@ -32,7 +32,7 @@ SHEET_COLUMNS: Final = 2
 
 
 @dataclass(frozen=True)
-class Validated:
+class ValidationResult:
     """Scores of the weights at one step."""
 
     step: int
@@ -95,15 +95,15 @@ class Validation:
         self.ids = [data.ids[index] for index in evenly_chosen(images, len(data))]
         if not any(len(data.load_maps(image_id)) for image_id in self.ids):
             raise DataError("none of the validation images shows an object")
-        self.history: list[Validated] = []
+        self.history: list[ValidationResult] = []
         path = folder / VALIDATIONS
         if path.exists():
             open_log(path, step + 1).close()
             lines = path.read_text(encoding="utf-8").splitlines()
-            self.history = [Validated(**json.loads(line)) for line in lines]
+            self.history = [ValidationResult(**json.loads(line)) for line in lines]
 
     @property
-    def best(self) -> Validated | None:
+    def best(self) -> ValidationResult | None:
         """The best result so far, the first of equal ones."""
         return max(self.history, key=lambda result: result.score, default=None)
 
@@ -114,7 +114,7 @@ class Validation:
         since = len(self.history) - self.history.index(best) - 1 if best else 0
         return 0 < self.patience <= since
 
-    def run(self, weights: dict[str, Tensor], step: int) -> Validated:
+    def run(self, weights: dict[str, Tensor], step: int) -> ValidationResult:
         """Score weights, and keep them if they are the best so far.
 
         Args:
@@ -126,7 +126,7 @@ class Validation:
         """
         segmenter = self._segmenter(weights)
         scores = score_instances(segmenter, self.data, self.ids)
-        found = Validated(
+        found = ValidationResult(
             step,
             scores.map_vol,
             {

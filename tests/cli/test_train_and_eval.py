@@ -7,6 +7,7 @@ from PIL import Image
 
 from streamseg.cli.main import main
 from streamseg.train.run_config import read_toml
+from streamseg.train.run_folder import training_alone
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,16 @@ def test_an_output_that_is_no_folder_is_one_clear_line(
         assert main([*command, "--steps", "1"]) == 1
         error = capsys.readouterr().err
         assert error.endswith(f"streamseg: cannot write to {tmp_path / out}: {reason}\n")
+
+
+def test_two_runs_in_one_folder_are_refused(
+    voc_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "runs" / "one"
+    with training_alone(run):
+        assert main(["train", "--data", str(voc_folder), "--out", str(run), "--steps", "1"]) == 1
+    assert f"cannot write {run}: another run is writing it" in capsys.readouterr().err
+    assert list(run.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from streamseg.model.network import Network
 from streamseg.model.weights import load_safetensors
 from streamseg.train.loop import Trainer
 from streamseg.train.metrics import StepMetrics
-from streamseg.train.validation import BEST, VALIDATIONS, Validated, Validation
+from streamseg.train.validation import BEST, VALIDATIONS, Validation, ValidationResult
 
 # Python 3.12 and later warn of every fork that a data loader makes after torch started threads
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -35,7 +35,9 @@ def validation(data: VocLayout, folder: Path, *, patience: int = 2, step: int = 
 
 
 def with_scores(checked: Validation, scores: Sequence[float]) -> Validation:
-    checked.history = [Validated(10 * i, score, {}) for i, score in enumerate(scores, start=1)]
+    checked.history = [
+        ValidationResult(10 * i, score, {}) for i, score in enumerate(scores, start=1)
+    ]
     return checked
 
 
@@ -68,7 +70,7 @@ def test_a_run_ends_early_and_its_best_weights_are_exported(
     )
     trainer = Trainer([voc], tmp_path, MODEL, config, start_from=start, validation_data=voc)
     steps: list[StepMetrics] = []
-    found: list[Validated] = []
+    found: list[ValidationResult] = []
     trainer.run(steps.append, found.append)
     assert trainer.step == len(steps) == len(found) == 3  # nothing is learned
     assert [result.step for result in found] == [1, 2, 3]
@@ -84,7 +86,7 @@ def test_a_run_ends_early_and_its_best_weights_are_exported(
 
 
 def test_results_after_the_checkpoint_are_cut_off(voc: VocLayout, tmp_path: Path) -> None:
-    results = [Validated(step, 0.5, {"car": 0.5}) for step in (10, 20, 30)]
+    results = [ValidationResult(step, 0.5, {"car": 0.5}) for step in (10, 20, 30)]
     text = "".join(json.dumps(vars(result)) + "\n" for result in results)
     (tmp_path / VALIDATIONS).write_text(text)
     assert validation(voc, tmp_path, step=20).history == results[:2]
