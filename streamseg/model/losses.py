@@ -43,11 +43,11 @@ def embedding_loss(
 ) -> Tensor:
     """Equation (2): cross entropy of σ over all pairs of drawn pixels of one image.
 
-    The target of a pair is the overlap of what its pixels show, Σ_k min(c_k(p), c_k(q)), c_k(p) the
-    share of pixel p that instance k covers. It is 1 or 0, as in the paper, unless one of the pixels
-    lies on an outline. A pair weighs (n_p·n_q)^(-size_exponent), n the pixels of an instance,
-    divided by the points drawn of both instances. All weights sum to 1, so the sum is not divided
-    by the number of drawn pixels as in the paper.
+    A pair is similar if both pixels show the same, and dissimilar if they show nothing in common. A
+    pixel on an outline shows two instances; its pairs with either of them are left out. A pair
+    weighs (n_p·n_q)^(-size_exponent), n the pixels of an instance, divided by the points drawn of
+    both instances. All weights sum to 1, so the sum is not divided by the number of drawn pixels as
+    in the paper.
 
     Args:
         drawn: [P, D], embeddings of the drawn pixels.
@@ -61,13 +61,15 @@ def embedding_loss(
     d2 = squared_distances(drawn, drawn)
     of_objects = coverage.flatten(1)[:, points.index].T
     shares = torch.cat([1 - of_objects.sum(1, keepdim=True), of_objects], 1)
-    # the shares of a pixel sum to 1
-    same = (1 - torch.cdist(shares, shares, p=1) / 2).to(d2.dtype)
+    # from 0, the same shares, to 2, nothing in common: the shares of a pixel sum to 1
+    difference = torch.cdist(shares, shares, p=1)
     # an instance counts once, however many points were drawn of it
     drawn_of_instance = points.instance.bincount()[points.instance]
     weight = points.instance_size.pow(-size_exponent) / drawn_of_instance
-    weights = weight[:, None] * weight[None]
-    log_likelihood = torch.lerp(log_dissimilarity(d2 + DISTANCE_OFFSET), log_similarity(d2), same)
+    weights = weight[:, None] * weight[None] * ((difference == 0) | (difference == 2))
+    log_likelihood = torch.where(
+        difference == 0, log_similarity(d2), log_dissimilarity(d2 + DISTANCE_OFFSET)
+    )
     return -(weights * log_likelihood).sum() / weights.sum()
 
 
@@ -128,10 +130,11 @@ def soft_mask_loss(
 ) -> Tensor:
     """Dice loss of softly grown masks and their objects; not in the paper.
 
-    The similarity σ(p, ·) of equation (1) is itself a soft mask, grown from the pixel p. The loss
-    is 1 - Dice of that mask and the coverage c by p's object, over all pixels, with Dice =
-    2·Σσc / (Σσ² + Σc²) (Milletari et al. 2016, "V-Net"). It is least where σ = c. So a pixel that
-    is half covered learns a similarity of 1/2, and the interpolated mask ends within it.
+    The soft mask m of a pixel p is the logistic function of 2·(ln 3 - d²): above 1/2 inside the
+    mask that p grows with τ = 1/2, equation (3), and below outside. The loss is 1 - Dice of m and
+    the coverage c by p's object, over all pixels, with Dice = 2·Σmc / (Σm² + Σc²) (Milletari et al.
+    2016, "V-Net"). It is least where m = c: the outline of the mask, which is interpolated, passes
+    through a pixel that is half covered.
 
     Args:
         drawn: [P, D], embeddings of the drawn pixels of one image.
@@ -145,7 +148,8 @@ def soft_mask_loss(
     """
     is_labelled = labels.flatten() != VOID
     seeds = points.instance > 0
-    mask = log_similarity(squared_distances(drawn[seeds], embeddings[is_labelled])).exp()
+    d2 = squared_distances(drawn[seeds], embeddings[is_labelled])
+    mask = torch.sigmoid(2 * (math.log(3) - d2))
     own = coverage.flatten(1)[:, is_labelled][points.instance[seeds] - 1]
     dice = 2 * (mask * own).sum(1) / (mask.square().sum(1) + own.square().sum(1))
     return (1 - dice).sum() / max(len(dice), 1)

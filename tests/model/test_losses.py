@@ -98,23 +98,27 @@ def test_embedding_loss_is_equation_2_summed_pair_by_pair(size_exponent: float) 
     assert float(loss) == pytest.approx(total / weights, rel=1e-9)
 
 
-def test_the_similarity_of_pixels_on_outlines_learns_the_overlap_of_what_they_show() -> None:
-    """Along d², the loss is least where σ is the target; background covers the rest of a pixel."""
-    shares = {"inside": (1.0, 0.0), "half": (0.5, 0.0), "between": (0.25, 0.75)}
-    for first, second, target in (
-        ("inside", "half", 0.5),
-        ("half", "half", 1.0),
-        ("inside", "between", 0.25),
-        ("half", "between", 0.25),
-    ):
-        coverage = torch.tensor([shares[first], shares[second]]).T[:, None]
-        points = Points(torch.arange(2), torch.tensor([1, 1]), torch.ones(2))
-        similarity = torch.linspace(0.01, 1, 100)
-        losses = [
-            float(embedding_loss(torch.stack([0 * d, d]), coverage, points, size_exponent=0))
-            for d in (2 / similarity - 1).log()[:, None].sqrt()
-        ]
-        assert float(similarity[int(np.argmin(losses))]) == pytest.approx(target, abs=0.021)
+def test_pairs_of_a_pixel_on_an_outline_with_what_it_shows_are_left_out() -> None:
+    """Pixels: object 1, its outline, again that outline, background, object 2."""
+    shares = torch.tensor([[1.0, 0.0], [0.5, 0.0], [0.5, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    points = Points(torch.arange(5), torch.tensor([1, 1, 1, 0, 2]), torch.ones(5))
+    rows = torch.randn(5, 3, generator=random_generator()).requires_grad_()
+
+    def gradient(rows: Tensor) -> Tensor:
+        loss = embedding_loss(rows, shares.T[:, None], points, size_exponent=0)
+        (found,) = torch.autograd.grad(loss, rows)
+        return found
+
+    first = gradient(rows)
+    moved = rows.detach().clone()
+    moved[[1, 2]] += 0.5  # the outline: object 1 and background do not feel it, object 2 does
+    second = gradient(moved.requires_grad_())
+    assert_close(first[[0, 3]], second[[0, 3]])
+    assert not torch.allclose(first[4], second[4])
+    apart = rows.detach().clone()
+    apart[2] += 0.5
+    pulled = gradient(apart.requires_grad_())[2] - gradient(moved.requires_grad_())[2]
+    assert pulled @ torch.ones(3) > 0  # the two of the outline draw together
 
 
 def covered_by(labels: Tensor, objects: int) -> Tensor:
@@ -280,7 +284,7 @@ def test_a_map_of_void_gives_no_points() -> None:
     assert points.index.dtype == torch.int64
 
 
-def test_soft_mask_loss_is_dice_of_similarity_and_coverage_seed_by_seed() -> None:
+def test_soft_mask_loss_is_dice_of_mask_and_coverage_seed_by_seed() -> None:
     labels, embeddings = scene()
     points = draw_points(labels, per_instance=3, in_background=4, generator=random_generator(2))
     coverage = torch.rand(3, *labels.shape, generator=random_generator(3))
@@ -295,27 +299,28 @@ def test_soft_mask_loss_is_dice_of_similarity_and_coverage_seed_by_seed() -> Non
         ):
             if label != VOID:
                 d2 = float((row - embeddings[index].double()).square().sum())
-                similarity = 2 / (1 + math.exp(d2))
-                mask, own = mask + similarity**2, own + share**2
-                overlap += similarity * share
+                grown = 1 / (1 + math.exp(2 * d2) / 9)
+                mask, own = mask + grown**2, own + share**2
+                overlap += grown * share
         losses.append(1 - 2 * overlap / (mask + own))
     assert len(losses) == 9
     loss = soft_mask_loss(embeddings[points.index], embeddings, labels, coverage, points)
     assert float(loss) == pytest.approx(sum(losses) / 9, rel=1e-5)
 
 
-def test_soft_mask_loss_is_least_where_the_similarity_is_the_coverage() -> None:
-    shares = torch.tensor([1.0, 1.0, 0.75, 0.5, 0.25, 0.02])
-    distances = (2 / shares - 1).log().sqrt()[:, None]
+def test_soft_mask_loss_is_least_where_the_mask_is_the_coverage() -> None:
+    shares = torch.tensor([0.9, 0.9, 0.75, 0.5, 0.25, 0.02])
+    distances = (math.log(3) - shares.logit() / 2).clamp(min=0).sqrt()[:, None]
+    assert float(distances[3]) ** 2 == pytest.approx(math.log(3))  # where a mask of tau 1/2 ends
     labels = torch.ones(1, 6, dtype=torch.int64)
     seed = Points(torch.tensor([0]), torch.tensor([1]), torch.tensor([6.0]))
 
     def loss(rows: Tensor) -> float:
-        return float(soft_mask_loss(rows[:1], rows, labels, shares.view(1, 1, 6), seed))
+        return float(soft_mask_loss(torch.zeros(1, 1), rows, labels, shares.view(1, 1, 6), seed))
 
-    assert loss(distances) == pytest.approx(0, abs=1e-6)
-    for changed in range(1, 6):
-        for factor in (0.8, 1.2) if distances[changed] else ():
+    assert loss(distances) == pytest.approx(0, abs=1e-5)
+    for changed in range(2, 6):
+        for factor in (0.8, 1.2):
             moved = distances.clone()
             moved[changed] *= factor
             assert loss(moved) > 1e-5
