@@ -16,7 +16,7 @@ from streamseg.video.base import Source
 
 PREFIX = "test-pattern:"
 _ADDRESS = re.compile(
-    rf"{PREFIX}(?:(\d{{1,4}})x(\d{{1,4}}))?(?:@(\d{{1,3}}))?(?:\?frames=(\d{{1,9}}))?"
+    rf"{PREFIX}(?:(\d{{1,4}})x(\d{{1,4}}))?(?:@(\d{{1,4}}))?(?:\?frames=(\d{{1,9}}))?"
 )
 
 _SKY_TOP, _SKY_BOTTOM = (120, 160, 215), (205, 215, 225)
@@ -70,7 +70,7 @@ class PatternSource(Source):
         if 0 in given:
             raise InputError(
                 f"a test pattern has the form {PREFIX}[WIDTHxHEIGHT][@FPS][?frames=COUNT] with "
-                f"numbers above 0, sides below 10000, FPS below 1000 and COUNT below 10⁹, for "
+                f"numbers above 0, sides and FPS below 10000 and COUNT below 10⁹, for "
                 f"example {PREFIX}640x360@25?frames=100, got {address[:100]!r}"
             )
         width, height, rate, count = (

@@ -47,7 +47,7 @@ def test_it_is_drawn_at_any_size(width: int, height: int) -> None:
         "test-pattern:?frames=0",
         "test-pattern:8x",
         "test-pattern:99999x99999",
-        "test-pattern:@1000",
+        "test-pattern:@10000",
         "test-pattern:?frames=" + "9" * 400,
     ],
 )
