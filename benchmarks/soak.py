@@ -25,7 +25,7 @@ from streamseg.errors import InputError, MissingExtraError
 from streamseg.segmenter import Segmenter
 from streamseg.streaming.sources import SourceLike
 
-ENDLESS_PATTERN: Final = "test-pattern:320x240?frames=1000000000"
+ENDLESS_PATTERN: Final = "test-pattern:320x240?frames=999999999"
 SAMPLES: Final = 100
 """Samples of the process in a whole run."""
 WARM_UP: Final = 0.2
