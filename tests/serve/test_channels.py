@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import http.client
 import io
@@ -22,9 +21,7 @@ from PIL import Image as Pillow
 from prometheus_client.parser import text_string_to_metric_families
 from served_streams import QUICK, STREET, TOKEN, Served, running, served
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.routing import Mount
-from starlette.types import Message
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from websockets.sync.client import connect
 
@@ -34,12 +31,7 @@ from streamseg.frame import Image
 from streamseg.results import NetworkOutput
 from streamseg.segmenter import Segmenter
 from streamseg.serve import app, encoded
-from streamseg.serve.broadcasts import events
-from streamseg.serve.hub import Hub
-from streamseg.serve.metrics import Metrics
 from streamseg.serve.server import Server, listen
-from streamseg.serve.viewing import Viewers
-from streamseg.video.events import StreamEvent
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -112,31 +104,6 @@ def test_types_of_events_can_be_chosen(street: Served) -> None:
     assert name == "status"
     assert status["sources"][0]["name"] == STREET
     assert street.ask("/events?types=results")[0] == 400
-
-
-def test_events_before_the_end_are_sent() -> None:
-    metrics = Metrics()
-    hub = Hub(metrics)
-    sent: list[bytes] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message.get("body", b""))
-        if sent[-1] == b":\n\n":  # the viewer is being served
-            hub.note(StreamEvent("clip.mp4", 0, "ended"))
-            hub.end()
-
-    async def receive() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def view() -> None:
-        scope = {"type": "http", "query_string": b"types=source", "headers": []}
-        await events(Request(scope), hub, Viewers(1, metrics), dict)(scope, receive, send)
-
-    asyncio.run(view())
-    _, _, event, end = sent
-    assert json.loads(event.split(b"data: ")[1])["state"] == "ended"
-    assert end == b""
 
 
 def test_a_live_message_holds_the_result_and_its_frame() -> None:
